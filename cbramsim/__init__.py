@@ -1,0 +1,1 @@
+"""Learning inside a simulated subquantum CBRAM array: accuracy, and an answer in joules."""

@@ -1,0 +1,110 @@
+r"""One memory cell technology: conductance range, pulses, noise, voltages, and where each came from.
+
+A potentiating (set) pulse and a depressing (reset) pulse move the conductance by a fraction of its
+distance to an asymptote,
+
+.. math:: G \leftarrow G + r_{up} (G_{up,\infty} - G), \qquad
+          G \leftarrow G + r_{down} (G_{down,\infty} - G),
+
+which is the exponential pulse curve of the field, :math:`G(P) = B (1 - e^{-P/A}) + G_{min}`
+(MLP+NeuroSim V3.0 manual, eqs 1-3), written as one step: :math:`r = 1 - e^{-1/A}` and
+:math:`G_\infty = G_{min} + B`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from cbramsim.provenance import SourcedParameters
+
+Spread = Annotated[float, Field(ge=0, le=2)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Siemens, Volt, Second, Farad = "S", "V", "s", "F"
+
+
+class Device(SourcedParameters):
+    """A frozen description of one cell technology, in SI units.
+
+    A quantity and its spreads are named alike: `x`, `x_d2d` (relative standard deviation from
+    device to device, drawn once per cell), `x_c2c` (standard deviation from cycle to cycle, drawn
+    at every event).
+    """
+
+    catalog_package: ClassVar[str] = "cbramsim.devices"
+
+    g_min: Annotated[float, Field(gt=0), Siemens]
+    """Lowest programmable conductance, S."""
+    g_min_d2d: Spread = 0.0
+    """Spread of `g_min` from cell to cell, relative."""
+    g_max: Annotated[float, Field(gt=0), Siemens]
+    """Highest programmable conductance, S."""
+    g_max_d2d: Spread = 0.0
+    """Spread of `g_max` from cell to cell, relative."""
+
+    r_up: Annotated[float, Field(gt=0, le=1)]
+    """Fraction of the distance to `g_up_inf` that one set pulse covers."""
+    r_up_d2d: Spread = 0.0
+    """Spread of `r_up` from cell to cell, relative."""
+    g_up_inf: Annotated[float, Field(gt=0), Siemens]
+    """Conductance that endless set pulses would approach, S; at least `g_max`."""
+    r_down: Annotated[float, Field(gt=0, le=1)]
+    """Fraction of the distance to `g_down_inf` that one reset pulse covers."""
+    r_down_d2d: Spread = 0.0
+    """Spread of `r_down` from cell to cell, relative."""
+    g_down_inf: Annotated[float, Field(), Siemens]
+    """Conductance that endless reset pulses would approach, S; at most `g_min`, may be negative."""
+    step_c2c: Spread = 0.0
+    """Noise of one pulse: standard deviation as a fraction of `g_max - g_min`."""
+
+    stuck_low: Fraction = 0.0
+    """Fraction of cells that stay at their lowest conductance whatever the pulses."""
+    stuck_high: Fraction = 0.0
+    """Fraction of cells that stay at their highest conductance whatever the pulses."""
+
+    v_set: Annotated[float, Field(gt=0), Volt]
+    """Amplitude of a set pulse, V."""
+    t_set: Annotated[float, Field(gt=0), Second]
+    """Width of a set pulse, s."""
+    v_reset: Annotated[float, Field(gt=0), Volt]
+    """Amplitude of a reset pulse (its magnitude), V."""
+    t_reset: Annotated[float, Field(gt=0), Second]
+    """Width of a reset pulse, s."""
+
+    v_read: Annotated[float, Field(gt=0), Volt]
+    """Read voltage on an active word line, V."""
+    t_read: Annotated[float, Field(gt=0), Second]
+    """Width of a read pulse, s."""
+    read_c2c: Spread = 0.0
+    """Noise of one read of one cell: standard deviation as a fraction of `g_max - g_min`."""
+
+    c_cell: Annotated[float, Field(ge=0), Farad] = 0.0
+    """Line capacitance per cell passed, F: charging a line of n cells costs n C V²."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not self.g_min < self.g_max:
+            raise ValueError(f"g_max must be above g_min (got {self.g_max:g} <= {self.g_min:g})")
+        if self.g_up_inf < self.g_max:
+            raise ValueError(f"g_up_inf must be at least g_max (got {self.g_up_inf:g})")
+        if self.g_down_inf > self.g_min:
+            raise ValueError(f"g_down_inf must be at most g_min (got {self.g_down_inf:g})")
+        if self.stuck_low + self.stuck_high > 1:
+            raise ValueError("stuck_low + stuck_high must be <= 1")
+        return self
+
+    @property
+    def g_range(self) -> float:
+        """Width of the nominal conductance window, S."""
+        return self.g_max - self.g_min
+
+    @property
+    def g_mid(self) -> float:
+        """Middle of the nominal window, S: weight zero, and the state of a reference cell."""
+        return 0.5 * (self.g_min + self.g_max)
+
+    def without_variability(self) -> Self:
+        """Return the same technology with identical, noiseless cells."""
+        spreads = [key for key in self.physical_parameters() if key.endswith(("_d2d", "_c2c"))]
+        return self.replace(**dict.fromkeys([*spreads, "stuck_low", "stuck_high"], 0.0))

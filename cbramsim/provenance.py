@@ -1,0 +1,131 @@
+"""Parameter objects whose every value carries a source and an evidence grade, kept as TOML data."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from cbramsim.units import to_si
+from cbramsim.validation import DataError, ParameterError, Parameters, nearest
+
+Evidence = Literal["published", "derived", "assumed"]
+
+
+class Provenance(Parameters):
+    """Where a value comes from, and how far it can be trusted."""
+
+    evidence: Evidence
+    """`published` (read in a source), `derived` (arithmetic on such), or `assumed`."""
+    source: str
+    """The source, the derivation, or the reason for the assumption."""
+
+
+SET_BY_USER = Provenance(evidence="assumed", source="set by the user")
+
+
+class SourcedParameters(Parameters):
+    """Physical parameters with provenance, loadable from the catalogue or from a user's TOML file.
+
+    A field that has a unit names it in its annotation, ``Annotated[float, Field(gt=0), "S"]``;
+    files may use SI prefixes of it (``unit = "uS"``), inside all is SI.
+    """
+
+    catalog_package: ClassVar[str]
+    """The package whose `catalog` folder holds the presets."""
+
+    name: str
+    """The name of the preset."""
+    summary: str = ""
+    """One line of description."""
+    provenance: dict[str, Provenance] = Field(default_factory=dict, repr=False)
+    """Source and evidence grade of each parameter, by name."""
+
+    def evidence(self, parameter: str) -> Provenance:
+        """Return source and grade of `parameter`; a value set by hand counts as assumed."""
+        return self.provenance.get(parameter, SET_BY_USER)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`; what is changed loses its published source."""
+        kept = {key: value for key, value in self.provenance.items() if key not in changes}
+        return super().replace(**({"provenance": kept} | changes))
+
+    @classmethod
+    def physical_parameters(cls) -> list[str]:
+        """Names of all fields that carry a number, in the order of their definition."""
+        return [key for key in cls.model_fields if key not in SourcedParameters.model_fields]
+
+    @classmethod
+    def unit(cls, parameter: str) -> str:
+        """Return the SI unit of `parameter`, or an empty text if it has none."""
+        metadata = cls.model_fields[parameter].metadata
+        return next((item for item in metadata if isinstance(item, str)), "")
+
+    @classmethod
+    def catalog(cls) -> dict[str, Path]:
+        """Return the presets that ship with the package: name -> TOML file."""
+        folder = Path(str(resources.files(cls.catalog_package) / "catalog"))
+        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Self:
+        """Load a preset of the catalogue by name, or a user's TOML file of the same form.
+
+        Raises
+        ------
+        ParameterError
+            If the name, a key, a unit or a value is not valid.
+        DataError
+            If the file cannot be read or is not TOML.
+        """
+        presets = cls.catalog()
+        if Path(name_or_path).suffix == ".toml":
+            return cls._from_toml(Path(name_or_path))
+        if str(name_or_path) not in presets:
+            raise ParameterError(
+                f"{cls.__name__.lower()}: must be one of {', '.join(presets)}, or a .toml file "
+                f"(got {str(name_or_path)!r}){nearest(str(name_or_path), presets)}"
+            )
+        return cls._from_toml(presets[str(name_or_path)])
+
+    @classmethod
+    def _from_toml(cls, path: Path) -> Self:
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"{cls.__name__.lower()} file {path}: {error}") from None
+        values: dict[str, Any] = {
+            "name": table.pop("name", path.stem),
+            "summary": table.pop("summary", ""),
+        }
+        provenance = {}
+        for key, entry in table.items():
+            if key not in cls.physical_parameters():
+                hint = nearest(key, cls.physical_parameters())
+                raise ParameterError(f"{cls.__name__}.{key}: unknown key in {path.name}{hint}")
+            values[key], provenance[key] = cls._entry(key, entry)
+        return cls(**values, provenance=provenance)
+
+    @classmethod
+    def _entry(cls, key: str, entry: Any) -> tuple[Any, Provenance]:
+        """Return the SI value and the provenance of one ``[key]`` table."""
+        where, known = f"{cls.__name__}.{key}", ("value", "unit", "evidence", "source")
+        if not isinstance(entry, dict) or "value" not in entry:
+            raise ParameterError(
+                f"{where}: must be a table of {', '.join(known)} (got {entry!r})"
+            )
+        for name in entry:
+            if name not in known:
+                raise ParameterError(f"{where}.{name}: unknown key{nearest(name, known)}")
+        value, base = entry["value"], cls.unit(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                value = to_si(value, entry.get("unit", base), base)
+            except ValueError as error:
+                raise ParameterError(f"{where}.unit: {error}") from None
+        return value, Provenance(
+            evidence=entry.get("evidence", "assumed"), source=entry.get("source", "not stated")
+        )

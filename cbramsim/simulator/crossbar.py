@@ -1,0 +1,529 @@
+r"""An array of cells: in-memory vector-matrix product, and programming by pulses.
+
+Word lines are rows (inputs), bit lines are columns (outputs). With voltages V on the word lines
+and the bit lines held at ground, the current of bit line k is :math:`I_k = \sum_i V_i G_{ik}`
+(Ohm and Kirchhoff; wires without resistance). A weight is a view of a conductance,
+:math:`w = 2 (G - G_{min}) / (G_{max} - G_{min}) - 1`; its sign comes from a reference column of
+cells at mid-window: :math:`I_k - I_{ref} = \tfrac12 (G_{max} - G_{min}) \sum_i V_i w_{ik}`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from cbramsim.devices.device import Device
+from cbramsim.devices.population import draw_population
+from cbramsim.devices.pulses import (
+    G_HIGH,
+    G_LOW,
+    R_DOWN,
+    R_UP,
+    PulseConstants,
+    pulse_constants,
+    pulse_energy,
+    pulsed,
+)
+from cbramsim.rng import generator, next_word, normal_of, normal_table, stream
+from cbramsim.simulator.energy import EnergyLedger, Operation
+from cbramsim.simulator.periphery import Periphery
+from cbramsim.validation import ParameterError
+
+POTENTIATE, DEPRESS = 1, -1
+PROGRAM_LINE = int(Operation.PROGRAM_LINE)
+SENSE_READ = int(Operation.SENSE_READ)
+
+
+class ArrayState(NamedTuple):
+    """The cells of an array as compiled loops see them."""
+
+    g: NDArray[np.float32]
+    """Conductances, float32[rows, columns], S: a row is contiguous, for it is rows that are read."""
+    g_columns: NDArray[np.float32]
+    """The same conductances, float32[columns, rows]: a column is contiguous, for it is columns that
+    are programmed. Whatever changes a cell writes both."""
+    cells: NDArray[np.float32]
+    """Each cell's own window and steps, float32[columns, rows, 4], see `draw_population`."""
+    inhibited: NDArray[np.bool_]
+    """Cells that get no more pulses, bool[columns, rows]."""
+    spared: NDArray[np.float32]
+    """Reference conductance that a disconnected cell takes out of its column's comparison, S:
+    float32[rows, columns], or no rows while every cell is connected."""
+    row_sum: NDArray[np.float64]
+    """Sum of `g` over each row, kept in step with every pulse, float64[rows], S."""
+    n_connected: NDArray[np.int64]
+    """Connected cells of each row, int64[rows]."""
+    normals: NDArray[np.float32]
+    """Standard-normal numbers to draw from, see `normal_table`."""
+
+
+class ProgramCosts(NamedTuple):
+    """Energies of programming that do not depend on the state of the cell, J."""
+
+    line_set: float
+    """Charging a bit line for one set pulse."""
+    line_reset: float
+    """Charging a bit line for one reset pulse."""
+    sense: float
+    """One decision of a sense amplifier."""
+
+
+class Crossbar:
+    """An array of cells of one technology.
+
+    Examples
+    --------
+    >>> crossbar = Crossbar("subquantum-cbram", shape=(64, 32), seed=1)
+    >>> crossbar.program(column=3, rows=[0, 1, 2], pulses=[10, 20, -5])
+    >>> currents = crossbar.read(np.full(64, 0.1))  # amperes, one per bit line
+    >>> print(crossbar.ledger)  # joules
+    """
+
+    def __init__(
+        self,
+        device: Device | str,
+        shape: tuple[int, int],
+        seed: int = 0,
+        periphery: Periphery | str = "cmos-28nm",
+        ledger: EnergyLedger | None = None,
+    ) -> None:
+        """Draw the cells and leave each at its lowest conductance.
+
+        Parameters
+        ----------
+        device
+            A `Device`, the name of a preset, or the path of a TOML file.
+        shape
+            (word lines, bit lines).
+        seed
+            Seed of the cells and of all noise.
+        periphery
+            Circuits around the array: a `Periphery`, a preset, or a TOML file.
+        ledger
+            Where to book energy; a new one by default.
+
+        Raises
+        ------
+        ParameterError
+            If `shape` is not two positive whole numbers, or a preset does not exist.
+        """
+        rows, columns = _checked_shape(shape)
+        self.device = device if isinstance(device, Device) else Device.load(device)
+        self.periphery = (
+            periphery if isinstance(periphery, Periphery) else Periphery.load(periphery)
+        )
+        self.ledger = EnergyLedger() if ledger is None else ledger
+        self.phase = "use"
+        self.pulse: PulseConstants = pulse_constants(self.device)
+        self.pulse_stream = stream(seed, "pulses")
+        self._read_noise = generator(seed, "crossbar read noise")
+        cells = draw_population(self.device, (rows, columns), generator(seed, "population"))
+        self.state = ArrayState(
+            g=np.ascontiguousarray(cells[..., G_LOW].T),
+            g_columns=np.ascontiguousarray(cells[..., G_LOW]),
+            cells=cells,
+            inhibited=np.zeros((columns, rows), np.bool_),
+            spared=np.zeros((0, columns), np.float32),
+            row_sum=np.zeros(rows),
+            n_connected=np.full(rows, columns),
+            normals=normal_table(pad=columns),
+        )
+        self._conductance_changed()
+
+    # ---- what one sees -------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(word lines, bit lines)."""
+        return self.state.g.shape  # type: ignore[return-value]
+
+    @property
+    def conductance(self) -> NDArray[np.float32]:
+        """The conductances, float32[rows, columns], S; read-only."""
+        view = self.state.g.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
+        weights = 2 * (self.state.g - self.device.g_min) / self.device.g_range - 1
+        return np.where(self.connected, weights, 0).astype(np.float32)
+
+    @property
+    def connected(self) -> NDArray[np.bool_]:
+        """Which cells are part of the array, bool[rows, columns]."""
+        if len(self.state.spared):
+            return self.state.spared == 0
+        return np.ones(self.shape, np.bool_)
+
+    @property
+    def inhibited(self) -> NDArray[np.bool_]:
+        """Which cells get no more pulses, bool[rows, columns]."""
+        return self.state.inhibited.T
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    def read(self, voltages: ArrayLike, *, signed: bool = False, noise: bool = True) -> NDArray:
+        """Return the bit-line currents for voltages on the word lines: the product V G.
+
+        Independent normal noise of every cell adds up to one normal number per bit line with the
+        variance sum(V² sigma²), which is what is drawn. The read is booked in the ledger.
+
+        Parameters
+        ----------
+        voltages
+            float[rows], or a batch float[..., rows], V.
+        signed
+            Subtract the current of the reference column: proportional to the weights.
+        noise
+            Include the device's read noise.
+
+        Returns
+        -------
+        float32[columns] or float32[..., columns]
+            Currents, A.
+
+        Raises
+        ------
+        ParameterError
+            If the last axis of `voltages` is not the number of word lines, or a value is not
+            finite.
+        """
+        v = np.asarray(voltages, np.float32)
+        if v.ndim == 0 or v.shape[-1] != self.shape[0]:
+            raise ParameterError(
+                f"Crossbar.read: voltages must have {self.shape[0]} values on the last axis, one "
+                f"per word line (got shape {v.shape})"
+            )
+        if not np.isfinite(v).all():
+            raise ParameterError("Crossbar.read: voltages must be finite")
+        currents = v @ self.state.g
+        if noise and self.pulse.read_sigma:
+            sigma = self.pulse.read_sigma * np.sqrt((v**2).sum(axis=-1, keepdims=True))
+            currents += sigma * self._read_noise.standard_normal(currents.shape, np.float32)
+        if signed:
+            currents -= self._reference_currents(v)
+        self._book_read(v, signed)
+        return currents
+
+    def read_spikes(
+        self, spikes: ArrayLike, *, signed: bool = False, noise: bool = True
+    ) -> NDArray:
+        """Return the bit-line currents with `v_read` on the word lines whose `spikes` are true."""
+        return self.read(
+            self.device.v_read * np.asarray(spikes, bool), signed=signed, noise=noise
+        )
+
+    def _reference_currents(self, v: NDArray) -> NDArray:
+        """Return what each bit line is compared with: the reference less its disconnected cells."""
+        reference = self.device.g_mid * v.sum(axis=-1, keepdims=True)
+        if len(self.state.spared):
+            return reference - v @ self.state.spared
+        return reference
+
+    def _book_read(self, v: NDArray, signed: bool) -> None:
+        v2 = np.square(v, dtype=np.float64).reshape(-1, self.shape[0])
+        per_row, t_read = v2.sum(axis=0), self.device.t_read
+        driven = v2 > 0
+        n_driven = int(driven.sum())
+        cells = int(driven.sum(axis=0) @ self.state.n_connected)
+        add = self.ledger.add
+        line = self.device.c_cell * self.shape[1]
+        drive = n_driven * self.periphery.e_word_line + line * per_row.sum()
+        add(self.phase, Operation.WORD_LINE_DRIVE, n_driven, drive)
+        add(self.phase, Operation.CELL_READ, cells, t_read * per_row @ self.state.row_sum)
+        if signed:
+            joules = t_read * per_row.sum() * self.device.g_mid
+            add(self.phase, Operation.REFERENCE_READ, n_driven, joules)
+
+    # ---- programming ---------------------------------------------------------------------------
+
+    def program(self, column: int, rows: ArrayLike, pulses: ArrayLike) -> None:
+        """Give set pulses (positive) or reset pulses (negative) to cells of one column.
+
+        Inhibited cells get none. Every pulse is booked in the ledger.
+
+        Parameters
+        ----------
+        column
+            The bit line.
+        rows
+            int[n], the word lines.
+        pulses
+            int[n] or one int for all, the number of pulses.
+
+        Raises
+        ------
+        ParameterError
+            If a line does not exist.
+        """
+        row_list = np.atleast_1d(np.asarray(rows, np.int64))
+        if not 0 <= column < self.shape[1]:
+            raise ParameterError(
+                f"Crossbar.program: column must be >= 0 and < {self.shape[1]} (got {column})"
+            )
+        if row_list.size and not (0 <= row_list.min() and row_list.max() < self.shape[0]):
+            raise ParameterError(
+                f"Crossbar.program: rows must be >= 0 and < {self.shape[0]} "
+                f"(got {row_list.min()}..{row_list.max()})"
+            )
+        counts = np.broadcast_to(np.asarray(pulses, np.int64), row_list.shape)
+        _program_column(
+            self.state, self.pulse, self.program_costs(), column, row_list, counts,
+            int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
+        )  # fmt: skip
+
+    def program_to(
+        self,
+        column: int,
+        rows: ArrayLike,
+        target: float,
+        operation: Operation = Operation.PROGRAM_PULSE,
+        max_pulses: int = 256,
+    ) -> None:
+        """Program and verify: pulse each cell until it is within half a step of `target`, S.
+
+        A cell whose own window ends before `target` stops at its bound; one that keeps missing
+        stops after `max_pulses`. Senses and pulses are booked in the ledger.
+        """
+        row_list = np.atleast_1d(np.asarray(rows, np.int64))
+        _program_to(
+            self.state, self.pulse, self.program_costs(), column, row_list, target, max_pulses,
+            int(operation), self.pulse_stream, self.ledger.account(self.phase),
+        )  # fmt: skip
+
+    def set_conductance(self, conductance: ArrayLike) -> None:
+        """Put every cell into a given state (S), clipped to its window; not booked.
+
+        This is how an array comes from the factory or from a file, not an operation of it.
+        """
+        low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
+        self.state.g[:] = np.clip(np.asarray(conductance, np.float32), low, high)
+        self.state.g[~self.connected] = 0
+        self._conductance_changed()
+
+    def set_weights(self, weights: ArrayLike) -> None:
+        """Put every cell at a given weight, as `set_conductance`."""
+        w = np.asarray(weights, np.float64)
+        self.set_conductance(self.device.g_min + 0.5 * (w + 1) * self.device.g_range)
+
+    def inhibit(self, column: int, rows: ArrayLike) -> None:
+        """Let the cells keep their state from now on: they get no more pulses."""
+        self.state.inhibited[column, rows] = True
+
+    def disconnect(self, column: int, rows: ArrayLike) -> None:
+        """Take cells out of the array: no current, no pulses, weight zero.
+
+        A weight of zero needs more than an open cell. Against a shared reference column an open
+        cell would count as less than the lowest weight, so its share of the reference is taken out
+        of this column's comparison as well.
+        """
+        self.inhibit(column, rows)
+        mask = np.zeros(self.shape, np.bool_)
+        mask[rows, column] = True
+        self._take_out(mask)
+        self._conductance_changed()
+
+    def restore(
+        self,
+        conductance: NDArray[np.float32],
+        cells: NDArray[np.float32],
+        inhibited: NDArray[np.bool_],
+        connected: NDArray[np.bool_],
+        row_sum: NDArray[np.float64],
+    ) -> None:
+        """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`."""
+        self.state.g[:] = conductance
+        self.state.cells[:] = cells
+        self.state.inhibited[:] = inhibited
+        if not connected.all():
+            self._take_out(~connected)
+        self._conductance_changed()
+        self.state.row_sum[:] = row_sum
+
+    def program_costs(self) -> ProgramCosts:
+        """Return the state-independent energies of programming."""
+        line = self.device.c_cell * self.shape[0]
+        return ProgramCosts(
+            line_set=line * self.device.v_set**2,
+            line_reset=line * self.device.v_reset**2,
+            sense=self.periphery.e_sense,
+        )
+
+    def _take_out(self, mask: NDArray[np.bool_]) -> None:
+        """Disconnect the cells of `mask`, bool[rows, columns]."""
+        if not len(self.state.spared):
+            self.state = self.state._replace(spared=np.zeros(self.shape, np.float32))
+        self.state.g[mask] = 0
+        self.state.spared[mask] = self.device.g_mid
+        self.state.n_connected[:] = self.connected.sum(axis=1)
+
+    def _conductance_changed(self) -> None:
+        """Bring what is derived from `state.g` into step with it."""
+        self.state.g_columns[:] = self.state.g.T
+        self.state.row_sum[:] = self.state.g.sum(axis=1, dtype=np.float64)
+
+
+def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    try:
+        rows, columns = (int(n) for n in shape)
+        valid = rows > 0 and columns > 0 and (rows, columns) == tuple(shape)
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ParameterError(
+            f"Crossbar.shape: must be two whole numbers > 0, word lines and bit lines "
+            f"(got {shape!r})"
+        )
+    return rows, columns
+
+
+# ---- kernels -----------------------------------------------------------------------------------
+
+
+@njit(fastmath=True)
+def sum_rows(g, rows, n_active, out):  # type: ignore[no-untyped-def]
+    """Add up the rows of `g` at the first `n_active` of `rows` into `out`, float32[columns].
+
+    The in-memory product with a vector of spikes: eight rows at a time, so that a sum is loaded
+    and stored once for eight additions.
+    """
+    columns = out.size
+    for k in range(columns):
+        out[k] = np.float32(0)
+    r = 0
+    while r + 8 <= n_active:
+        a, b, c, d = g[rows[r]], g[rows[r + 1]], g[rows[r + 2]], g[rows[r + 3]]
+        e, f, h, i = g[rows[r + 4]], g[rows[r + 5]], g[rows[r + 6]], g[rows[r + 7]]
+        for k in range(columns):
+            out[k] += ((a[k] + b[k]) + (c[k] + d[k])) + ((e[k] + f[k]) + (h[k] + i[k]))
+        r += 8
+    while r < n_active:
+        a = g[rows[r]]
+        for k in range(columns):
+            out[k] += a[k]
+        r += 1
+
+
+@njit(inline="always")
+def add_noise(out, sigma, normals, word):  # type: ignore[no-untyped-def]
+    """Add normal noise of standard deviation `sigma` to each of `out`, by one random draw.
+
+    The draw is an offset into the table of normal numbers: neighbours in the table are
+    independent, so the numbers of one read are.
+    """
+    offset = np.int64(word & np.uint64(0x3FFF))
+    for k in range(out.size):
+        out[k] += sigma * normals[offset + k]
+
+
+@njit(inline="always")
+def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
+    """Change one cell from `before` to `after`, in both layouts and in the sum of its row."""
+    array.g[row, column] = after
+    array.g_columns[column, row] = after
+    array.row_sum[row] += np.float64(after) - np.float64(before)
+
+
+@njit(inline="always")
+def _pulse_train(array, pulse, column, row, pulses, rng):  # type: ignore[no-untyped-def]
+    """Give one cell set pulses (positive) or reset pulses (negative); return their energy, J."""
+    low = array.cells[column, row, G_LOW]
+    high = array.cells[column, row, G_HIGH]
+    if pulses > 0:
+        fraction, asymptote = array.cells[column, row, R_UP], pulse.g_up_inf
+        v2t = pulse.v2t_set
+    else:
+        fraction, asymptote = array.cells[column, row, R_DOWN], pulse.g_down_inf
+        v2t = pulse.v2t_reset
+    first = array.g_columns[column, row]
+    before = first
+    joules = 0.0
+    for _ in range(abs(pulses)):
+        noise = pulse.step_sigma * normal_of(next_word(rng), array.normals)
+        after = pulsed(before, asymptote, fraction, noise, low, high)
+        joules += pulse_energy(v2t, before, after)
+        before = after
+    store_conductance(array, column, row, first, before)
+    return joules
+
+
+@njit
+def program_cells(
+    array, pulse, costs, column, rows, pulses, n, polarity, operation, rng, account
+):  # type: ignore[no-untyped-def]
+    """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
+
+    Parameters
+    ----------
+    array, pulse, costs
+        `ArrayState`, `PulseConstants`, `ProgramCosts`.
+    column
+        The bit line.
+    rows, pulses, n
+        int[>= n], word lines and numbers of pulses (not negative).
+    polarity
+        `POTENTIATE` or `DEPRESS`.
+    operation
+        The `Operation` to book the pulses as.
+    rng
+        State of the stream "pulses".
+    account
+        `Account` to book on.
+    """
+    count, joules = 0, 0.0
+    for j in range(n):
+        count += pulses[j]
+        joules += _pulse_train(array, pulse, column, rows[j], polarity * pulses[j], rng)
+    account.counts[operation] += count
+    account.joules[operation] += joules
+    account.counts[PROGRAM_LINE] += count
+    line = costs.line_set if polarity == POTENTIATE else costs.line_reset
+    account.joules[PROGRAM_LINE] += count * line
+
+
+@njit(cache=True, nogil=True)
+def _program_column(
+    array, pulse, costs, column, rows, pulses, operation, rng, account
+):  # type: ignore[no-untyped-def]
+    one_row, one_count = np.empty(1, np.int64), np.empty(1, np.int64)
+    for r in range(rows.size):
+        if array.inhibited[column, rows[r]]:
+            continue
+        one_row[0], one_count[0] = rows[r], abs(pulses[r])
+        polarity = POTENTIATE if pulses[r] > 0 else DEPRESS
+        program_cells(
+            array, pulse, costs, column, one_row, one_count, 1, polarity, operation, rng, account
+        )
+
+
+@njit(cache=True, nogil=True)
+def _program_to(
+    array, pulse, costs, column, rows, target, max_pulses, operation, rng, account
+):  # type: ignore[no-untyped-def]
+    one_row, one_pulse = np.empty(1, np.int64), np.ones(1, np.int64)
+    for r in range(rows.size):
+        row = rows[r]
+        if array.inhibited[column, row]:
+            continue
+        one_row[0] = row
+        cell = array.cells[column, row]
+        goal = min(max(target, cell[G_LOW]), cell[G_HIGH])
+        for _ in range(max_pulses):
+            g = np.float64(array.g_columns[column, row])
+            account.counts[SENSE_READ] += 1
+            account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
+            if goal - g > 0.5 * cell[R_UP] * (pulse.g_up_inf - g):
+                polarity = POTENTIATE
+            elif g - goal > 0.5 * cell[R_DOWN] * (g - pulse.g_down_inf):
+                polarity = DEPRESS
+            else:
+                break
+            program_cells(
+                array, pulse, costs, column, one_row, one_pulse, 1, polarity, operation, rng,
+                account,
+            )  # fmt: skip

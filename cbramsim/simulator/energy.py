@@ -1,0 +1,188 @@
+"""The energy ledger: how often each operation happened in each phase, and what it cost in joules."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.units import in_prefixed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Operation(IntEnum):
+    """Every kind of event that costs energy, in the order of a presentation."""
+
+    WORD_LINE_DRIVE = 0
+    """Driving and charging an active word line for a read: driver + n_columns C V_read²."""
+    CELL_READ = 1
+    """Current through one cell of an active word line: V_read² G t_read."""
+    REFERENCE_READ = 2
+    """Current through the reference cell of an active word line: V_read² G_mid t_read."""
+    NEURON_UPDATE = 3
+    """One output neuron takes its bit-line current into the competition."""
+    OUTPUT_SPIKE = 4
+    """The winner fires."""
+    SENSE_READ = 5
+    """Sensing one cell to decide on its pulse: V_read² G t_read + sense amplifier."""
+    LTP_PULSE = 6
+    """Set pulse of potentiation: V_set² G t_set."""
+    LTD_PULSE = 7
+    """Reset pulse of depression: V_reset² G t_reset."""
+    PRUNE_SET_PULSE = 8
+    """Pulse of either polarity that takes a pruned cell to its value."""
+    PROGRAM_PULSE = 9
+    """Pulse given by hand through `Crossbar.program`."""
+    PROGRAM_LINE = 10
+    """Charging the bit line for one pulse of whatever kind: n_rows C V²."""
+
+    @property
+    def label(self) -> str:
+        """The name in reports, such as "cell read"."""
+        return self.name.lower().replace("_", " ")
+
+
+class Account(NamedTuple):
+    """The sums of one phase, as two arrays that compiled loops add to."""
+
+    counts: NDArray[np.int64]
+    """Events, by `Operation`."""
+    joules: NDArray[np.float64]
+    """Energy, by `Operation`, J."""
+
+
+class EnergyLedger:
+    """Counts and joules by phase and operation.
+
+    A phase ("train", "label", "test", ...) is opened by its first use. Loops add to the arrays of
+    `account(phase)`; everything else goes through `add`. Nothing is ever rounded or estimated: an
+    event whose energy depends on the state of a cell is booked with that state.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+
+    @property
+    def phases(self) -> list[str]:
+        """The phases opened so far, in order."""
+        return list(self._accounts)
+
+    def account(self, phase: str) -> Account:
+        """Return the arrays of `phase`, opening it if it is new."""
+        if phase not in self._accounts:
+            size = len(Operation)
+            self._accounts[phase] = Account(np.zeros(size, np.int64), np.zeros(size))
+        return self._accounts[phase]
+
+    def accounts(self) -> list[tuple[str, Account]]:
+        """Return all phases with their accounts."""
+        return list(self._accounts.items())
+
+    def add(self, phase: str, operation: Operation, count: int, joules: float) -> None:
+        """Book `count` events that cost `joules` in all."""
+        account = self.account(phase)
+        account.counts[operation] += count
+        account.joules[operation] += joules
+
+    def add_account(self, phase: str, other: Account) -> None:
+        """Book all of another account, for example that of a parallel worker."""
+        account = self.account(phase)
+        account.counts[:] += other.counts
+        account.joules[:] += other.joules
+
+    def count(self, phase: str, operation: Operation) -> int:
+        """Return how often `operation` happened in `phase`."""
+        return int(self.account(phase).counts[operation])
+
+    def total(self, phase: str | None = None) -> float:
+        """Return the joules of one phase, or of all."""
+        phases = self.phases if phase is None else [phase]
+        return float(sum(self.account(name).joules.sum() for name in phases))
+
+    def to_dict(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return phase -> operation -> {count, joules}, for JSON."""
+        return {
+            phase: {
+                operation.name.lower(): {
+                    "count": int(account.counts[operation]),
+                    "joules": float(account.joules[operation]),
+                }
+                for operation in Operation
+                if account.counts[operation]
+            }
+            for phase, account in self._accounts.items()
+        }
+
+    def totals(self) -> dict[str, float]:
+        """Return phase -> joules."""
+        return {phase: self.total(phase) for phase in self.phases}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the ledger as arrays that can be saved; `from_arrays` reads them back."""
+        accounts = self._accounts.values()
+        return {
+            "ledger_phases": np.array(self.phases, dtype=np.str_),
+            "ledger_counts": np.array([a.counts for a in accounts], np.int64),
+            "ledger_joules": np.array([a.joules for a in accounts], np.float64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> EnergyLedger:
+        """Restore a ledger from `to_arrays`."""
+        ledger = cls()
+        for phase, counts, joules in zip(
+            arrays["ledger_phases"], arrays["ledger_counts"], arrays["ledger_joules"], strict=True
+        ):
+            ledger.add_account(str(phase), Account(counts, joules))
+        return ledger
+
+    def __str__(self) -> str:
+        """Return the ledger as a table, one line per phase and operation that happened."""
+        lines = [f"{'phase':<8} {'operation':<18} {'count':>15} {'energy':>10} {'share':>7}"]
+        for phase, account in self._accounts.items():
+            total = account.joules.sum()
+            for operation in Operation:
+                if not account.counts[operation]:
+                    continue
+                joules = account.joules[operation]
+                lines.append(
+                    f"{phase:<8} {operation.label:<18} {account.counts[operation]:>15,} "
+                    f"{in_prefixed(joules, 'J'):>10} {joules / total if total else 0:>7.1%}"
+                )
+            lines.append(f"{phase:<8} {'total':<18} {'':>15} {in_prefixed(total, 'J'):>10}")
+        return "\n".join(lines)
+
+    def plot(self, ax: Axes) -> None:
+        """Draw one stacked bar per phase, by operation, on `ax`."""
+        shares = np.array([account.joules for account in self._accounts.values()])
+        used = [operation for operation in Operation if shares[:, operation].any()]
+        left = np.zeros(len(shares))
+        scale, unit = _display_unit(float(shares.sum(axis=1).max(initial=0.0)))
+        for operation in used:
+            width = shares[:, operation] * scale
+            ax.barh(
+                self.phases, width, left=left, label=operation.label, color=COLOURS[operation],
+                edgecolor="white", linewidth=0.5,
+            )  # fmt: skip
+            left += width
+        ax.invert_yaxis()
+        ax.set_xlabel(f"energy ({unit})")
+        ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower right")
+        ax.spines[["top", "right"]].set_visible(False)
+
+
+COLOURS = (
+    "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
+    "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00",
+)  # fmt: skip
+"""One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
+
+
+def _display_unit(largest: float) -> tuple[float, str]:
+    text = in_prefixed(largest, "J")
+    unit = text.split(" ")[1]
+    return {"fJ": 1e15, "pJ": 1e12, "nJ": 1e9, "µJ": 1e6, "mJ": 1e3}.get(unit, 1.0), unit

@@ -1,0 +1,544 @@
+"""`SpikingNetwork`: unsupervised learning in a crossbar, in the manner of scikit-learn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+
+from cbramsim.devices.device import Device
+from cbramsim.files import write_atomically
+from cbramsim.rng import generator, stream
+from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.encoding import Encoding, most_active_pixels
+from cbramsim.simulator.energy import Account, EnergyLedger, Operation
+from cbramsim.simulator.loop import Neurons, Streams, respond, scratch, train
+from cbramsim.simulator.neurons import Competition
+from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.pruning import Pruner, Pruning
+from cbramsim.simulator.stdp import StdpRule, pulse_tables, rule_constants
+from cbramsim.validation import DataError, ParameterError, Parameters
+
+Rule = Literal["ideal", "device"]
+Vote = Literal["profile", "majority"]
+
+IMAGES_PER_STEP = 200
+"""Images between two looks at pruning, progress and interrupts."""
+IMAGES_PER_BATCH = 500
+"""Images that one worker takes at a time for labelling and recognition."""
+STATE_VERSION = 1
+
+
+class NetworkConfig(Parameters):
+    """Everything that defines a network but its data."""
+
+    neurons: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Output neurons, one bit line each."""
+    inputs: Annotated[int, Field(ge=1, le=100_000)] = 397
+    """Most active pixels to use, one word line each."""
+    device: str = "subquantum-cbram"
+    """Cell technology: a preset's name, or the path of a TOML file."""
+    periphery: str = "cmos-28nm"
+    """Circuits around the array: a preset's name, or the path of a TOML file."""
+    rule: Rule = "device"
+    """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
+    (pulses)."""
+    initial_weight: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    """Mean of the weights before training."""
+    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.45
+    """Standard deviation of the weights before training."""
+    stdp: StdpRule = StdpRule()
+    """The learning rule."""
+    competition: Competition = Competition()
+    """The neurons."""
+    encoding: Encoding = Encoding()
+    """Pixels to spikes."""
+    pruning: Pruning = Pruning()
+    """Pruning while learning."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of everything random."""
+
+
+class Step(NamedTuple):
+    """What one step of training did, for progress and learning curves."""
+
+    images: NDArray[np.int64]
+    """Which images were presented, int64[n]."""
+    winners: NDArray[np.int32]
+    """Which neuron fired, int32[n, windows]."""
+
+
+class Recognition(NamedTuple):
+    """The classes of some images, by two votes over the same responses."""
+
+    profile: NDArray[np.int64]
+    """Class-profile vote: largest sum over neurons of response x log P(class | neuron)."""
+    majority: NDArray[np.int64]
+    """Majority vote: each neuron stands for one class."""
+
+
+class SpikingNetwork:
+    """A layer of stochastic winner-take-all neurons that learns in a crossbar by STDP.
+
+    Labels are used only to name neurons, after training, by `label`.
+
+    Examples
+    --------
+    >>> network = SpikingNetwork(neurons=100, seed=1)
+    >>> network.fit(train_images, epochs=1).label(train_images, train_labels)
+    >>> network.score(test_images, test_labels)
+    >>> print(network.ledger)
+
+    Attributes
+    ----------
+    config
+        The `NetworkConfig`.
+    crossbar
+        The array that holds the weights.
+    ledger
+        Every event and its energy, by phase.
+    spike_counts
+        int64[neurons], output spikes while learning.
+    pruner
+        What has been pruned.
+    class_counts
+        float64[neurons, classes] or None, responses to the labelled images, by class.
+    labels_used
+        Number of labels that named the neurons.
+    """
+
+    def __init__(self, config: NetworkConfig | None = None, **changes: Any) -> None:
+        """Build an untrained network; the array is drawn when the first images are seen.
+
+        Parameters
+        ----------
+        config
+            The parameters; the reference system by default.
+        **changes
+            Fields of `NetworkConfig` to change.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is unknown or outside its range.
+        """
+        self.config = (config or NetworkConfig()).replace(**changes)
+        self.device = Device.load(self.config.device)
+        self.periphery = Periphery.load(self.config.periphery)
+        self.pixels: NDArray[np.int64] | None = None
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: None = None,
+        *,
+        epochs: int = 3,
+        callback: Callable[[Step], None] | None = None,
+    ) -> Self:
+        """Learn from scratch, without labels.
+
+        Parameters
+        ----------
+        X
+            uint8[images, height, width] or uint8[images, pixels], grey levels 0..255.
+        y
+            Ignored; learning is unsupervised.
+        epochs
+            Passes over the images, each in its own random order.
+        callback
+            Called after each step of some 200 images. Ctrl-C is raised between steps only, so
+            that the network is whole and can go on.
+        """
+        self._begin(_checked_images(X))
+        return self.resume(X, epochs=epochs, callback=callback)
+
+    def resume(
+        self, X: ArrayLike, *, epochs: int, callback: Callable[[Step], None] | None = None
+    ) -> Self:
+        """Go on learning from the same images until `epochs` passes are complete."""
+        images = self.select_pixels(X)
+        while self.passes < epochs:
+            self._one_pass(images, callback)
+        return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: None = None, *, callback: Callable[[Step], None] | None = None
+    ) -> Self:
+        """Learn from one more pass over some images, without forgetting the earlier ones."""
+        if self.pixels is None:
+            self._begin(_checked_images(X))
+        self._one_pass(self.select_pixels(X), callback)
+        return self
+
+    def _begin(self, images: NDArray[np.uint8]) -> None:
+        """Choose the pixels, draw the array, and forget everything else."""
+        self.pixels = most_active_pixels(images, self.config.inputs)
+        self._build()
+        rng = generator(self.config.seed, "initial state")
+        self.crossbar.set_weights(
+            rng.normal(
+                self.config.initial_weight, self.config.initial_weight_d2d, self.crossbar.shape
+            )
+        )
+        self.pruner = Pruner(self.config.pruning, self.crossbar)
+
+    def _build(self) -> None:
+        """Draw the array for `pixels`, with all counters at zero."""
+        assert self.pixels is not None
+        seed, neurons = self.config.seed, self.config.neurons
+        device = self.device.without_variability() if self.ideal else self.device
+        self.ledger = EnergyLedger()
+        shape = (self.pixels.size, neurons)
+        self.crossbar = Crossbar(device, shape, seed, self.periphery, self.ledger)
+        self.bias = np.zeros(neurons, np.float32)
+        self.spike_counts = np.zeros(neurons, np.int64)
+        self.streams = Streams(
+            *(stream(seed, purpose) for purpose in ("spikes", "reads", "competition")),
+            pulses=self.crossbar.pulse_stream,
+        )
+        self.pruner = Pruner(self.config.pruning, self.crossbar)
+        self.passes = 0
+        self.position = 0
+        self.images_seen = 0
+        self.class_counts: NDArray[np.float64] | None = None
+        self.labels_used = 0
+
+    @property
+    def ideal(self) -> bool:
+        """Whether updates follow the ideal rule."""
+        return self.config.rule == "ideal"
+
+    def _one_pass(
+        self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None
+    ) -> None:
+        """Present all images once, from `position` on, in the random order of this pass."""
+        order = generator(self.config.seed, "order", self.passes).permutation(len(images))
+        with _interrupt_between_steps() as check_interrupt:
+            while self.position < len(order):
+                chosen = order[self.position : self.position + IMAGES_PER_STEP]
+                winners = self._step(images, chosen)
+                self.position += len(chosen)
+                if self.position >= len(order):
+                    self.passes, self.position = self.passes + 1, 0
+                if callback:
+                    callback(Step(chosen, winners))
+                check_interrupt()
+                if self.position == 0:
+                    break
+
+    def _step(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
+        config, crossbar = self.config, self.crossbar
+        self.crossbar.phase = "train"
+        account = self.ledger.account("train")
+        winners = np.empty((len(chosen), config.encoding.windows), np.int32)
+        train(
+            images, chosen, winners, self.ideal,
+            np.float32(config.competition.homeostasis_at(self.images_seen)), self.spike_counts,
+            crossbar.state, crossbar.pulse, crossbar.program_costs(),
+            rule_constants(config.stdp, self.device), pulse_tables(config.stdp, self.device),
+            self._neurons(), self.streams, scratch(*crossbar.shape), account,
+        )  # fmt: skip
+        # Only differences of biases matter; the mean is taken out to keep them small.
+        self.bias -= self.bias.mean()
+        self.images_seen += len(chosen)
+        self.pruner.update(crossbar, self.spike_counts)
+        self._price_events(account)
+        return winners
+
+    def _neurons(self, factor: float = 1.0) -> Neurons:
+        """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
+        sharpness = factor * self.config.competition.sharpness
+        return Neurons(
+            bias=self.bias if factor == 1 else (factor * self.bias).astype(np.float32),
+            gain=np.float32(2 * sharpness / self.device.g_range),
+            g_mid=self.device.g_mid,
+        )
+
+    def _price_events(self, account: Account) -> None:
+        """Price the events whose energy does not depend on the state of a cell."""
+        line = self.device.c_cell * self.crossbar.shape[1] * self.device.v_read**2
+        for operation, joules in (
+            (Operation.WORD_LINE_DRIVE, self.periphery.e_word_line + line),
+            (Operation.NEURON_UPDATE, self.periphery.e_neuron),
+            (Operation.OUTPUT_SPIKE, self.periphery.e_spike),
+        ):
+            account.joules[operation] = account.counts[operation] * joules
+
+    # ---- recognition ---------------------------------------------------------------------------
+
+    def label(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Name the neurons: record how they respond to labelled training images.
+
+        Parameters
+        ----------
+        X
+            Images as in `fit`.
+        y
+            int[images], their classes, 0 or above.
+        """
+        labels = _checked_labels(y, len(np.asarray(X)))
+        counts = np.zeros((self.config.neurons, int(labels.max()) + 1))
+        start = 0
+        for responses in self.responses(X, phase="label"):
+            part = labels[start : start + len(responses)]
+            for c in np.unique(part):
+                counts[:, c] += responses[part == c].sum(axis=0, dtype=np.float64)
+            start += len(responses)
+        self.class_counts = counts / np.maximum(np.bincount(labels), 1)
+        self.labels_used = len(labels)
+        return self
+
+    def recognise(self, X: ArrayLike, phase: str = "test") -> Recognition:
+        """Classify images by both votes.
+
+        Parameters
+        ----------
+        X
+            Images as in `fit`.
+        phase
+            The phase of the ledger to book on.
+        """
+        if self.pixels is None or self.class_counts is None:
+            raise ParameterError("SpikingNetwork.recognise: fit and label come first")
+        log_profile = np.log(self.class_profiles()).astype(np.float32)
+        votes = np.eye(log_profile.shape[1], dtype=np.float32)[self.class_counts.argmax(axis=1)]
+        profile, majority = [], []
+        for responses in self.responses(X, phase=phase):
+            profile.append((responses @ log_profile).argmax(axis=1))
+            majority.append((responses @ votes).argmax(axis=1))
+        return Recognition(np.concatenate(profile), np.concatenate(majority))
+
+    def predict(self, X: ArrayLike, vote: Vote = "profile") -> NDArray[np.int64]:
+        """Return the class of each image, int64[images]."""
+        if vote not in ("profile", "majority"):
+            raise ParameterError(f"vote: must be one of profile, majority (got {vote!r})")
+        return getattr(self.recognise(X), vote)
+
+    def score(self, X: ArrayLike, y: ArrayLike, vote: Vote = "profile") -> float:
+        """Return the fraction of images that `predict` classifies correctly."""
+        labels = _checked_labels(y, len(np.asarray(X)))
+        return float((self.predict(X, vote) == labels).mean())
+
+    def class_profiles(self) -> NDArray[np.float64]:
+        """Return P(class | neuron fired), float64[neurons, classes], smoothed by 0.1 %."""
+        if self.class_counts is None:
+            raise ParameterError("SpikingNetwork.class_profiles: label comes first")
+        counts, classes = self.class_counts, self.class_counts.shape[1]
+        counts = counts + 1e-3 * counts.mean()
+        profiles = counts / counts.sum(axis=1, keepdims=True)
+        return 0.999 * profiles + 0.001 / classes
+
+    def responses(self, X: ArrayLike, phase: str) -> Iterator[NDArray[np.float32]]:
+        """Yield the neurons' mean firing probabilities, float32[n, neurons], batch by batch.
+
+        Batches are read on all cores; each has random streams of its own, so that the result does
+        not depend on their number.
+        """
+        images = self.select_pixels(X)
+        starts = range(0, len(images), IMAGES_PER_BATCH)
+        workers = min(os.cpu_count() or 1, len(starts))
+        account = self.ledger.account(phase)
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = (
+                pool.map(
+                    lambda start: self._respond(images[start : start + IMAGES_PER_BATCH], phase, start),
+                    starts[group : group + 4 * workers],
+                )
+                for group in range(0, len(starts), 4 * workers)
+            )
+            for group in jobs:
+                for responses, part in group:
+                    self.ledger.add_account(phase, part)
+                    yield responses
+        self._price_events(account)
+
+    def _respond(
+        self, images: NDArray[np.uint8], phase: str, start: int
+    ) -> tuple[NDArray[np.float32], Account]:
+        """Return the responses to one batch, and what they cost."""
+        config, crossbar, seed = self.config, self.crossbar, self.config.seed
+        account = EnergyLedger().account(phase)
+        responses = np.empty((len(images), config.neurons), np.float32)
+        spikes, reads = (stream(seed, f"{phase} {name}", start) for name in ("spikes", "reads"))
+        streams = Streams(spikes, reads, competition=reads, pulses=reads)
+        neurons = self._neurons(config.competition.readout_sharpness)
+        respond(
+            images, responses, config.encoding.windows, crossbar.state, crossbar.pulse, neurons,
+            streams, scratch(*crossbar.shape), account,
+        )  # fmt: skip
+        return responses, account
+
+    def select_pixels(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Return the pixels that the array reads, uint8[images, inputs].
+
+        Raises
+        ------
+        DataError
+            If the images are not grey levels, or have too few pixels for this network.
+        """
+        images = _checked_images(X)
+        assert self.pixels is not None
+        if images.shape[1] <= self.pixels.max():
+            raise DataError(
+                f"images have {images.shape[1]} pixels; this network reads pixel "
+                f"{self.pixels.max()}"
+            )
+        return np.ascontiguousarray(images[:, self.pixels])
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, **extra: NDArray[Any]) -> None:
+        """Write all that is needed to resume and to predict; an older file is replaced at once.
+
+        Parameters
+        ----------
+        path
+            The .npz file.
+        **extra
+            Further arrays to keep with it.
+        """
+        state = self.crossbar.state
+        arrays: dict[str, Any] = {
+            "version": STATE_VERSION,
+            "config": self.config.model_dump_json(),
+            "device": self.device.model_dump_json(),
+            "periphery": self.periphery.model_dump_json(),
+            "pixels": self.pixels,
+            "conductance": state.g,
+            "cells": state.cells,
+            "inhibited": state.inhibited,
+            "connected": self.crossbar.connected,
+            "row_sum": state.row_sum,
+            "bias": self.bias,
+            "spike_counts": self.spike_counts,
+            "streams": np.array(self.streams),
+            "pruned": self.pruner.pruned,
+            "mature": self.pruner.mature,
+            "seen_weights": self.pruner.seen_weights,
+            "seen_spikes": self.pruner.seen_spikes,
+            "progress": np.array([self.passes, self.position, self.images_seen]),
+            "labels_used": self.labels_used,
+            "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
+        }
+        arrays |= self.ledger.to_arrays()
+        arrays |= {f"extra_{name}": value for name, value in extra.items()}
+        write_atomically(Path(path), lambda file: np.savez(file, **arrays))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Restore a network from `save`.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged, of another version, or contradicts itself.
+        """
+        arrays = read_state(path)
+        try:
+            network = cls(NetworkConfig(**json.loads(str(arrays["config"]))))
+            network.device = Device(**json.loads(str(arrays["device"])))
+            network.periphery = Periphery(**json.loads(str(arrays["periphery"])))
+            network._restore(arrays)
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"state file {path}: {error}") from None
+        return network
+
+    def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.pixels = arrays["pixels"]
+        self._build()
+        crossbar = self.crossbar
+        if (shape := arrays["conductance"].shape) != crossbar.shape:
+            raise ValueError(f"conductance must have shape {crossbar.shape} (got {shape})")
+        crossbar.restore(
+            arrays["conductance"], arrays["cells"], arrays["inhibited"], arrays["connected"],
+            arrays["row_sum"],
+        )  # fmt: skip
+        self.bias[:] = arrays["bias"]
+        self.spike_counts[:] = arrays["spike_counts"]
+        for mine, saved in zip(self.streams, arrays["streams"], strict=True):
+            mine[:] = saved
+        for name in ("pruned", "mature", "seen_weights", "seen_spikes"):
+            getattr(self.pruner, name)[:] = arrays[name]
+        self.passes, self.position, self.images_seen = (int(n) for n in arrays["progress"])
+        self.labels_used = int(arrays["labels_used"])
+        self.class_counts = arrays["class_counts"] if arrays["class_counts"].size else None
+        for phase, account in EnergyLedger.from_arrays(arrays).accounts():
+            self.ledger.add_account(phase, account)
+
+
+def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays of a state file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else "damaged, or no state"
+        raise DataError(f"state file {path}: {reason}") from None
+    version = int(arrays.get("version", -1))
+    if version != STATE_VERSION:
+        raise DataError(
+            f"state file {path}: version must be {STATE_VERSION} (got "
+            f"{'none' if version < 0 else version})"
+        )
+    return arrays
+
+
+def _checked_images(X: ArrayLike) -> NDArray[np.uint8]:
+    """Return images as uint8[images, pixels]."""
+    images = np.asarray(X)
+    if images.dtype != np.uint8:
+        raise DataError(f"images must be uint8 grey levels 0..255 (got {images.dtype})")
+    if images.ndim not in (2, 3) or 0 in images.shape:
+        raise DataError(
+            f"images must have the shape [images, height, width] or [images, pixels] "
+            f"(got {images.shape})"
+        )
+    return images.reshape(len(images), -1)
+
+
+def _checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
+    labels = np.asarray(y)
+    if labels.shape != (count,):
+        raise DataError(f"labels must be one per image, {count} (got shape {labels.shape})")
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise DataError("labels must be whole numbers, 0 or above")
+    return labels.astype(np.int64)
+
+
+@contextmanager
+def _interrupt_between_steps() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the yielded function is called, which then raises it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    pending = threading.Event()
+    previous = signal.signal(signal.SIGINT, lambda *_: pending.set())
+
+    def check() -> None:
+        if pending.is_set():
+            raise KeyboardInterrupt
+
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, previous)

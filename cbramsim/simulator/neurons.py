@@ -1,0 +1,129 @@
+r"""Stochastic winner-take-all competition, and the homeostasis that keeps it fair.
+
+The potential of neuron k is its bit-line current against the reference column, in units of the
+weight, plus its bias: :math:`u_k = b_k + \beta \sum_i w_{ik} y_i`. Exactly one neuron fires in a
+window, neuron k with probability :math:`e^{u_k} / \sum_j e^{u_j}` (Nessler et al., PLoS Comput.
+Biol. 9, e1003037, 2013). With the log-odds weights of the learning rule this samples from the
+posterior of a mixture model, up to the sharpness :math:`\beta`.
+
+Homeostasis: the bias of a neuron that fires falls by a fixed amount. Only differences of
+potentials matter, so this is the same as raising all others: on average a neuron whose share of
+the spikes is above 1/N sinks (form assumed; the reference says only that no neuron may fire much
+more often than the others).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from numba import njit
+from pydantic import Field
+
+from cbramsim.rng import uniform_of
+from cbramsim.validation import Parameters
+
+
+class Competition(Parameters):
+    """The neurons' competition and its homeostasis."""
+
+    sharpness: Annotated[float, Field(gt=0)] = 7.0
+    """Inverse temperature of the competition while learning, per unit of weight."""
+    readout_sharpness: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor on all potentials for recognition: softer, so that several neurons have a say."""
+    homeostasis: Annotated[float, Field(ge=0)] = 0.2
+    """Fall of a neuron's bias per output spike at the start of training."""
+    homeostasis_halving: Annotated[float, Field(gt=0)] = 100_000
+    """Images after which `homeostasis` has halved."""
+
+    def homeostasis_at(self, images_seen: int) -> float:
+        """Return the fall of the bias per spike after `images_seen` images."""
+        return self.homeostasis * 0.5 ** (images_seen / self.homeostasis_halving)
+
+
+@njit(fastmath=True)
+def to_potentials(currents, offset, gain, bias):  # type: ignore[no-untyped-def]
+    """Turn summed conductances into potentials in place; return the largest.
+
+    ``u = gain (sum G - offset) + bias``, with `offset` the conductance of the reference column
+    and `gain` the sharpness per siemens.
+    """
+    for k in range(currents.size):
+        currents[k] = gain * (currents[k] - offset) + bias[k]
+    largest = currents[0]
+    for k in range(currents.size):
+        largest = max(largest, currents[k])
+    return largest
+
+
+@njit(fastmath=True)
+def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ignore[no-untyped-def]
+    """Replace potentials by exp(u - largest), to 2e-7 relative, in a form that vectorises.
+
+    exp(x) = 2^n 2^f with n whole and 0 <= f < 1: the power of two is written as the exponent bits
+    of a float, the rest is a polynomial.
+
+    Parameters
+    ----------
+    potentials
+        float32[neurons], overwritten.
+    largest
+        Their maximum.
+    exponent_bits, power_of_two
+        Scratch, int32[neurons] and the same memory seen as float32.
+    """
+    for k in range(potentials.size):
+        x = max((potentials[k] - largest) * np.float32(1.4426950408889634), np.float32(-126.0))
+        whole = np.floor(x)
+        f = x - whole
+        exponent_bits[k] = (np.int32(whole) + np.int32(127)) << np.int32(23)
+        p = np.float32(1.8937541e-3)
+        p = p * f + np.float32(8.9495904e-3)
+        p = p * f + np.float32(5.5860337e-2)
+        p = p * f + np.float32(2.4014182e-1)
+        p = p * f + np.float32(6.9315449e-1)
+        potentials[k] = p * f + np.float32(9.9999990e-1)
+    for k in range(potentials.size):
+        potentials[k] *= power_of_two[k]
+
+
+BLOCK = 32
+
+
+@njit(fastmath=True)
+def block_sums(values, sums):  # type: ignore[no-untyped-def]
+    """Sum `values` in blocks of 32 into `sums`; return the total."""
+    total = np.float32(0)
+    for block in range(sums.size):
+        part = np.float32(0)
+        for k in range(block * BLOCK, min((block + 1) * BLOCK, values.size)):
+            part += values[k]
+        sums[block] = part
+        total += part
+    return total
+
+
+@njit(inline="always")
+def draw_winner(values, sums, total, word):  # type: ignore[no-untyped-def]
+    """Draw index k with probability values[k] / total by inverting the cumulative sum.
+
+    Parameters
+    ----------
+    values
+        float32[neurons], not negative.
+    sums, total
+        From `block_sums`.
+    word
+        64 random bits.
+    """
+    rest = np.float32(uniform_of(word)) * total
+    block = 0
+    while block < sums.size - 1 and rest >= sums[block]:
+        rest -= sums[block]
+        block += 1
+    k = block * BLOCK
+    last = min(k + BLOCK, values.size) - 1
+    while k < last and rest >= values[k]:
+        rest -= values[k]
+        k += 1
+    return k

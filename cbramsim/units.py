@@ -1,0 +1,35 @@
+"""SI prefixes at the boundary: "2.32 uS" in a file is 2.32e-6 inside, and back for display."""
+
+from __future__ import annotations
+
+import math
+
+PREFIXES = {
+    "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6,
+}  # fmt: skip
+
+
+def to_si(value: float, unit: str, base: str) -> float:
+    """Convert `value` in `unit` (a prefix and `base`, such as "uS") to the SI unit `base`.
+
+    Raises
+    ------
+    ValueError
+        If `unit` is not `base` with one of the known prefixes.
+    """
+    prefix = unit.removesuffix(base)
+    if not unit.endswith(base) or prefix not in PREFIXES or (not base and unit):
+        raise ValueError(
+            f"must be {f'{base}, with or without a prefix of f p n u m k M' if base else 'absent'}"
+            f" (got {unit!r})"
+        )
+    return value * PREFIXES[prefix]
+
+
+def in_prefixed(value: float, unit: str, digits: int = 3) -> str:
+    """Write `value` with the SI prefix that leaves one to three digits before the point."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}"
+    exponent = min(max(math.floor(math.log10(abs(value)) / 3), -5), 2)
+    symbol = {-5: "f", -4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M"}[exponent]
+    return f"{value / 1e3**exponent:.{digits}g} {symbol}{unit}"

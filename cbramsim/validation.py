@@ -1,0 +1,108 @@
+"""Validated parameter objects, and errors that say which key, which value and which range.
+
+Every parameter object of the package derives from `Parameters`: frozen, closed to unknown keys,
+closed to NaN and infinity. Whatever is wrong is raised as one line,
+``Class.field: what is expected (got value)``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+
+class CbramError(Exception):
+    """Anything that is the caller's to mend: printed as one line by the command line."""
+
+
+class ParameterError(CbramError, ValueError):
+    """A parameter that is unknown, of the wrong type, or outside its range."""
+
+
+class DataError(CbramError, ValueError):
+    """A file that is missing, damaged, or does not fit its companion."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the valid name closest to `name`, or ``""``."""
+    match = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    return f" (did you mean '{match[0]}'?)" if match else ""
+
+
+class Parameters(BaseModel):
+    """Base of all parameter objects: frozen, and refused in one clear line when wrong."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ParameterError(_one_line(type(self), error)) from None
+
+    # Nested objects are then validated in place, so that the whole path is in the message.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`, validated like a new object."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(values | changes))
+
+
+def _one_line(cls: type[BaseModel], error: ValidationError) -> str:
+    return "; ".join(_message(cls, detail) for detail in error.errors())
+
+
+def _message(cls: type[BaseModel], detail: Any) -> str:
+    path = ".".join(str(part) for part in (cls.__name__, *detail["loc"]))
+    owner, field = _field_at(cls, detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{path}: unknown key{nearest(str(detail['loc'][-1]), owner.model_fields)}"
+    if detail["type"] == "missing":
+        return f"{path}: is required"
+    if detail["type"] == "value_error":
+        return f"{path}: {detail['ctx']['error']}"
+    value = detail["input"]
+    expected = _expected(field) if field else detail["msg"].lower()
+    hint = nearest(value, _choices(field)) if field and isinstance(value, str) else ""
+    return f"{path}: must be {expected} (got {value!r}){hint}"
+
+
+def _field_at(cls: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel], Any]:
+    """Return the model that owns the last part of `loc`, and that part's field if it has one."""
+    field: FieldInfo | None = None
+    for part in loc:
+        field = cls.model_fields.get(part)
+        inner = field.annotation if field else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and part != loc[-1]:
+            cls = inner
+    return cls, field
+
+
+def _choices(field: FieldInfo) -> list[str]:
+    return [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
+
+
+def _expected(field: FieldInfo) -> str:
+    """Describe what a field accepts: its choices, or its type and range."""
+    if choices := _choices(field):
+        return "one of " + ", ".join(choices)
+    bounds = []
+    for constraint in field.metadata:
+        for attribute, symbol in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+            limit = getattr(constraint, attribute, None)
+            if limit is not None:
+                bounds.append(f"{symbol} {limit:g}")
+    kind = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    name = kind.get(field.annotation, str(field.annotation))  # type: ignore[arg-type]
+    return " ".join([name, " and ".join(bounds)]).strip()

@@ -1,1 +1,58 @@
-"""Learning inside a simulated subquantum CBRAM array: accuracy, and an answer in joules."""
+"""Learning inside a simulated subquantum CBRAM array: accuracy, and an answer in joules.
+
+>>> import cbramsim
+>>> data = cbramsim.load_dataset("mnist")
+>>> network = cbramsim.SpikingNetwork(neurons=100).fit(data.train_images, epochs=1)
+>>> network.label(data.train_images, data.train_labels)
+>>> network.score(data.test_images, data.test_labels)
+>>> print(network.ledger)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cbramsim.devices.device import Device as Device
+    from cbramsim.simulator.crossbar import Crossbar as Crossbar
+    from cbramsim.simulator.datasets import load_dataset as load_dataset
+    from cbramsim.simulator.encoding import Encoding as Encoding
+    from cbramsim.simulator.energy import EnergyLedger as EnergyLedger
+    from cbramsim.simulator.energy import Operation as Operation
+    from cbramsim.simulator.network import NetworkConfig as NetworkConfig
+    from cbramsim.simulator.network import SpikingNetwork as SpikingNetwork
+    from cbramsim.simulator.neurons import Competition as Competition
+    from cbramsim.simulator.periphery import Periphery as Periphery
+    from cbramsim.simulator.pruning import Pruning as Pruning
+    from cbramsim.simulator.stdp import StdpRule as StdpRule
+
+_HOME = {
+    "Device": "cbramsim.devices.device",
+    "Crossbar": "cbramsim.simulator.crossbar",
+    "load_dataset": "cbramsim.simulator.datasets",
+    "Encoding": "cbramsim.simulator.encoding",
+    "EnergyLedger": "cbramsim.simulator.energy",
+    "Operation": "cbramsim.simulator.energy",
+    "NetworkConfig": "cbramsim.simulator.network",
+    "SpikingNetwork": "cbramsim.simulator.network",
+    "Competition": "cbramsim.simulator.neurons",
+    "Periphery": "cbramsim.simulator.periphery",
+    "Pruning": "cbramsim.simulator.pruning",
+    "StdpRule": "cbramsim.simulator.stdp",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that the command line starts at once."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'cbramsim' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

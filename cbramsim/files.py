@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from cbramsim.validation import CbramError
+from cbramsim.errors import CbramError
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from cbramsim.errors import DataError, ParameterError, nearest
 from cbramsim.units import to_si
-from cbramsim.validation import DataError, ParameterError, Parameters, nearest
+from cbramsim.validation import Parameters
 
 Evidence = Literal["published", "derived", "assumed"]
 
@@ -114,9 +115,7 @@ class SourcedParameters(Parameters):
         """Return the SI value and the provenance of one ``[key]`` table."""
         where, known = f"{cls.__name__}.{key}", ("value", "unit", "evidence", "source")
         if not isinstance(entry, dict) or "value" not in entry:
-            raise ParameterError(
-                f"{where}: must be a table of {', '.join(known)} (got {entry!r})"
-            )
+            raise ParameterError(f"{where}: must be a table of {', '.join(known)} (got {entry!r})")
         for name in entry:
             if name not in known:
                 raise ParameterError(f"{where}.{name}: unknown key{nearest(name, known)}")

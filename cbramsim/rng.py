@@ -11,9 +11,10 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from cbramsim.kernels import inlined, kernel
 
 State = NDArray[np.uint64]
 
@@ -49,12 +50,12 @@ def normal_table(pad: int) -> NDArray[np.float32]:
     return np.resize(shuffled, size + pad)
 
 
-@njit(inline="always")
+@inlined
 def _rotate_left(x, k):  # type: ignore[no-untyped-def]
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
 
-@njit(inline="always")
+@inlined
 def next_word(state):  # type: ignore[no-untyped-def]
     """Advance a stream; return 64 random bits."""
     result = _rotate_left(state[0] + state[3], 23) + state[0]
@@ -68,13 +69,29 @@ def next_word(state):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(inline="always")
+@kernel
+def fill_with_words(state, words):  # type: ignore[no-untyped-def]
+    """Fill uint64 `words` with random bits: `next_word` with the state kept in registers."""
+    a, b, c, d = state[0], state[1], state[2], state[3]
+    for j in range(words.size):
+        words[j] = _rotate_left(a + d, 23) + a
+        shifted = b << np.uint64(17)
+        c ^= a
+        d ^= b
+        b ^= c
+        a ^= d
+        c ^= shifted
+        d = _rotate_left(d, 45)
+    state[0], state[1], state[2], state[3] = a, b, c, d
+
+
+@inlined
 def uniform_of(word):  # type: ignore[no-untyped-def]
     """Turn the upper 53 bits of `word` into a number in [0, 1)."""
     return np.float64(word >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(inline="always")
+@inlined
 def normal_of(word, table):  # type: ignore[no-untyped-def]
     """Turn the lower 14 bits of `word` into a standard normal number of `normal_table`."""
     return table[np.int64(word & NORMAL_MASK)]

@@ -1,1 +1,1 @@
-"""."""
+"""One memory cell: conductance states, pulses, noise, write and read energy."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from cbramsim.devices.device import Device
+from cbramsim.kernels import inlined
 
 G_LOW, G_HIGH, R_UP, R_DOWN = range(4)
 """Where a cell keeps its own window and step fractions, see `cbramsim.devices.population`."""
@@ -48,7 +48,7 @@ def pulse_constants(device: Device) -> PulseConstants:
     )
 
 
-@njit(inline="always")
+@inlined
 def pulsed(g, asymptote, fraction, noise, low, high):  # type: ignore[no-untyped-def]
     """Return the conductance after one pulse, S.
 
@@ -59,7 +59,7 @@ def pulsed(g, asymptote, fraction, noise, low, high):  # type: ignore[no-untyped
     return np.float32(min(max(after, low), high))
 
 
-@njit(inline="always")
+@inlined
 def pulse_energy(v2t, before, after):  # type: ignore[no-untyped-def]
     """Return the energy of one pulse, J: V² t times the mean of conductance before and after."""
     return v2t * 0.5 * (np.float64(before) + np.float64(after))

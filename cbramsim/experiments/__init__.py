@@ -1,1 +1,1 @@
-"""."""
+"""One module per question a user asks, and the `cbram` command."""

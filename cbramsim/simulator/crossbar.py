@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.devices.device import Device
@@ -27,10 +26,11 @@ from cbramsim.devices.pulses import (
     pulse_energy,
     pulsed,
 )
+from cbramsim.errors import ParameterError
+from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
 from cbramsim.rng import generator, next_word, normal_of, normal_table, stream
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
-from cbramsim.validation import ParameterError
 
 POTENTIATE, DEPRESS = 1, -1
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
@@ -214,9 +214,7 @@ class Crossbar:
         self, spikes: ArrayLike, *, signed: bool = False, noise: bool = True
     ) -> NDArray:
         """Return the bit-line currents with `v_read` on the word lines whose `spikes` are true."""
-        return self.read(
-            self.device.v_read * np.asarray(spikes, bool), signed=signed, noise=noise
-        )
+        return self.read(self.device.v_read * np.asarray(spikes, bool), signed=signed, noise=noise)
 
     def _reference_currents(self, v: NDArray) -> NDArray:
         """Return what each bit line is compared with: the reference less its disconnected cells."""
@@ -266,7 +264,7 @@ class Crossbar:
             raise ParameterError(
                 f"Crossbar.program: column must be >= 0 and < {self.shape[1]} (got {column})"
             )
-        if row_list.size and not (0 <= row_list.min() and row_list.max() < self.shape[0]):
+        if row_list.size and not (row_list.min() >= 0 and row_list.max() < self.shape[0]):
             raise ParameterError(
                 f"Crossbar.program: rows must be >= 0 and < {self.shape[0]} "
                 f"(got {row_list.min()}..{row_list.max()})"
@@ -385,7 +383,7 @@ def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
 # ---- kernels -----------------------------------------------------------------------------------
 
 
-@njit(fastmath=True)
+@vector_kernel
 def sum_rows(g, rows, n_active, out):  # type: ignore[no-untyped-def]
     """Add up the rows of `g` at the first `n_active` of `rows` into `out`, float32[columns].
 
@@ -409,7 +407,7 @@ def sum_rows(g, rows, n_active, out):  # type: ignore[no-untyped-def]
         r += 1
 
 
-@njit(inline="always")
+@inlined
 def add_noise(out, sigma, normals, word):  # type: ignore[no-untyped-def]
     """Add normal noise of standard deviation `sigma` to each of `out`, by one random draw.
 
@@ -421,7 +419,7 @@ def add_noise(out, sigma, normals, word):  # type: ignore[no-untyped-def]
         out[k] += sigma * normals[offset + k]
 
 
-@njit(inline="always")
+@inlined
 def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
     """Change one cell from `before` to `after`, in both layouts and in the sum of its row."""
     array.g[row, column] = after
@@ -429,7 +427,7 @@ def store_conductance(array, column, row, before, after):  # type: ignore[no-unt
     array.row_sum[row] += np.float64(after) - np.float64(before)
 
 
-@njit(inline="always")
+@inlined
 def _pulse_train(array, pulse, column, row, pulses, rng):  # type: ignore[no-untyped-def]
     """Give one cell set pulses (positive) or reset pulses (negative); return their energy, J."""
     low = array.cells[column, row, G_LOW]
@@ -452,10 +450,8 @@ def _pulse_train(array, pulse, column, row, pulses, rng):  # type: ignore[no-unt
     return joules
 
 
-@njit
-def program_cells(
-    array, pulse, costs, column, rows, pulses, n, polarity, operation, rng, account
-):  # type: ignore[no-untyped-def]
+@kernel
+def program_cells(array, pulse, costs, column, rows, pulses, n, polarity, operation, rng, account):  # type: ignore[no-untyped-def]
     """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
 
     Parameters
@@ -486,10 +482,8 @@ def program_cells(
     account.joules[PROGRAM_LINE] += count * line
 
 
-@njit(cache=True, nogil=True)
-def _program_column(
-    array, pulse, costs, column, rows, pulses, operation, rng, account
-):  # type: ignore[no-untyped-def]
+@compiled_loop
+def _program_column(array, pulse, costs, column, rows, pulses, operation, rng, account):  # type: ignore[no-untyped-def]
     one_row, one_count = np.empty(1, np.int64), np.empty(1, np.int64)
     for r in range(rows.size):
         if array.inhibited[column, rows[r]]:
@@ -501,10 +495,8 @@ def _program_column(
         )
 
 
-@njit(cache=True, nogil=True)
-def _program_to(
-    array, pulse, costs, column, rows, target, max_pulses, operation, rng, account
-):  # type: ignore[no-untyped-def]
+@compiled_loop
+def _program_to(array, pulse, costs, column, rows, target, max_pulses, operation, rng, account):  # type: ignore[no-untyped-def]
     one_row, one_pulse = np.empty(1, np.int64), np.ones(1, np.int64)
     for r in range(rows.size):
         row = rows[r]

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cbramsim.rng import next_word
+from cbramsim.kernels import kernel
+from cbramsim.rng import fill_with_words
 from cbramsim.validation import Parameters
 
 
@@ -46,7 +46,7 @@ def most_active_pixels(images: NDArray[np.uint8], count: int) -> NDArray[np.int6
     return np.sort(order[:count])
 
 
-@njit
+@kernel
 def draw_spikes(pixels, words, random_bytes, spiked, rows, stream):  # type: ignore[no-untyped-def]
     """Draw the inputs that fire in one window; return how many.
 
@@ -65,8 +65,7 @@ def draw_spikes(pixels, words, random_bytes, spiked, rows, stream):  # type: ign
     stream
         State of the stream "spikes".
     """
-    for j in range(words.size):
-        words[j] = next_word(stream)
+    fill_with_words(stream, words)
     for i in range(pixels.size):
         spiked[i] = random_bytes[i] < pixels[i]
     count = 0

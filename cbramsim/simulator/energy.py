@@ -94,6 +94,10 @@ class EnergyLedger:
         account.counts[:] += other.counts
         account.joules[:] += other.joules
 
+    def clear(self, phase: str) -> None:
+        """Forget all that was booked in `phase`."""
+        self._accounts.pop(phase, None)
+
     def count(self, phase: str, operation: Operation) -> int:
         """Return how often `operation` happened in `phase`."""
         return int(self.account(phase).counts[operation])

@@ -11,9 +11,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cbramsim.kernels import compiled_loop, inlined, kernel
 from cbramsim.rng import State, next_word
 from cbramsim.simulator.crossbar import add_noise, sum_rows
 from cbramsim.simulator.encoding import draw_spikes
@@ -83,7 +83,7 @@ def scratch(inputs: int, neurons: int) -> Scratch:
     )
 
 
-@njit
+@kernel
 def present(pixels, array, pulse, neurons, streams, work, account):  # type: ignore[no-untyped-def]
     """Present one window; return the number of active inputs and the sum of the responses.
 
@@ -108,10 +108,8 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
     return n_active, block_sums(work.currents, work.sums)
 
 
-@njit(inline="always")
-def _book_presentation(
-    array, pulse, neurons, rows, n_active, account
-):  # type: ignore[no-untyped-def]
+@inlined
+def _book_presentation(array, pulse, neurons, rows, n_active, account):  # type: ignore[no-untyped-def]
     conductance = 0.0
     cells = 0
     for r in range(n_active):
@@ -126,7 +124,7 @@ def _book_presentation(
     account.counts[OUTPUT_SPIKE] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled_loop
 def train(
     images, order, winners, ideal, homeostasis, spike_counts,
     array, pulse, costs, rule, tables, neurons, streams, work, account,
@@ -167,10 +165,8 @@ def train(
                 )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def respond(
-    images, responses, windows, array, pulse, neurons, streams, work, account
-):  # type: ignore[no-untyped-def]
+@compiled_loop
+def respond(images, responses, windows, array, pulse, neurons, streams, work, account):  # type: ignore[no-untyped-def]
     """Write each neuron's mean firing probability for each image into `responses`.
 
     Parameters

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from cbramsim.devices.device import Device
+from cbramsim.errors import DataError, ParameterError
 from cbramsim.files import write_atomically
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.crossbar import Crossbar
@@ -28,7 +29,7 @@ from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner, Pruning
 from cbramsim.simulator.stdp import StdpRule, pulse_tables, rule_constants
-from cbramsim.validation import DataError, ParameterError, Parameters
+from cbramsim.validation import Parameters
 
 Rule = Literal["ideal", "device"]
 Vote = Literal["profile", "majority"]
@@ -162,30 +163,54 @@ class SpikingNetwork:
             Called after each step of some 200 images. Ctrl-C is raised between steps only, so
             that the network is whole and can go on.
         """
-        self._begin(_checked_images(X))
-        return self.resume(X, epochs=epochs, callback=callback)
+        self.pixels = None
+        return self.resume(self.prepare(X), epochs=epochs, callback=callback)
+
+    def prepare(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Return the pixels that the array reads; an untrained network chooses them first.
+
+        An untrained network also draws its array here, in its initial state.
+
+        Returns
+        -------
+        uint8[images, inputs]
+            Accepted by `resume` in place of whole images, to save memory.
+        """
+        if self.pixels is None:
+            self._begin(_checked_images(X))
+        return self.select_pixels(X)
 
     def resume(
-        self, X: ArrayLike, *, epochs: int, callback: Callable[[Step], None] | None = None
+        self,
+        inputs: NDArray[np.uint8],
+        *,
+        epochs: int,
+        callback: Callable[[Step], None] | None = None,
     ) -> Self:
-        """Go on learning from the same images until `epochs` passes are complete."""
-        images = self.select_pixels(X)
+        """Go on learning from the same images until `epochs` passes are complete.
+
+        Parameters
+        ----------
+        inputs
+            What `prepare` returned for them.
+        epochs, callback
+            As in `fit`.
+        """
         while self.passes < epochs:
-            self._one_pass(images, callback)
+            self._one_pass(inputs, callback)
         return self
 
     def partial_fit(
         self, X: ArrayLike, y: None = None, *, callback: Callable[[Step], None] | None = None
     ) -> Self:
         """Learn from one more pass over some images, without forgetting the earlier ones."""
-        if self.pixels is None:
-            self._begin(_checked_images(X))
-        self._one_pass(self.select_pixels(X), callback)
+        self._one_pass(self.prepare(X), callback)
         return self
 
     def _begin(self, images: NDArray[np.uint8]) -> None:
         """Choose the pixels, draw the array, and forget everything else."""
         self.pixels = most_active_pixels(images, self.config.inputs)
+        self.activity = images[:, self.pixels].mean(axis=0, dtype=np.float64) / 256
         self._build()
         rng = generator(self.config.seed, "initial state")
         self.crossbar.set_weights(
@@ -193,7 +218,7 @@ class SpikingNetwork:
                 self.config.initial_weight, self.config.initial_weight_d2d, self.crossbar.shape
             )
         )
-        self.pruner = Pruner(self.config.pruning, self.crossbar)
+        self.pruner = Pruner(self.config.pruning, self.crossbar, self.activity)
 
     def _build(self) -> None:
         """Draw the array for `pixels`, with all counters at zero."""
@@ -209,7 +234,7 @@ class SpikingNetwork:
             *(stream(seed, purpose) for purpose in ("spikes", "reads", "competition")),
             pulses=self.crossbar.pulse_stream,
         )
-        self.pruner = Pruner(self.config.pruning, self.crossbar)
+        self.pruner = Pruner(self.config.pruning, self.crossbar, self.activity)
         self.passes = 0
         self.position = 0
         self.images_seen = 0
@@ -221,15 +246,13 @@ class SpikingNetwork:
         """Whether updates follow the ideal rule."""
         return self.config.rule == "ideal"
 
-    def _one_pass(
-        self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None
-    ) -> None:
+    def _one_pass(self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
         order = generator(self.config.seed, "order", self.passes).permutation(len(images))
         with _interrupt_between_steps() as check_interrupt:
             while self.position < len(order):
                 chosen = order[self.position : self.position + IMAGES_PER_STEP]
-                winners = self._step(images, chosen)
+                winners = self.learn_from(images, chosen)
                 self.position += len(chosen)
                 if self.position >= len(order):
                     self.passes, self.position = self.passes + 1, 0
@@ -239,7 +262,7 @@ class SpikingNetwork:
                 if self.position == 0:
                     break
 
-    def _step(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
+    def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
         config, crossbar = self.config, self.crossbar
         self.crossbar.phase = "train"
@@ -355,7 +378,9 @@ class SpikingNetwork:
         with ThreadPoolExecutor(workers) as pool:
             jobs = (
                 pool.map(
-                    lambda start: self._respond(images[start : start + IMAGES_PER_BATCH], phase, start),
+                    lambda start: self._respond(
+                        images[start : start + IMAGES_PER_BATCH], phase, start
+                    ),
                     starts[group : group + 4 * workers],
                 )
                 for group in range(0, len(starts), 4 * workers)
@@ -418,6 +443,7 @@ class SpikingNetwork:
             "device": self.device.model_dump_json(),
             "periphery": self.periphery.model_dump_json(),
             "pixels": self.pixels,
+            "activity": self.activity,
             "conductance": state.g,
             "cells": state.cells,
             "inhibited": state.inhibited,
@@ -458,7 +484,7 @@ class SpikingNetwork:
         return network
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self.pixels = arrays["pixels"]
+        self.pixels, self.activity = arrays["pixels"], arrays["activity"]
         self._build()
         crossbar = self.crossbar
         if (shape := arrays["conductance"].shape) != crossbar.shape:

@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from pydantic import Field
 
+from cbramsim.kernels import inlined, vector_kernel
 from cbramsim.rng import uniform_of
 from cbramsim.validation import Parameters
 
@@ -41,7 +41,7 @@ class Competition(Parameters):
         return self.homeostasis * 0.5 ** (images_seen / self.homeostasis_halving)
 
 
-@njit(fastmath=True)
+@vector_kernel
 def to_potentials(currents, offset, gain, bias):  # type: ignore[no-untyped-def]
     """Turn summed conductances into potentials in place; return the largest.
 
@@ -56,7 +56,7 @@ def to_potentials(currents, offset, gain, bias):  # type: ignore[no-untyped-def]
     return largest
 
 
-@njit(fastmath=True)
+@vector_kernel
 def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ignore[no-untyped-def]
     """Replace potentials by exp(u - largest), to 2e-7 relative, in a form that vectorises.
 
@@ -90,7 +90,7 @@ def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ign
 BLOCK = 32
 
 
-@njit(fastmath=True)
+@vector_kernel
 def block_sums(values, sums):  # type: ignore[no-untyped-def]
     """Sum `values` in blocks of 32 into `sums`; return the total."""
     total = np.float32(0)
@@ -103,7 +103,7 @@ def block_sums(values, sums):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(inline="always")
+@inlined
 def draw_winner(values, sums, total, word):  # type: ignore[no-untyped-def]
     """Draw index k with probability values[k] / total by inverting the cumulative sum.
 

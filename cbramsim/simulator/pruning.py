@@ -20,7 +20,7 @@ from cbramsim.validation import Parameters
 
 Kind = Literal["none", "soft", "hard"]
 Maturity = Literal["spikes", "stability"]
-Selection = Literal["quantile", "threshold", "distance"]
+Selection = Literal["quantile", "threshold", "distance", "saliency"]
 Value = Literal["floor", "mean", "constant", "freeze"]
 
 
@@ -42,7 +42,8 @@ class Pruning(Parameters):
     selection: Selection = "quantile"
     """Which weights of a mature neuron are taken: `quantile`, the lowest `fraction` of the neuron;
     `threshold`, those below one threshold for the whole array, set so that the array as a whole
-    comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound."""
+    comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
+    `saliency`, the `fraction` whose move to the held value changes the neuron's drive least."""
     value: Value = "mean"
     """What a soft-pruned weight is held at: `floor`, the lowest conductance; `mean` of the neuron's
     pruned weights; `constant`, the same for all; `freeze`, each its present value."""
@@ -53,6 +54,15 @@ class Pruning(Parameters):
 class Pruner:
     """Carries out a `Pruning` policy on an array as its neurons mature.
 
+    Parameters
+    ----------
+    policy
+        What to do.
+    crossbar
+        The array.
+    activity
+        float64[rows], the probability with which each input spikes in a window.
+
     Attributes
     ----------
     pruned
@@ -61,9 +71,10 @@ class Pruner:
         bool[columns], the neurons that have been judged mature, and pruned.
     """
 
-    def __init__(self, policy: Pruning, crossbar: Crossbar) -> None:
+    def __init__(self, policy: Pruning, crossbar: Crossbar, activity: NDArray[np.float64]) -> None:
         rows, columns = crossbar.shape
         self.policy = policy
+        self.activity = activity
         self.pruned = np.zeros((columns, rows), np.bool_)
         self.mature = np.zeros(columns, np.bool_)
         self.seen_weights = crossbar.weights.T.copy()
@@ -105,11 +116,38 @@ class Pruner:
         count = round(self.policy.fraction * weights.size)
         if self.policy.selection == "threshold":
             return np.flatnonzero(weights <= self._threshold(crossbar))
+        if self.policy.selection == "saliency":
+            return self._least_salient(weights, count)
         if self.policy.selection == "distance":
             order = np.argsort(1 - np.abs(weights), kind="stable")
         else:
             order = np.argsort(weights, kind="stable")
         return np.sort(order[:count])
+
+    def _least_salient(self, weights: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        """Return the weights whose move to the held value disturbs the neuron least.
+
+        Moving weight i by d_i changes the drive by sum(d_i y_i). With independent inputs of spike
+        probability a_i its variance is sum(d_i² a_i (1 - a_i)): the terms are the saliencies (the
+        diagonal argument of optimal brain damage, LeCun et al., NIPS 1989). The mean depends on
+        the choice, so it is found by iteration.
+        """
+        variance = self.activity * (1 - self.activity)
+        chosen = np.argsort(weights, kind="stable")[:count]
+        for _ in range(10):
+            held = self._held_weight(weights[chosen]) if count else 0.0
+            chosen = np.argsort((weights - held) ** 2 * variance, kind="stable")[:count]
+        return np.sort(chosen)
+
+    def _held_weight(self, weights: NDArray[np.float32]) -> float:
+        """Return the weight at which a group is held."""
+        if self.policy.kind == "hard":
+            return 0.0
+        if self.policy.value == "floor":
+            return -1.0
+        if self.policy.value == "constant":
+            return self.policy.constant
+        return float(weights.mean())
 
     def _threshold(self, crossbar: Crossbar) -> float:
         """Return the weight below which the neurons still to come use up what is left to prune."""
@@ -124,19 +162,10 @@ class Pruner:
             crossbar.disconnect(column, rows)
             return
         if self.policy.value != "freeze" and rows.size:
-            target = self._held_conductance(crossbar, column, rows)
+            held = self._held_weight(_column_weights(crossbar, column)[rows])
+            target = crossbar.device.g_min + 0.5 * (held + 1) * crossbar.device.g_range
             crossbar.program_to(column, rows, target, Operation.PRUNE_SET_PULSE)
         crossbar.inhibit(column, rows)
-
-    def _held_conductance(
-        self, crossbar: Crossbar, column: int, rows: NDArray[np.int64]
-    ) -> float:
-        device = crossbar.device
-        if self.policy.value == "floor":
-            return device.g_min
-        if self.policy.value == "mean":
-            return float(crossbar.conductance[rows, column].mean(dtype=np.float64))
-        return device.g_min + 0.5 * (self.policy.constant + 1) * device.g_range
 
 
 def _column_weights(crossbar: Crossbar, column: int) -> NDArray[np.float32]:

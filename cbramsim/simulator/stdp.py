@@ -25,12 +25,12 @@ import math
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import pulse_energy
+from cbramsim.kernels import inlined, kernel
 from cbramsim.rng import next_word, normal_of, uniform_of
 from cbramsim.simulator.crossbar import (
     DEPRESS,
@@ -105,9 +105,7 @@ class PulseTables(NamedTuple):
 def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
     """Express `rule` in siemens: a weight of 2 spans the nominal window of `device`."""
     per_weight = 0.5 * device.g_range
-    return RuleConstants(
-        rule.ltp * per_weight, rule.ltp_decay / per_weight, rule.ltd * per_weight
-    )
+    return RuleConstants(rule.ltp * per_weight, rule.ltp_decay / per_weight, rule.ltd * per_weight)
 
 
 def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
@@ -133,21 +131,19 @@ def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
     )
 
 
-@njit(inline="always")
+@inlined
 def sensed_state(g, noise, tables):  # type: ignore[no-untyped-def]
     """Return the state that the sense amplifier reports for a cell of conductance `g`, S."""
     state = np.int64((g + noise - tables.g_min) * tables.states_per_siemens)
     return min(max(state, 0), SENSED_STATES - 1)
 
 
-@njit
-def learn_with_pulses(
-    array, pulse, costs, tables, column, work, n_active, stream, account
-):  # type: ignore[no-untyped-def]
+@kernel
+def learn_with_pulses(array, pulse, costs, tables, column, work, n_active, stream, account):  # type: ignore[no-untyped-def]
     """Carry out the rule on one column with device pulses.
 
-    Choosing and programming are two passes each, for choosing is then free of branches that a
-    processor cannot foresee.
+    Choosing and programming are two passes each, and choosing is free of branches that a processor
+    cannot foresee: an inhibited cell takes part, but is neither sensed nor chosen.
 
     Parameters
     ----------
@@ -176,10 +172,8 @@ def learn_with_pulses(
     )  # fmt: skip
 
 
-@njit
-def _choose_potentiated(
-    array, pulse, costs, tables, column, work, n_active, stream, account
-):  # type: ignore[no-untyped-def]
+@kernel
+def _choose_potentiated(array, pulse, costs, tables, column, work, n_active, stream, account):  # type: ignore[no-untyped-def]
     """List the cells to potentiate and their pulses in `work`; return how many.
 
     Every input that spiked is sensed.
@@ -189,26 +183,23 @@ def _choose_potentiated(
     conductance = 0.0
     for r in range(n_active):
         row = work.rows[r]
-        if inhibited[row]:
-            continue
+        open_to_pulses = not inhibited[row]
         word = next_word(stream)
         g = np.float64(array.g_columns[column, row])
         state = sensed_state(g, pulse.read_sigma * normal_of(word, array.normals), tables)
         pulses = np.int32(tables.up[state] + uniform_of(word))
         work.chosen[chosen] = row
         work.pulses[chosen] = pulses
-        chosen += pulses > 0
-        sensed += 1
-        conductance += g
+        chosen += open_to_pulses & (pulses > 0)
+        sensed += open_to_pulses
+        conductance += open_to_pulses * g
     account.counts[SENSE_READ] += sensed
     account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
     return chosen
 
 
-@njit
-def _choose_depressed(
-    array, pulse, costs, tables, column, work, stream, account
-):  # type: ignore[no-untyped-def]
+@kernel
+def _choose_depressed(array, pulse, costs, tables, column, work, stream, account):  # type: ignore[no-untyped-def]
     """List the cells to depress and their pulses in `work`; return how many.
 
     Depression is rare per cell. Instead of a draw for each, it is drawn how many cells to pass
@@ -223,23 +214,22 @@ def _choose_depressed(
         row += 1 + int(min(gap, 1e9))
         if row >= array.g.shape[0]:
             break
-        if work.spiked[row] or inhibited[row]:
-            continue
+        open_to_pulses = not (work.spiked[row] | inhibited[row])
         word = next_word(stream)
         g = np.float64(array.g_columns[column, row])
         state = sensed_state(g, pulse.read_sigma * normal_of(word, array.normals), tables)
         pulses = np.int32(tables.down[state] / tables.candidate + uniform_of(word))
         work.chosen[chosen] = row
         work.pulses[chosen] = pulses
-        chosen += pulses > 0
-        sensed += 1
-        conductance += g
+        chosen += open_to_pulses & (pulses > 0)
+        sensed += open_to_pulses
+        conductance += open_to_pulses * g
     account.counts[SENSE_READ] += sensed
     account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
     return chosen
 
 
-@njit
+@kernel
 def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: ignore[no-untyped-def]
     """Carry out the rule on one column exactly; each change is booked as one ideal pulse."""
     for row in range(array.g.shape[0]):

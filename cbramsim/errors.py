@@ -1,0 +1,24 @@
+"""The exceptions of the package, and the nearest valid name to a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CbramError(Exception):
+    """Anything that is the caller's to mend: printed as one line by the command line."""
+
+
+class ParameterError(CbramError, ValueError):
+    """A parameter that is unknown, of the wrong type, or outside its range."""
+
+
+class DataError(CbramError, ValueError):
+    """A file that is missing, damaged, or does not fit its companion."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the valid name closest to `name`, or ``""``."""
+    match = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    return f" (did you mean '{match[0]}'?)" if match else ""

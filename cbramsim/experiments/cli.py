@@ -1,0 +1,184 @@
+"""The `cbram` command. Nothing heavy is imported before a command runs: help comes at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cbramsim import __version__
+from cbramsim.errors import CbramError
+
+
+class Group(click.Group):
+    """Prints what is the user's to mend as one line, and leaves with status 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(context)
+        except CbramError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cbram")
+def main() -> None:
+    """Learn inside a simulated subquantum CBRAM array, and account for every joule."""
+
+
+FLAGS = {
+    "dataset": "dataset",
+    "train_images": "train_images",
+    "epochs": "epochs",
+    "neurons": "neurons",
+    "device": "device",
+    "rule": "rule",
+    "pruning": "pruning.kind",
+    "prune_fraction": "pruning.fraction",
+    "seed": "seed",
+}
+"""Flag -> key of `TrainConfig`."""
+
+
+def config_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that set keys of `TrainConfig`."""
+    options = [
+        click.option("--dataset", metavar="NAME|FOLDER", help="mnist (default) or a folder of IDX files."),
+        click.option("--train-images", type=int, metavar="N", help="Training images; all by default."),
+        click.option("--epochs", type=int, metavar="N", help="Passes over them; 3 by default."),
+        click.option("--neurons", type=int, metavar="N", help="Output neurons; 500 by default."),
+        click.option("--device", metavar="NAME|FILE", help="Cell technology; subquantum-cbram by default."),
+        click.option("--rule", metavar="ideal|device", help="How updates are carried out; device by default."),
+        click.option("--pruning", metavar="none|soft|hard", help="Pruning while learning; soft by default."),
+        click.option("--prune-fraction", type=float, metavar="F", help="Fraction to prune; 0.75 by default."),
+        click.option("--seed", type=int, metavar="N", help="Seed of everything random; 0 by default."),
+        click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with any keys; flags go before it."),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key, such as stdp.ltp=0.2."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@config_flags
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/train"), metavar="FOLDER",
+              help="Folder to write; runs/train by default.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite the run in that folder.")
+@click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def train(
+    out: Path, force: bool, resume: bool, quiet: bool, config: Path | None,
+    settings: tuple[str, ...], **flags: Any,
+) -> None:  # fmt: skip
+    """Learn a dataset inside the array.
+
+    By default the reference system: full MNIST, 500 neurons, 3 epochs, device pulses on
+    subquantum-cbram, soft pruning of 75 %.
+    """
+    from cbramsim.experiments import train as experiment
+
+    given = {key: value for key, value in flags.items() if value is not None}
+    try:
+        if resume:
+            epochs = given.pop("epochs", None)
+            if given or settings or config or force:
+                raise CbramError(
+                    "--resume: goes on with the run as it was; only --epochs may change"
+                )
+            metrics = experiment.resume(out, epochs, quiet=quiet)
+        else:
+            values = _collect(config, settings, given)
+            metrics = experiment.run(
+                experiment.TrainConfig(**values), out, force=force, quiet=quiet
+            )
+    except KeyboardInterrupt:
+        click.echo(f"\nInterrupted; go on with: cbram train --resume --out {out}", err=True)
+        raise
+    click.echo(experiment.summary(metrics))
+    click.echo(f"written to         {out}")
+
+
+@main.command()
+@click.argument("state", type=click.Path(path_type=Path))
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option(
+    "--labels", type=click.Path(path_type=Path), metavar="FILE", help="IDX labels, to score."
+)
+@click.option(
+    "--vote", default="profile", metavar="profile|majority", help="Which vote; profile by default."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="CSV file to write; printed by default.")  # fmt: skip
+def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path | None) -> None:
+    """Classify IDX images from a saved state: prints index,class."""
+    from cbramsim.experiments import predict as experiment
+
+    table, report = experiment.run(state, images, labels, vote)
+    if out is None:
+        click.echo(table, nl=False)
+    else:
+        experiment.write(out, table)
+    click.echo(report, err=True)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--quick", is_flag=True, help="Fewer repetitions, and no start-up times.")
+def benchmark(as_json: bool, quick: bool) -> None:
+    """Time the training loop against its memory-bound floor and against NumPy."""
+    from cbramsim.experiments import benchmark as experiment
+
+    figures = experiment.run(quick=quick)
+    click.echo(experiment.to_json(figures) if as_json else experiment.summary(figures))
+
+
+@main.command()
+@click.argument("name", default="")
+def device(name: str) -> None:
+    """Show a cell technology with the source of every parameter, or list the catalogue."""
+    from cbramsim.experiments import describe_device
+
+    click.echo(describe_device.run(name))
+
+
+def _collect(
+    config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
+) -> dict[str, Any]:
+    """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
+    from cbramsim.experiments.run_folder import read_toml
+
+    values = read_toml(config) if config else {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise CbramError(f"--set: must be KEY=VALUE (got '{setting}')")
+        _assign(values, key.strip(), _parsed(text.strip()))
+    for flag, value in flags.items():
+        _assign(values, FLAGS[flag], value)
+    return values
+
+
+def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise CbramError(f"{key}: {parent} must be a table")
+    values[last] = value
+
+
+def _parsed(text: str) -> Any:
+    """Read a value as TOML does, or take it as plain text."""
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,142 @@
+"""Figures of a training run: one message each, units on the axes, colour-blind-safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cbramsim.files import write_atomically
+from cbramsim.simulator.energy import EnergyLedger
+from cbramsim.simulator.network import SpikingNetwork
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+COLUMN_WIDTH = 3.5
+"""Width of a journal column, inches."""
+
+
+def receptive_fields(
+    network: SpikingNetwork, image_shape: tuple[int, ...], out: Path, shown: int = 100
+) -> None:
+    """Draw the weights of the neurons that fired most, each as an image."""
+    assert network.pixels is not None
+    order = np.argsort(-network.spike_counts, kind="stable")[:shown]
+    columns = int(np.ceil(np.sqrt(len(order))))
+    rows = -(-len(order) // columns)
+    height, width = image_shape
+    canvas = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), np.nan)
+    weights = network.crossbar.weights
+    for place, neuron in enumerate(order):
+        field = np.full(height * width, np.nan)
+        field[network.pixels] = weights[:, neuron]
+        top, left = (
+            1 + n * step for n, step in zip(divmod(place, columns), (height + 1, width + 1))
+        )
+        canvas[top : top + height, left : left + width] = field.reshape(height, width)
+    figure = Figure(figsize=(5.2, 4.8 * rows / columns + 0.4), layout="constrained")
+    ax = figure.add_subplot()
+    image = ax.imshow(canvas, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+    ax.set_title(f"weights of the {len(order)} most active of {weights.shape[1]} neurons", size=9)
+    figure.colorbar(image, ax=ax, label="weight", shrink=0.8)
+    _save(figure, out / "receptive_fields.png")
+
+
+def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out: Path) -> None:
+    """Draw how the conductances are distributed before and after training."""
+    crossbar, device = network.crossbar, network.device
+    connected = crossbar.connected
+    top = max(float(crossbar.conductance.max()), float(initial.max())) * 1e6
+    bins = np.linspace(0, top, 80)
+    figure, ax = _axes(COLUMN_WIDTH, 2.6)
+    pruned = network.pruner.pruned.T & connected
+    groups = {"learning": connected & ~pruned, "soft-pruned": pruned}
+    ax.hist(
+        [crossbar.conductance[mask] * 1e6 for mask in groups.values()], bins, stacked=True,
+        color=[BLUE, ORANGE], label=["after, " + name for name in groups],
+    )  # fmt: skip
+    ax.hist(initial.ravel() * 1e6, bins, histtype="step", color="black", label="before")
+    ax.set_xlabel("conductance (µS)")
+    ax.set_ylabel("cells")
+    ax.set_yscale("log")
+    lowest, span = device.g_min * 1e6, device.g_range * 1e6
+    weight_axis = ax.secondary_xaxis(
+        "top",
+        functions=(lambda g: 2 * (g - lowest) / span - 1, lambda w: lowest + (w + 1) * span / 2),
+    )
+    weight_axis.set_xlabel("weight")
+    ax.legend(frameon=False, fontsize="x-small")
+    _save(figure, out / "weights.png")
+
+
+def energy(ledger: EnergyLedger, out: Path) -> None:
+    """Draw where the joules went."""
+    figure, ax = _axes(1.6 * COLUMN_WIDTH, 2.6)
+    ledger.plot(ax)
+    _save(figure, out / "energy.png")
+
+
+def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) -> None:
+    """Draw accuracy and pruned fraction over the training images."""
+    figure, ax = _axes(COLUMN_WIDTH, 2.6)
+    epochs = np.array(curve["images"]) / images_per_epoch
+    ax.plot(
+        epochs, 100 * np.array(curve["accuracy"]), color=BLUE, label="accuracy, training stream"
+    )
+    ax.plot(
+        epochs,
+        100 * np.array(curve["pruned_fraction"]),
+        color=ORANGE,
+        ls="--",
+        label="weights pruned",
+    )
+    ax.set_xlabel("epochs")
+    ax.set_ylabel("%")
+    ax.set_ylim(0, 100)
+    ax.set_xlim(0, None)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize="small", loc="lower right")
+    _save(figure, out / "learning.png")
+
+
+def confusion(
+    truth: NDArray[np.uint8], predicted: NDArray[np.int64], classes: int, out: Path
+) -> None:
+    """Draw which classes are taken for which, in per cent of the true class."""
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (truth, predicted), 1)
+    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = max(3.5, 0.32 * classes)
+    figure, ax = _axes(size, size * 0.95)
+    # Errors are what one looks for: the scale ends where the largest of them does.
+    errors = share - np.diag(np.diag(share))
+    ax.imshow(errors, cmap="Oranges", vmin=0, vmax=max(errors.max(), 1e-9))
+    if classes <= 26:
+        for (i, j), value in np.ndenumerate(share):
+            if value >= 0.05:
+                ax.text(
+                    j, i, f"{value:.0f}" if i == j else f"{value:.1f}", ha="center", va="center",
+                    fontsize=6, weight="bold" if i == j else "normal",
+                )  # fmt: skip
+    ax.set_xlabel("predicted class")
+    ax.set_ylabel("true class")
+    ax.set_title("% of the true class", size=8)
+    ax.set_xticks(range(classes))
+    ax.set_yticks(range(classes))
+    ax.tick_params(labelsize=7 if classes <= 26 else 4)
+    _save(figure, out / "confusion.png")
+
+
+def _axes(width: float, height: float):  # type: ignore[no-untyped-def]
+    figure = Figure(figsize=(width, height), layout="constrained")
+    ax = figure.add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure, ax
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=200))

@@ -1,0 +1,40 @@
+"""`cbram predict`: classify IDX images from a saved state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cbramsim.errors import CbramError, DataError
+from cbramsim.files import write_atomically
+from cbramsim.simulator.datasets import read_idx
+from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.units import in_prefixed
+
+
+def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str, str]:
+    """Classify `images`; return the table index,class as CSV, and a line of report.
+
+    Raises
+    ------
+    CbramError
+        If a file is missing or damaged, or the state has no named neurons.
+    """
+    network = SpikingNetwork.load(state)
+    pictures = read_idx(images, dimensions=3)
+    truth = None if labels is None else read_idx(labels, dimensions=1)
+    if truth is not None and len(truth) != len(pictures):
+        raise DataError(f"{labels}: {len(truth)} labels for {len(pictures)} images")
+    network.ledger.clear("test")
+    classes = network.predict(pictures, vote)  # type: ignore[arg-type]
+    table = "index,class\n" + "".join(f"{i},{c}\n" for i, c in enumerate(classes))
+    report = f"{len(classes):,} images, {in_prefixed(network.ledger.total('test'), 'J')}"
+    if truth is not None:
+        report += f", accuracy {(classes == truth).mean():.2%} ({vote} vote)"
+    return table, report
+
+
+def write(path: Path, table: str) -> None:
+    """Write the table to a new file."""
+    if path.exists():
+        raise CbramError(f"out: {path} exists")
+    write_atomically(path, lambda file: file.write(table.encode()))

@@ -1,0 +1,74 @@
+"""The folder that a run writes: nothing is overwritten unless told to."""
+
+from __future__ import annotations
+
+import json
+import platform
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from cbramsim.errors import CbramError, DataError
+from cbramsim.files import write_atomically
+from cbramsim.validation import Parameters
+
+CONFIG, METRICS, STATE = "config.toml", "metrics.json", "state.npz"
+
+
+def prepare(folder: Path, *, force: bool) -> None:
+    """Create the folder of a new run, or clear an old run out of it if `force`.
+
+    Raises
+    ------
+    CbramError
+        If it exists and `force` is not set, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CbramError(f"out: {folder} is a file")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise CbramError(f"out: {folder} exists; use --force to overwrite, or --resume to go on")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in [folder / CONFIG, folder / METRICS, folder / STATE, *folder.glob("*.png")]:
+            old.unlink(missing_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CbramError(f"out: cannot write {folder}: {error.strerror}") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    DataError
+        If it is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: {reason}") from None
+
+
+def write_config(folder: Path, config: Parameters) -> None:
+    """Write all of a resolved configuration as config.toml."""
+    text = tomli_w.dumps(config.model_dump(exclude_none=True)).encode()
+    write_atomically(folder / CONFIG, lambda file: file.write(text))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file."""
+    text = (json.dumps(content, indent=2) + "\n").encode()
+    write_atomically(path, lambda file: file.write(text))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    packages = ("cbramsim", "numpy", "numba", "scipy", "matplotlib")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}

@@ -1,0 +1,313 @@
+"""`cbram train`: learn a dataset inside the array, and account for every joule."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from tqdm import tqdm
+
+from cbramsim.errors import CbramError, ParameterError
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.learning_curve import LearningCurve
+from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
+from cbramsim.simulator.datasets import Dataset, load_dataset
+from cbramsim.simulator.network import NetworkConfig, SpikingNetwork, Step, read_state
+from cbramsim.units import in_prefixed
+
+SAVE_EVERY = 20.0
+"""Seconds between two saves of the state while training."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainConfig(NetworkConfig):
+    """A training run: a network and its data."""
+
+    dataset: str = "mnist"
+    """`mnist` (bundled), a folder of IDX files, or the beginning of their names."""
+    train_images: Count | None = None
+    """Training images to use, the first of the file; all by default."""
+    test_images: Count | None = None
+    """Test images to score, the first of the file; all by default."""
+    label_images: Count | None = None
+    """Training images whose labels name the neurons, the first used; all by default."""
+    validation_images: Annotated[int, Field(ge=0)] = 0
+    """If above 0: hold this many training images back, the last of those used, and score on them
+    instead of the test set. For tuning."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
+    """Passes over the training images."""
+
+    def network(self) -> NetworkConfig:
+        """Return the part that defines the network."""
+        return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})
+
+
+class Data:
+    """The images of a run, split as its config says."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        data = load_dataset(config.dataset)
+        used = _limited("train_images", config.train_images, len(data.train_images))
+        held_back = config.validation_images
+        if held_back >= used:
+            raise ParameterError(
+                f"TrainConfig.validation_images: must be a whole number >= 0 and < {used}, the "
+                f"training images used (got {held_back})"
+            )
+        learned = used - held_back
+        self.train_images = data.train_images[:learned]
+        self.train_labels = data.train_labels[:learned]
+        self.label_count = _limited("label_images", config.label_images, learned)
+        if held_back:
+            self.score_images = data.train_images[learned:used]
+            self.score_labels = data.train_labels[learned:used]
+        else:
+            tested = _limited("test_images", config.test_images, len(data.test_images))
+            self.score_images = data.test_images[:tested]
+            self.score_labels = data.test_labels[:tested]
+        self.classes = _classes(data)
+
+    def resolve(self, config: TrainConfig) -> TrainConfig:
+        """Return `config` with the numbers of images filled in."""
+        tested = {} if config.validation_images else {"test_images": len(self.score_images)}
+        return config.replace(
+            train_images=len(self.train_images) + config.validation_images,
+            label_images=self.label_count,
+            **tested,
+        )
+
+
+def run(config: TrainConfig, out: Path, *, force: bool = False, quiet: bool = False) -> Any:
+    """Train from scratch into the folder `out`, and return the metrics.
+
+    Raises
+    ------
+    CbramError
+        If the data or the configuration is wrong, or `out` exists or cannot be written.
+    KeyboardInterrupt
+        After Ctrl-C, with the state saved.
+    """
+    data = Data(config)
+    config = data.resolve(config)
+    network = SpikingNetwork(config.network())
+    run_folder.prepare(out, force=force)
+    run_folder.write_config(out, config)
+    return Run(config, data, network, out, quiet).go()
+
+
+def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Any:
+    """Go on with the run in the folder `out`, to the same end as if it had not been interrupted.
+
+    Parameters
+    ----------
+    out
+        The folder of the run.
+    epochs
+        A new number of epochs, for training longer than first asked for.
+    quiet
+        Show no progress.
+    """
+    if not (out / CONFIG).is_file():
+        raise CbramError(f"out: there is no run to resume in {out}")
+    config = TrainConfig(**run_folder.read_toml(out / CONFIG))
+    if epochs is not None:
+        config = config.replace(epochs=epochs)
+    data = Data(config)
+    if not (out / STATE).is_file():
+        return Run(config, data, SpikingNetwork(config.network()), out, quiet).go()
+    network = SpikingNetwork.load(out / STATE)
+    if network.config != config.network():
+        raise CbramError(f"out: {out / STATE} and {out / CONFIG} are of different runs")
+    if network.passes > config.epochs:
+        raise ParameterError(
+            f"TrainConfig.epochs: must be a whole number >= {network.passes}, the passes already "
+            f"complete (got {config.epochs})"
+        )
+    run_folder.write_config(out, config)
+    job = Run(config, data, network, out, quiet)
+    job.restore(read_state(out / STATE))
+    return job.go()
+
+
+class Run:
+    """One run: trains, saves, scores, and writes its folder."""
+
+    def __init__(
+        self, config: TrainConfig, data: Data, network: SpikingNetwork, out: Path, quiet: bool
+    ) -> None:
+        self.config, self.data, self.network, self.out = config, data, network, out
+        self.curve = LearningCurve(data.train_labels, config.neurons)
+        self.initial: NDArray[np.float32] | None = None
+        self.seconds = 0.0
+        self.quiet = quiet
+
+    def go(self) -> dict[str, Any]:
+        """Train what is left to train, score, and write everything."""
+        images = self.network.prepare(self.data.train_images)
+        if self.initial is None:
+            self.initial = self.network.crossbar.conductance.copy()
+        self._train(images)
+        return self._finish()
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take up the learning curve and the clock of a saved state."""
+        extra = {key.removeprefix("extra_"): value for key, value in arrays.items()}
+        self.curve.restore(extra)
+        self.initial = extra["initial"]
+        self.seconds = float(extra["seconds"])
+
+    def _train(self, images: NDArray[np.uint8]) -> None:
+        network, total = self.network, self.config.epochs * len(images)
+        clock = _Clock(self.seconds)
+        bar = tqdm(
+            total=total, initial=network.images_seen, unit=" images", disable=self.quiet,
+            mininterval=0.2 if sys.stderr.isatty() else 10, dynamic_ncols=True,
+        )  # fmt: skip
+
+        def after_step(step: Step) -> None:
+            self.curve.add(step, network)
+            self.seconds = clock.seconds()
+            bar.set_description(
+                f"epoch {min(network.passes + 1, self.config.epochs)}/{self.config.epochs}",
+                refresh=False,
+            )
+            bar.set_postfix_str(
+                f"{in_prefixed(network.ledger.total(), 'J')}, {network.pruner.fraction:.0%} pruned",
+                refresh=False,
+            )
+            bar.update(len(step.images))
+            if clock.due(SAVE_EVERY):
+                self.save()
+
+        try:
+            with bar:
+                network.resume(images, epochs=self.config.epochs, callback=after_step)
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        self.save()
+
+    def save(self) -> None:
+        """Write state.npz."""
+        assert self.initial is not None
+        extra = self.curve.to_arrays() | {
+            "initial": self.initial,
+            "seconds": np.array(self.seconds),
+        }
+        self.network.save(self.out / STATE, **extra)
+
+    def _finish(self) -> dict[str, Any]:
+        """Label, score, and write metrics and figures."""
+        from cbramsim.experiments import figures
+
+        network, data = self.network, self.data
+        for phase in ("label", "test"):
+            network.ledger.clear(phase)
+        count = data.label_count
+        network.label(data.train_images[:count], data.train_labels[:count])
+        found = network.recognise(data.score_images)
+        self.save()
+        metrics = self._metrics(found.profile, found.majority)
+        run_folder.write_json(self.out / METRICS, metrics)
+        figures.receptive_fields(network, data.train_images.shape[1:], self.out)
+        figures.weight_histogram(network, self.initial, self.out)
+        figures.energy(network.ledger, self.out)
+        figures.learning(self.curve.to_dict(), len(data.train_images), self.out)
+        figures.confusion(data.score_labels, found.profile, data.classes, self.out)
+        return metrics
+
+    def _metrics(self, profile: NDArray[np.int64], majority: NDArray[np.int64]) -> dict[str, Any]:
+        config, network, truth = self.config, self.network, self.data.score_labels
+        scored_on = "validation" if config.validation_images else "test"
+        per_neuron = network.pruner.fraction_per_neuron
+        learned = config.epochs * len(self.data.train_images)
+        return {
+            f"{scored_on}_accuracy": float((profile == truth).mean()),
+            f"{scored_on}_accuracy_majority": float((majority == truth).mean()),
+            f"{scored_on}_images": len(truth),
+            "labels_used": network.labels_used,
+            "train_images": len(self.data.train_images),
+            "epochs": config.epochs,
+            "neurons": config.neurons,
+            "inputs": network.crossbar.shape[0],
+            "device": config.device,
+            "rule": config.rule,
+            "pruning": config.pruning.kind,
+            "pruned_fraction": network.pruner.fraction,
+            "pruned_fraction_per_neuron": per_neuron.tolist(),
+            "pruned_fraction_target": config.pruning.fraction,
+            "mature_neurons": int(network.pruner.mature.sum()),
+            "seed": config.seed,
+            "training_seconds": self.seconds,
+            "images_per_second": learned / self.seconds if self.seconds else None,
+            "energy": network.ledger.to_dict(),
+            "energy_joules": network.ledger.totals(),
+            "learning_curve": self.curve.to_dict(),
+            "parameter_evidence": evidence(network),
+            "versions": run_folder.versions(),
+        }
+
+
+def evidence(network: SpikingNetwork) -> dict[str, dict[str, str]]:
+    """Return the evidence grade of every physical parameter, by device and periphery."""
+    return {
+        source.name: {key: source.evidence(key).evidence for key in source.physical_parameters()}
+        for source in (network.device, network.periphery)
+    }
+
+
+def summary(metrics: dict[str, Any], network_table: str = "") -> str:
+    """Return what a run found, for people."""
+    scored_on = "test" if "test_accuracy" in metrics else "validation"
+    lines = [
+        f"{scored_on} accuracy      {metrics[f'{scored_on}_accuracy']:.2%} (class-profile vote), "
+        f"{metrics[f'{scored_on}_accuracy_majority']:.2%} (majority vote), "
+        f"{metrics['labels_used']:,} training labels",
+        f"pruning            {metrics['pruning']}, {metrics['pruned_fraction']:.1%} of the weights",
+        "energy             "
+        + ", ".join(f"{k} {in_prefixed(v, 'J')}" for k, v in metrics["energy_joules"].items()),
+        f"training time      {metrics['training_seconds']:.1f} s",
+    ]
+    assumed = [
+        key for part in metrics["parameter_evidence"].values()
+        for key, grade in part.items() if grade == "assumed"
+    ]  # fmt: skip
+    total = sum(len(part) for part in metrics["parameter_evidence"].values())
+    lines.append(f"evidence           {len(assumed)} of {total} physical parameters are assumed")
+    return "\n".join(lines)
+
+
+class _Clock:
+    """Training time over several sessions, and when the next save is due."""
+
+    def __init__(self, before: float) -> None:
+        self._start = time.perf_counter() - before
+        self._saved = time.perf_counter()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def due(self, interval: float) -> bool:
+        if time.perf_counter() - self._saved < interval:
+            return False
+        self._saved = time.perf_counter()
+        return True
+
+
+def _limited(name: str, wanted: int | None, available: int) -> int:
+    if wanted is not None and wanted > available:
+        raise ParameterError(
+            f"TrainConfig.{name}: must be a whole number >= 1 and <= {available}, the images there "
+            f"are (got {wanted})"
+        )
+    return available if wanted is None else wanted
+
+
+def _classes(data: Dataset) -> int:
+    return int(max(data.train_labels.max(), data.test_labels.max())) + 1

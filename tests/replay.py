@@ -1,0 +1,83 @@
+"""The compiled loop's random streams, replayed word for word in plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.rng import normal_table
+from cbramsim.simulator.network import SpikingNetwork
+
+MASK = (1 << 64) - 1
+
+
+class Xoshiro:
+    """xoshiro256++ in Python integers."""
+
+    def __init__(self, state: NDArray[np.uint64]) -> None:
+        self.s = [int(word) for word in state]
+
+    def word(self) -> int:
+        s = self.s
+        result = (_rotl((s[0] + s[3]) & MASK, 23) + s[0]) & MASK
+        t = (s[1] << 17) & MASK
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = _rotl(s[3], 45)
+        return result
+
+    def uniform(self) -> float:
+        return (self.word() >> 11) / 2**53
+
+
+def _rotl(x: int, k: int) -> int:
+    return ((x << k) | (x >> (64 - k))) & MASK
+
+
+class ReplayDraws:
+    """The `Draws` of a network's own streams."""
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        streams = network.streams
+        self.spikes, self.reads = Xoshiro(streams.spikes), Xoshiro(streams.reads)
+        self.competition, self.pulses = Xoshiro(streams.competition), Xoshiro(streams.pulses)
+        self.normals = normal_table(network.config.neurons)
+
+    def spike_bytes(self, count: int) -> NDArray[np.uint8]:
+        words = [self.spikes.word() for _ in range(-(-count // 8))]
+        return np.array(words, "<u8").view(np.uint8)[:count]
+
+    def read_normals(self, count: int) -> NDArray[np.float32]:
+        offset = self.reads.word() & 0x3FFF
+        return self.normals[offset : offset + count]
+
+    def competition_uniform(self) -> float:
+        return self.competition.uniform()
+
+    def _from_words(self, words: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        low = np.array([word & 0x3FFF for word in words], int)
+        return self.normals[low], np.array([(word >> 11) / 2**53 for word in words])
+
+    def sense(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        return self._from_words([self.pulses.word() for _ in range(count)])
+
+    def pulse_normals(self, count: int) -> NDArray[np.float32]:
+        return self._from_words([self.pulses.word() for _ in range(count)])[0]
+
+    def candidates(
+        self, cells: int, probability: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
+        rows, words = [], []
+        skip = 1 / math.log1p(-probability)
+        row = -1
+        while True:
+            row += 1 + int(math.log(1.0 - self.pulses.uniform()) * skip)
+            if row >= cells:
+                return np.array(rows, int), *self._from_words(words)
+            rows.append(row)
+            words.append(self.pulses.word())

@@ -122,8 +122,8 @@ class Crossbar:
         self._read_noise = generator(seed, "crossbar read noise")
         cells = draw_population(self.device, (rows, columns), generator(seed, "population"))
         self.state = ArrayState(
-            g=np.ascontiguousarray(cells[..., G_LOW].T),
-            g_columns=np.ascontiguousarray(cells[..., G_LOW]),
+            g=cells[..., G_LOW].T.copy(),
+            g_columns=cells[..., G_LOW].copy(),
             cells=cells,
             inhibited=np.zeros((columns, rows), np.bool_),
             spared=np.zeros((0, columns), np.float32),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import zlib
 from importlib import resources
 from pathlib import Path
@@ -101,9 +102,10 @@ def read_idx(path: str | Path, dimensions: int | None = None) -> NDArray[np.uint
     if dimensions is not None and found != dimensions:
         raise DataError(f"{path}: must have {dimensions} dimensions (got {found})")
     start = 4 + 4 * found
-    shape = tuple(np.frombuffer(content[4:start], ">u4").astype(int))
-    expected = start + int(np.prod(shape))
-    if len(shape) != found or len(content) != expected:
+    sizes = content[4:start].ljust(4 * found, b"\0")
+    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+    expected = start + math.prod(shape)
+    if len(content) != expected:
         raise DataError(
             f"{path}: truncated or damaged, {expected} bytes expected (got {len(content)})"
         )

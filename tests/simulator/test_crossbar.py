@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cbramsim.devices.device import Device
+from cbramsim.errors import ParameterError
+from cbramsim.simulator.crossbar import Crossbar, sum_rows
+from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.periphery import Periphery
+
+CBRAM = Device.load("subquantum-cbram")
+QUIET = CBRAM.without_variability()
+
+
+def random_crossbar(device: Device = QUIET, shape: tuple[int, int] = (23, 11)) -> Crossbar:
+    crossbar = Crossbar(device, shape, seed=5)
+    crossbar.set_weights(np.random.default_rng(1).uniform(-1, 1, shape))
+    return crossbar
+
+
+@given(
+    rows=st.integers(1, 40), columns=st.integers(1, 70), active=st.integers(0, 40),
+    seed=st.integers(0, 2**31),
+)  # fmt: skip
+def test_the_read_kernel_equals_numpy(rows: int, columns: int, active: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    g = rng.random((rows, columns), np.float32)
+    chosen = np.sort(rng.permutation(rows)[:active]).astype(np.int32)
+    out = np.empty(columns, np.float32)
+    sum_rows(g, chosen, len(chosen), out)
+    np.testing.assert_allclose(out, g[chosen].sum(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (23, 11)])
+def test_ohm_and_kirchhoff(shape: tuple[int, int]) -> None:
+    crossbar = random_crossbar(shape=shape)
+    v = np.random.default_rng(2).uniform(-0.2, 0.2, shape[0])
+    expected = [
+        sum(v[i] * float(crossbar.conductance[i, k]) for i in range(shape[0]))
+        for k in range(shape[1])
+    ]
+    np.testing.assert_allclose(crossbar.read(v), expected, rtol=1e-5, atol=1e-12)
+
+
+def test_reading_is_linear_and_batches_are_single_reads(rng: np.random.Generator) -> None:
+    crossbar = random_crossbar()
+    v = rng.uniform(0, 0.1, (4, 23))
+    together = crossbar.read(v)
+    np.testing.assert_allclose(together, [crossbar.read(one) for one in v], rtol=1e-5)
+    np.testing.assert_allclose(crossbar.read(v.sum(axis=0)), together.sum(axis=0), rtol=1e-5)
+
+
+def test_signed_currents_are_the_product_with_the_weights(rng: np.random.Generator) -> None:
+    crossbar = random_crossbar()
+    v = rng.uniform(0, 0.1, 23)
+    expected = 0.5 * QUIET.g_range * v @ crossbar.weights
+    np.testing.assert_allclose(crossbar.read(v, signed=True), expected, rtol=1e-4, atol=1e-11)
+
+
+def test_a_read_of_spikes_is_a_read_at_the_read_voltage() -> None:
+    crossbar = random_crossbar()
+    spikes = np.arange(23) % 3 == 0
+    np.testing.assert_allclose(
+        crossbar.read_spikes(spikes), crossbar.read(CBRAM.v_read * spikes), rtol=1e-6
+    )
+
+
+def test_read_noise_has_the_variance_of_independent_cells() -> None:
+    crossbar = random_crossbar(QUIET.replace(read_c2c=0.05))
+    v = np.linspace(0, 0.1, 23)
+    noise = crossbar.read(np.tile(v, (20_000, 1))) - crossbar.read(v, noise=False)
+    expected = 0.05 * QUIET.g_range * np.sqrt((v**2).sum())
+    np.testing.assert_allclose(noise.std(axis=0), expected, rtol=0.03)
+    np.testing.assert_allclose(noise.mean(axis=0), 0, atol=4 * expected / np.sqrt(20_000))
+
+
+def test_read_energy_is_current_times_voltage_times_time(rng: np.random.Generator) -> None:
+    """Energy from the power of the sources, sum(V_i I_i), with I_i the word-line currents."""
+    crossbar = random_crossbar()
+    v = rng.uniform(0, 0.1, 23)
+    v[::4] = 0
+    crossbar.read(v, signed=True)
+    word_line_currents = (v[:, None] * crossbar.conductance.astype(float)).sum(axis=1)
+    account = crossbar.ledger.account("use")
+    assert account.joules[Operation.CELL_READ] == pytest.approx(
+        QUIET.t_read * (v * word_line_currents).sum(), rel=1e-6
+    )
+    assert account.counts[Operation.CELL_READ] == np.count_nonzero(v) * 11
+    assert account.joules[Operation.REFERENCE_READ] == pytest.approx(
+        QUIET.t_read * QUIET.g_mid * (v**2).sum(), rel=1e-6
+    )
+    drive = np.count_nonzero(v) * Periphery.load("cmos-28nm").e_word_line
+    line = 11 * QUIET.c_cell * (v**2).sum()
+    assert account.joules[Operation.WORD_LINE_DRIVE] == pytest.approx(drive + line, rel=1e-6)
+
+
+def test_programming_touches_only_the_chosen_cells() -> None:
+    crossbar = random_crossbar(CBRAM)
+    before = crossbar.conductance.copy()
+    crossbar.program(4, [2, 7], [3, -3])
+    changed = np.argwhere(crossbar.conductance != before).tolist()
+    assert changed == [[2, 4], [7, 4]]
+
+
+def test_both_layouts_and_row_sums_stay_in_step() -> None:
+    crossbar = random_crossbar(CBRAM)
+    for column in range(11):
+        crossbar.program(column, np.arange(23), np.arange(23) - 11)
+    crossbar.disconnect(3, [1, 2])
+    state = crossbar.state
+    np.testing.assert_array_equal(state.g_columns, state.g.T)
+    np.testing.assert_allclose(state.row_sum, state.g.sum(axis=1, dtype=float), rtol=1e-12)
+
+
+def test_inhibited_cells_get_no_pulse() -> None:
+    crossbar = random_crossbar(CBRAM)
+    crossbar.inhibit(4, [2, 3])
+    before = crossbar.conductance.copy()
+    crossbar.program(4, [2, 3, 5], 4)
+    crossbar.program_to(4, [2, 3], CBRAM.g_max)
+    np.testing.assert_array_equal(crossbar.conductance[[2, 3], 4], before[[2, 3], 4])
+    assert crossbar.ledger.count("use", Operation.PROGRAM_PULSE) == 4
+
+
+def test_disconnected_cells_carry_no_current_and_weigh_nothing() -> None:
+    crossbar = random_crossbar()
+    crossbar.disconnect(4, np.arange(23))
+    v = np.full(23, 0.1)
+    assert crossbar.read(v)[4] == 0
+    assert abs(crossbar.read(v, signed=True)[4]) < 1e-6 * crossbar.read(v).max()
+    assert not crossbar.weights[:, 4].any()
+
+
+def test_an_open_cell_costs_nothing_to_read() -> None:
+    crossbar, whole = random_crossbar(), random_crossbar()
+    crossbar.disconnect(4, [0])
+    for array in (crossbar, whole):
+        array.read(np.full(23, 0.1))
+    lost = QUIET.t_read * 0.01 * float(whole.conductance[0, 4])
+    joules = [a.ledger.account("use").joules[Operation.CELL_READ] for a in (whole, crossbar)]
+    assert joules[0] - joules[1] == pytest.approx(lost, rel=1e-4)
+
+
+@pytest.mark.parametrize("weight", [-1.0, -0.6, 0.0, 0.7, 1.0])
+def test_program_and_verify_comes_within_half_a_step(weight: float) -> None:
+    crossbar = random_crossbar(shape=(50, 2))
+    target = QUIET.g_min + 0.5 * (weight + 1) * QUIET.g_range
+    crossbar.program_to(1, np.arange(50), target)
+    half_step = 0.5 * QUIET.r_up * (QUIET.g_up_inf - QUIET.g_down_inf)
+    assert np.abs(crossbar.conductance[:, 1] - target).max() < half_step
+
+
+def test_the_same_seed_draws_the_same_cells_and_noise() -> None:
+    v = np.full(23, 0.1)
+    first, second = (random_crossbar(CBRAM) for _ in range(2))
+    for crossbar in (first, second):
+        crossbar.program(2, np.arange(23), 3)
+    np.testing.assert_array_equal(first.conductance, second.conductance)
+    np.testing.assert_array_equal(first.read(v), second.read(v))
+    other = Crossbar(CBRAM, (23, 11), seed=6)
+    assert (other.state.cells != first.state.cells).any()
+
+
+def test_conductance_is_read_only() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        random_crossbar().conductance[0, 0] = 1
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, -1), (2.5, 3), (3,), "ab", (3, None)])
+def test_an_impossible_shape_is_refused(shape: object) -> None:
+    with pytest.raises(ParameterError, match=r"Crossbar\.shape: must be two whole numbers > 0"):
+        Crossbar(QUIET, shape)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("voltages", [np.zeros(22), np.zeros((2, 24)), 0.1])
+def test_wrong_voltages_are_refused(voltages: object) -> None:
+    with pytest.raises(ParameterError, match="23 values on the last axis"):
+        random_crossbar().read(voltages)  # type: ignore[arg-type]
+
+
+def test_lines_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ParameterError, match="column must be >= 0 and < 11"):
+        random_crossbar().program(11, [0], 1)
+    with pytest.raises(ParameterError, match="rows must be >= 0 and < 23"):
+        random_crossbar().program(0, [23], 1)
+    with pytest.raises(ParameterError, match="finite"):
+        random_crossbar().read(np.full(23, np.nan))

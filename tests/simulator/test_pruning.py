@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cbramsim.errors import ParameterError
+from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.pruning import Pruner, Pruning
+
+SHAPE = (80, 6)
+
+
+def pruner_of(**policy) -> tuple[Pruner, Crossbar]:
+    crossbar = Crossbar("subquantum-cbram", SHAPE, seed=1)
+    crossbar.phase = "train"
+    crossbar.set_weights(np.random.default_rng(2).uniform(-0.8, 0.8, SHAPE))
+    activity = np.random.default_rng(3).uniform(0, 0.8, SHAPE[0])
+    return Pruner(Pruning(mature_spikes=10, **policy), crossbar, activity), crossbar
+
+
+def mature_all(pruner: Pruner, crossbar: Crossbar) -> None:
+    pruner.update(crossbar, np.full(SHAPE[1], 10))
+
+
+def test_only_mature_neurons_are_pruned() -> None:
+    pruner, crossbar = pruner_of()
+    pruner.update(crossbar, np.array([9, 10, 0, 11, 9, 9]))
+    np.testing.assert_array_equal(pruner.mature, [False, True, False, True, False, False])
+    np.testing.assert_array_equal(pruner.fraction_per_neuron > 0, pruner.mature)
+
+
+def test_a_neuron_is_pruned_once() -> None:
+    pruner, crossbar = pruner_of()
+    mature_all(pruner, crossbar)
+    pruned, joules = pruner.pruned.copy(), crossbar.ledger.total()
+    pruner.update(crossbar, np.full(SHAPE[1], 10_000))
+    np.testing.assert_array_equal(pruner.pruned, pruned)
+    assert crossbar.ledger.total() == joules
+
+
+def test_stability_waits_until_the_weights_stand_still() -> None:
+    pruner, crossbar = pruner_of(maturity="stability", stable_change=0.02)
+    crossbar.set_weights(-crossbar.weights)
+    mature_all(pruner, crossbar)
+    assert not pruner.mature.any()
+    pruner.update(crossbar, np.full(SHAPE[1], 19))
+    assert not pruner.mature.any(), "judged again only after as many spikes again"
+    pruner.update(crossbar, np.full(SHAPE[1], 20))
+    assert pruner.mature.all()
+
+
+@pytest.mark.parametrize("selection", ["quantile", "distance", "saliency"])
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.75, 1.0])
+def test_selection_by_neuron_takes_the_asked_fraction_of_each(
+    selection: str, fraction: float
+) -> None:
+    pruner, crossbar = pruner_of(selection=selection, fraction=fraction)
+    mature_all(pruner, crossbar)
+    np.testing.assert_allclose(pruner.fraction_per_neuron, fraction, atol=0.5 / SHAPE[0])
+
+
+def test_the_threshold_meets_the_fraction_over_the_array() -> None:
+    pruner, crossbar = pruner_of(selection="threshold", fraction=0.6)
+    crossbar.set_weights(crossbar.weights + np.linspace(-0.4, 0.4, SHAPE[1]))
+    for mature in range(1, SHAPE[1] + 1):
+        pruner.update(crossbar, np.where(np.arange(SHAPE[1]) < mature, 10, 0))
+    assert pruner.fraction == pytest.approx(0.6, abs=0.02)
+    assert np.ptp(pruner.fraction_per_neuron) > 0.1, "neurons with lower weights give more"
+
+
+def test_quantile_takes_the_lowest_and_distance_the_outermost() -> None:
+    pruner, crossbar = pruner_of(selection="quantile", fraction=0.5, value="freeze")
+    weights = crossbar.weights.T
+    mature_all(pruner, crossbar)
+    assert weights[pruner.pruned].max() <= weights[~pruner.pruned].max()
+    for column in range(SHAPE[1]):
+        taken = pruner.pruned[column]
+        assert weights[column, taken].max() <= weights[column, ~taken].min()
+    pruner, crossbar = pruner_of(selection="distance", fraction=0.5, value="freeze")
+    mature_all(pruner, crossbar)
+    for column in range(SHAPE[1]):
+        taken = pruner.pruned[column]
+        size = np.abs(weights[column])
+        assert size[taken].min() >= size[~taken].max()
+
+
+def test_saliency_disturbs_the_drive_less_than_the_quantile() -> None:
+    def disturbance(selection: str) -> float:
+        pruner, crossbar = pruner_of(selection=selection, fraction=0.5)
+        before = crossbar.weights.T.copy()
+        mature_all(pruner, crossbar)
+        moved = crossbar.weights.T - before
+        return float((moved**2 * pruner.activity * (1 - pruner.activity)).sum())
+
+    assert disturbance("saliency") < disturbance("quantile")
+
+
+@pytest.mark.parametrize(("value", "constant"), [("floor", 0), ("mean", 0), ("constant", -0.4)])
+def test_soft_pruned_weights_are_held_at_the_value(value: str, constant: float) -> None:
+    pruner, crossbar = pruner_of(value=value, constant=constant)
+    before = crossbar.weights.T.copy()
+    mature_all(pruner, crossbar)
+    step = 0.06
+    for column in range(SHAPE[1]):
+        taken = pruner.pruned[column]
+        held = {"floor": -1.0, "mean": before[column, taken].mean(), "constant": constant}[value]
+        weights = crossbar.weights[taken, column]
+        # Each cell stops within half a step, or at the floor of its own window.
+        assert np.median(np.abs(weights - held)) < step
+        assert (weights > -1.2).all()
+        assert (weights < held + 0.2).all()
+    assert crossbar.ledger.count("train", Operation.PRUNE_SET_PULSE) > 0
+    assert crossbar.ledger.count("train", Operation.LTD_PULSE) == 0
+
+
+def test_freeze_costs_no_pulse_and_changes_nothing() -> None:
+    pruner, crossbar = pruner_of(value="freeze")
+    before = crossbar.conductance.copy()
+    mature_all(pruner, crossbar)
+    np.testing.assert_array_equal(crossbar.conductance, before)
+    assert crossbar.ledger.total() == 0
+    assert pruner.fraction == pytest.approx(0.75)
+
+
+def test_hard_pruned_cells_carry_no_current_and_weigh_zero() -> None:
+    pruner, crossbar = pruner_of(kind="hard", fraction=0.4)
+    mature_all(pruner, crossbar)
+    assert not crossbar.conductance.T[pruner.pruned].any()
+    assert not crossbar.weights.T[pruner.pruned].any()
+    assert crossbar.conductance.T[~pruner.pruned].all()
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_pruned_cells_receive_no_pulse_while_learning_goes_on(mnist, kind: str) -> None:
+    network = SpikingNetwork(
+        neurons=20, inputs=100, pruning={"kind": kind, "mature_spikes": 30, "fraction": 0.5}
+    )
+    inputs = network.prepare(mnist.train_images[:1000])
+    network.resume(inputs, epochs=1)
+    mature = network.pruner.mature.copy()
+    assert mature.any()
+    pruned = network.pruner.pruned & mature[:, None]
+    before = network.crossbar.conductance.T[pruned].copy()
+    others = network.crossbar.conductance.T[~pruned].copy()
+    network.resume(inputs, epochs=2)
+    np.testing.assert_array_equal(network.crossbar.conductance.T[pruned], before)
+    assert (network.crossbar.conductance.T[~pruned] != others).any()
+
+
+def test_no_pruning_prunes_nothing() -> None:
+    pruner, crossbar = pruner_of(kind="none")
+    mature_all(pruner, crossbar)
+    assert pruner.fraction == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fraction": 1.2}, "Pruning.fraction: must be a number >= 0 and <= 1 (got 1.2)"),
+        ({"kind": "sotf"}, "must be one of none, soft, hard (got 'sotf') (did you mean 'soft'?)"),
+        ({"mature_spikes": 0}, "Pruning.mature_spikes: must be a whole number >= 1 (got 0)"),
+    ],
+)
+def test_an_impossible_policy_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        Pruning(**changes)
+    assert message in str(error.value)

@@ -23,7 +23,7 @@ from cbramsim.units import in_prefixed
 SAVE_EVERY = 20.0
 """Seconds between two saves of the state while training."""
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int | None, Field(ge=1)]
 
 
 class TrainConfig(NetworkConfig):
@@ -31,11 +31,11 @@ class TrainConfig(NetworkConfig):
 
     dataset: str = "mnist"
     """`mnist` (bundled), a folder of IDX files, or the beginning of their names."""
-    train_images: Count | None = None
+    train_images: Count = None
     """Training images to use, the first of the file; all by default."""
-    test_images: Count | None = None
+    test_images: Count = None
     """Test images to score, the first of the file; all by default."""
-    label_images: Count | None = None
+    label_images: Count = None
     """Training images whose labels name the neurons, the first used; all by default."""
     validation_images: Annotated[int, Field(ge=0)] = 0
     """If above 0: hold this many training images back, the last of those used, and score on them

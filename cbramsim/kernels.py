@@ -33,7 +33,7 @@ def compiled_loop(function: Callable[..., Any]) -> Any:
     Numba's own cache looks at the file of the loop only, and would miss a change in a kernel that
     is fused into it. The loop releases the global interpreter lock.
     """
-    dispatcher = njit(cache=True, nogil=True)(function)
+    dispatcher: Any = njit(cache=True, nogil=True)(function)
     with suppress(AttributeError):  # without these internals: Numba's own rule
         dispatcher._cache._cache_file._source_stamp = _FINGERPRINT
     return dispatcher

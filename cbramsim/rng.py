@@ -9,10 +9,11 @@ and restored as they are. Everything else uses `numpy.random.Generator`.
 from __future__ import annotations
 
 import zlib
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from cbramsim.kernels import inlined, kernel
 
@@ -34,7 +35,7 @@ def generator(seed: int, purpose: str, *keys: int) -> np.random.Generator:
 
 def stream(seed: int, purpose: str, *keys: int) -> State:
     """Return the state (4 words) of a xoshiro256++ stream for one purpose."""
-    return seed_sequence(seed, purpose, *keys).generate_state(4, np.uint64)
+    return seed_sequence(seed, purpose, *keys).generate_state(4, np.uint64).astype(np.uint64)
 
 
 def normal_table(pad: int) -> NDArray[np.float32]:
@@ -43,11 +44,16 @@ def normal_table(pad: int) -> NDArray[np.float32]:
     A random index draws one normal number by inverting its distribution function; a random offset
     draws `pad` of them at once. Mean 0 and variance 1 exactly; the tails end at 4.0 sigma.
     """
+    return np.resize(_shuffled_normals(), (1 << NORMAL_BITS) + pad)
+
+
+@cache
+def _shuffled_normals() -> NDArray[np.float32]:
     size = 1 << NORMAL_BITS
-    quantiles = ndtri((np.arange(size) + 0.5) / size)
+    inverse = NormalDist().inv_cdf
+    quantiles = np.array([inverse((n + 0.5) / size) for n in range(size)])
     quantiles /= np.sqrt(np.mean(quantiles**2))
-    shuffled = np.random.default_rng(0).permutation(quantiles).astype(np.float32)
-    return np.resize(shuffled, size + pad)
+    return np.random.default_rng(0).permutation(quantiles).astype(np.float32)
 
 
 @inlined

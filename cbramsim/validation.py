@@ -85,7 +85,12 @@ def _expected(field: FieldInfo) -> str:
             limit = getattr(constraint, attribute, None)
             if limit is not None:
                 bounds.append(f"{symbol} {limit:g}")
-    kind: dict[Any, str] = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    kind: dict[Any, str] = {
+        float: "a number",
+        int: "a whole number",
+        bool: "true or false",
+        str: "a text",
+    }
     types = [item for item in get_args(field.annotation) if item is not type(None)]
     annotation = types[0] if types else field.annotation
     name = kind.get(annotation, "a table")

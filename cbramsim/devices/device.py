@@ -1,4 +1,4 @@
-r"""One memory cell technology: conductance range, pulses, noise, voltages, and where each came from.
+r"""One memory cell technology: conductance range, pulses, noise, voltages.
 
 A potentiating (set) pulse and a depressing (reset) pulse move the conductance by a fraction of its
 distance to an asymptote,

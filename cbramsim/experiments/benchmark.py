@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.errors import CbramError
 from cbramsim.kernels import compiled_loop
 from cbramsim.rng import generator
 from cbramsim.simulator.crossbar import sum_rows
@@ -26,7 +27,6 @@ from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import IMAGES_PER_STEP, SpikingNetwork
 from cbramsim.simulator.twin import GeneratorDraws, NumpyTwin
-from cbramsim.errors import CbramError
 
 WARM_IMAGES = 20_000
 """Images learned before the clock starts: a network at work, not a blank one."""
@@ -45,7 +45,9 @@ def run(*, quick: bool = False) -> dict[str, float]:
     network.resume(inputs[: IMAGES_PER_STEP if quick else WARM_IMAGES], epochs=1)
     floor_inputs = _spike_lists(inputs)
     train_step, floor = _alternate(
-        repetitions, lambda: _train_once(network, inputs), lambda: _floor_once(network, *floor_inputs)
+        repetitions,
+        lambda: _train_once(network, inputs),
+        lambda: _floor_once(network, *floor_inputs),
     )
     figures = {
         "train_step_seconds": train_step,

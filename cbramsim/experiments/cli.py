@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import click
 
 from cbramsim import __version__
 from cbramsim.errors import CbramError
+
+PATH = click.Path(path_type=Path)
+option = partial(click.option, show_default=True)
 
 
 class Group(click.Group):
@@ -50,34 +55,39 @@ FLAGS = {
 def config_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that set keys of `TrainConfig`."""
     options = [
-        click.option("--dataset", metavar="NAME|FOLDER", help="mnist (default) or a folder of IDX files."),
-        click.option("--train-images", type=int, metavar="N", help="Training images; all by default."),
-        click.option("--epochs", type=int, metavar="N", help="Passes over them; 3 by default."),
-        click.option("--neurons", type=int, metavar="N", help="Output neurons; 500 by default."),
-        click.option("--device", metavar="NAME|FILE", help="Cell technology; subquantum-cbram by default."),
-        click.option("--rule", metavar="ideal|device", help="How updates are carried out; device by default."),
-        click.option("--pruning", metavar="none|soft|hard", help="Pruning while learning; soft by default."),
-        click.option("--prune-fraction", type=float, metavar="F", help="Fraction to prune; 0.75 by default."),
-        click.option("--seed", type=int, metavar="N", help="Seed of everything random; 0 by default."),
-        click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with any keys; flags go before it."),
-        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key, such as stdp.ltp=0.2."),
+        option("--dataset", metavar="NAME|FOLDER", help="mnist, or a folder of IDX files  [mnist]"),
+        option("--train-images", type=int, metavar="N", help="Training images  [all]"),
+        option("--epochs", type=int, metavar="N", help="Passes over them  [3]"),
+        option("--neurons", type=int, metavar="N", help="Output neurons  [500]"),
+        option("--device", metavar="NAME|FILE", help="Cell technology  [subquantum-cbram]"),
+        option("--rule", metavar="ideal|device", help="How updates are carried out  [device]"),
+        option("--pruning", metavar="none|soft|hard", help="Pruning while learning  [soft]"),
+        option("--prune-fraction", type=float, metavar="F", help="Fraction to prune  [0.75]"),
+        option("--seed", type=int, metavar="N", help="Seed of everything random  [0]"),
+        option("--config", type=PATH, metavar="FILE", help="TOML file; flags override it."),
+        option("--set", "settings", multiple=True, metavar="KEY=VALUE",
+               help="Any key of the TOML file, such as stdp.ltp=0.2"),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
+    for add in reversed(options):
+        command = add(command)
     return command
 
 
-@main.command()
+@main.command(short_help="Learn a dataset inside the array.")
 @config_flags
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/train"), metavar="FOLDER",
-              help="Folder to write; runs/train by default.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Overwrite the run in that folder.")
-@click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@option("--out", type=PATH, default="runs/train", metavar="FOLDER", help="Folder to write.")
+@option("--force", is_flag=True, help="Overwrite the run in that folder.")
+@option("--resume", is_flag=True, help="Go on with the run in that folder.")
+@option("--quiet", is_flag=True, help="Show no progress.")
 def train(
-    out: Path, force: bool, resume: bool, quiet: bool, config: Path | None,
-    settings: tuple[str, ...], **flags: Any,
-) -> None:  # fmt: skip
+    out: Path,
+    force: bool,
+    resume: bool,
+    quiet: bool,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **flags: Any,
+) -> None:
     """Learn a dataset inside the array.
 
     By default the reference system: full MNIST, 500 neurons, 3 epochs, device pulses on
@@ -90,34 +100,27 @@ def train(
         if resume:
             epochs = given.pop("epochs", None)
             if given or settings or config or force:
-                raise CbramError(
-                    "--resume: goes on with the run as it was; only --epochs may change"
-                )
-            metrics = experiment.resume(out, epochs, quiet=quiet)
+                raise CbramError("--resume: goes on with a run as it is; only --epochs may change")
+            run = experiment.resume(out, epochs, quiet=quiet)
         else:
             values = _collect(config, settings, given)
-            metrics = experiment.run(
-                experiment.TrainConfig(**values), out, force=force, quiet=quiet
-            )
+            run = experiment.run(experiment.TrainConfig(**values), out, force=force, quiet=quiet)
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted; go on with: cbram train --resume --out {out}", err=True)
         raise
-    click.echo(experiment.summary(metrics))
+    click.echo(experiment.summary(run.metrics))
+    run.draw()
     click.echo(f"written to         {out}")
 
 
-@main.command()
-@click.argument("state", type=click.Path(path_type=Path))
-@click.argument("images", type=click.Path(path_type=Path))
-@click.option(
-    "--labels", type=click.Path(path_type=Path), metavar="FILE", help="IDX labels, to score."
-)
-@click.option(
-    "--vote", default="profile", metavar="profile|majority", help="Which vote; profile by default."
-)
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="CSV file to write; printed by default.")  # fmt: skip
+@main.command(short_help="Classify IDX images from a saved state.")
+@click.argument("state", type=PATH)
+@click.argument("images", type=PATH)
+@option("--labels", type=PATH, metavar="FILE", help="IDX labels, to score.")
+@option("--vote", default="profile", metavar="profile|majority", help="Which vote.")
+@option("--out", type=PATH, metavar="FILE", help="CSV file to write instead of printing.")
 def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path | None) -> None:
-    """Classify IDX images from a saved state: prints index,class."""
+    """Classify the IDX file IMAGES with the network in STATE; prints index,class."""
     from cbramsim.experiments import predict as experiment
 
     table, report = experiment.run(state, images, labels, vote)
@@ -128,9 +131,9 @@ def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path
     click.echo(report, err=True)
 
 
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--quick", is_flag=True, help="Fewer repetitions, and no start-up times.")
+@main.command(short_help="Time the training loop.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--quick", is_flag=True, help="Fewer repetitions, and no start-up times.")
 def benchmark(as_json: bool, quick: bool) -> None:
     """Time the training loop against its memory-bound floor and against NumPy."""
     from cbramsim.experiments import benchmark as experiment
@@ -139,10 +142,10 @@ def benchmark(as_json: bool, quick: bool) -> None:
     click.echo(experiment.to_json(figures) if as_json else experiment.summary(figures))
 
 
-@main.command()
+@main.command(short_help="Show a cell technology and its sources.")
 @click.argument("name", default="")
 def device(name: str) -> None:
-    """Show a cell technology with the source of every parameter, or list the catalogue."""
+    """Show the device NAME with the source of every parameter, or list the catalogue."""
     from cbramsim.experiments import describe_device
 
     click.echo(describe_device.run(name))
@@ -176,8 +179,6 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
 
 def _parsed(text: str) -> Any:
     """Read a value as TOML does, or take it as plain text."""
-    import tomllib
-
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

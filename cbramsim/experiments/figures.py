@@ -32,16 +32,16 @@ def receptive_fields(
     for place, neuron in enumerate(order):
         field = np.full(height * width, np.nan)
         field[network.pixels] = weights[:, neuron]
-        top, left = (
-            1 + n * step for n, step in zip(divmod(place, columns), (height + 1, width + 1))
-        )
+        row, column = divmod(place, columns)
+        top, left = 1 + row * (height + 1), 1 + column * (width + 1)
         canvas[top : top + height, left : left + width] = field.reshape(height, width)
-    figure = Figure(figsize=(5.2, 4.8 * rows / columns + 0.4), layout="constrained")
+    size = 4.5 * np.array(canvas.shape[::-1]) / max(canvas.shape)
+    figure = Figure(figsize=(size[0] + 0.9, size[1] + 0.5), layout="constrained")
     ax = figure.add_subplot()
     image = ax.imshow(canvas, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(f"weights of the {len(order)} most active of {weights.shape[1]} neurons", size=9)
-    figure.colorbar(image, ax=ax, label="weight", shrink=0.8)
+    figure.colorbar(image, ax=ax, label="weight", fraction=0.05)
     _save(figure, out / "receptive_fields.png")
 
 
@@ -117,9 +117,11 @@ def confusion(
     if classes <= 26:
         for (i, j), value in np.ndenumerate(share):
             if value >= 0.05:
+                dark = i != j and value > 0.6 * errors.max()
                 ax.text(
                     j, i, f"{value:.0f}" if i == j else f"{value:.1f}", ha="center", va="center",
                     fontsize=6, weight="bold" if i == j else "normal",
+                    color="white" if dark else "black",
                 )  # fmt: skip
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")

@@ -83,8 +83,8 @@ class Data:
         )
 
 
-def run(config: TrainConfig, out: Path, *, force: bool = False, quiet: bool = False) -> Any:
-    """Train from scratch into the folder `out`, and return the metrics.
+def run(config: TrainConfig, out: Path, *, force: bool = False, quiet: bool = False) -> Run:
+    """Train from scratch into the folder `out`, score, and return the run, its figures undrawn.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def run(config: TrainConfig, out: Path, *, force: bool = False, quiet: bool = Fa
     return Run(config, data, network, out, quiet).go()
 
 
-def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Any:
+def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
     """Go on with the run in the folder `out`, to the same end as if it had not been interrupted.
 
     Parameters
@@ -136,7 +136,15 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Any:
 
 
 class Run:
-    """One run: trains, saves, scores, and writes its folder."""
+    """One run: trains, saves, scores, and writes its folder.
+
+    Attributes
+    ----------
+    metrics
+        What metrics.json holds, once the run is scored.
+    network
+        The trained `SpikingNetwork`.
+    """
 
     def __init__(
         self, config: TrainConfig, data: Data, network: SpikingNetwork, out: Path, quiet: bool
@@ -144,16 +152,19 @@ class Run:
         self.config, self.data, self.network, self.out = config, data, network, out
         self.curve = LearningCurve(data.train_labels, config.neurons)
         self.initial: NDArray[np.float32] | None = None
+        self.predicted = np.zeros(0, np.int64)
+        self.metrics: dict[str, Any] = {}
         self.seconds = 0.0
         self.quiet = quiet
 
-    def go(self) -> dict[str, Any]:
-        """Train what is left to train, score, and write everything."""
+    def go(self) -> Run:
+        """Train what is left to train, score, and write everything but the figures."""
         images = self.network.prepare(self.data.train_images)
         if self.initial is None:
             self.initial = self.network.crossbar.conductance.copy()
         self._train(images)
-        return self._finish()
+        self._finish()
+        return self
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take up the learning curve and the clock of a saved state."""
@@ -202,10 +213,8 @@ class Run:
         }
         self.network.save(self.out / STATE, **extra)
 
-    def _finish(self) -> dict[str, Any]:
-        """Label, score, and write metrics and figures."""
-        from cbramsim.experiments import figures
-
+    def _finish(self) -> None:
+        """Label, score, and write the metrics."""
         network, data = self.network, self.data
         for phase in ("label", "test"):
             network.ledger.clear(phase)
@@ -213,14 +222,23 @@ class Run:
         network.label(data.train_images[:count], data.train_labels[:count])
         found = network.recognise(data.score_images)
         self.save()
-        metrics = self._metrics(found.profile, found.majority)
-        run_folder.write_json(self.out / METRICS, metrics)
+        self.predicted = found.profile
+        self.metrics = self._metrics(found.profile, found.majority)
+        run_folder.write_json(self.out / METRICS, self.metrics)
+
+    def draw(self) -> None:
+        """Write the figures of a finished run."""
+        from cbramsim.experiments import (
+            figures,  # matplotlib takes longer to import than a small run
+        )
+
+        network, data = self.network, self.data
+        assert self.initial is not None
         figures.receptive_fields(network, data.train_images.shape[1:], self.out)
         figures.weight_histogram(network, self.initial, self.out)
         figures.energy(network.ledger, self.out)
         figures.learning(self.curve.to_dict(), len(data.train_images), self.out)
-        figures.confusion(data.score_labels, found.profile, data.classes, self.out)
-        return metrics
+        figures.confusion(data.score_labels, self.predicted, data.classes, self.out)
 
     def _metrics(self, profile: NDArray[np.int64], majority: NDArray[np.int64]) -> dict[str, Any]:
         config, network, truth = self.config, self.network, self.data.score_labels
@@ -262,7 +280,7 @@ def evidence(network: SpikingNetwork) -> dict[str, dict[str, str]]:
     }
 
 
-def summary(metrics: dict[str, Any], network_table: str = "") -> str:
+def summary(metrics: dict[str, Any]) -> str:
     """Return what a run found, for people."""
     scored_on = "test" if "test_accuracy" in metrics else "validation"
     lines = [

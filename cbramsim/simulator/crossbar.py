@@ -41,7 +41,7 @@ class ArrayState(NamedTuple):
     """The cells of an array as compiled loops see them."""
 
     g: NDArray[np.float32]
-    """Conductances, float32[rows, columns], S: a row is contiguous, for it is rows that are read."""
+    """Conductances, float32[rows, columns], S: a row is contiguous, for rows are read."""
     g_columns: NDArray[np.float32]
     """The same conductances, float32[columns, rows]: a column is contiguous, for it is columns that
     are programmed. Whatever changes a cell writes both."""
@@ -309,11 +309,11 @@ class Crossbar:
         w = np.asarray(weights, np.float64)
         self.set_conductance(self.device.g_min + 0.5 * (w + 1) * self.device.g_range)
 
-    def inhibit(self, column: int, rows: ArrayLike) -> None:
+    def inhibit(self, column: int, rows: NDArray[np.integer] | list[int]) -> None:
         """Let the cells keep their state from now on: they get no more pulses."""
         self.state.inhibited[column, rows] = True
 
-    def disconnect(self, column: int, rows: ArrayLike) -> None:
+    def disconnect(self, column: int, rows: NDArray[np.integer] | list[int]) -> None:
         """Take cells out of the array: no current, no pulses, weight zero.
 
         A weight of zero needs more than an open cell. Against a shared reference column an open

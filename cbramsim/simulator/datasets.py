@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from cbramsim.errors import DataError
 
 IDX_UBYTE = 0x08
-PARTS = {
-    "train_images": ("train-images", 3),
-    "train_labels": ("train-labels", 1),
+PARTS: dict[str, tuple[tuple[str, ...], int]] = {
+    "train_images": (("train-images",), 3),
+    "train_labels": (("train-labels",), 1),
     "test_images": (("t10k-images", "test-images"), 3),
     "test_labels": (("t10k-labels", "test-labels"), 1),
 }
@@ -125,10 +125,7 @@ def _find_files(folder: Path) -> dict[str, Path]:
             f"dataset: must be mnist, a folder of IDX files, or the beginning of their names "
             f"(got '{folder / prefix}')"
         )
-    return {
-        part: _only(candidates, (names,) if isinstance(names, str) else names, folder / prefix)
-        for part, (names, _) in PARTS.items()
-    }
+    return {part: _only(candidates, names, folder / prefix) for part, (names, _) in PARTS.items()}
 
 
 def _only(candidates: list[Path], names: tuple[str, ...], where: Path) -> Path:
@@ -148,7 +145,8 @@ def _only(candidates: list[Path], names: tuple[str, ...], where: Path) -> Path:
 def _verify(files: dict[str, Path]) -> None:
     """Compare the bundled files with their recorded SHA-256."""
     sums = next(iter(files.values())).with_name("SHA256SUMS")
-    recorded = dict(reversed(line.split()) for line in sums.read_text().splitlines())
+    lines = (line.split() for line in sums.read_text().splitlines())
+    recorded = {name: digest for digest, name in lines}
     for path in files.values():
         if hashlib.sha256(path.read_bytes()).hexdigest() != recorded.get(path.name):
             raise DataError(f"{path}: wrong SHA-256; install cbramsim again")

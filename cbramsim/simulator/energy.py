@@ -1,4 +1,4 @@
-"""The energy ledger: how often each operation happened in each phase, and what it cost in joules."""
+"""The energy ledger: how often each operation happened in each phase, and its joules."""
 
 from __future__ import annotations
 

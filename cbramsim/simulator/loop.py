@@ -125,10 +125,10 @@ def _book_presentation(array, pulse, neurons, rows, n_active, account):  # type:
 
 
 @compiled_loop
-def train(
+def train(  # type: ignore[no-untyped-def]
     images, order, winners, ideal, homeostasis, spike_counts,
     array, pulse, costs, rule, tables, neurons, streams, work, account,
-):  # type: ignore[no-untyped-def] # fmt: skip
+):  # fmt: skip
     """Learn from ``images[order]``, in that order.
 
     Parameters

@@ -55,10 +55,11 @@ class NetworkConfig(Parameters):
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
     (pulses)."""
-    initial_weight: Annotated[float, Field(ge=-1, le=1)] = 0.0
-    """Mean of the weights before training."""
-    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.45
-    """Standard deviation of the weights before training."""
+    initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
+    """Mean of the weights before training, before they are clipped to their range: at -1, half of
+    them start at the floor."""
+    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.55
+    """Standard deviation of the weights before training and clipping."""
     stdp: StdpRule = StdpRule()
     """The learning rule."""
     competition: Competition = Competition()
@@ -231,7 +232,9 @@ class SpikingNetwork:
         self.bias = np.zeros(neurons, np.float32)
         self.spike_counts = np.zeros(neurons, np.int64)
         self.streams = Streams(
-            *(stream(seed, purpose) for purpose in ("spikes", "reads", "competition")),
+            spikes=stream(seed, "spikes"),
+            reads=stream(seed, "reads"),
+            competition=stream(seed, "competition"),
             pulses=self.crossbar.pulse_stream,
         )
         self.pruner = Pruner(self.config.pruning, self.crossbar, self.activity)

@@ -27,11 +27,11 @@ from cbramsim.validation import Parameters
 class Competition(Parameters):
     """The neurons' competition and its homeostasis."""
 
-    sharpness: Annotated[float, Field(gt=0)] = 7.0
+    sharpness: Annotated[float, Field(gt=0)] = 1.7
     """Inverse temperature of the competition while learning, per unit of weight."""
-    readout_sharpness: Annotated[float, Field(gt=0, le=1)] = 0.1
+    readout_sharpness: Annotated[float, Field(gt=0, le=1)] = 0.38
     """Factor on all potentials for recognition: softer, so that several neurons have a say."""
-    homeostasis: Annotated[float, Field(ge=0)] = 0.2
+    homeostasis: Annotated[float, Field(ge=0)] = 0.63
     """Fall of a neuron's bias per output spike at the start of training."""
     homeostasis_halving: Annotated[float, Field(gt=0)] = 100_000
     """Images after which `homeostasis` has halved."""

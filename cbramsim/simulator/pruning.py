@@ -35,11 +35,11 @@ class Pruning(Parameters):
     """When a neuron is mature: `spikes`, once it has fired `mature_spikes` times; `stability`, once
     its weights have on average moved less than `stable_change` while it fired `mature_spikes`
     times."""
-    mature_spikes: Annotated[int, Field(ge=1)] = 500
+    mature_spikes: Annotated[int, Field(ge=1)] = 1000
     """Output spikes, see `maturity`."""
     stable_change: Annotated[float, Field(ge=0, le=2)] = 0.05
     """Mean absolute change of a neuron's weights, see `maturity`."""
-    selection: Selection = "quantile"
+    selection: Selection = "saliency"
     """Which weights of a mature neuron are taken: `quantile`, the lowest `fraction` of the neuron;
     `threshold`, those below one threshold for the whole array, set so that the array as a whole
     comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
@@ -95,8 +95,8 @@ class Pruner:
         if self.policy.kind == "none" or self.policy.fraction == 0:
             return
         due = ~self.mature & (spike_counts - self.seen_spikes >= self.policy.mature_spikes)
-        for column in np.flatnonzero(due):
-            if self._is_mature(crossbar, column, spike_counts[column]):
+        for column in np.flatnonzero(due).tolist():
+            if self._is_mature(crossbar, column, int(spike_counts[column])):
                 rows = self._select(crossbar, column)
                 self._prune(crossbar, column, rows)
                 self.mature[column] = True

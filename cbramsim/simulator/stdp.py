@@ -14,9 +14,10 @@ There are two ways to carry it out, with one interface:
 
 * the *ideal rule* sets the conductance to exactly what the rule asks for;
 * *device pulses*: the rule asks, the device answers. The controller senses a cell, looks up how
-  many pulses of the nominal device would make the wanted change, :math:`q = |\Delta w| / \text{step}`,
-  and gives :math:`\lfloor q + U \rfloor` pulses, U uniform in [0, 1): right on average also when
-  the device's step is much larger than the wanted change (stochastic programming).
+  many pulses of the nominal device would make the wanted change,
+  :math:`q = |\Delta w| / \text{step}`, and gives :math:`\lfloor q + U \rfloor` pulses, U uniform
+  in [0, 1): right on average also when the device's step is much larger than the wanted change
+  (stochastic programming).
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ SENSED_STATES = 256
 class StdpRule(Parameters):
     """Constants of the rule, per output spike and in units of the weight, which spans [-1, 1]."""
 
-    ltp: Annotated[float, Field(gt=0, le=2)] = 0.23
+    ltp: Annotated[float, Field(gt=0, le=2)] = 0.075
     """a: potentiation of a weight at the lower bound."""
-    ltp_decay: Annotated[float, Field(ge=0, le=20)] = 5.2
+    ltp_decay: Annotated[float, Field(ge=0, le=20)] = 2.7
     """b: how steeply potentiation falls with the weight."""
-    ltd: Annotated[float, Field(gt=0, le=2)] = 0.0025
+    ltd: Annotated[float, Field(gt=0, le=2)] = 0.0045
     """c: depression."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """The mathematics of a presentation in plain NumPy: the oracle of the compiled loop.
 
 `NumpyTwin` learns as `cbramsim.simulator.loop.train` does, from its own copy of the array, and
-counts every joule anew from the conductances. It is what the loop is tested against, word for word
-of the random streams, and what `cbram benchmark` times it against.
+books every event in its own ledger. It is what the loop is tested against, word for word of the
+random streams, and what `cbram benchmark` times it against: plain, vectorised NumPy.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class NumpyTwin:
 
     Attributes
     ----------
-    g
-        float32[rows, columns], S.
+    g, row_sum
+        float32[rows, columns] and the sums of its rows, float64[rows], S.
     bias
         float64[neurons].
     spike_counts
@@ -104,7 +104,10 @@ class NumpyTwin:
         self.g = state.g.copy()
         self.cells = state.cells.copy()
         self.inhibited = state.inhibited.copy()
-        self.connected = network.crossbar.connected.copy()
+        self.spared = np.where(network.crossbar.connected, 0, self.device.g_mid).astype(np.float32)
+        self.any_spared = bool(self.spared.any())
+        self.n_connected = network.crossbar.connected.sum(axis=1)
+        self.row_sum = self.g.sum(axis=1, dtype=np.float64)
         self.bias = network.bias.astype(np.float64)
         self.spike_counts = network.spike_counts.copy()
         self.tables = pulse_tables(self.rule, self.device)
@@ -124,14 +127,16 @@ class NumpyTwin:
 
     def potentials(self, spiked: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return u = b + beta sum(w y), float64[neurons], with read noise."""
-        rows = np.flatnonzero(spiked)
-        summed = self.g[rows].sum(axis=0, dtype=np.float64)
+        y = spiked.astype(np.float32)
+        n = int(spiked.sum())
+        summed = (y @ self.g).astype(np.float64) - n * self.device.g_mid
+        if self.any_spared:
+            summed += y @ self.spared
         if self.pulse.read_sigma:
-            sigma = self.pulse.read_sigma * math.sqrt(len(rows))
+            sigma = self.pulse.read_sigma * math.sqrt(n)
             summed += sigma * self.draws.read_normals(summed.size)
-        reference = self.device.g_mid * self.connected[rows].sum(axis=0)
         gain = 2 * self.competition.sharpness / self.device.g_range
-        return self.bias + gain * (summed - reference)
+        return self.bias + gain * summed
 
     def compete(self, spiked: NDArray[np.bool_]) -> int:
         """Book a read, and draw the winner from the softmax of the potentials."""
@@ -169,6 +174,7 @@ class NumpyTwin:
         after = after.astype(np.float32)
         changed = ~self.inhibited[column] & (after != self.g[:, column])
         self.g[changed, column] = after[changed]
+        self.row_sum[changed] += after[changed] - before[changed]
         for mask, operation, v2t, line in (
             (changed & spiked, Operation.LTP_PULSE, self.pulse.v2t_set, self.costs.line_set),
             (changed & ~spiked, Operation.LTD_PULSE, self.pulse.v2t_reset, self.costs.line_reset),
@@ -212,17 +218,23 @@ class NumpyTwin:
             after = before + fraction[on] * (asymptote - before) + normals[first[on] + n]
             after = np.clip(after, cell[on, G_LOW], cell[on, G_HIGH]).astype(np.float32)
             self.g[rows[on], column] = after
+            self.row_sum[rows[on]] += after - before
             joules += v2t * 0.5 * (before + after).sum()
         self._book(operation, pulses.sum(), joules)
         self._book(Operation.PROGRAM_LINE, pulses.sum(), pulses.sum() * line)
+
+    def conductance_of(self, rows: NDArray[np.bool_]) -> float:
+        """Return the sum of all conductances on the word lines `rows`, S."""
+        return float(self.row_sum[rows].sum())
 
     def _book_read(self, spiked: NDArray[np.bool_]) -> None:
         n, columns = int(spiked.sum()), self.g.shape[1]
         v2t = self.pulse.v2t_read
         drive = self.periphery.e_word_line + self.device.c_cell * columns * self.device.v_read**2
         self._book(Operation.WORD_LINE_DRIVE, n, n * drive)
-        cells = self.connected[spiked].sum()
-        self._book(Operation.CELL_READ, cells, v2t * self.g[spiked].sum(dtype=np.float64))
+        self._book(
+            Operation.CELL_READ, self.n_connected[spiked].sum(), v2t * self.conductance_of(spiked)
+        )
         self._book(Operation.REFERENCE_READ, n, v2t * n * self.device.g_mid)
         self._book(Operation.NEURON_UPDATE, columns, columns * self.periphery.e_neuron)
         self._book(Operation.OUTPUT_SPIKE, 1, self.periphery.e_spike)

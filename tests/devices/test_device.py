@@ -86,13 +86,15 @@ def test_impossible_values_are_refused(changes: dict, message: str) -> None:
         ("value = 2.32", "value = -2.32", "Device.g_min: must be a number > 0"),
         ("value = 2.32", 'value = "low"', "Device.g_min: must be a number > 0 (got 'low')"),
         ("value = 2.32", "valu = 2.32", "Device.g_min: must be a table of value, unit"),
-        ('evidence = "assumed"', 'evidence = "guess"', "must be one of published, derived, assumed"),
+        (
+            'evidence = "assumed"',
+            'evidence = "guess"',
+            "must be one of published, derived, assumed",
+        ),
         ("[g_min]", "[g_min", "device file"),
     ],
 )
-def test_a_wrong_device_file_is_refused(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_a_wrong_device_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "my.toml"
     path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(CbramError) as error:

@@ -187,9 +187,7 @@ def test_other_datasets_sizes_and_class_counts(tmp_path: Path) -> None:
 
 
 def test_validation_scores_without_the_test_set(tmp_path: Path) -> None:
-    result = cbram(
-        "train", *SMALL, "--set", "validation_images=200", "--out", tmp_path / "run"
-    )
+    result = cbram("train", *SMALL, "--set", "validation_images=200", "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert "test_accuracy" not in metrics
@@ -281,7 +279,8 @@ def test_bad_files_for_prediction_are_refused(finished: Path, tmp_path: Path) ->
     refused(cbram("predict", finished / "state.npz", finished / "state.npz"), "not an IDX file")
     refused(cbram("predict", finished / "state.npz", labels), "must have 3 dimensions")
     refused(
-        cbram("predict", finished / "state.npz", images, "--labels", labels), "60000 labels for 10000"
+        cbram("predict", finished / "state.npz", images, "--labels", labels),
+        "60000 labels for 10000",
     )
     refused(cbram("predict", finished / "state.npz", images, "--vote", "x"), "profile, majority")
 

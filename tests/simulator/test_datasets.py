@@ -67,7 +67,7 @@ def test_any_folder_of_idx_files_works_gzipped_or_not(tmp_path: Path) -> None:
 def test_one_of_several_datasets_in_a_folder(tmp_path: Path) -> None:
     write_dataset(tmp_path, prefix="emnist-letters-", classes=26)
     write_dataset(tmp_path, prefix="emnist-digits-", classes=10)
-    with pytest.raises(DataError, match="several files .* such as .*emnist-digits-"):
+    with pytest.raises(DataError, match=r"several files .* such as .*emnist-digits-"):
         load_dataset(tmp_path)
     assert load_dataset(tmp_path / "emnist-letters").train_labels.max() > 10
 

@@ -216,7 +216,10 @@ def test_training_works_outside_the_main_thread(mnist: Dataset) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"neurons": 0}, "NetworkConfig.neurons: must be a whole number >= 1 and <= 100000 (got 0)"),
+        (
+            {"neurons": 0},
+            "NetworkConfig.neurons: must be a whole number >= 1 and <= 100000 (got 0)",
+        ),
         ({"neurons": -5}, "got -5"),
         ({"nuerons": 5}, "NetworkConfig.nuerons: unknown key (did you mean 'neurons'?)"),
         ({"rule": "idael"}, "must be one of ideal, device (got 'idael') (did you mean 'ideal'?)"),
@@ -296,9 +299,7 @@ def broken_copy(path: Path, kind: str) -> None:
         ("shape", r"shape \(120, 30\) \(got \(120, 29\)\)"), ("key", "bias"), ("config", "state"),
     ],
 )  # fmt: skip
-def test_a_broken_state_is_refused(
-    mnist: Dataset, tmp_path: Path, kind: str, message: str
-) -> None:
+def test_a_broken_state_is_refused(mnist: Dataset, tmp_path: Path, kind: str, message: str) -> None:
     path = tmp_path / "state.npz"
     SpikingNetwork(**SMALL).fit(mnist.train_images[:200], epochs=1).save(path)
     broken_copy(path, kind)

@@ -51,12 +51,8 @@ def test_pulse_tables_ask_for_the_change_of_the_rule(name: str) -> None:
     state = (np.arange(1, SENSED_STATES - 1) + 0.5) / SENSED_STATES
     conductance = device.g_min + state * device.g_range
     step = device.r_up * (device.g_up_inf - conductance) * 2 / device.g_range
-    np.testing.assert_allclose(
-        tables.up[1:-1] * step, RULE.potentiation(2 * state - 1), rtol=1e-5
-    )
+    np.testing.assert_allclose(tables.up[1:-1] * step, RULE.potentiation(2 * state - 1), rtol=1e-5)
     step = device.r_down * (conductance - device.g_down_inf) * 2 / device.g_range
-    np.testing.assert_allclose(
-        tables.down[1:-1] * step, -RULE.depression(2 * state - 1), rtol=1e-5
-    )
+    np.testing.assert_allclose(tables.down[1:-1] * step, -RULE.depression(2 * state - 1), rtol=1e-5)
     assert tables.down[0] == 0, "a cell at the floor needs no depression"
     assert tables.up[-1] == 0, "a cell at the top needs no potentiation"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +44,7 @@ class ReplayDraws:
         streams = network.streams
         self.spikes, self.reads = Xoshiro(streams.spikes), Xoshiro(streams.reads)
         self.competition, self.pulses = Xoshiro(streams.competition), Xoshiro(streams.pulses)
-        self.normals = normal_table(network.config.neurons)
+        self.normals = normal_table(max(network.crossbar.shape))
 
     def spike_bytes(self, count: int) -> NDArray[np.uint8]:
         words = [self.spikes.word() for _ in range(-(-count // 8))]
@@ -59,25 +57,15 @@ class ReplayDraws:
     def competition_uniform(self) -> float:
         return self.competition.uniform()
 
-    def _from_words(self, words: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        low = np.array([word & 0x3FFF for word in words], int)
-        return self.normals[low], np.array([(word >> 11) / 2**53 for word in words])
+    def sense_normals(self, count: int) -> NDArray[np.float32]:
+        offset = self.pulses.word() & 0x3FFF
+        return self.normals[offset : offset + count]
 
-    def sense(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        return self._from_words([self.pulses.word() for _ in range(count)])
+    def rounding_uniforms(self, count: int) -> NDArray[np.float32]:
+        words = [self.pulses.word() for _ in range(-(-count // 4))]
+        shorts = np.array(words, "<u8").view(np.uint16)[:count]
+        return shorts.astype(np.float32) / np.float32(2**16)
 
     def pulse_normals(self, count: int) -> NDArray[np.float32]:
-        return self._from_words([self.pulses.word() for _ in range(count)])[0]
-
-    def candidates(
-        self, cells: int, probability: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
-        rows, words = [], []
-        skip = 1 / math.log1p(-probability)
-        row = -1
-        while True:
-            row += 1 + int(math.log(1.0 - self.pulses.uniform()) * skip)
-            if row >= cells:
-                return np.array(rows, int), *self._from_words(words)
-            rows.append(row)
-            words.append(self.pulses.word())
+        words = [self.pulses.word() for _ in range(count)]
+        return self.normals[np.array([word & 0x3FFF for word in words], int)]

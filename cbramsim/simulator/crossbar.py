@@ -28,11 +28,10 @@ from cbramsim.devices.pulses import (
 )
 from cbramsim.errors import ParameterError
 from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
-from cbramsim.rng import generator, next_word, normal_of, normal_table, stream
+from cbramsim.rng import NORMAL_MASK, generator, next_word, normal_of, normal_table, stream
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
 
-POTENTIATE, DEPRESS = 1, -1
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 SENSE_READ = int(Operation.SENSE_READ)
 
@@ -129,7 +128,7 @@ class Crossbar:
             spared=np.zeros((0, columns), np.float32),
             row_sum=np.zeros(rows),
             n_connected=np.full(rows, columns),
-            normals=normal_table(pad=columns),
+            normals=normal_table(pad=max(rows, columns)),
         )
         self._conductance_changed()
 
@@ -269,7 +268,7 @@ class Crossbar:
                 f"Crossbar.program: rows must be >= 0 and < {self.shape[0]} "
                 f"(got {row_list.min()}..{row_list.max()})"
             )
-        counts = np.broadcast_to(np.asarray(pulses, np.int64), row_list.shape)
+        counts = np.broadcast_to(np.asarray(pulses, np.int64), row_list.shape).copy()
         _program_column(
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
@@ -414,7 +413,7 @@ def add_noise(out, sigma, normals, word):  # type: ignore[no-untyped-def]
     The draw is an offset into the table of normal numbers: neighbours in the table are
     independent, so the numbers of one read are.
     """
-    offset = np.int64(word & np.uint64(0x3FFF))
+    offset = np.int64(word & NORMAL_MASK)
     for k in range(out.size):
         out[k] += sigma * normals[offset + k]
 
@@ -427,31 +426,8 @@ def store_conductance(array, column, row, before, after):  # type: ignore[no-unt
     array.row_sum[row] += np.float64(after) - np.float64(before)
 
 
-@inlined
-def _pulse_train(array, pulse, column, row, pulses, rng):  # type: ignore[no-untyped-def]
-    """Give one cell set pulses (positive) or reset pulses (negative); return their energy, J."""
-    low = array.cells[column, row, G_LOW]
-    high = array.cells[column, row, G_HIGH]
-    if pulses > 0:
-        fraction, asymptote = array.cells[column, row, R_UP], pulse.g_up_inf
-        v2t = pulse.v2t_set
-    else:
-        fraction, asymptote = array.cells[column, row, R_DOWN], pulse.g_down_inf
-        v2t = pulse.v2t_reset
-    first = array.g_columns[column, row]
-    before = first
-    joules = 0.0
-    for _ in range(abs(pulses)):
-        noise = pulse.step_sigma * normal_of(next_word(rng), array.normals)
-        after = pulsed(before, asymptote, fraction, noise, low, high)
-        joules += pulse_energy(v2t, before, after)
-        before = after
-    store_conductance(array, column, row, first, before)
-    return joules
-
-
 @kernel
-def program_cells(array, pulse, costs, column, rows, pulses, n, polarity, operation, rng, account):  # type: ignore[no-untyped-def]
+def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
     """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
 
     Parameters
@@ -461,61 +437,76 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, polarity, operat
     column
         The bit line.
     rows, pulses, n
-        int[>= n], word lines and numbers of pulses (not negative).
-    polarity
-        `POTENTIATE` or `DEPRESS`.
-    operation
-        The `Operation` to book the pulses as.
+        int[>= n], word lines, and pulses: set pulses if positive, reset pulses if negative.
+    if_set, if_reset
+        The `Operation` to book set and reset pulses as.
     rng
         State of the stream "pulses".
     account
         `Account` to book on.
     """
-    count, joules = 0, 0.0
+    sets, set_joules, resets, reset_joules = 0, 0.0, 0, 0.0
     for j in range(n):
-        count += pulses[j]
-        joules += _pulse_train(array, pulse, column, rows[j], polarity * pulses[j], rng)
-    account.counts[operation] += count
-    account.joules[operation] += joules
-    account.counts[PROGRAM_LINE] += count
-    line = costs.line_set if polarity == POTENTIATE else costs.line_reset
-    account.joules[PROGRAM_LINE] += count * line
+        row = rows[j]
+        cell = array.cells[column, row]
+        is_set = pulses[j] > 0
+        fraction = cell[R_UP] if is_set else cell[R_DOWN]
+        asymptote = pulse.g_up_inf if is_set else pulse.g_down_inf
+        v2t = pulse.v2t_set if is_set else pulse.v2t_reset
+        first = array.g_columns[column, row]
+        before = first
+        joules = 0.0
+        for _ in range(abs(pulses[j])):
+            noise = pulse.step_sigma * normal_of(next_word(rng), array.normals)
+            after = pulsed(before, asymptote, fraction, noise, cell[G_LOW], cell[G_HIGH])
+            joules += pulse_energy(v2t, before, after)
+            before = after
+        store_conductance(array, column, row, first, before)
+        if is_set:
+            sets += pulses[j]
+            set_joules += joules
+        else:
+            resets -= pulses[j]
+            reset_joules += joules
+    account.counts[if_set] += sets
+    account.joules[if_set] += set_joules
+    account.counts[if_reset] += resets
+    account.joules[if_reset] += reset_joules
+    account.counts[PROGRAM_LINE] += sets + resets
+    account.joules[PROGRAM_LINE] += sets * costs.line_set + resets * costs.line_reset
 
 
 @compiled_loop
 def _program_column(array, pulse, costs, column, rows, pulses, operation, rng, account):  # type: ignore[no-untyped-def]
-    one_row, one_count = np.empty(1, np.int64), np.empty(1, np.int64)
+    allowed = np.empty_like(pulses)
     for r in range(rows.size):
-        if array.inhibited[column, rows[r]]:
-            continue
-        one_row[0], one_count[0] = rows[r], abs(pulses[r])
-        polarity = POTENTIATE if pulses[r] > 0 else DEPRESS
-        program_cells(
-            array, pulse, costs, column, one_row, one_count, 1, polarity, operation, rng, account
-        )
+        allowed[r] = 0 if array.inhibited[column, rows[r]] else pulses[r]
+    program_cells(
+        array, pulse, costs, column, rows, allowed, rows.size, operation, operation, rng, account
+    )
 
 
 @compiled_loop
 def _program_to(array, pulse, costs, column, rows, target, max_pulses, operation, rng, account):  # type: ignore[no-untyped-def]
-    one_row, one_pulse = np.empty(1, np.int64), np.ones(1, np.int64)
+    one_row, one_pulse = np.empty(1, np.int64), np.empty(1, np.int64)
     for r in range(rows.size):
         row = rows[r]
         if array.inhibited[column, row]:
             continue
-        one_row[0] = row
         cell = array.cells[column, row]
         goal = min(max(target, cell[G_LOW]), cell[G_HIGH])
+        one_row[0] = row
         for _ in range(max_pulses):
             g = np.float64(array.g_columns[column, row])
             account.counts[SENSE_READ] += 1
             account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
             if goal - g > 0.5 * cell[R_UP] * (pulse.g_up_inf - g):
-                polarity = POTENTIATE
+                one_pulse[0] = 1
             elif g - goal > 0.5 * cell[R_DOWN] * (g - pulse.g_down_inf):
-                polarity = DEPRESS
+                one_pulse[0] = -1
             else:
                 break
             program_cells(
-                array, pulse, costs, column, one_row, one_pulse, 1, polarity, operation, rng,
+                array, pulse, costs, column, one_row, one_pulse, 1, operation, operation, rng,
                 account,
             )  # fmt: skip

@@ -54,6 +54,9 @@ class Scratch(NamedTuple):
     words: NDArray[np.uint64]
     random_bytes: NDArray[np.uint8]
     spiked: NDArray[np.bool_]
+    pulse_words: NDArray[np.uint64]
+    random_shorts: NDArray[np.uint16]
+    states: NDArray[np.int32]
     chosen: NDArray[np.int32]
     pulses: NDArray[np.int32]
     rows: NDArray[np.int32]
@@ -67,11 +70,15 @@ class Scratch(NamedTuple):
 def scratch(inputs: int, neurons: int) -> Scratch:
     """Allocate the memory of one presentation."""
     words = np.zeros(-(-inputs // 8), np.uint64)
+    pulse_words = np.zeros(-(-inputs // 4), np.uint64)
     bits = np.zeros(neurons, np.int32)
     return Scratch(
         words=words,
         random_bytes=words.view(np.uint8),
         spiked=np.zeros(inputs, np.bool_),
+        pulse_words=pulse_words,
+        random_shorts=pulse_words.view(np.uint16),
+        states=np.zeros(inputs, np.int32),
         chosen=np.zeros(inputs + 1, np.int32),
         pulses=np.zeros(inputs + 1, np.int32),
         rows=np.zeros(inputs + 1, np.int32),
@@ -85,7 +92,7 @@ def scratch(inputs: int, neurons: int) -> Scratch:
 
 @kernel
 def present(pixels, array, pulse, neurons, streams, work, account):  # type: ignore[no-untyped-def]
-    """Present one window; return the number of active inputs and the sum of the responses.
+    """Present one window; return the sum of the responses.
 
     Leaves the exponentials of the potentials in ``work.currents`` and the active inputs in
     ``work.rows`` and ``work.spiked``.
@@ -105,7 +112,7 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
     largest = to_potentials(work.currents, offset, neurons.gain, neurons.bias)
     exponentials(work.currents, largest, work.exponent_bits, work.power_of_two)
     _book_presentation(array, pulse, neurons, work.rows, n_active, account)
-    return n_active, block_sums(work.currents, work.sums)
+    return block_sums(work.currents, work.sums)
 
 
 @inlined
@@ -152,7 +159,7 @@ def train(  # type: ignore[no-untyped-def]
     for n in range(order.size):
         pixels = images[order[n]]
         for window in range(winners.shape[1]):
-            n_active, total = present(pixels, array, pulse, neurons, streams, work, account)
+            total = present(pixels, array, pulse, neurons, streams, work, account)
             winner = draw_winner(work.currents, work.sums, total, next_word(streams.competition))
             winners[n, window] = winner
             spike_counts[winner] += 1
@@ -161,8 +168,8 @@ def train(  # type: ignore[no-untyped-def]
                 learn_ideally(array, pulse, costs, rule, winner, work.spiked, account)
             else:
                 learn_with_pulses(
-                    array, pulse, costs, tables, winner, work, n_active, streams.pulses, account
-                )  # fmt: skip
+                    array, pulse, costs, tables, winner, work, streams.pulses, account
+                )
 
 
 @compiled_loop
@@ -183,7 +190,7 @@ def respond(images, responses, windows, array, pulse, neurons, streams, work, ac
     for n in range(images.shape[0]):
         responses[n, :] = 0
         for _ in range(windows):
-            _, total = present(images[n], array, pulse, neurons, streams, work, account)
+            total = present(images[n], array, pulse, neurons, streams, work, account)
             share = np.float32(1) / (total * np.float32(windows))
             for k in range(work.currents.size):
                 responses[n, k] += work.currents[k] * share

@@ -31,11 +31,9 @@ from pydantic import Field
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import pulse_energy
-from cbramsim.kernels import inlined, kernel
-from cbramsim.rng import next_word, normal_of, uniform_of
+from cbramsim.kernels import kernel, vector_kernel
+from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
 from cbramsim.simulator.crossbar import (
-    DEPRESS,
-    POTENTIATE,
     program_cells,
     store_conductance,
 )
@@ -89,18 +87,12 @@ class RuleConstants(NamedTuple):
 class PulseTables(NamedTuple):
     """How many pulses the rule asks of the nominal device, by sensed state."""
 
-    up: NDArray[np.float32]
-    """Set pulses for a potentiation, float32[256]."""
-    down: NDArray[np.float32]
-    """Reset pulses for a depression, float32[256]."""
-    g_min: float
+    pulses: NDArray[np.float32]
+    """float32[2, 256]: reset pulses for a depression, set pulses for a potentiation."""
+    g_min: np.float32
     """Conductance of state 0, S."""
-    states_per_siemens: float
+    states_per_siemens: np.float32
     """Sensed states per siemens."""
-    candidate: float
-    """Probability with which a cell is considered for depression at all: the largest of `down`."""
-    skip: float
-    """1 / ln(1 - candidate), for drawing the distance to the next candidate."""
 
 
 def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
@@ -119,32 +111,18 @@ def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
     step_up = device.r_up * (device.g_up_inf - conductance) * 2 / device.g_range
     step_down = device.r_down * (conductance - device.g_down_inf) * 2 / device.g_range
     tiny = np.finfo(float).tiny
-    up = rule.potentiation(weight) / np.maximum(step_up, tiny)
     down = -rule.depression(weight) / np.maximum(step_down, tiny)
-    candidate = min(float(down.max()), 1.0)
+    up = rule.potentiation(weight) / np.maximum(step_up, tiny)
     return PulseTables(
-        up=np.where(weight < 1, up, 0).astype(np.float32),
-        down=np.where(weight > -1, down, 0).astype(np.float32),
-        g_min=device.g_min,
-        states_per_siemens=SENSED_STATES / device.g_range,
-        candidate=candidate,
-        skip=1 / math.log1p(-candidate) if candidate < 1 else 0.0,
+        pulses=np.array([down, up], np.float32),
+        g_min=np.float32(device.g_min),
+        states_per_siemens=np.float32(SENSED_STATES / device.g_range),
     )
 
 
-@inlined
-def sensed_state(g, noise, tables):  # type: ignore[no-untyped-def]
-    """Return the state that the sense amplifier reports for a cell of conductance `g`, S."""
-    state = np.int64((g + noise - tables.g_min) * tables.states_per_siemens)
-    return min(max(state, 0), SENSED_STATES - 1)
-
-
 @kernel
-def learn_with_pulses(array, pulse, costs, tables, column, work, n_active, stream, account):  # type: ignore[no-untyped-def]
-    """Carry out the rule on one column with device pulses.
-
-    Choosing and programming are two passes each, and choosing is free of branches that a processor
-    cannot foresee: an inhibited cell takes part, but is neither sensed nor chosen.
+def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account):  # type: ignore[no-untyped-def]
+    """Carry out the rule on one column with device pulses: sense it, choose, program.
 
     Parameters
     ----------
@@ -154,80 +132,80 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, n_active, strea
         `PulseTables`.
     column
         The winner.
-    work, n_active
-        `Scratch` with the inputs that spiked, from `draw_spikes`, and their number.
+    work
+        `Scratch` with the inputs that spiked, from `draw_spikes`.
     stream
         State of the stream "pulses".
     account
         `Account` to book on.
     """
-    n = _choose_potentiated(array, pulse, costs, tables, column, work, n_active, stream, account)
-    program_cells(
-        array, pulse, costs, column, work.chosen, work.pulses, n, POTENTIATE, LTP_PULSE, stream,
-        account,
+    sensed, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
+    account.counts[SENSE_READ] += sensed
+    account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
+    sense_states(array, pulse, tables, column, next_word(stream), work.states)
+    fill_with_words(stream, work.pulse_words)
+    chosen = choose_pulses(
+        tables.pulses, work.states, work.spiked, array.inhibited[column], work.random_shorts,
+        work.chosen, work.pulses,
     )  # fmt: skip
-    n = _choose_depressed(array, pulse, costs, tables, column, work, stream, account)
     program_cells(
-        array, pulse, costs, column, work.chosen, work.pulses, n, DEPRESS, LTD_PULSE, stream,
-        account,
+        array, pulse, costs, column, work.chosen, work.pulses, chosen, LTP_PULSE, LTD_PULSE,
+        stream, account,
     )  # fmt: skip
+
+
+@vector_kernel
+def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
+    """Return the number of cells that still get pulses, and their summed conductance, S."""
+    cells = 0
+    conductance = 0.0
+    for row in range(g.size):
+        cells += not inhibited[row]
+        conductance += np.float64(g[row]) * (not inhibited[row])
+    return cells, conductance
 
 
 @kernel
-def _choose_potentiated(array, pulse, costs, tables, column, work, n_active, stream, account):  # type: ignore[no-untyped-def]
-    """List the cells to potentiate and their pulses in `work`; return how many.
+def sense_states(array, pulse, tables, column, word, states):  # type: ignore[no-untyped-def]
+    """Write into int32 `states` what the sense amplifiers report for the cells of a column.
 
-    Every input that spiked is sensed.
+    Each cell has noise of its own, all from one draw as in `add_noise`.
     """
-    inhibited = array.inhibited[column]
-    chosen = sensed = 0
-    conductance = 0.0
-    for r in range(n_active):
-        row = work.rows[r]
-        open_to_pulses = not inhibited[row]
-        word = next_word(stream)
-        g = np.float64(array.g_columns[column, row])
-        state = sensed_state(g, pulse.read_sigma * normal_of(word, array.normals), tables)
-        pulses = np.int32(tables.up[state] + uniform_of(word))
-        work.chosen[chosen] = row
-        work.pulses[chosen] = pulses
-        chosen += open_to_pulses & (pulses > 0)
-        sensed += open_to_pulses
-        conductance += open_to_pulses * g
-    account.counts[SENSE_READ] += sensed
-    account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
-    return chosen
+    g = array.g_columns[column]
+    sigma = np.float32(pulse.read_sigma)
+    offset = np.int64(word & NORMAL_MASK)
+    for row in range(g.size):
+        seen = g[row] + sigma * array.normals[offset + row]
+        state = np.int32((seen - tables.g_min) * tables.states_per_siemens)
+        states[row] = min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 
 
 @kernel
-def _choose_depressed(array, pulse, costs, tables, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """List the cells to depress and their pulses in `work`; return how many.
+def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # type: ignore[no-untyped-def]
+    """List the cells that get pulses, and how many; return how many cells.
 
-    Depression is rare per cell. Instead of a draw for each, it is drawn how many cells to pass
-    over to the next candidate; only candidates are sensed.
+    A cell in a state for which the rule asks for q pulses gets floor(q + U), U uniform on a grid
+    of 2^-16. There is no branch that a processor could not foresee.
+
+    Parameters
+    ----------
+    table
+        float32[2, 256] of `PulseTables`.
+    states, spiked, inhibited
+        int32, bool, bool[rows].
+    shorts
+        uint16[>= rows], random.
+    chosen, pulses
+        int32[rows + 1], overwritten: rows, and pulses (set pulses positive, reset negative).
     """
-    inhibited = array.inhibited[column]
-    chosen = sensed = 0
-    conductance = 0.0
-    row = -1
-    while True:
-        gap = math.log(1.0 - uniform_of(next_word(stream))) * tables.skip
-        row += 1 + int(min(gap, 1e9))
-        if row >= array.g.shape[0]:
-            break
-        open_to_pulses = not (work.spiked[row] | inhibited[row])
-        word = next_word(stream)
-        g = np.float64(array.g_columns[column, row])
-        state = sensed_state(g, pulse.read_sigma * normal_of(word, array.normals), tables)
-        pulses = np.int32(tables.down[state] / tables.candidate + uniform_of(word))
-        work.chosen[chosen] = row
-        work.pulses[chosen] = pulses
-        chosen += open_to_pulses & (pulses > 0)
-        sensed += open_to_pulses
-        conductance += open_to_pulses * g
-    account.counts[SENSE_READ] += sensed
-    account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
-    return chosen
+    count = 0
+    for row in range(states.size):
+        wanted = table[np.int64(spiked[row]), states[row]]
+        whole = np.int32(wanted + np.float32(shorts[row]) * np.float32(2.0**-16))
+        chosen[count] = row
+        pulses[count] = whole if spiked[row] else -whole
+        count += (whole > 0) & (not inhibited[row])
+    return count
 
 
 @kernel

@@ -31,16 +31,14 @@ class Draws(Protocol):
     def competition_uniform(self) -> float:
         """Return a number in [0, 1)."""
 
-    def sense(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Return one normal and one uniform number per cell to sense."""
+    def sense_normals(self, count: int) -> NDArray[np.float32]:
+        """Return standard-normal numbers, one per cell of a column."""
+
+    def rounding_uniforms(self, count: int) -> NDArray[np.float32]:
+        """Return numbers in [0, 1), one per cell of a column."""
 
     def pulse_normals(self, count: int) -> NDArray[np.float32]:
         """Return standard-normal numbers, one per pulse."""
-
-    def candidates(
-        self, cells: int, probability: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
-        """Choose each cell with `probability`; return which, and as `sense` for those."""
 
 
 class GeneratorDraws:
@@ -62,20 +60,17 @@ class GeneratorDraws:
         """See `Draws`."""
         return self.rng.random()
 
-    def sense(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def sense_normals(self, count: int) -> NDArray[np.float32]:
         """See `Draws`."""
-        return self.rng.standard_normal(count, np.float32), self.rng.random(count)
+        return self.rng.standard_normal(count, np.float32)
+
+    def rounding_uniforms(self, count: int) -> NDArray[np.float32]:
+        """See `Draws`."""
+        return self.rng.random(count, np.float32)
 
     def pulse_normals(self, count: int) -> NDArray[np.float32]:
         """See `Draws`."""
         return self.rng.standard_normal(count, np.float32)
-
-    def candidates(
-        self, cells: int, probability: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
-        """See `Draws`."""
-        rows = np.flatnonzero(self.rng.random(cells) < probability)
-        return rows, *self.sense(len(rows))
 
 
 class NumpyTwin:
@@ -152,17 +147,11 @@ class NumpyTwin:
 
     def learn_with_pulses(self, column: int, spiked: NDArray[np.bool_]) -> None:
         """Carry out the rule on `column` with device pulses."""
-        rows = np.flatnonzero(spiked)
-        normals, uniforms = self.draws.sense(len(rows))
-        states, use = self._sense(column, rows, normals, ~self.inhibited[column, rows])
-        pulses = (self.tables.up[states] + uniforms).astype(int) * use
-        self._program(column, rows, pulses, up=True)
-
-        rows, normals, uniforms = self.draws.candidates(len(spiked), self.tables.candidate)
-        free = ~self.inhibited[column, rows] & ~spiked[rows]
-        states, use = self._sense(column, rows, normals, free)
-        pulses = (self.tables.down[states] / self.tables.candidate + uniforms).astype(int) * use
-        self._program(column, rows, pulses, up=False)
+        free = ~self.inhibited[column]
+        states = self._sense(column, free)
+        wanted = self.tables.pulses[spiked.astype(int), states]
+        pulses = (wanted + self.draws.rounding_uniforms(len(states))).astype(int) * free
+        self._program(column, np.where(spiked, pulses, -pulses))
 
     def learn_ideally(self, column: int, spiked: NDArray[np.bool_]) -> None:
         """Carry out the rule on `column` exactly."""
@@ -183,61 +172,57 @@ class NumpyTwin:
             self._book(operation, mask.sum(), joules)
             self._book(Operation.PROGRAM_LINE, mask.sum(), mask.sum() * line)
 
-    def _sense(
-        self,
-        column: int,
-        rows: NDArray[np.int64],
-        normals: NDArray[np.float32],
-        use: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        g = self.g[rows, column].astype(np.float64)
-        joules = self.pulse.v2t_read * g[use].sum() + use.sum() * self.costs.sense
-        self._book(Operation.SENSE_READ, use.sum(), joules)
-        seen = g + self.pulse.read_sigma * normals.astype(np.float64)
-        states = ((seen - self.tables.g_min) * self.tables.states_per_siemens).astype(np.int64)
-        return np.clip(states, 0, SENSED_STATES - 1), use
+    def _sense(self, column: int, free: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Book the sensing of the cells that are `free`, and return the states of all."""
+        g = self.g[:, column]
+        joules = self.pulse.v2t_read * g[free].sum(dtype=np.float64) + free.sum() * self.costs.sense
+        self._book(Operation.SENSE_READ, free.sum(), joules)
+        noise = np.float32(self.pulse.read_sigma) * self.draws.sense_normals(len(g))
+        states = ((g + noise - self.tables.g_min) * self.tables.states_per_siemens).astype(np.int64)
+        return np.clip(states, 0, SENSED_STATES - 1)
 
-    def _program(
-        self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], *, up: bool
-    ) -> None:
+    def _program(self, column: int, pulses: NDArray[np.int64]) -> None:
         """Give each cell its pulses, one round after the other."""
-        rows, pulses = rows[pulses > 0], pulses[pulses > 0]
-        normals = self.pulse.step_sigma * self.draws.pulse_normals(pulses.sum()).astype(np.float64)
-        first = np.cumsum(pulses) - pulses
+        rows = np.flatnonzero(pulses)
+        up, trains = pulses[rows] > 0, np.abs(pulses[rows])
+        normals = self.draws.pulse_normals(trains.sum()).astype(np.float64)
+        first = np.cumsum(trains) - trains
         cell = self.cells[column, rows].astype(np.float64)
-        if up:
-            operation, asymptote, fraction = Operation.LTP_PULSE, self.pulse.g_up_inf, cell[:, R_UP]
-            v2t, line = self.pulse.v2t_set, self.costs.line_set
-        else:
-            operation, asymptote = Operation.LTD_PULSE, self.pulse.g_down_inf
-            fraction, v2t, line = cell[:, R_DOWN], self.pulse.v2t_reset, self.costs.line_reset
-        joules = 0.0
-        for n in range(pulses.max(initial=0)):
-            on = pulses > n
-            before = self.g[rows[on], column].astype(np.float64)
-            after = before + fraction[on] * (asymptote - before) + normals[first[on] + n]
+        fraction = np.where(up, cell[:, R_UP], cell[:, R_DOWN])
+        asymptote = np.where(up, self.pulse.g_up_inf, self.pulse.g_down_inf)
+        start = self.g[rows, column].astype(np.float64)
+        g, conductance = start.copy(), np.zeros(len(rows))
+        for n in range(trains.max(initial=0)):
+            on = np.flatnonzero(trains > n)
+            noise = self.pulse.step_sigma * normals[first[on] + n]
+            after = g[on] + fraction[on] * (asymptote[on] - g[on]) + noise
             after = np.clip(after, cell[on, G_LOW], cell[on, G_HIGH]).astype(np.float32)
-            self.g[rows[on], column] = after
-            self.row_sum[rows[on]] += after - before
-            joules += v2t * 0.5 * (before + after).sum()
-        self._book(operation, pulses.sum(), joules)
-        self._book(Operation.PROGRAM_LINE, pulses.sum(), pulses.sum() * line)
-
-    def conductance_of(self, rows: NDArray[np.bool_]) -> float:
-        """Return the sum of all conductances on the word lines `rows`, S."""
-        return float(self.row_sum[rows].sum())
+            conductance[on] += 0.5 * (g[on] + after)
+            g[on] = after
+        self.g[rows, column] = g
+        self.row_sum[rows] += g - start
+        for mask, operation, v2t, line in (
+            (up, Operation.LTP_PULSE, self.pulse.v2t_set, self.costs.line_set),
+            (~up, Operation.LTD_PULSE, self.pulse.v2t_reset, self.costs.line_reset),
+        ):
+            count = trains[mask].sum()
+            self._book(operation, count, v2t * conductance[mask].sum())
+            self._book(Operation.PROGRAM_LINE, count, count * line)
 
     def _book_read(self, spiked: NDArray[np.bool_]) -> None:
         n, columns = int(spiked.sum()), self.g.shape[1]
         v2t = self.pulse.v2t_read
         drive = self.periphery.e_word_line + self.device.c_cell * columns * self.device.v_read**2
         self._book(Operation.WORD_LINE_DRIVE, n, n * drive)
-        self._book(
-            Operation.CELL_READ, self.n_connected[spiked].sum(), v2t * self.conductance_of(spiked)
-        )
+        cells = self.n_connected[spiked].sum()
+        self._book(Operation.CELL_READ, cells, v2t * self.conductance_of(spiked))
         self._book(Operation.REFERENCE_READ, n, v2t * n * self.device.g_mid)
         self._book(Operation.NEURON_UPDATE, columns, columns * self.periphery.e_neuron)
         self._book(Operation.OUTPUT_SPIKE, 1, self.periphery.e_spike)
+
+    def conductance_of(self, rows: NDArray[np.bool_]) -> float:
+        """Return the sum of all conductances on the word lines `rows`, S."""
+        return float(self.row_sum[rows].sum())
 
     def _book(self, operation: Operation, count: int, joules: float) -> None:
         self.ledger.add("train", operation, int(count), float(joules))

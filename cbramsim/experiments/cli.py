@@ -142,6 +142,19 @@ def benchmark(as_json: bool, quick: bool) -> None:
     click.echo(experiment.to_json(figures) if as_json else experiment.summary(figures))
 
 
+@main.command(short_help="Mean and spread over seeds of finished runs.")
+@click.argument("folders", type=PATH, nargs=-1, required=True)
+@option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def compare(folders: tuple[Path, ...], as_json: bool) -> None:
+    """Compare the finished runs in FOLDERS; those that differ in the seed only are averaged."""
+    import json
+
+    from cbramsim.experiments import compare as experiment
+
+    summaries = experiment.run(list(folders))
+    click.echo(json.dumps(summaries, indent=2) if as_json else experiment.table(summaries))
+
+
 @main.command(short_help="Show a cell technology and its sources.")
 @click.argument("name", default="")
 def device(name: str) -> None:

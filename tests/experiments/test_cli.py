@@ -209,6 +209,27 @@ def test_the_order_is_defaults_file_flags(tmp_path: Path) -> None:
     assert (config["pruning"]["kind"], config["pruning"]["fraction"]) == ("hard", 0.2)
 
 
+def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> None:
+    other = tmp_path / "seed1"
+    assert cbram("train", *SMALL, *SETTINGS, "--seed", 1, "--out", other).exit_code == 0
+    hard = tmp_path / "hard"
+    assert cbram("train", *SMALL, *SETTINGS, "--pruning", "hard", "--out", hard).exit_code == 0
+    result = cbram("compare", finished, other, hard, "--json")
+    assert result.exit_code == 0, result.output
+    soft_group, hard_group = json.loads(result.stdout)
+    assert soft_group["seeds"] == [0, 1]
+    assert hard_group["settings"] == {"pruning.kind": "hard"}
+    accuracies = [
+        json.loads((folder / "metrics.json").read_text())["test_accuracy"]
+        for folder in (finished, other)
+    ]
+    assert soft_group["accuracy"] == pytest.approx(
+        [np.mean(accuracies), np.std(accuracies, ddof=1)]
+    )
+    assert "| pruning.kind | seeds |" in cbram("compare", finished, hard).output
+    refused(cbram("compare", tmp_path), "no finished run")
+
+
 def test_the_device_command_names_every_source() -> None:
     assert "subquantum-cbram" in cbram("device").output
     shown = cbram("device", "subquantum-cbram").output

@@ -29,22 +29,34 @@ def assert_same(first: SpikingNetwork, second: SpikingNetwork) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_learning_mnist_reaches_far_more_than_a_broken_rule_could(mnist: Dataset) -> None:
-    """10 % is chance; an untrained or saturated array stays below 60 % with these votes."""
+@pytest.mark.parametrize(
+    ("changes", "profile", "majority"),
+    [
+        ({"pruning": {"kind": "none"}}, 0.86, 0.84),
+        ({"pruning": {"kind": "none"}, "rule": "ideal"}, 0.86, 0.83),
+        ({"pruning": {"mature_spikes": 250}}, 0.81, 0.76),
+    ],
+    ids=["device", "ideal", "soft"],
+)
+def test_learning_mnist_reaches_far_more_than_a_broken_rule_could(
+    mnist: Dataset, changes: dict, profile: float, majority: float
+) -> None:
+    """Without learning, the random array reaches some 0.72 and 0.47 with the same votes."""
     images, labels = mnist.train_images[:12_000], mnist.train_labels[:12_000]
-    network = SpikingNetwork(neurons=150, pruning={"mature_spikes": 150}).fit(images, epochs=1)
-    found = network.label(images, labels).recognise(mnist.test_images)
-    assert (found.profile == mnist.test_labels).mean() > 0.83
-    assert (found.majority == mnist.test_labels).mean() > 0.80
+    network = SpikingNetwork(neurons=150, **changes).fit(images, epochs=2)
+    found = network.label(images, labels).recognise(mnist.train_images[50_000:])
+    truth = mnist.train_labels[50_000:]
+    assert (found.profile == truth).mean() > profile
+    assert (found.majority == truth).mean() > majority
     assert network.labels_used == 12_000
-    assert network.pruner.fraction > 0.6
 
 
 def test_an_untrained_array_does_much_worse(mnist: Dataset) -> None:
+    images, labels = mnist.train_images[:12_000], mnist.train_labels[:12_000]
     network = SpikingNetwork(neurons=150)
-    network.prepare(mnist.train_images[:12_000])
-    network.label(mnist.train_images[:12_000], mnist.train_labels[:12_000])
-    assert network.score(mnist.test_images, mnist.test_labels) < 0.7
+    network.prepare(images)
+    found = network.label(images, labels).recognise(mnist.train_images[50_000:])
+    assert (found.majority == mnist.train_labels[50_000:]).mean() < 0.6
 
 
 @pytest.mark.parametrize("rule", ["ideal", "device"])

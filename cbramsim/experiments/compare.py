@@ -1,0 +1,117 @@
+"""`cbram compare`: mean and spread over seeds of finished runs, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cbramsim.errors import DataError
+from cbramsim.experiments.run_folder import CONFIG, METRICS, read_toml
+from cbramsim.units import in_prefixed
+
+PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse")
+
+
+def run(folders: list[Path]) -> list[dict[str, Any]]:
+    """Group runs that differ in nothing but the seed, and return a summary of each group.
+
+    Returns
+    -------
+    list of dict
+        `settings` (the keys in which the groups differ), `seeds`, and for each quantity a list
+        [mean, standard deviation over seeds]: `accuracy`, `accuracy_majority`, `pruned_fraction`,
+        `train_joules`, `label_joules`, `test_joules`, `write_pulses`, `training_seconds`.
+
+    Raises
+    ------
+    DataError
+        If a folder holds no finished run.
+    """
+    groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
+    for folder in folders:
+        config, metrics = _read(folder)
+        key = json.dumps({k: v for k, v in config.items() if k != "seed"}, sort_keys=True)
+        groups[key].append((config, metrics))
+    differing = _differing([runs[0][0] for runs in groups.values()])
+    return [
+        {
+            "settings": {key: runs[0][0].get(key) for key in differing},
+            "seeds": sorted(config["seed"] for config, _ in runs),
+            **_statistics([_quantities(metrics) for _, metrics in runs]),
+        }
+        for runs in groups.values()
+    ]
+
+
+def table(summaries: list[dict[str, Any]]) -> str:
+    """Return the summaries as a Markdown table, with standard deviations over seeds."""
+    keys = list(summaries[0]["settings"])
+    header = [*keys, "seeds", "accuracy", "majority vote", "pruned", "training energy", "pulses"]
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    for summary in summaries:
+        mean, spread = summary["train_joules"]
+        cells = [
+            *(str(summary["settings"][key]) for key in keys),
+            str(len(summary["seeds"])),
+            *(_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
+            f"{summary['pruned_fraction'][0]:.1%}",
+            f"{in_prefixed(mean, 'J')} ± {spread / mean:.1%}",
+            f"{summary['write_pulses'][0] / 1e6:.1f} million",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _percent(mean: float, spread: float) -> str:
+    return f"{100 * mean:.2f} ± {100 * spread:.2f} %"
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the flattened config and the metrics of a run."""
+    try:
+        metrics = json.loads((folder / METRICS).read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{folder}: no finished run ({error})") from None
+    return _flat(read_toml(folder / CONFIG)), metrics
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
+def _differing(configs: list[dict[str, Any]]) -> list[str]:
+    """Return the keys, other than the seed, in which configs differ."""
+    keys = dict.fromkeys(key for config in configs for key in config if key != "seed")
+    return [key for key in keys if len({str(config.get(key)) for config in configs}) > 1]
+
+
+def _quantities(metrics: dict[str, Any]) -> dict[str, float]:
+    scored = "test" if "test_accuracy" in metrics else "validation"
+    train = metrics["energy"]["train"]
+    return {
+        "accuracy": metrics[f"{scored}_accuracy"],
+        "accuracy_majority": metrics[f"{scored}_accuracy_majority"],
+        "pruned_fraction": metrics["pruned_fraction"],
+        **{f"{phase}_joules": joules for phase, joules in metrics["energy_joules"].items()},
+        "write_pulses": sum(train[name]["count"] for name in PULSES if name in train),
+        "training_seconds": metrics["training_seconds"],
+    }
+
+
+def _statistics(runs: list[dict[str, float]]) -> dict[str, list[float]]:
+    """Return mean and sample standard deviation of each quantity (0 for a single run)."""
+    statistics = {}
+    for name in runs[0]:
+        values = [run[name] for run in runs]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        statistics[name] = [float(np.mean(values)), spread]
+    return statistics

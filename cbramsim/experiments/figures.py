@@ -98,7 +98,7 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     ax.set_ylim(0, 100)
     ax.set_xlim(0, None)
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False, fontsize="small", loc="lower right")
+    ax.legend(frameon=False, fontsize="small", loc="center right")
     _save(figure, out / "learning.png")
 
 

@@ -177,7 +177,9 @@ class Run:
         network, total = self.network, self.config.epochs * len(images)
         clock = _Clock(self.seconds)
         bar = tqdm(
-            total=total, initial=network.images_seen, unit=" images", disable=self.quiet,
+            total=total, initial=network.images_seen,
+            unit=" images", desc="preparing kernels", disable=self.quiet,
+
             mininterval=0.2 if sys.stderr.isatty() else 10, dynamic_ncols=True,
         )  # fmt: skip
 

@@ -316,7 +316,7 @@ class SpikingNetwork:
         y
             int[images], their classes, 0 or above.
         """
-        labels = _checked_labels(y, len(np.asarray(X)))
+        labels = _checked_labels(y, len(_checked_images(X)))
         counts = np.zeros((self.config.neurons, int(labels.max()) + 1))
         start = 0
         for responses in self.responses(X, phase="label"):
@@ -356,7 +356,7 @@ class SpikingNetwork:
 
     def score(self, X: ArrayLike, y: ArrayLike, vote: Vote = "profile") -> float:
         """Return the fraction of images that `predict` classifies correctly."""
-        labels = _checked_labels(y, len(np.asarray(X)))
+        labels = _checked_labels(y, len(_checked_images(X)))
         return float((self.predict(X, vote) == labels).mean())
 
     def class_profiles(self) -> NDArray[np.float64]:
@@ -377,7 +377,6 @@ class SpikingNetwork:
         images = self.select_pixels(X)
         starts = range(0, len(images), IMAGES_PER_BATCH)
         workers = min(os.cpu_count() or 1, len(starts))
-        account = self.ledger.account(phase)
         with ThreadPoolExecutor(workers) as pool:
             jobs = (
                 pool.map(
@@ -392,7 +391,6 @@ class SpikingNetwork:
                 for responses, part in group:
                     self.ledger.add_account(phase, part)
                     yield responses
-        self._price_events(account)
 
     def _respond(
         self, images: NDArray[np.uint8], phase: str, start: int
@@ -408,6 +406,7 @@ class SpikingNetwork:
             images, responses, config.encoding.windows, crossbar.state, crossbar.pulse, neurons,
             streams, scratch(*crossbar.shape), account,
         )  # fmt: skip
+        self._price_events(account)
         return responses, account
 
     def select_pixels(self, X: ArrayLike) -> NDArray[np.uint8]:

@@ -96,7 +96,7 @@ class SourcedParameters(Parameters):
     def _from_toml(cls, path: Path) -> Self:
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{cls.__name__.lower()} file {path}: {error}") from None
         values: dict[str, Any] = {
             "name": table.pop("name", path.stem),
@@ -125,6 +125,10 @@ class SourcedParameters(Parameters):
                 value = to_si(value, entry.get("unit", base), base)
             except ValueError as error:
                 raise ParameterError(f"{where}.unit: {error}") from None
-        return value, Provenance(
-            evidence=entry.get("evidence", "assumed"), source=entry.get("source", "not stated")
-        )
+        try:
+            origin = Provenance(
+                evidence=entry.get("evidence", "assumed"), source=entry.get("source", "not stated")
+            )
+        except ParameterError as error:
+            raise ParameterError(f"{where}: {error}") from None
+        return value, origin

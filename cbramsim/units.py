@@ -17,13 +17,18 @@ def to_si(value: float, unit: str, base: str) -> float:
     ValueError
         If `unit` is not `base` with one of the known prefixes.
     """
+    if not isinstance(unit, str):
+        raise ValueError(f"must be a text (got {unit!r})")
     prefix = unit.removesuffix(base)
     if not unit.endswith(base) or prefix not in PREFIXES or (not base and unit):
         raise ValueError(
             f"must be {f'{base}, with or without a prefix of f p n u m k M' if base else 'absent'}"
             f" (got {unit!r})"
         )
-    return value * PREFIXES[prefix]
+    try:
+        return value * PREFIXES[prefix]
+    except OverflowError:
+        raise ValueError("is too large a number") from None
 
 
 def in_prefixed(value: float, unit: str, digits: int = 3) -> str:

@@ -50,6 +50,7 @@ def test_the_main_command_learns_mnist(tmp_path: Path) -> None:
 
 def test_every_command_of_the_usage_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In their order, on few images."""
+    (tmp_path / "data").mkdir()
     write_dataset(tmp_path / "data" / "fashion", size=28, classes=10, counts=(900, 900, 90, 90))
     (tmp_path / "mine.toml").write_text(cbramsim.Device.catalog()["ideal"].read_text())
     (tmp_path / "images-idx3-ubyte.gz").symlink_to(MNIST / "t10k-images-idx3-ubyte.gz")

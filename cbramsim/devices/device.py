@@ -13,6 +13,7 @@ which is the exponential pulse curve of the field, :math:`G(P) = B (1 - e^{-P/A}
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -34,11 +35,11 @@ class Device(SourcedParameters):
 
     catalog_package: ClassVar[str] = "cbramsim.devices"
 
-    g_min: Annotated[float, Field(gt=0), Siemens]
+    g_min: Annotated[float, Field(gt=0, le=1), Siemens]
     """Lowest programmable conductance, S."""
     g_min_d2d: Spread = 0.0
     """Spread of `g_min` from cell to cell, relative."""
-    g_max: Annotated[float, Field(gt=0), Siemens]
+    g_max: Annotated[float, Field(gt=0, le=1), Siemens]
     """Highest programmable conductance, S."""
     g_max_d2d: Spread = 0.0
     """Spread of `g_max` from cell to cell, relative."""
@@ -47,13 +48,13 @@ class Device(SourcedParameters):
     """Fraction of the distance to `g_up_inf` that one set pulse covers."""
     r_up_d2d: Spread = 0.0
     """Spread of `r_up` from cell to cell, relative."""
-    g_up_inf: Annotated[float, Field(gt=0), Siemens]
+    g_up_inf: Annotated[float, Field(gt=0, le=1000), Siemens]
     """Conductance that endless set pulses would approach, S; at least `g_max`."""
     r_down: Annotated[float, Field(gt=0, le=1)]
     """Fraction of the distance to `g_down_inf` that one reset pulse covers."""
     r_down_d2d: Spread = 0.0
     """Spread of `r_down` from cell to cell, relative."""
-    g_down_inf: Annotated[float, Field(), Siemens]
+    g_down_inf: Annotated[float, Field(ge=-1000, le=1), Siemens]
     """Conductance that endless reset pulses would approach, S; at most `g_min`, may be negative."""
     step_c2c: Spread = 0.0
     """Noise of one pulse: standard deviation as a fraction of `g_max - g_min`."""
@@ -63,23 +64,23 @@ class Device(SourcedParameters):
     stuck_high: Fraction = 0.0
     """Fraction of cells that stay at their highest conductance whatever the pulses."""
 
-    v_set: Annotated[float, Field(gt=0), Volt]
+    v_set: Annotated[float, Field(gt=0, le=100), Volt]
     """Amplitude of a set pulse, V."""
-    t_set: Annotated[float, Field(gt=0), Second]
+    t_set: Annotated[float, Field(gt=0, le=10), Second]
     """Width of a set pulse, s."""
-    v_reset: Annotated[float, Field(gt=0), Volt]
+    v_reset: Annotated[float, Field(gt=0, le=100), Volt]
     """Amplitude of a reset pulse (its magnitude), V."""
-    t_reset: Annotated[float, Field(gt=0), Second]
+    t_reset: Annotated[float, Field(gt=0, le=10), Second]
     """Width of a reset pulse, s."""
 
-    v_read: Annotated[float, Field(gt=0), Volt]
+    v_read: Annotated[float, Field(gt=0, le=100), Volt]
     """Read voltage on an active word line, V."""
-    t_read: Annotated[float, Field(gt=0), Second]
+    t_read: Annotated[float, Field(gt=0, le=10), Second]
     """Width of a read pulse, s."""
     read_c2c: Spread = 0.0
     """Noise of one read of one cell: standard deviation as a fraction of `g_max - g_min`."""
 
-    c_cell: Annotated[float, Field(ge=0), Farad] = 0.0
+    c_cell: Annotated[float, Field(ge=0, le=1e-9), Farad] = 0.0
     """Line capacitance per cell passed, F: charging a line of n cells costs n C V²."""
 
     @model_validator(mode="after")
@@ -104,7 +105,26 @@ class Device(SourcedParameters):
         """Middle of the nominal window, S: weight zero, and the state of a reference cell."""
         return 0.5 * (self.g_min + self.g_max)
 
+    @property
+    def pulses_up(self) -> float:
+        """Set pulses from `g_min` to `g_max` in the nominal, noiseless device."""
+        left = (self.g_up_inf - self.g_max) / (self.g_up_inf - self.g_min)
+        return _train_length(self.r_up, left)
+
+    @property
+    def pulses_down(self) -> float:
+        """Reset pulses from `g_max` to `g_min` in the nominal, noiseless device."""
+        left = (self.g_min - self.g_down_inf) / (self.g_max - self.g_down_inf)
+        return _train_length(self.r_down, left)
+
     def without_variability(self) -> Self:
         """Return the same technology with identical, noiseless cells."""
         spreads = [key for key in self.physical_parameters() if key.endswith(("_d2d", "_c2c"))]
         return self.replace(**dict.fromkeys([*spreads, "stuck_low", "stuck_high"], 0.0))
+
+
+def _train_length(fraction: float, left: float) -> float:
+    """Return after how many pulses of `fraction` a distance has shrunk to its part `left`."""
+    if left <= 0 or fraction >= 1:
+        return math.inf if left <= 0 else 1.0
+    return math.log(left) / math.log1p(-fraction)

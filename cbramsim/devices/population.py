@@ -38,7 +38,9 @@ def draw_population(
     cells[..., G_HIGH] = _spread(rng, device.g_max, device.g_max_d2d, (columns, rows))
     cells[..., R_UP] = _spread(rng, device.r_up, device.r_up_d2d, (columns, rows))
     cells[..., R_DOWN] = _spread(rng, device.r_down, device.r_down_d2d, (columns, rows))
-    np.minimum(cells[..., G_HIGH], device.g_up_inf, out=cells[..., G_HIGH])
+    # A window must lie between the asymptotes, or a pulse could move a cell the wrong way.
+    for bound in (G_LOW, G_HIGH):
+        np.clip(cells[..., bound], device.g_down_inf, device.g_up_inf, out=cells[..., bound])
     np.minimum(cells[..., G_LOW], cells[..., G_HIGH], out=cells[..., G_LOW])
     np.minimum(cells[..., R_UP:], 1.0, out=cells[..., R_UP:])
     _stick(cells, device, rng)

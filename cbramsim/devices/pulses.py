@@ -19,6 +19,10 @@ G_LOW, G_HIGH, R_UP, R_DOWN = range(4)
 class PulseConstants(NamedTuple):
     """What all cells of a device share, as plain numbers for compiled loops."""
 
+    r_up: float
+    """Nominal fraction of a set pulse: what a controller reckons with."""
+    r_down: float
+    """Nominal fraction of a reset pulse."""
     g_up_inf: float
     """Asymptote of set pulses, S."""
     g_down_inf: float
@@ -38,6 +42,8 @@ class PulseConstants(NamedTuple):
 def pulse_constants(device: Device) -> PulseConstants:
     """Gather the constants of `device` that compiled loops need."""
     return PulseConstants(
+        r_up=device.r_up,
+        r_down=device.r_down,
         g_up_inf=device.g_up_inf,
         g_down_inf=device.g_down_inf,
         step_sigma=device.step_c2c * device.g_range,

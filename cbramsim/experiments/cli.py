@@ -194,5 +194,5 @@ def _parsed(text: str) -> Any:
     """Read a value as TOML does, or take it as plain text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -74,8 +74,10 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flattened config and the metrics of a run."""
     try:
         metrics = json.loads((folder / METRICS).read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{folder}: no finished run ({error})") from None
+        _quantities(metrics)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or f"{METRICS}: {error!r}"
+        raise DataError(f"{folder}: no finished run ({reason})") from None
     return _flat(read_toml(folder / CONFIG)), metrics
 
 

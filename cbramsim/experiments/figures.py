@@ -109,7 +109,7 @@ def confusion(
     counts = np.zeros((classes, classes))
     np.add.at(counts, (truth, predicted), 1)
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = max(3.5, 0.32 * classes)
+    size = min(max(3.5, 0.32 * classes), 8.0)
     figure, ax = _axes(size, size * 0.95)
     # Errors are what one looks for: the scale ends where the largest of them does.
     errors = share - np.diag(np.diag(share))
@@ -126,9 +126,10 @@ def confusion(
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
     ax.set_title("% of the true class", size=8)
-    ax.set_xticks(range(classes))
-    ax.set_yticks(range(classes))
-    ax.tick_params(labelsize=7 if classes <= 26 else 4)
+    if classes <= 26:
+        ax.set_xticks(range(classes))
+        ax.set_yticks(range(classes))
+    ax.tick_params(labelsize=7)
     _save(figure, out / "confusion.png")
 
 

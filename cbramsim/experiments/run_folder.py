@@ -16,6 +16,9 @@ from cbramsim.files import write_atomically
 from cbramsim.validation import Parameters
 
 CONFIG, METRICS, STATE = "config.toml", "metrics.json", "state.npz"
+FIGURES = tuple(
+    f"{name}.png" for name in ("receptive_fields", "weights", "energy", "learning", "confusion")
+)
 
 
 def prepare(folder: Path, *, force: bool) -> None:
@@ -26,19 +29,27 @@ def prepare(folder: Path, *, force: bool) -> None:
     CbramError
         If it exists and `force` is not set, or cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise CbramError(f"out: {folder} is a file")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise CbramError(f"out: {folder} exists; use --force to overwrite, or --resume to go on")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise CbramError(f"out: {folder} is a file")
+        if folder.is_dir() and any(folder.iterdir()) and not force:
+            raise CbramError(
+                f"out: {folder} exists; use --force to overwrite, or --resume to go on"
+            )
         folder.mkdir(parents=True, exist_ok=True)
-        for old in [folder / CONFIG, folder / METRICS, folder / STATE, *folder.glob("*.png")]:
-            old.unlink(missing_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        raise CbramError(f"out: cannot write {folder}: {error.strerror}") from None
+        clear(folder, CONFIG, STATE)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CbramError(f"out: cannot write {folder}: {reason}") from None
+
+
+def clear(folder: Path, *others: str) -> None:
+    """Remove the results of a run, and `others` of its files, and nothing else."""
+    for name in (METRICS, *FIGURES, *others):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -51,7 +62,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: {reason}") from None
 

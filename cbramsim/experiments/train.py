@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.learning_curve import LearningCurve
 from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
@@ -120,6 +121,7 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
         config = config.replace(epochs=epochs)
     data = Data(config)
     if not (out / STATE).is_file():
+        run_folder.write_config(out, config)
         return Run(config, data, SpikingNetwork(config.network()), out, quiet).go()
     network = SpikingNetwork.load(out / STATE)
     if network.config != config.network():
@@ -129,9 +131,10 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
             f"TrainConfig.epochs: must be a whole number >= {network.passes}, the passes already "
             f"complete (got {config.epochs})"
         )
-    run_folder.write_config(out, config)
     job = Run(config, data, network, out, quiet)
     job.restore(read_state(out / STATE))
+    run_folder.clear(out)
+    run_folder.write_config(out, config)
     return job.go()
 
 
@@ -169,9 +172,17 @@ class Run:
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take up the learning curve and the clock of a saved state."""
         extra = {key.removeprefix("extra_"): value for key, value in arrays.items()}
-        self.curve.restore(extra)
-        self.initial = extra["initial"]
-        self.seconds = float(extra["seconds"])
+        try:
+            if int(extra["labels"]) != self._label_fingerprint():
+                raise DataError("out: the labels are not those of the interrupted run")
+            self.curve.restore(extra)
+            self.initial = extra["initial"]
+            self.seconds = float(extra["seconds"])
+        except KeyError as error:
+            raise DataError(f"out: {self.out / STATE} is not of a run (no {error})") from None
+
+    def _label_fingerprint(self) -> int:
+        return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
 
     def _train(self, images: NDArray[np.uint8]) -> None:
         network, total = self.network, self.config.epochs * len(images)
@@ -212,6 +223,7 @@ class Run:
         extra = self.curve.to_arrays() | {
             "initial": self.initial,
             "seconds": np.array(self.seconds),
+            "labels": np.array(self._label_fingerprint()),
         }
         self.network.save(self.out / STATE, **extra)
 
@@ -263,7 +275,9 @@ class Run:
             "pruned_fraction_per_neuron": per_neuron.tolist(),
             "pruned_fraction_target": config.pruning.fraction,
             "mature_neurons": int(network.pruner.mature.sum()),
+            "missed_cells": network.pruner.missed,
             "seed": config.seed,
+            "simulated_seconds": learned * config.encoding.windows * config.encoding.window,
             "training_seconds": self.seconds,
             "images_per_second": learned / self.seconds if self.seconds else None,
             "energy": network.ledger.to_dict(),

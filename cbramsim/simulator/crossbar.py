@@ -9,6 +9,7 @@ cells at mid-window: :math:`I_k - I_{ref} = \tfrac12 (G_{max} - G_{min}) \sum_i 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,10 @@ from cbramsim.rng import NORMAL_MASK, generator, next_word, normal_of, normal_ta
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
 
+SENSED_BITS = 8
+"""Resolution with which a cell is sensed before it is programmed (assumed)."""
+MAX_PULSES = 1_000_000
+"""More pulses in one train are taken for a mistake."""
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 SENSE_READ = int(Operation.SENSE_READ)
 
@@ -63,11 +68,11 @@ class ProgramCosts(NamedTuple):
     """Energies of programming that do not depend on the state of the cell, J."""
 
     line_set: float
-    """Charging a bit line for one set pulse."""
+    """Charging the lines for one set pulse."""
     line_reset: float
-    """Charging a bit line for one reset pulse."""
+    """Charging the lines for one reset pulse."""
     sense: float
-    """One decision of a sense amplifier."""
+    """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
 
 
 class Crossbar:
@@ -170,7 +175,8 @@ class Crossbar:
         """Return the bit-line currents for voltages on the word lines: the product V G.
 
         Independent normal noise of every cell adds up to one normal number per bit line with the
-        variance sum(V² sigma²), which is what is drawn. The read is booked in the ledger.
+        variance sum(V² sigma²), which is what is drawn. The reference column is read without
+        noise: its noise would be common to all bit lines. The read is booked in the ledger.
 
         Parameters
         ----------
@@ -202,7 +208,7 @@ class Crossbar:
             raise ParameterError("Crossbar.read: voltages must be finite")
         currents = v @ self.state.g
         if noise and self.pulse.read_sigma:
-            sigma = self.pulse.read_sigma * np.sqrt((v**2).sum(axis=-1, keepdims=True))
+            sigma = self.pulse.read_sigma * np.sqrt(self._connected_sum(v**2))
             currents += sigma * self._read_noise.standard_normal(currents.shape, np.float32)
         if signed:
             currents -= self._reference_currents(v)
@@ -217,10 +223,13 @@ class Crossbar:
 
     def _reference_currents(self, v: NDArray) -> NDArray:
         """Return what each bit line is compared with: the reference less its disconnected cells."""
-        reference = self.device.g_mid * v.sum(axis=-1, keepdims=True)
+        return self.device.g_mid * self._connected_sum(v)
+
+    def _connected_sum(self, x: NDArray) -> NDArray:
+        """Return the sum of `x` over the word lines to which each bit line is connected."""
         if len(self.state.spared):
-            return reference - v @ self.state.spared
-        return reference
+            return x @ self.connected.astype(np.float32)
+        return x.sum(axis=-1, keepdims=True)
 
     def _book_read(self, v: NDArray, signed: bool) -> None:
         v2 = np.square(v, dtype=np.float64).reshape(-1, self.shape[0])
@@ -258,17 +267,14 @@ class Crossbar:
         ParameterError
             If a line does not exist.
         """
-        row_list = np.atleast_1d(np.asarray(rows, np.int64))
-        if not 0 <= column < self.shape[1]:
+        row_list = self._checked_lines("program", column, rows)
+        asked = np.asarray(pulses)
+        if not np.issubdtype(asked.dtype, np.integer) or np.abs(asked).max(initial=0) > MAX_PULSES:
             raise ParameterError(
-                f"Crossbar.program: column must be >= 0 and < {self.shape[1]} (got {column})"
+                f"Crossbar.program: pulses must be whole numbers, >= -{MAX_PULSES} and "
+                f"<= {MAX_PULSES} (got {pulses!r})"
             )
-        if row_list.size and not (row_list.min() >= 0 and row_list.max() < self.shape[0]):
-            raise ParameterError(
-                f"Crossbar.program: rows must be >= 0 and < {self.shape[0]} "
-                f"(got {row_list.min()}..{row_list.max()})"
-            )
-        counts = np.broadcast_to(np.asarray(pulses, np.int64), row_list.shape).copy()
+        counts = np.broadcast_to(asked.astype(np.int64), row_list.shape).copy()
         _program_column(
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
@@ -280,16 +286,27 @@ class Crossbar:
         rows: ArrayLike,
         target: float,
         operation: Operation = Operation.PROGRAM_PULSE,
-        max_pulses: int = 256,
-    ) -> None:
-        """Program and verify: pulse each cell until it is within half a step of `target`, S.
+    ) -> int:
+        """Program and verify: pulse each cell until it reads as `target` (S); return the misses.
 
-        A cell whose own window ends before `target` stops at its bound; one that keeps missing
-        stops after `max_pulses`. Senses and pulses are booked in the ledger.
+        The controller knows what it reads, noise included, and the steps of the nominal device. It
+        accepts a cell that reads within half a step and two standard deviations of the read noise,
+        and gives up after as many pulses as span the nominal window (acceptance band and budget
+        assumed). Senses and pulses are booked.
+
+        Returns
+        -------
+        int
+            Cells that were given up.
         """
-        row_list = np.atleast_1d(np.asarray(rows, np.int64))
-        _program_to(
-            self.state, self.pulse, self.program_costs(), column, row_list, target, max_pulses,
+        row_list = self._checked_lines("program_to", column, rows)
+        if not np.isfinite(target):
+            raise ParameterError(f"Crossbar.program_to: target must be finite (got {target})")
+        span = [n for n in (self.device.pulses_up, self.device.pulses_down) if math.isfinite(n)]
+        slow = 5 / min(self.device.r_up, self.device.r_down)
+        budget = math.ceil(min(max(span, default=slow), slow, MAX_PULSES))
+        return _program_to(
+            self.state, self.pulse, self.program_costs(), column, row_list, target, budget,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
 
@@ -298,8 +315,11 @@ class Crossbar:
 
         This is how an array comes from the factory or from a file, not an operation of it.
         """
+        wanted = np.broadcast_to(np.asarray(conductance, np.float32), self.shape)
+        if not np.isfinite(wanted).all():
+            raise ParameterError("Crossbar.set_conductance: values must be finite")
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
-        self.state.g[:] = np.clip(np.asarray(conductance, np.float32), low, high)
+        self.state.g[:] = np.clip(wanted, low, high)
         self.state.g[~self.connected] = 0
         self._conductance_changed()
 
@@ -308,11 +328,11 @@ class Crossbar:
         w = np.asarray(weights, np.float64)
         self.set_conductance(self.device.g_min + 0.5 * (w + 1) * self.device.g_range)
 
-    def inhibit(self, column: int, rows: NDArray[np.integer] | list[int]) -> None:
+    def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let the cells keep their state from now on: they get no more pulses."""
-        self.state.inhibited[column, rows] = True
+        self.state.inhibited[column, self._checked_lines("inhibit", column, rows)] = True
 
-    def disconnect(self, column: int, rows: NDArray[np.integer] | list[int]) -> None:
+    def disconnect(self, column: int, rows: ArrayLike) -> None:
         """Take cells out of the array: no current, no pulses, weight zero.
 
         A weight of zero needs more than an open cell. Against a shared reference column an open
@@ -321,7 +341,7 @@ class Crossbar:
         """
         self.inhibit(column, rows)
         mask = np.zeros(self.shape, np.bool_)
-        mask[rows, column] = True
+        mask[self._checked_lines("disconnect", column, rows), column] = True
         self._take_out(mask)
         self._conductance_changed()
 
@@ -342,13 +362,38 @@ class Crossbar:
         self._conductance_changed()
         self.state.row_sum[:] = row_sum
 
+    def _checked_lines(self, method: str, column: int, rows: ArrayLike) -> NDArray[np.int64]:
+        """Return `rows` as an array, after a check that all lines exist."""
+        row_list = np.atleast_1d(np.asarray(rows))
+        if not 0 <= column < self.shape[1]:
+            raise ParameterError(
+                f"Crossbar.{method}: column must be >= 0 and < {self.shape[1]} (got {column})"
+            )
+        if row_list.size and not (
+            np.issubdtype(row_list.dtype, np.integer)
+            and row_list.min() >= 0
+            and row_list.max() < self.shape[0]
+        ):
+            raise ParameterError(
+                f"Crossbar.{method}: rows must be whole numbers >= 0 and < {self.shape[0]} "
+                f"(got {rows!r})"
+            )
+        return row_list.astype(np.int64)
+
     def program_costs(self) -> ProgramCosts:
-        """Return the state-independent energies of programming."""
-        line = self.device.c_cell * self.shape[0]
+        """Return the state-independent energies of programming.
+
+        A pulse charges its bit line and its word line in full. Half-selected cells carry no
+        current: each cell is taken to have a transistor (assumed). Sensing drives the cell's word
+        line once, and takes one decision per bit.
+        """
+        device, (rows, columns) = self.device, self.shape
+        both_lines = device.c_cell * (rows + columns)
+        word_line = self.periphery.e_word_line + device.c_cell * columns * device.v_read**2
         return ProgramCosts(
-            line_set=line * self.device.v_set**2,
-            line_reset=line * self.device.v_reset**2,
-            sense=self.periphery.e_sense,
+            line_set=both_lines * device.v_set**2,
+            line_reset=both_lines * device.v_reset**2,
+            sense=word_line + SENSED_BITS * self.periphery.e_sense,
         )
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:
@@ -407,15 +452,24 @@ def sum_rows(g, rows, n_active, out):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def add_noise(out, sigma, normals, word):  # type: ignore[no-untyped-def]
-    """Add normal noise of standard deviation `sigma` to each of `out`, by one random draw.
+def add_noise(out, sigma, n_active, spared, per_cell, normals, word):  # type: ignore[no-untyped-def]
+    """Add the read noise of the open cells to each of `out`, by one random draw.
+
+    Each of a bit line's `n_active` cells has the standard deviation `sigma`, less those that are
+    disconnected: ``spared / per_cell``, if `per_cell` is above 0.
 
     The draw is an offset into the table of normal numbers: neighbours in the table are
     independent, so the numbers of one read are.
     """
     offset = np.int64(word & NORMAL_MASK)
-    for k in range(out.size):
-        out[k] += sigma * normals[offset + k]
+    if per_cell > 0:
+        for k in range(out.size):
+            cells = max(n_active - spared[k] / per_cell, 0.0)
+            out[k] += np.float32(sigma * math.sqrt(cells)) * normals[offset + k]
+    else:
+        total = np.float32(sigma * math.sqrt(n_active))
+        for k in range(out.size):
+            out[k] += total * normals[offset + k]
 
 
 @inlined
@@ -487,26 +541,33 @@ def _program_column(array, pulse, costs, column, rows, pulses, operation, rng, a
 
 
 @compiled_loop
-def _program_to(array, pulse, costs, column, rows, target, max_pulses, operation, rng, account):  # type: ignore[no-untyped-def]
+def _program_to(array, pulse, costs, column, rows, target, budget, operation, rng, account):  # type: ignore[no-untyped-def]
     one_row, one_pulse = np.empty(1, np.int64), np.empty(1, np.int64)
+    band = 2 * pulse.read_sigma
+    missed = 0
     for r in range(rows.size):
         row = rows[r]
         if array.inhibited[column, row]:
             continue
-        cell = array.cells[column, row]
-        goal = min(max(target, cell[G_LOW]), cell[G_HIGH])
         one_row[0] = row
-        for _ in range(max_pulses):
+        given = 0
+        while True:
             g = np.float64(array.g_columns[column, row])
             account.counts[SENSE_READ] += 1
             account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
-            if goal - g > 0.5 * cell[R_UP] * (pulse.g_up_inf - g):
+            seen = g + pulse.read_sigma * normal_of(next_word(rng), array.normals)
+            if target - seen > 0.5 * pulse.r_up * (pulse.g_up_inf - seen) + band:
                 one_pulse[0] = 1
-            elif g - goal > 0.5 * cell[R_DOWN] * (g - pulse.g_down_inf):
+            elif seen - target > 0.5 * pulse.r_down * (seen - pulse.g_down_inf) + band:
                 one_pulse[0] = -1
             else:
                 break
+            if given == budget:
+                missed += 1
+                break
+            given += 1
             program_cells(
                 array, pulse, costs, column, one_row, one_pulse, 1, operation, operation, rng,
                 account,
             )  # fmt: skip
+    return missed

@@ -28,7 +28,7 @@ class Operation(IntEnum):
     OUTPUT_SPIKE = 4
     """The winner fires."""
     SENSE_READ = 5
-    """Sensing one cell to decide on its pulse: V_read² G t_read + sense amplifier."""
+    """Sensing one cell to decide on its pulse: word line + V_read² G t_read + sense amplifier."""
     LTP_PULSE = 6
     """Set pulse of potentiation: V_set² G t_set."""
     LTD_PULSE = 7
@@ -38,7 +38,7 @@ class Operation(IntEnum):
     PROGRAM_PULSE = 9
     """Pulse given by hand through `Crossbar.program`."""
     PROGRAM_LINE = 10
-    """Charging the bit line for one pulse of whatever kind: n_rows C V²."""
+    """Charging both lines for one pulse of whatever kind: (n_rows + n_columns) C V²."""
 
     @property
     def label(self) -> str:

@@ -7,7 +7,6 @@ same pass.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -101,13 +100,17 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
         pixels, work.words, work.random_bytes, work.spiked, work.rows, streams.spikes
     )
     sum_rows(array.g, work.rows, n_active, work.currents)
-    if pulse.read_sigma > 0:
-        sigma = np.float32(pulse.read_sigma * math.sqrt(n_active))
-        add_noise(work.currents, sigma, array.normals, next_word(streams.reads))
+    per_cell = 0.0
     if array.spared.shape[0] > 0:
+        per_cell = neurons.g_mid
         sum_rows(array.spared, work.rows, n_active, work.spared)
         for k in range(work.currents.size):
             work.currents[k] += work.spared[k]
+    if pulse.read_sigma > 0:
+        add_noise(
+            work.currents, pulse.read_sigma, n_active, work.spared, per_cell, array.normals,
+            next_word(streams.reads),
+        )  # fmt: skip
     offset = np.float32(n_active * neurons.g_mid)
     largest = to_potentials(work.currents, offset, neurons.gain, neurons.bias)
     exponentials(work.currents, largest, work.exponent_bits, work.power_of_two)

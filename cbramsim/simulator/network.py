@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ class NetworkConfig(Parameters):
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
-    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.55
+    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.5
     """Standard deviation of the weights before training and clipping."""
     stdp: StdpRule = StdpRule()
     """The learning rule."""
@@ -118,26 +118,50 @@ class SpikingNetwork:
         float64[neurons, classes] or None, responses to the labelled images, by class.
     labels_used
         Number of labels that named the neurons.
+    passes, position
+        Complete passes over the training images, and images seen of the current one.
+    pass_images
+        Number and checksum of the images of the current pass.
     """
 
-    def __init__(self, config: NetworkConfig | None = None, **changes: Any) -> None:
+    passes: int
+    position: int
+    pass_images: tuple[int, int]
+
+    def __init__(
+        self,
+        config: NetworkConfig | None = None,
+        *,
+        device: Device | str | None = None,
+        periphery: Periphery | str | None = None,
+        **changes: Any,
+    ) -> None:
         """Build an untrained network; the array is drawn when the first images are seen.
 
         Parameters
         ----------
         config
             The parameters; the reference system by default.
+        device, periphery
+            A preset's name, a TOML file, or an object of your own to use instead of what `config`
+            names.
         **changes
-            Fields of `NetworkConfig` to change.
+            Further fields of `NetworkConfig` to change.
 
         Raises
         ------
         ParameterError
             If a parameter is unknown or outside its range.
         """
+        if isinstance(device, str):
+            changes["device"] = device
+        if isinstance(periphery, str):
+            changes["periphery"] = periphery
         self.config = (config or NetworkConfig()).replace(**changes)
-        self.device = Device.load(self.config.device)
-        self.periphery = Periphery.load(self.config.periphery)
+        self.device = device if isinstance(device, Device) else Device.load(self.config.device)
+        self.periphery = (
+            periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
+        )
         self.pixels: NDArray[np.int64] | None = None
 
     # ---- learning ------------------------------------------------------------------------------
@@ -161,7 +185,7 @@ class SpikingNetwork:
         epochs
             Passes over the images, each in its own random order.
         callback
-            Called after each step of some 200 images. Ctrl-C is raised between steps only, so
+            Called after each step of 200 images. Ctrl-C is raised between steps only, so
             that the network is whole and can go on.
         """
         self.pixels = None
@@ -197,6 +221,8 @@ class SpikingNetwork:
         epochs, callback
             As in `fit`.
         """
+        if self.position and self._fingerprint(inputs) != self.pass_images:
+            raise DataError("resume: these are not the images of the interrupted pass")
         while self.passes < epochs:
             self._one_pass(inputs, callback)
         return self
@@ -204,12 +230,24 @@ class SpikingNetwork:
     def partial_fit(
         self, X: ArrayLike, y: None = None, *, callback: Callable[[Step], None] | None = None
     ) -> Self:
-        """Learn from one more pass over some images, without forgetting the earlier ones."""
-        self._one_pass(self.prepare(X), callback)
+        """Learn from one more pass over some images, without forgetting the earlier ones.
+
+        An interrupted pass over the same images is completed; one over others is given up.
+        """
+        inputs = self.prepare(X)
+        if self.position and self._fingerprint(inputs) != self.pass_images:
+            self.passes, self.position = self.passes + 1, 0
+        self._one_pass(inputs, callback)
         return self
+
+    @staticmethod
+    def _fingerprint(inputs: NDArray[np.uint8]) -> tuple[int, int]:
+        """Return number and CRC-32 of the images of a pass."""
+        return len(inputs), zlib.crc32(inputs.data)
 
     def _begin(self, images: NDArray[np.uint8]) -> None:
         """Choose the pixels, draw the array, and forget everything else."""
+        self.image_pixels = images.shape[1]
         self.pixels = most_active_pixels(images, self.config.inputs)
         self.activity = images[:, self.pixels].mean(axis=0, dtype=np.float64) / 256
         self._build()
@@ -240,6 +278,7 @@ class SpikingNetwork:
         self.pruner = Pruner(self.config.pruning, self.crossbar, self.activity)
         self.passes = 0
         self.position = 0
+        self.pass_images = (0, 0)
         self.images_seen = 0
         self.class_counts: NDArray[np.float64] | None = None
         self.labels_used = 0
@@ -252,6 +291,7 @@ class SpikingNetwork:
     def _one_pass(self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
         order = generator(self.config.seed, "order", self.passes).permutation(len(images))
+        self.pass_images = self._fingerprint(images)
         with _interrupt_between_steps() as check_interrupt:
             while self.position < len(order):
                 chosen = order[self.position : self.position + IMAGES_PER_STEP]
@@ -268,7 +308,6 @@ class SpikingNetwork:
     def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
         config, crossbar = self.config, self.crossbar
-        self.crossbar.phase = "train"
         account = self.ledger.account("train")
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         train(
@@ -281,7 +320,9 @@ class SpikingNetwork:
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
         self.images_seen += len(chosen)
+        crossbar.phase = "train"
         self.pruner.update(crossbar, self.spike_counts)
+        crossbar.phase = "use"
         self._price_events(account)
         return winners
 
@@ -415,14 +456,15 @@ class SpikingNetwork:
         Raises
         ------
         DataError
-            If the images are not grey levels, or have too few pixels for this network.
+            If the images are not grey levels, or not of the size that this network has learned.
         """
         images = _checked_images(X)
-        assert self.pixels is not None
-        if images.shape[1] <= self.pixels.max():
+        if self.pixels is None:
+            raise ParameterError("SpikingNetwork: fit comes first")
+        if images.shape[1] != self.image_pixels:
             raise DataError(
-                f"images have {images.shape[1]} pixels; this network reads pixel "
-                f"{self.pixels.max()}"
+                f"images must have {self.image_pixels} pixels, as those this network has learned "
+                f"(got {images.shape[1]})"
             )
         return np.ascontiguousarray(images[:, self.pixels])
 
@@ -438,6 +480,8 @@ class SpikingNetwork:
         **extra
             Further arrays to keep with it.
         """
+        if self.pixels is None:
+            raise ParameterError("SpikingNetwork.save: fit comes first")
         state = self.crossbar.state
         arrays: dict[str, Any] = {
             "version": STATE_VERSION,
@@ -446,6 +490,7 @@ class SpikingNetwork:
             "periphery": self.periphery.model_dump_json(),
             "pixels": self.pixels,
             "activity": self.activity,
+            "image_pixels": self.image_pixels,
             "conductance": state.g,
             "cells": state.cells,
             "inhibited": state.inhibited,
@@ -458,7 +503,9 @@ class SpikingNetwork:
             "mature": self.pruner.mature,
             "seen_weights": self.pruner.seen_weights,
             "seen_spikes": self.pruner.seen_spikes,
+            "missed": self.pruner.missed,
             "progress": np.array([self.passes, self.position, self.images_seen]),
+            "pass_images": np.array(self.pass_images),
             "labels_used": self.labels_used,
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
@@ -477,35 +524,72 @@ class SpikingNetwork:
         """
         arrays = read_state(path)
         try:
-            network = cls(NetworkConfig(**json.loads(str(arrays["config"]))))
-            network.device = Device(**json.loads(str(arrays["device"])))
-            network.periphery = Periphery(**json.loads(str(arrays["periphery"])))
+            network = cls(
+                NetworkConfig(**json.loads(str(arrays["config"]))),
+                device=Device(**json.loads(str(arrays["device"]))),
+                periphery=Periphery(**json.loads(str(arrays["periphery"]))),
+            )
             network._restore(arrays)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, IndexError) as error:
             raise DataError(f"state file {path}: {error}") from None
         return network
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        self.pixels, self.activity = arrays["pixels"], arrays["activity"]
+        self.image_pixels = int(arrays["image_pixels"])
+        self.pixels = arrays["pixels"].astype(np.int64)
+        if not (
+            self.pixels.size and 0 <= self.pixels.min() <= self.pixels.max() < self.image_pixels
+        ):
+            raise ValueError(f"pixels must be >= 0 and < {self.image_pixels}")
+        self.activity = np.zeros(self.pixels.size)
+        _copy(self.activity, arrays, "activity")
         self._build()
-        crossbar = self.crossbar
-        if (shape := arrays["conductance"].shape) != crossbar.shape:
-            raise ValueError(f"conductance must have shape {crossbar.shape} (got {shape})")
-        crossbar.restore(
-            arrays["conductance"], arrays["cells"], arrays["inhibited"], arrays["connected"],
-            arrays["row_sum"],
-        )  # fmt: skip
-        self.bias[:] = arrays["bias"]
-        self.spike_counts[:] = arrays["spike_counts"]
-        for mine, saved in zip(self.streams, arrays["streams"], strict=True):
+        self._restore_crossbar(arrays)
+        _copy(self.bias, arrays, "bias")
+        _copy(self.spike_counts, arrays, "spike_counts")
+        streams = np.array(self.streams)
+        _copy(streams, arrays, "streams")
+        for mine, saved in zip(self.streams, streams, strict=True):
             mine[:] = saved
         for name in ("pruned", "mature", "seen_weights", "seen_spikes"):
-            getattr(self.pruner, name)[:] = arrays[name]
+            _copy(getattr(self.pruner, name), arrays, name)
+        self.pruner.missed = int(arrays["missed"])
         self.passes, self.position, self.images_seen = (int(n) for n in arrays["progress"])
+        if min(self.passes, self.position, self.images_seen) < 0:
+            raise ValueError("progress must be >= 0")
+        size, checksum = (int(n) for n in arrays["pass_images"])
+        self.pass_images = (size, checksum)
         self.labels_used = int(arrays["labels_used"])
-        self.class_counts = arrays["class_counts"] if arrays["class_counts"].size else None
+        if (counts := arrays["class_counts"]).size:
+            self.class_counts = np.zeros((self.config.neurons, counts.shape[-1]))
+            _copy(self.class_counts, arrays, "class_counts")
         for phase, account in EnergyLedger.from_arrays(arrays).accounts():
             self.ledger.add_account(phase, account)
+
+    def _restore_crossbar(self, arrays: dict[str, NDArray[Any]]) -> None:
+        state = self.crossbar.state
+        connected = np.ones(self.crossbar.shape, np.bool_)
+        fields = {
+            "conductance": state.g.copy(), "cells": state.cells.copy(),
+            "inhibited": state.inhibited.copy(), "connected": connected,
+            "row_sum": state.row_sum.copy(),
+        }  # fmt: skip
+        for name, array in fields.items():
+            _copy(array, arrays, name)
+        self.crossbar.restore(**fields)  # type: ignore[arg-type]
+
+
+def _copy(target: NDArray[Any], arrays: dict[str, NDArray[Any]], name: str) -> None:
+    """Copy a saved array into `target`, after a check of its shape, type and values."""
+    saved = arrays[name]
+    if saved.shape != target.shape or saved.dtype != target.dtype:
+        raise ValueError(
+            f"{name} must have shape {target.shape} and type {target.dtype} "
+            f"(got {saved.shape}, {saved.dtype})"
+        )
+    if not np.isfinite(saved).all():
+        raise ValueError(f"{name} must be finite")
+    target[:] = saved
 
 
 def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
@@ -519,10 +603,10 @@ def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        version = int(arrays.get("version", -1))
+    except Exception as error:  # a damaged file fails in many ways, all of which mean the same
         reason = "no such file" if isinstance(error, FileNotFoundError) else "damaged, or no state"
         raise DataError(f"state file {path}: {reason}") from None
-    version = int(arrays.get("version", -1))
     if version != STATE_VERSION:
         raise DataError(
             f"state file {path}: version must be {STATE_VERSION} (got "

@@ -16,11 +16,11 @@ class Periphery(SourcedParameters):
 
     catalog_package: ClassVar[str] = "cbramsim.simulator"
 
-    e_word_line: Annotated[float, Field(ge=0), Joule]
+    e_word_line: Annotated[float, Field(ge=0, le=1), Joule]
     """Driver of one word line, per activation, J; charging the line comes on top."""
-    e_sense: Annotated[float, Field(ge=0), Joule]
+    e_sense: Annotated[float, Field(ge=0, le=1), Joule]
     """One decision of a sense amplifier, J; the current through the cell comes on top."""
-    e_neuron: Annotated[float, Field(ge=0), Joule]
+    e_neuron: Annotated[float, Field(ge=0, le=1), Joule]
     """One neuron taking part in one competition, J."""
-    e_spike: Annotated[float, Field(ge=0), Joule]
+    e_spike: Annotated[float, Field(ge=0, le=1), Joule]
     """One output spike, J."""

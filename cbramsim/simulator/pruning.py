@@ -69,6 +69,9 @@ class Pruner:
         bool[columns, rows], the cells pruned so far.
     mature
         bool[columns], the neurons that have been judged mature, and pruned.
+    missed
+        Cells that could not be brought to their value within the budget of pulses; they are held
+        where they ended.
     """
 
     def __init__(self, policy: Pruning, crossbar: Crossbar, activity: NDArray[np.float64]) -> None:
@@ -77,6 +80,7 @@ class Pruner:
         self.activity = activity
         self.pruned = np.zeros((columns, rows), np.bool_)
         self.mature = np.zeros(columns, np.bool_)
+        self.missed = 0
         self.seen_weights = crossbar.weights.T.copy()
         self.seen_spikes = np.zeros(columns, np.int64)
 
@@ -164,7 +168,7 @@ class Pruner:
         if self.policy.value != "freeze" and rows.size:
             held = self._held_weight(_column_weights(crossbar, column)[rows])
             target = crossbar.device.g_min + 0.5 * (held + 1) * crossbar.device.g_range
-            crossbar.program_to(column, rows, target, Operation.PRUNE_SET_PULSE)
+            self.missed += crossbar.program_to(column, rows, target, Operation.PRUNE_SET_PULSE)
         crossbar.inhibit(column, rows)
 
 

@@ -16,8 +16,8 @@ There are two ways to carry it out, with one interface:
 * *device pulses*: the rule asks, the device answers. The controller senses a cell, looks up how
   many pulses of the nominal device would make the wanted change,
   :math:`q = |\Delta w| / \text{step}`, and gives :math:`\lfloor q + U \rfloor` pulses, U uniform
-  in [0, 1): right on average also when the device's step is much larger than the wanted change
-  (stochastic programming).
+  in [0, 1) on a grid of 2^-16: right on average also when the device's step is much larger than
+  the wanted change (stochastic programming).
 """
 
 from __future__ import annotations
@@ -30,13 +30,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.pulses import pulse_energy
+from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.kernels import kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
-from cbramsim.simulator.crossbar import (
-    program_cells,
-    store_conductance,
-)
+from cbramsim.simulator.crossbar import SENSED_BITS, program_cells, store_conductance
 from cbramsim.simulator.energy import Operation
 from cbramsim.validation import Parameters
 
@@ -45,14 +42,16 @@ LTD_PULSE = int(Operation.LTD_PULSE)
 SENSE_READ = int(Operation.SENSE_READ)
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 
-SENSED_STATES = 256
-"""States that the sense amplifier tells apart: eight bits."""
+SENSED_STATES = 1 << SENSED_BITS
+"""States that the sense amplifier tells apart."""
+MAX_TRAIN = 256
+"""Most pulses that one update gives a cell, whatever the rule asks for."""
 
 
 class StdpRule(Parameters):
     """Constants of the rule, per output spike and in units of the weight, which spans [-1, 1]."""
 
-    ltp: Annotated[float, Field(gt=0, le=2)] = 0.075
+    ltp: Annotated[float, Field(gt=0, le=2)] = 0.117
     """a: potentiation of a weight at the lower bound."""
     ltp_decay: Annotated[float, Field(ge=0, le=20)] = 2.7
     """b: how steeply potentiation falls with the weight."""
@@ -82,6 +81,8 @@ class RuleConstants(NamedTuple):
     """b, per siemens above `g_min`."""
     ltd: float
     """c, S."""
+    g_min: float
+    """Conductance of the weight -1, S."""
 
 
 class PulseTables(NamedTuple):
@@ -98,7 +99,12 @@ class PulseTables(NamedTuple):
 def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
     """Express `rule` in siemens: a weight of 2 spans the nominal window of `device`."""
     per_weight = 0.5 * device.g_range
-    return RuleConstants(rule.ltp * per_weight, rule.ltp_decay / per_weight, rule.ltd * per_weight)
+    return RuleConstants(
+        rule.ltp * per_weight,
+        rule.ltp_decay / per_weight,
+        rule.ltd * per_weight,
+        device.g_min,
+    )
 
 
 def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
@@ -114,7 +120,7 @@ def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
     down = -rule.depression(weight) / np.maximum(step_down, tiny)
     up = rule.potentiation(weight) / np.maximum(step_up, tiny)
     return PulseTables(
-        pulses=np.array([down, up], np.float32),
+        pulses=np.minimum([down, up], MAX_TRAIN).astype(np.float32),
         g_min=np.float32(device.g_min),
         states_per_siemens=np.float32(SENSED_STATES / device.g_range),
     )
@@ -214,10 +220,10 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
     for row in range(array.g.shape[0]):
         if array.inhibited[column, row]:
             continue
-        before = array.g_columns[column, row]
-        low, high = array.cells[column, row, 0], array.cells[column, row, 1]
+        before = np.float64(array.g_columns[column, row])
+        low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
         if spiked[row]:
-            change = rule.ltp * math.exp(-rule.ltp_decay * (before - low))
+            change = rule.ltp * math.exp(-rule.ltp_decay * (before - rule.g_min))
             operation, v2t, line = LTP_PULSE, pulse.v2t_set, costs.line_set
         else:
             change = -rule.ltd

@@ -7,7 +7,6 @@ random streams, and what `cbram benchmark` times it against: plain, vectorised N
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import numpy as np
@@ -99,8 +98,8 @@ class NumpyTwin:
         self.g = state.g.copy()
         self.cells = state.cells.copy()
         self.inhibited = state.inhibited.copy()
-        self.spared = np.where(network.crossbar.connected, 0, self.device.g_mid).astype(np.float32)
-        self.any_spared = bool(self.spared.any())
+        self.connected = network.crossbar.connected.astype(np.float32)
+        self.any_open = not self.connected.all()
         self.n_connected = network.crossbar.connected.sum(axis=1)
         self.row_sum = self.g.sum(axis=1, dtype=np.float64)
         self.bias = network.bias.astype(np.float64)
@@ -123,12 +122,10 @@ class NumpyTwin:
     def potentials(self, spiked: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return u = b + beta sum(w y), float64[neurons], with read noise."""
         y = spiked.astype(np.float32)
-        n = int(spiked.sum())
-        summed = (y @ self.g).astype(np.float64) - n * self.device.g_mid
-        if self.any_spared:
-            summed += y @ self.spared
+        connected = y @ self.connected if self.any_open else y.sum()
+        summed = (y @ self.g).astype(np.float64) - connected * self.device.g_mid
         if self.pulse.read_sigma:
-            sigma = self.pulse.read_sigma * math.sqrt(n)
+            sigma = self.pulse.read_sigma * np.sqrt(connected)
             summed += sigma * self.draws.read_normals(summed.size)
         gain = 2 * self.competition.sharpness / self.device.g_range
         return self.bias + gain * summed

@@ -62,7 +62,7 @@ def test_without_variability_keeps_the_rest() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"g_min": -1.0}, "Device.g_min: must be a number > 0 (got -1.0)"),
+        ({"g_min": -1.0}, "Device.g_min: must be a number > 0 and <= 1 (got -1.0)"),
         ({"g_min": 1.0}, "g_max must be above g_min"),
         ({"r_up": 1.5}, "Device.r_up: must be a number > 0 and <= 1 (got 1.5)"),
         ({"step_c2c": float("nan")}, "Device.step_c2c: must be a number >= 0 and <= 2 (got nan)"),
@@ -84,7 +84,11 @@ def test_impossible_values_are_refused(changes: dict, message: str) -> None:
         ("[g_min]", "[g_mni]", "Device.g_mni: unknown key in my.toml (did you mean 'g_min'?)"),
         ('unit = "uS"', 'unit = "uV"', "Device.g_min.unit: must be S, with or without a prefix"),
         ("value = 2.32", "value = -2.32", "Device.g_min: must be a number > 0"),
-        ("value = 2.32", 'value = "low"', "Device.g_min: must be a number > 0 (got 'low')"),
+        (
+            "value = 2.32",
+            'value = "low"',
+            "Device.g_min: must be a number > 0 and <= 1 (got 'low')",
+        ),
         ("value = 2.32", "valu = 2.32", "Device.g_min: must be a table of value, unit"),
         (
             'evidence = "assumed"',

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from cbramsim.errors import CbramError
 from cbramsim.kernels import compiled_loop
 from cbramsim.rng import generator
-from cbramsim.simulator.crossbar import sum_rows
+from cbramsim.simulator.array import sum_rows
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import IMAGES_PER_STEP, SpikingNetwork

@@ -18,7 +18,8 @@ from cbramsim.experiments import run_folder
 from cbramsim.experiments.learning_curve import LearningCurve
 from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
 from cbramsim.simulator.datasets import Dataset, load_dataset
-from cbramsim.simulator.network import NetworkConfig, SpikingNetwork, Step, read_state
+from cbramsim.simulator.network import NetworkConfig, SpikingNetwork, Step
+from cbramsim.simulator.state_file import read_state
 from cbramsim.units import in_prefixed
 
 SAVE_EVERY = 20.0

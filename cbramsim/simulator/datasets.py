@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.errors import DataError
 
@@ -112,6 +112,29 @@ def read_idx(path: str | Path, dimensions: int | None = None) -> NDArray[np.uint
     if 0 in shape:
         raise DataError(f"{path}: is empty")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def checked_images(X: ArrayLike) -> NDArray[np.uint8]:
+    """Return images as uint8[images, pixels]."""
+    images = np.asarray(X)
+    if images.dtype != np.uint8:
+        raise DataError(f"images must be uint8 grey levels 0..255 (got {images.dtype})")
+    if images.ndim not in (2, 3) or 0 in images.shape:
+        raise DataError(
+            f"images must have the shape [images, height, width] or [images, pixels] "
+            f"(got {images.shape})"
+        )
+    return images.reshape(len(images), -1)
+
+
+def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Return the labels of `count` images as int64[images]."""
+    labels = np.asarray(y)
+    if labels.shape != (count,):
+        raise DataError(f"labels must be one per image, {count} (got shape {labels.shape})")
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise DataError("labels must be whole numbers, 0 or above")
+    return labels.astype(np.int64)
 
 
 def _find_files(folder: Path) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cbramsim.kernels import compiled_loop, inlined, kernel
 from cbramsim.rng import State, next_word
-from cbramsim.simulator.crossbar import add_noise, sum_rows
+from cbramsim.simulator.array import add_noise, sum_rows
 from cbramsim.simulator.encoding import draw_spikes
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.neurons import BLOCK, block_sums, draw_winner, exponentials, to_potentials

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -19,15 +16,17 @@ from pydantic import Field
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import DataError, ParameterError
-from cbramsim.files import write_atomically
+from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.datasets import checked_images, checked_labels
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.loop import Neurons, Streams, respond, scratch, train
 from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner, Pruning
+from cbramsim.simulator.state_file import copy_checked, read_state, write_state
 from cbramsim.simulator.stdp import StdpRule, pulse_tables, rule_constants
 from cbramsim.validation import Parameters
 
@@ -38,7 +37,6 @@ IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
 IMAGES_PER_BATCH = 500
 """Images that one worker takes at a time for labelling and recognition."""
-STATE_VERSION = 1
 
 
 class NetworkConfig(Parameters):
@@ -202,7 +200,7 @@ class SpikingNetwork:
             Accepted by `resume` in place of whole images, to save memory.
         """
         if self.pixels is None:
-            self._begin(_checked_images(X))
+            self._begin(checked_images(X))
         return self.select_pixels(X)
 
     def resume(
@@ -292,7 +290,7 @@ class SpikingNetwork:
         """Present all images once, from `position` on, in the random order of this pass."""
         order = generator(self.config.seed, "order", self.passes).permutation(len(images))
         self.pass_images = self._fingerprint(images)
-        with _interrupt_between_steps() as check_interrupt:
+        with held_back_interrupts() as check_interrupt:
             while self.position < len(order):
                 chosen = order[self.position : self.position + IMAGES_PER_STEP]
                 winners = self.learn_from(images, chosen)
@@ -357,7 +355,7 @@ class SpikingNetwork:
         y
             int[images], their classes, 0 or above.
         """
-        labels = _checked_labels(y, len(_checked_images(X)))
+        labels = checked_labels(y, len(checked_images(X)))
         counts = np.zeros((self.config.neurons, int(labels.max()) + 1))
         start = 0
         for responses in self.responses(X, phase="label"):
@@ -397,7 +395,7 @@ class SpikingNetwork:
 
     def score(self, X: ArrayLike, y: ArrayLike, vote: Vote = "profile") -> float:
         """Return the fraction of images that `predict` classifies correctly."""
-        labels = _checked_labels(y, len(_checked_images(X)))
+        labels = checked_labels(y, len(checked_images(X)))
         return float((self.predict(X, vote) == labels).mean())
 
     def class_profiles(self) -> NDArray[np.float64]:
@@ -458,7 +456,7 @@ class SpikingNetwork:
         DataError
             If the images are not grey levels, or not of the size that this network has learned.
         """
-        images = _checked_images(X)
+        images = checked_images(X)
         if self.pixels is None:
             raise ParameterError("SpikingNetwork: fit comes first")
         if images.shape[1] != self.image_pixels:
@@ -484,7 +482,6 @@ class SpikingNetwork:
             raise ParameterError("SpikingNetwork.save: fit comes first")
         state = self.crossbar.state
         arrays: dict[str, Any] = {
-            "version": STATE_VERSION,
             "config": self.config.model_dump_json(),
             "device": self.device.model_dump_json(),
             "periphery": self.periphery.model_dump_json(),
@@ -511,7 +508,7 @@ class SpikingNetwork:
         }
         arrays |= self.ledger.to_arrays()
         arrays |= {f"extra_{name}": value for name, value in extra.items()}
-        write_atomically(Path(path), lambda file: np.savez(file, **arrays))
+        write_state(path, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -542,17 +539,17 @@ class SpikingNetwork:
         ):
             raise ValueError(f"pixels must be >= 0 and < {self.image_pixels}")
         self.activity = np.zeros(self.pixels.size)
-        _copy(self.activity, arrays, "activity")
+        copy_checked(self.activity, arrays, "activity")
         self._build()
         self._restore_crossbar(arrays)
-        _copy(self.bias, arrays, "bias")
-        _copy(self.spike_counts, arrays, "spike_counts")
+        copy_checked(self.bias, arrays, "bias")
+        copy_checked(self.spike_counts, arrays, "spike_counts")
         streams = np.array(self.streams)
-        _copy(streams, arrays, "streams")
+        copy_checked(streams, arrays, "streams")
         for mine, saved in zip(self.streams, streams, strict=True):
             mine[:] = saved
         for name in ("pruned", "mature", "seen_weights", "seen_spikes"):
-            _copy(getattr(self.pruner, name), arrays, name)
+            copy_checked(getattr(self.pruner, name), arrays, name)
         self.pruner.missed = int(arrays["missed"])
         self.passes, self.position, self.images_seen = (int(n) for n in arrays["progress"])
         if min(self.passes, self.position, self.images_seen) < 0:
@@ -562,7 +559,7 @@ class SpikingNetwork:
         self.labels_used = int(arrays["labels_used"])
         if (counts := arrays["class_counts"]).size:
             self.class_counts = np.zeros((self.config.neurons, counts.shape[-1]))
-            _copy(self.class_counts, arrays, "class_counts")
+            copy_checked(self.class_counts, arrays, "class_counts")
         for phase, account in EnergyLedger.from_arrays(arrays).accounts():
             self.ledger.add_account(phase, account)
 
@@ -575,82 +572,5 @@ class SpikingNetwork:
             "row_sum": state.row_sum.copy(),
         }  # fmt: skip
         for name, array in fields.items():
-            _copy(array, arrays, name)
+            copy_checked(array, arrays, name)
         self.crossbar.restore(**fields)  # type: ignore[arg-type]
-
-
-def _copy(target: NDArray[Any], arrays: dict[str, NDArray[Any]], name: str) -> None:
-    """Copy a saved array into `target`, after a check of its shape, type and values."""
-    saved = arrays[name]
-    if saved.shape != target.shape or saved.dtype != target.dtype:
-        raise ValueError(
-            f"{name} must have shape {target.shape} and type {target.dtype} "
-            f"(got {saved.shape}, {saved.dtype})"
-        )
-    if not np.isfinite(saved).all():
-        raise ValueError(f"{name} must be finite")
-    target[:] = saved
-
-
-def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of a state file.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged or of another version.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        version = int(arrays.get("version", -1))
-    except Exception as error:  # a damaged file fails in many ways, all of which mean the same
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "damaged, or no state"
-        raise DataError(f"state file {path}: {reason}") from None
-    if version != STATE_VERSION:
-        raise DataError(
-            f"state file {path}: version must be {STATE_VERSION} (got "
-            f"{'none' if version < 0 else version})"
-        )
-    return arrays
-
-
-def _checked_images(X: ArrayLike) -> NDArray[np.uint8]:
-    """Return images as uint8[images, pixels]."""
-    images = np.asarray(X)
-    if images.dtype != np.uint8:
-        raise DataError(f"images must be uint8 grey levels 0..255 (got {images.dtype})")
-    if images.ndim not in (2, 3) or 0 in images.shape:
-        raise DataError(
-            f"images must have the shape [images, height, width] or [images, pixels] "
-            f"(got {images.shape})"
-        )
-    return images.reshape(len(images), -1)
-
-
-def _checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
-    labels = np.asarray(y)
-    if labels.shape != (count,):
-        raise DataError(f"labels must be one per image, {count} (got shape {labels.shape})")
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise DataError("labels must be whole numbers, 0 or above")
-    return labels.astype(np.int64)
-
-
-@contextmanager
-def _interrupt_between_steps() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back until the yielded function is called, which then raises it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    pending = threading.Event()
-    previous = signal.signal(signal.SIGINT, lambda *_: pending.set())
-
-    def check() -> None:
-        if pending.is_set():
-            raise KeyboardInterrupt
-
-    try:
-        yield check
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -33,7 +33,7 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.kernels import kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
-from cbramsim.simulator.crossbar import SENSED_BITS, program_cells, store_conductance
+from cbramsim.simulator.array import SENSED_BITS, program_cells, store_conductance
 from cbramsim.simulator.energy import Operation
 from cbramsim.validation import Parameters
 

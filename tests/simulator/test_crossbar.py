@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import ParameterError
-from cbramsim.simulator.crossbar import Crossbar, sum_rows
+from cbramsim.simulator.array import sum_rows
+from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.periphery import Periphery
 

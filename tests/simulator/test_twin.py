@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cbramsim.rng import stream
-from cbramsim.simulator.crossbar import ProgramCosts
+from cbramsim.simulator.array import ProgramCosts
 from cbramsim.simulator.datasets import Dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork

@@ -1,0 +1,204 @@
+"""The cells of an array as compiled loops see them, and the kernels that read and program them.
+
+The equations are in the docstrings of `cbramsim.simulator.crossbar` and `cbramsim.devices.device`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.devices.pulses import G_HIGH, G_LOW, R_DOWN, R_UP, pulse_energy, pulsed
+from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
+from cbramsim.rng import NORMAL_MASK, next_word, normal_of
+from cbramsim.simulator.energy import Operation
+
+SENSED_BITS = 8
+"""Resolution with which a cell is sensed before it is programmed (assumed)."""
+PROGRAM_LINE = int(Operation.PROGRAM_LINE)
+SENSE_READ = int(Operation.SENSE_READ)
+
+
+class ArrayState(NamedTuple):
+    """The cells of an array as compiled loops see them."""
+
+    g: NDArray[np.float32]
+    """Conductances, float32[rows, columns], S: a row is contiguous, for rows are read."""
+    g_columns: NDArray[np.float32]
+    """The same conductances, float32[columns, rows]: a column is contiguous, for it is columns that
+    are programmed. Whatever changes a cell writes both."""
+    cells: NDArray[np.float32]
+    """Each cell's own window and steps, float32[columns, rows, 4], see `draw_population`."""
+    inhibited: NDArray[np.bool_]
+    """Cells that get no more pulses, bool[columns, rows]."""
+    spared: NDArray[np.float32]
+    """Reference conductance that a disconnected cell takes out of its column's comparison, S:
+    float32[rows, columns], or no rows while every cell is connected."""
+    row_sum: NDArray[np.float64]
+    """Sum of `g` over each row, kept in step with every pulse, float64[rows], S."""
+    n_connected: NDArray[np.int64]
+    """Connected cells of each row, int64[rows]."""
+    normals: NDArray[np.float32]
+    """Standard-normal numbers to draw from, see `normal_table`."""
+
+
+class ProgramCosts(NamedTuple):
+    """Energies of programming that do not depend on the state of the cell, J."""
+
+    line_set: float
+    """Charging the lines for one set pulse."""
+    line_reset: float
+    """Charging the lines for one reset pulse."""
+    sense: float
+    """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
+
+
+@vector_kernel
+def sum_rows(g, rows, n_active, out):  # type: ignore[no-untyped-def]
+    """Add up the rows of `g` at the first `n_active` of `rows` into `out`, float32[columns].
+
+    The in-memory product with a vector of spikes: eight rows at a time, so that a sum is loaded
+    and stored once for eight additions.
+    """
+    columns = out.size
+    for k in range(columns):
+        out[k] = np.float32(0)
+    r = 0
+    while r + 8 <= n_active:
+        a, b, c, d = g[rows[r]], g[rows[r + 1]], g[rows[r + 2]], g[rows[r + 3]]
+        e, f, h, i = g[rows[r + 4]], g[rows[r + 5]], g[rows[r + 6]], g[rows[r + 7]]
+        for k in range(columns):
+            out[k] += ((a[k] + b[k]) + (c[k] + d[k])) + ((e[k] + f[k]) + (h[k] + i[k]))
+        r += 8
+    while r < n_active:
+        a = g[rows[r]]
+        for k in range(columns):
+            out[k] += a[k]
+        r += 1
+
+
+@inlined
+def add_noise(out, sigma, n_active, spared, per_cell, normals, word):  # type: ignore[no-untyped-def]
+    """Add the read noise of the open cells to each of `out`, by one random draw.
+
+    Each of a bit line's `n_active` cells has the standard deviation `sigma`, less those that are
+    disconnected: ``spared / per_cell``, if `per_cell` is above 0.
+
+    The draw is an offset into the table of normal numbers: neighbours in the table are
+    independent, so the numbers of one read are.
+    """
+    offset = np.int64(word & NORMAL_MASK)
+    if per_cell > 0:
+        for k in range(out.size):
+            cells = max(n_active - spared[k] / per_cell, 0.0)
+            out[k] += np.float32(sigma * math.sqrt(cells)) * normals[offset + k]
+    else:
+        total = np.float32(sigma * math.sqrt(n_active))
+        for k in range(out.size):
+            out[k] += total * normals[offset + k]
+
+
+@inlined
+def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
+    """Change one cell from `before` to `after`, in both layouts and in the sum of its row."""
+    array.g[row, column] = after
+    array.g_columns[column, row] = after
+    array.row_sum[row] += np.float64(after) - np.float64(before)
+
+
+@kernel
+def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
+    """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
+
+    Parameters
+    ----------
+    array, pulse, costs
+        `ArrayState`, `PulseConstants`, `ProgramCosts`.
+    column
+        The bit line.
+    rows, pulses, n
+        int[>= n], word lines, and pulses: set pulses if positive, reset pulses if negative.
+    if_set, if_reset
+        The `Operation` to book set and reset pulses as.
+    rng
+        State of the stream "pulses".
+    account
+        `Account` to book on.
+    """
+    sets, set_joules, resets, reset_joules = 0, 0.0, 0, 0.0
+    for j in range(n):
+        row = rows[j]
+        cell = array.cells[column, row]
+        is_set = pulses[j] > 0
+        fraction = cell[R_UP] if is_set else cell[R_DOWN]
+        asymptote = pulse.g_up_inf if is_set else pulse.g_down_inf
+        v2t = pulse.v2t_set if is_set else pulse.v2t_reset
+        first = array.g_columns[column, row]
+        before = first
+        joules = 0.0
+        for _ in range(abs(pulses[j])):
+            noise = pulse.step_sigma * normal_of(next_word(rng), array.normals)
+            after = pulsed(before, asymptote, fraction, noise, cell[G_LOW], cell[G_HIGH])
+            joules += pulse_energy(v2t, before, after)
+            before = after
+        store_conductance(array, column, row, first, before)
+        if is_set:
+            sets += pulses[j]
+            set_joules += joules
+        else:
+            resets -= pulses[j]
+            reset_joules += joules
+    account.counts[if_set] += sets
+    account.joules[if_set] += set_joules
+    account.counts[if_reset] += resets
+    account.joules[if_reset] += reset_joules
+    account.counts[PROGRAM_LINE] += sets + resets
+    account.joules[PROGRAM_LINE] += sets * costs.line_set + resets * costs.line_reset
+
+
+@compiled_loop
+def program_column(array, pulse, costs, column, rows, pulses, operation, rng, account):  # type: ignore[no-untyped-def]
+    """Give cells of one column their signed `pulses`; those that are inhibited get none."""
+    allowed = np.empty_like(pulses)
+    for r in range(rows.size):
+        allowed[r] = 0 if array.inhibited[column, rows[r]] else pulses[r]
+    program_cells(
+        array, pulse, costs, column, rows, allowed, rows.size, operation, operation, rng, account
+    )
+
+
+@compiled_loop
+def program_to(array, pulse, costs, column, rows, target, budget, operation, rng, account):  # type: ignore[no-untyped-def]
+    """Program and verify, see `Crossbar.program_to`; return how many cells were given up."""
+    one_row, one_pulse = np.empty(1, np.int64), np.empty(1, np.int64)
+    band = 2 * pulse.read_sigma
+    missed = 0
+    for r in range(rows.size):
+        row = rows[r]
+        if array.inhibited[column, row]:
+            continue
+        one_row[0] = row
+        given = 0
+        while True:
+            g = np.float64(array.g_columns[column, row])
+            account.counts[SENSE_READ] += 1
+            account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
+            seen = g + pulse.read_sigma * normal_of(next_word(rng), array.normals)
+            if target - seen > 0.5 * pulse.r_up * (pulse.g_up_inf - seen) + band:
+                one_pulse[0] = 1
+            elif seen - target > 0.5 * pulse.r_down * (seen - pulse.g_down_inf) + band:
+                one_pulse[0] = -1
+            else:
+                break
+            if given == budget:
+                missed += 1
+                break
+            given += 1
+            program_cells(
+                array, pulse, costs, column, one_row, one_pulse, 1, operation, operation, rng,
+                account,
+            )  # fmt: skip
+    return missed

@@ -42,7 +42,7 @@ def receptive_fields(
     ax.set_axis_off()
     ax.set_title(f"weights of the {len(order)} most active of {weights.shape[1]} neurons", size=9)
     figure.colorbar(image, ax=ax, label="weight", fraction=0.05)
-    _save(figure, out / "receptive_fields.png")
+    _save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 
 
 def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out: Path) -> None:
@@ -140,6 +140,6 @@ def _axes(width: float, height: float):  # type: ignore[no-untyped-def]
     return figure, ax
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path, dpi: int = 200) -> None:
     FigureCanvasAgg(figure)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=200))
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))

@@ -63,6 +63,8 @@ class Data:
                 f"training images used (got {held_back})"
             )
         learned = used - held_back
+        self.image_shape = data.train_images.shape[1:]
+        self.train_count = learned
         self.train_images = data.train_images[:learned]
         self.train_labels = data.train_labels[:learned]
         self.label_count = _limited("label_images", config.label_images, learned)
@@ -75,11 +77,15 @@ class Data:
             self.score_labels = data.test_labels[:tested]
         self.classes = _classes(data)
 
+    def drop_training_images(self) -> None:
+        """Free the memory of the training images once they are learned and labelled."""
+        self.train_images = self.train_images[:0].copy()
+
     def resolve(self, config: TrainConfig) -> TrainConfig:
         """Return `config` with the numbers of images filled in."""
         tested = {} if config.validation_images else {"test_images": len(self.score_images)}
         return config.replace(
-            train_images=len(self.train_images) + config.validation_images,
+            train_images=self.train_count + config.validation_images,
             label_images=self.label_count,
             **tested,
         )
@@ -163,10 +169,7 @@ class Run:
 
     def go(self) -> Run:
         """Train what is left to train, score, and write everything but the figures."""
-        images = self.network.prepare(self.data.train_images)
-        if self.initial is None:
-            self.initial = self.network.crossbar.conductance.copy()
-        self._train(images)
+        self._train(self.network.prepare(self.data.train_images))
         self._finish()
         return self
 
@@ -187,11 +190,12 @@ class Run:
 
     def _train(self, images: NDArray[np.uint8]) -> None:
         network, total = self.network, self.config.epochs * len(images)
+        if self.initial is None:
+            self.initial = network.crossbar.conductance.copy()
         clock = _Clock(self.seconds)
         bar = tqdm(
-            total=total, initial=network.images_seen,
-            unit=" images", desc="preparing kernels", disable=self.quiet,
-
+            total=total, initial=network.images_seen, unit=" images", desc="preparing kernels",
+            disable=self.quiet,
             mininterval=0.2 if sys.stderr.isatty() else 10, dynamic_ncols=True,
         )  # fmt: skip
 
@@ -235,6 +239,7 @@ class Run:
             network.ledger.clear(phase)
         count = data.label_count
         network.label(data.train_images[:count], data.train_labels[:count])
+        data.drop_training_images()
         found = network.recognise(data.score_images)
         self.save()
         self.predicted = found.profile
@@ -249,23 +254,23 @@ class Run:
 
         network, data = self.network, self.data
         assert self.initial is not None
-        figures.receptive_fields(network, data.train_images.shape[1:], self.out)
+        figures.receptive_fields(network, data.image_shape, self.out)
         figures.weight_histogram(network, self.initial, self.out)
         figures.energy(network.ledger, self.out)
-        figures.learning(self.curve.to_dict(), len(data.train_images), self.out)
+        figures.learning(self.curve.to_dict(), data.train_count, self.out)
         figures.confusion(data.score_labels, self.predicted, data.classes, self.out)
 
     def _metrics(self, profile: NDArray[np.int64], majority: NDArray[np.int64]) -> dict[str, Any]:
         config, network, truth = self.config, self.network, self.data.score_labels
         scored_on = "validation" if config.validation_images else "test"
         per_neuron = network.pruner.fraction_per_neuron
-        learned = config.epochs * len(self.data.train_images)
+        learned = config.epochs * self.data.train_count
         return {
             f"{scored_on}_accuracy": float((profile == truth).mean()),
             f"{scored_on}_accuracy_majority": float((majority == truth).mean()),
             f"{scored_on}_images": len(truth),
             "labels_used": network.labels_used,
-            "train_images": len(self.data.train_images),
+            "train_images": self.data.train_count,
             "epochs": config.epochs,
             "neurons": config.neurons,
             "inputs": network.crossbar.shape[0],

@@ -199,9 +199,15 @@ class SpikingNetwork:
         uint8[images, inputs]
             Accepted by `resume` in place of whole images, to save memory.
         """
-        if self.pixels is None:
-            self._begin(checked_images(X))
-        return self.select_pixels(X)
+        if self.pixels is not None:
+            return self.select_pixels(X)
+        images = checked_images(X)
+        self.image_pixels = images.shape[1]
+        self.pixels = most_active_pixels(images, self.config.inputs)
+        inputs = self.select_pixels(images)
+        self.activity = inputs.mean(axis=0, dtype=np.float64) / 256
+        self._begin()
+        return inputs
 
     def resume(
         self,
@@ -243,11 +249,8 @@ class SpikingNetwork:
         """Return number and CRC-32 of the images of a pass."""
         return len(inputs), zlib.crc32(inputs.data)
 
-    def _begin(self, images: NDArray[np.uint8]) -> None:
-        """Choose the pixels, draw the array, and forget everything else."""
-        self.image_pixels = images.shape[1]
-        self.pixels = most_active_pixels(images, self.config.inputs)
-        self.activity = images[:, self.pixels].mean(axis=0, dtype=np.float64) / 256
+    def _begin(self) -> None:
+        """Draw the array in its initial state."""
         self._build()
         rng = generator(self.config.seed, "initial state")
         self.crossbar.set_weights(
@@ -413,14 +416,15 @@ class SpikingNetwork:
         Batches are read on all cores; each has random streams of its own, so that the result does
         not depend on their number.
         """
-        images = self.select_pixels(X)
+        images = checked_images(X)
+        self.select_pixels(images[:1])  # refuse what does not fit before the work begins
         starts = range(0, len(images), IMAGES_PER_BATCH)
         workers = min(os.cpu_count() or 1, len(starts))
         with ThreadPoolExecutor(workers) as pool:
             jobs = (
                 pool.map(
                     lambda start: self._respond(
-                        images[start : start + IMAGES_PER_BATCH], phase, start
+                        self.select_pixels(images[start : start + IMAGES_PER_BATCH]), phase, start
                     ),
                     starts[group : group + 4 * workers],
                 )
@@ -464,7 +468,7 @@ class SpikingNetwork:
                 f"images must have {self.image_pixels} pixels, as those this network has learned "
                 f"(got {images.shape[1]})"
             )
-        return np.ascontiguousarray(images[:, self.pixels])
+        return np.take(images, self.pixels, axis=1)
 
     # ---- state ---------------------------------------------------------------------------------
 

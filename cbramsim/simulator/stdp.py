@@ -198,19 +198,22 @@ def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # 
     table
         float32[2, 256] of `PulseTables`.
     states, spiked, inhibited
-        int32, bool, bool[rows].
+        int32, bool, bool[rows]; the states are used up.
     shorts
         uint16[>= rows], random.
     chosen, pulses
         int32[rows + 1], overwritten: rows, and pulses (set pulses positive, reset negative).
     """
+    for row in range(states.size):
+        wanted = table[np.uint32(spiked[row]), np.uint32(states[row])]
+        whole = np.int32(wanted + np.float32(shorts[row]) * np.float32(2.0**-16))
+        sign = 2 * np.int32(spiked[row]) - 1
+        states[row] = whole * sign * (1 - np.int32(inhibited[row]))
     count = 0
     for row in range(states.size):
-        wanted = table[np.int64(spiked[row]), states[row]]
-        whole = np.int32(wanted + np.float32(shorts[row]) * np.float32(2.0**-16))
         chosen[count] = row
-        pulses[count] = whole if spiked[row] else -whole
-        count += (whole > 0) & (not inhibited[row])
+        pulses[count] = states[row]
+        count += states[row] != 0
     return count
 
 

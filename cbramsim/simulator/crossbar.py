@@ -302,9 +302,10 @@ class Crossbar:
         cell would count as less than the lowest weight, so its share of the reference is taken out
         of this column's comparison as well.
         """
-        self.inhibit(column, rows)
+        lines = self._checked_lines("disconnect", column, rows)
+        self.inhibit(column, lines)
         mask = np.zeros(self.shape, np.bool_)
-        mask[self._checked_lines("disconnect", column, rows), column] = True
+        mask[lines, column] = True
         self._take_out(mask)
         self._conductance_changed()
 

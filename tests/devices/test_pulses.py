@@ -95,3 +95,24 @@ def test_stuck_cells_do_not_move() -> None:
     moved = crossbar.conductance[:, 0] != before
     assert moved.mean() == pytest.approx(0.5, abs=0.05)
     assert (before == np.float32(device.g_max)).mean() == pytest.approx(0.2, abs=0.04)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_pulse_moves_a_cell_the_wrong_way(sign: int) -> None:
+    """Also when the asymptotes are the nominal bounds, and cells spread beyond them."""
+    tight = QUIET.replace(
+        g_up_inf=QUIET.g_max, g_down_inf=QUIET.g_min, g_min_d2d=0.2, g_max_d2d=0.2
+    )
+    crossbar = Crossbar(tight, (2000, 1), seed=1)
+    crossbar.set_conductance(np.full((2000, 1), tight.g_mid))
+    for _ in range(30):
+        before = crossbar.conductance.copy()
+        crossbar.program(0, np.arange(2000), sign)
+        assert (sign * (crossbar.conductance - before) >= 0).all()
+
+
+def test_the_length_of_a_full_train() -> None:
+    device = Device.load("subquantum-cbram")
+    assert device.pulses_up == pytest.approx(64, rel=0.01)
+    assert device.pulses_down == pytest.approx(64, rel=0.01)
+    assert QUIET.replace(g_up_inf=QUIET.g_max).pulses_up == np.inf

@@ -141,6 +141,17 @@ def test_resuming_a_finished_run_changes_nothing_and_may_train_longer(
     refused(cbram("train", "--resume", "--epochs", 1, "--out", out), "TrainConfig.epochs")
 
 
+def test_resuming_with_other_data_is_refused(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    subprocess.run(["cp", "-r", finished, out], check=True)
+    config = (out / "config.toml").read_text()
+    (out / "config.toml").write_text(config.replace("_images = 1200", "_images = 1100"))
+    refused(cbram("train", "--resume", "--out", out), "labels are not those")
+    (out / "config.toml").write_text(config.replace("seed = 0", "seed = 1"))
+    refused(cbram("train", "--resume", "--out", out), "of different runs")
+    assert (out / "metrics.json").read_bytes() == (finished / "metrics.json").read_bytes()
+
+
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     """In a process of its own, with a real signal."""
     out = tmp_path / "run"
@@ -260,6 +271,8 @@ def test_the_device_command_names_every_source() -> None:
         (["--config", "/nowhere.toml"], "/nowhere.toml: No such file"),
         (["--set", "validation_images=60000"], "TrainConfig.validation_images"),
         (["--nuerons", "5"], "No such option"),
+        (["--set", "competition.sharpness=1e300"], "TrainConfig.competition.sharpness: must be"),
+        (["--set", "seed=" + "9" * 5000], "TrainConfig.seed"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_written(
@@ -286,11 +299,12 @@ def test_force_overwrites(tmp_path: Path) -> None:
     out = tmp_path / "run"
     out.mkdir()
     (out / "metrics.json").write_text("old")
-    (out / "mine.txt").write_text("kept")
+    for mine in ("mine.txt", "holiday.png"):
+        (out / mine).write_text("kept")
     args = [*SMALL, *SETTINGS, "--epochs", "1", "--force", "--out", out]
     assert cbram("train", *args).exit_code == 0
     assert json.loads((out / "metrics.json").read_text())["epochs"] == 1
-    assert (out / "mine.txt").read_text() == "kept"
+    assert (out / "mine.txt").read_text() == (out / "holiday.png").read_text() == "kept"
 
 
 def test_bad_files_for_prediction_are_refused(finished: Path, tmp_path: Path) -> None:

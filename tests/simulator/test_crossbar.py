@@ -189,3 +189,47 @@ def test_lines_that_do_not_exist_are_refused() -> None:
         random_crossbar().program(0, [23], 1)
     with pytest.raises(ParameterError, match="finite"):
         random_crossbar().read(np.full(23, np.nan))
+
+
+def test_an_open_column_has_no_noise_and_half_a_column_half_the_variance() -> None:
+    crossbar = random_crossbar(QUIET.replace(read_c2c=0.05), (40, 3))
+    crossbar.disconnect(0, np.arange(40))
+    crossbar.disconnect(1, np.arange(20))
+    v = np.full((20_000, 40), 0.1)
+    currents = crossbar.read(v)
+    assert not currents[:, 0].any()
+    spread = currents.std(axis=0)
+    assert spread[1] / spread[2] == pytest.approx(np.sqrt(0.5), rel=0.03)
+
+
+@pytest.mark.parametrize("method", ["program", "program_to", "inhibit", "disconnect"])
+@pytest.mark.parametrize(
+    ("column", "rows"), [(-1, [0]), (11, [0]), (0, [23]), (0, [-1]), (0, [0.5])]
+)
+def test_no_method_touches_lines_that_do_not_exist(method: str, column: int, rows: list) -> None:
+    crossbar = random_crossbar()
+    more = {"program": (1,), "program_to": (1e-5,)}.get(method, ())
+    with pytest.raises(ParameterError, match=rf"Crossbar\.{method}: (rows|column) must be"):
+        getattr(crossbar, method)(column, rows, *more)
+
+
+@pytest.mark.parametrize("pulses", [1.5, np.nan, 10**9])
+def test_impossible_trains_are_refused(pulses: float) -> None:
+    with pytest.raises(ParameterError, match="pulses must be whole numbers"):
+        random_crossbar().program(0, [0], pulses)
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ParameterError, match="target must be finite"):
+        random_crossbar().program_to(0, [0], np.nan)
+    with pytest.raises(ParameterError, match="values must be finite"):
+        random_crossbar().set_weights(np.full((23, 11), np.nan))
+
+
+def test_verify_gives_up_on_cells_that_cannot_reach_the_target() -> None:
+    stuck = QUIET.replace(stuck_high=0.5)
+    budget = np.ceil(max(stuck.pulses_up, stuck.pulses_down))
+    crossbar = Crossbar(stuck, (200, 1), seed=0)
+    high = crossbar.conductance[:, 0] > stuck.g_mid
+    assert crossbar.program_to(0, np.arange(200), stuck.g_min) == high.sum() > 50
+    assert crossbar.ledger.count("use", Operation.PROGRAM_PULSE) == high.sum() * budget

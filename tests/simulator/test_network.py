@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cbramsim.devices.device import Device
 from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.simulator.datasets import Dataset
 from cbramsim.simulator.energy import Operation
@@ -222,6 +223,54 @@ def test_training_works_outside_the_main_thread(mnist: Dataset) -> None:
     assert network.passes == 1
 
 
+def test_a_device_of_ones_own(mnist: Dataset, tmp_path: Path) -> None:
+    """Also one from a file that has moved since."""
+    mine = Device.load("subquantum-cbram").replace(step_c2c=0.2)
+    images = mnist.train_images[:400]
+    network = SpikingNetwork(**SMALL, device=mine).fit(images, epochs=1)
+    assert network.crossbar.device.step_c2c == 0.2
+    usual = SpikingNetwork(**SMALL).fit(images, epochs=1)
+    assert (usual.crossbar.conductance != network.crossbar.conductance).any()
+    file = tmp_path / "mine.toml"
+    file.write_text(Device.catalog()["ideal"].read_text())
+    SpikingNetwork(**SMALL, device=str(file)).fit(images, epochs=1).save(tmp_path / "s.npz")
+    file.unlink()
+    assert SpikingNetwork.load(tmp_path / "s.npz").device.r_up == Device.load("ideal").r_up
+
+
+def interrupted(images: np.ndarray) -> SpikingNetwork:
+    def stop(_) -> None:
+        raise InterruptedError
+
+    network = SpikingNetwork(**SMALL)
+    with pytest.raises(InterruptedError):
+        network.fit(images, epochs=1, callback=stop)
+    return network
+
+
+def test_resuming_with_other_images_is_refused(mnist: Dataset) -> None:
+    network = interrupted(mnist.train_images[:900])
+    for others in (mnist.train_images[:500], mnist.train_images[900:1800]):
+        with pytest.raises(DataError, match="not the images of the interrupted pass"):
+            network.resume(network.prepare(others), epochs=1)
+
+
+def test_partial_fit_presents_all_of_other_images(mnist: Dataset) -> None:
+    network = interrupted(mnist.train_images[:900])
+    network.partial_fit(mnist.train_images[900:1050])
+    assert network.images_seen == 200 + 150
+    assert network.position == 0
+
+
+def test_reads_by_hand_are_not_booked_as_training(mnist: Dataset) -> None:
+    network = SpikingNetwork(**SMALL).fit(mnist.train_images[:400], epochs=1)
+    before = network.ledger.total("train")
+    network.crossbar.read(np.full(120, 0.1))
+    network.learn_from(network.prepare(mnist.train_images[:400]), np.arange(0))
+    assert network.ledger.total("train") == before
+    assert network.ledger.total("use") > 0
+
+
 # ---- bad input ---------------------------------------------------------------------------------
 
 
@@ -275,6 +324,10 @@ def test_wrong_labels_are_refused(mnist: Dataset) -> None:
 def test_predicting_before_labelling_is_refused(mnist: Dataset) -> None:
     with pytest.raises(ParameterError, match="fit and label come first"):
         SpikingNetwork(**SMALL).predict(mnist.test_images[:3])
+    with pytest.raises(ParameterError, match="fit comes first"):
+        SpikingNetwork(**SMALL).label(mnist.test_images[:3], mnist.test_labels[:3])
+    with pytest.raises(ParameterError, match="fit comes first"):
+        SpikingNetwork(**SMALL).save("never.npz")
 
 
 def broken_copy(path: Path, kind: str) -> None:
@@ -298,6 +351,12 @@ def broken_copy(path: Path, kind: str) -> None:
             arrays["conductance"] = arrays["conductance"][:, :-1]
         elif kind == "key":
             del arrays["bias"]
+        elif kind == "nan":
+            arrays["bias"] = np.full_like(arrays["bias"], np.nan)
+        elif kind == "broadcast":
+            arrays["bias"] = arrays["bias"][:1]
+        elif kind == "type":
+            arrays["pixels"] = arrays["pixels"] - 200
         elif kind == "config":
             arrays["config"] = "{}}"
         np.savez(path, **arrays)
@@ -309,6 +368,8 @@ def broken_copy(path: Path, kind: str) -> None:
         ("missing", "no such file"), ("truncated", "damaged"), ("flipped", "damaged"),
         ("text", "damaged"), ("empty", "damaged"), ("version", r"version must be \d+ \(got 99\)"),
         ("shape", r"conductance must have shape \(120, 30\) .*\(got \(120, 29\)"), ("key", "bias"), ("config", "state"),
+        ("nan", "bias must be finite"), ("broadcast", r"bias must have shape \(30,\)"),
+        ("type", "pixels must be >= 0"),
     ],
 )  # fmt: skip
 def test_a_broken_state_is_refused(mnist: Dataset, tmp_path: Path, kind: str, message: str) -> None:

@@ -71,6 +71,16 @@ def test_every_command_of_the_usage_works(tmp_path: Path, monkeypatch: pytest.Mo
         assert result.exit_code == 0, (name, args, result.output)
 
 
+def test_the_table_is_of_the_default_configuration() -> None:
+    """The commands under the results name only keys that exist."""
+    loop = next(block for block in SHELL if "cbram compare" in block)
+    for line in loop.replace("$seed", "0").splitlines():
+        if line.strip().startswith("cbram train"):
+            args = [*shlex.split(line)[2:], "--set", "no_such_key=1", "--quiet"]
+            result = CliRunner().invoke(main, ["train", *args])
+            assert result.output.strip() == "Error: TrainConfig.no_such_key: unknown key"
+
+
 def test_the_python_example_works() -> None:
     code = next(block for language, block in BLOCKS if language == "python")
     code = code.replace("voltages", "np.full(64, 0.1)").replace("neurons=500", "neurons=20")

@@ -108,7 +108,19 @@ class SourcedParameters(Parameters):
                 hint = nearest(key, cls.physical_parameters())
                 raise ParameterError(f"{cls.__name__}.{key}: unknown key in {path.name}{hint}")
             values[key], provenance[key] = cls._entry(key, entry)
-        return cls(**values, provenance=provenance)
+        try:
+            return cls(**values, provenance=provenance)
+        except ParameterError as error:
+            raise ParameterError(f"{path.name}: {error}") from None
+
+    def to_table(self) -> dict[str, Any]:
+        """Return all parameters with their sources, in the form of a catalogue file, in SI."""
+        table: dict[str, Any] = {"name": self.name, "summary": self.summary}
+        for key in self.physical_parameters():
+            unit, origin = self.unit(key), self.evidence(key)
+            table[key] = {"value": getattr(self, key)} | ({"unit": unit} if unit else {})
+            table[key] |= {"evidence": origin.evidence, "source": origin.source}
+        return table
 
     @classmethod
     def _entry(cls, key: str, entry: Any) -> tuple[Any, Provenance]:
@@ -121,6 +133,10 @@ class SourcedParameters(Parameters):
                 raise ParameterError(f"{where}.{name}: unknown key{nearest(name, known)}")
         value, base = entry["value"], cls.unit(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
+            if base and "unit" not in entry:
+                raise ParameterError(
+                    f"{where}.unit: is required ({base}, with or without a prefix of f p n u m k M)"
+                )
             try:
                 value = to_si(value, entry.get("unit", base), base)
             except ValueError as error:

@@ -35,6 +35,14 @@ class Parameters(BaseModel):
     # Nested objects are then validated in place, so that the whole path is in the message.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Put what is written under each field into the class's docstring."""
+        own = [name for name in cls.__annotations__ if name in cls.model_fields]
+        lines = [f"    {name}: {describe(cls.model_fields[name])}" for name in own]
+        if lines:
+            cls.__doc__ = "\n".join([cls.__doc__ or "", "", "    Fields:", "", *lines, ""])
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with `changes`, validated like a new object."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
@@ -69,6 +77,16 @@ def _field_at(cls: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseMode
         if isinstance(inner, type) and issubclass(inner, BaseModel) and part != loc[-1]:
             cls = inner
     return cls, field
+
+
+def describe(field: FieldInfo) -> str:
+    """Return what a field means, accepts and defaults to, in one line."""
+    meaning = " ".join((field.description or "").split())
+    unit = next((item for item in field.metadata if isinstance(item, str)), "")
+    accepted = _expected(field) + (f" ({unit})" if unit else "")
+    scalar = isinstance(field.default, bool | int | float | str)
+    default = f"; default {field.default}" if scalar else ""
+    return f"{meaning} [{accepted}{default}]"
 
 
 def _choices(field: FieldInfo) -> list[str]:

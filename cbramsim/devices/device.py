@@ -88,9 +88,15 @@ class Device(SourcedParameters):
         if not self.g_min < self.g_max:
             raise ValueError(f"g_max must be above g_min (got {self.g_max:g} <= {self.g_min:g})")
         if self.g_up_inf < self.g_max:
-            raise ValueError(f"g_up_inf must be at least g_max (got {self.g_up_inf:g})")
+            raise ValueError(
+                f"g_up_inf must be at least g_max, {self.g_max:g} S (got {self.g_up_inf:g} S); for "
+                f"N pulses with constant A: g_min + (g_max - g_min) / (1 - exp(-N / A))"
+            )
         if self.g_down_inf > self.g_min:
-            raise ValueError(f"g_down_inf must be at most g_min (got {self.g_down_inf:g})")
+            raise ValueError(
+                f"g_down_inf must be at most g_min, {self.g_min:g} S (got {self.g_down_inf:g} S); "
+                f"for N pulses with constant A: g_max - (g_max - g_min) / (1 - exp(-N / A))"
+            )
         if self.stuck_low + self.stuck_high > 1:
             raise ValueError("stuck_low + stuck_high must be <= 1")
         return self

@@ -109,7 +109,11 @@ def train(
         click.echo(f"\nInterrupted; go on with: cbram train --resume --out {out}", err=True)
         raise
     click.echo(experiment.summary(run.metrics))
-    run.draw()
+    try:
+        run.draw()
+    except KeyboardInterrupt:
+        click.echo(f"\nFigures are missing; draw with: cbram train --resume --out {out}", err=True)
+        raise
     click.echo(f"written to         {out}")
 
 
@@ -120,7 +124,10 @@ def train(
 @option("--vote", default="profile", metavar="profile|majority", help="Which vote.")
 @option("--out", type=PATH, metavar="FILE", help="CSV file to write instead of printing.")
 def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path | None) -> None:
-    """Classify the IDX file IMAGES with the network in STATE; prints index,class."""
+    """Classify the IDX file IMAGES with the network in STATE, a state.npz or the folder of a run.
+
+    Prints index,class.
+    """
     from cbramsim.experiments import predict as experiment
 
     table, report = experiment.run(state, images, labels, vote)
@@ -153,6 +160,14 @@ def compare(folders: tuple[Path, ...], as_json: bool) -> None:
 
     summaries = experiment.run(list(folders))
     click.echo(json.dumps(summaries, indent=2) if as_json else experiment.table(summaries))
+
+
+@main.command(short_help="List the keys of config.toml.")
+def keys() -> None:
+    """List every key of config.toml with its meaning, range and default."""
+    from cbramsim.experiments import list_keys
+
+    click.echo(list_keys.run())
 
 
 @main.command(short_help="Show a cell technology and its sources.")

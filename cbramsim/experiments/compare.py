@@ -35,6 +35,8 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
     for folder in folders:
         config, metrics = _read(folder)
         key = json.dumps({k: v for k, v in config.items() if k != "seed"}, sort_keys=True)
+        if config["seed"] in (other["seed"] for other, _ in groups[key]):
+            raise DataError(f"{folder}: seed {config['seed']} is there twice")
         groups[key].append((config, metrics))
     differing = _differing([runs[0][0] for runs in groups.values()])
     return [
@@ -59,15 +61,15 @@ def table(summaries: list[dict[str, Any]]) -> str:
             str(len(summary["seeds"])),
             *(_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
             f"{summary['pruned_fraction'][0]:.1%}",
-            f"{in_prefixed(mean, 'J')} ± {spread / mean:.1%}",
+            in_prefixed(mean, "J") + ("" if spread is None else f" ± {spread / mean:.1%}"),
             f"{summary['write_pulses'][0] / 1e6:.1f} million",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _percent(mean: float, spread: float) -> str:
-    return f"{100 * mean:.2f} ± {100 * spread:.2f} %"
+def _percent(mean: float, spread: float | None) -> str:
+    return f"{100 * mean:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}") + " %"
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -78,7 +80,11 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or f"{METRICS}: {error!r}"
         raise DataError(f"{folder}: no finished run ({reason})") from None
-    return _flat(read_toml(folder / CONFIG)), metrics
+    config = _flat(read_toml(folder / CONFIG)) | {"scored on": metrics["scored_on"]}
+    for part in ("device", "periphery"):
+        table = metrics[f"{part}_parameters"]
+        config |= {f"{part}.{k}": v["value"] for k, v in table.items() if isinstance(v, dict)}
+    return config, metrics
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -97,7 +103,7 @@ def _differing(configs: list[dict[str, Any]]) -> list[str]:
 
 
 def _quantities(metrics: dict[str, Any]) -> dict[str, float]:
-    scored = "test" if "test_accuracy" in metrics else "validation"
+    scored = metrics["scored_on"]
     train = metrics["energy"]["train"]
     return {
         "accuracy": metrics[f"{scored}_accuracy"],
@@ -109,11 +115,11 @@ def _quantities(metrics: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _statistics(runs: list[dict[str, float]]) -> dict[str, list[float]]:
-    """Return mean and sample standard deviation of each quantity (0 for a single run)."""
-    statistics = {}
+def _statistics(runs: list[dict[str, float]]) -> dict[str, list[float | None]]:
+    """Return mean and sample standard deviation of each quantity (none for a single run)."""
+    statistics: dict[str, list[float | None]] = {}
     for name in runs[0]:
         values = [run[name] for run in runs]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         statistics[name] = [float(np.mean(values)), spread]
     return statistics

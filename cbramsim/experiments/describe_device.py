@@ -17,4 +17,9 @@ def run(name: str) -> str:
         shown = in_prefixed(value, unit) if unit else f"{value:g}"
         origin = device.evidence(key)
         lines.append(f"{key:<12} {shown:>12}  {origin.evidence:<10} {origin.source}")
+    lines += [
+        "",
+        f"on/off ratio {device.g_max / device.g_min:.3g}; from end to end "
+        f"{device.pulses_up:.3g} set pulses, {device.pulses_down:.3g} reset pulses",
+    ]
     return "\n".join(lines)

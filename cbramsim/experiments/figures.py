@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -38,10 +39,12 @@ def receptive_fields(
     size = 4.5 * np.array(canvas.shape[::-1]) / max(canvas.shape)
     figure = Figure(figsize=(size[0] + 0.9, size[1] + 0.5), layout="constrained")
     ax = figure.add_subplot()
-    image = ax.imshow(canvas, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85")
+    image = ax.imshow(canvas, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
     ax.set_axis_off()
-    ax.set_title(f"weights of the {len(order)} most active of {weights.shape[1]} neurons", size=9)
-    figure.colorbar(image, ax=ax, label="weight", fraction=0.05)
+    some = f"{len(order)} most active of {weights.shape[1]}" if shown < weights.shape[1] else "all"
+    ax.set_title(f"weights of {some} neurons (grey: pixels not read)", size=9)
+    figure.colorbar(image, ax=ax, label="weight", fraction=0.05, extend="both")
     _save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 
 
@@ -53,14 +56,19 @@ def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out:
     bins = np.linspace(0, top, 80)
     figure, ax = _axes(COLUMN_WIDTH, 2.6)
     pruned = network.pruner.pruned.T & connected
-    groups = {"learning": connected & ~pruned, "soft-pruned": pruned}
+    groups = {
+        "after, learning": (connected & ~pruned, BLUE),
+        "after, soft-pruned": (pruned, ORANGE),
+    }
+    drawn = {label: group for label, group in groups.items() if group[0].any()}
     ax.hist(
-        [crossbar.conductance[mask] * 1e6 for mask in groups.values()], bins, stacked=True,
-        color=[BLUE, ORANGE], label=["after, " + name for name in groups],
+        [crossbar.conductance[mask] * 1e6 for mask, _ in drawn.values()], bins, stacked=True,
+        color=[colour for _, colour in drawn.values()], label=list(drawn),
     )  # fmt: skip
     ax.hist(initial.ravel() * 1e6, bins, histtype="step", color="black", label="before")
     ax.set_xlabel("conductance (µS)")
-    ax.set_ylabel("cells")
+    open_cells = int((~connected).sum())
+    ax.set_ylabel(f"cells ({open_cells:,} disconnected)" if open_cells else "cells")
     ax.set_yscale("log")
     lowest, span = device.g_min * 1e6, device.g_range * 1e6
     weight_axis = ax.secondary_xaxis(
@@ -74,7 +82,7 @@ def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out:
 
 def energy(ledger: EnergyLedger, out: Path) -> None:
     """Draw where the joules went."""
-    figure, ax = _axes(1.6 * COLUMN_WIDTH, 2.6)
+    figure, ax = _axes(2 * COLUMN_WIDTH, 2.4)
     ledger.plot(ax)
     _save(figure, out / "energy.png")
 
@@ -83,18 +91,15 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     """Draw accuracy and pruned fraction over the training images."""
     figure, ax = _axes(COLUMN_WIDTH, 2.6)
     epochs = np.array(curve["images"]) / images_per_epoch
-    ax.plot(
-        epochs, 100 * np.array(curve["accuracy"]), color=BLUE, label="accuracy, training stream"
-    )
-    ax.plot(
-        epochs,
-        100 * np.array(curve["pruned_fraction"]),
-        color=ORANGE,
-        ls="--",
-        label="weights pruned",
-    )
+    marker = "o" if len(epochs) < 20 else ""
+    for column, colour, line, label in (
+        ("accuracy", BLUE, "-", "accuracy, majority vote\non the training stream"),
+        ("pruned_fraction", ORANGE, "--", "weights pruned"),
+    ):
+        values = 100 * np.array(curve[column])
+        ax.plot(epochs, values, color=colour, ls=line, marker=marker, ms=3, label=label)
     ax.set_xlabel("epochs")
-    ax.set_ylabel("%")
+    ax.set_ylabel("accuracy, pruned weights (%)")
     ax.set_ylim(0, 100)
     ax.set_xlim(0, None)
     ax.grid(alpha=0.3)
@@ -102,18 +107,16 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     _save(figure, out / "learning.png")
 
 
-def confusion(
-    truth: NDArray[np.uint8], predicted: NDArray[np.int64], classes: int, out: Path
-) -> None:
+def confusion(counts: NDArray[np.int64], out: Path) -> None:
     """Draw which classes are taken for which, in per cent of the true class."""
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (truth, predicted), 1)
+    classes = len(counts)
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(max(3.5, 0.32 * classes), 8.0)
-    figure, ax = _axes(size, size * 0.95)
+    figure, ax = _axes(size, size * 0.85)
     # Errors are what one looks for: the scale ends where the largest of them does.
     errors = share - np.diag(np.diag(share))
-    ax.imshow(errors, cmap="Oranges", vmin=0, vmax=max(errors.max(), 1e-9))
+    image = ax.imshow(errors, cmap="Oranges", vmin=0, vmax=max(errors.max(), 1e-9))
+    figure.colorbar(image, ax=ax, label="errors (% of the true class)", shrink=0.8)
     if classes <= 26:
         for (i, j), value in np.ndenumerate(share):
             if value >= 0.05:
@@ -125,7 +128,6 @@ def confusion(
                 )  # fmt: skip
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
-    ax.set_title("% of the true class", size=8)
     if classes <= 26:
         ax.set_xticks(range(classes))
         ax.set_yticks(range(classes))

@@ -38,13 +38,16 @@ class LearningCurve:
         self._seen += len(labels)
         np.add.at(self._fresh, (step.winners, labels[:, None]), 1)
         if self._seen >= BLOCK or network.position == 0:
-            accuracy = self._correct / self._seen
-            self.points.append(
-                (network.images_seen, accuracy, network.pruner.fraction, network.ledger.total())
-            )
+            if self._votes.any():  # in the first block no neuron has a name yet
+                self._add_point(network)
             self._votes = MEMORY * self._votes + self._fresh
             self._fresh[:] = 0
             self._correct = self._seen = 0
+
+    def _add_point(self, network: SpikingNetwork) -> None:
+        accuracy = self._correct / self._seen
+        joules = network.ledger.total("train")
+        self.points.append((network.images_seen, accuracy, network.pruner.fraction, joules))
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the curve by column."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cbramsim.errors import CbramError, DataError
+from cbramsim.experiments.run_folder import STATE
 from cbramsim.files import write_atomically
 from cbramsim.simulator.datasets import read_idx
 from cbramsim.simulator.network import SpikingNetwork
@@ -19,7 +20,7 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     CbramError
         If a file is missing or damaged, or the state has no named neurons.
     """
-    network = SpikingNetwork.load(state)
+    network = SpikingNetwork.load(state / STATE if state.is_dir() else state)
     pictures = read_idx(images, dimensions=3)
     truth = None if labels is None else read_idx(labels, dimensions=1)
     if truth is not None and len(truth) != len(pictures):

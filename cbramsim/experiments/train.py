@@ -84,7 +84,11 @@ class Data:
     def resolve(self, config: TrainConfig) -> TrainConfig:
         """Return `config` with the numbers of images filled in."""
         tested = {} if config.validation_images else {"test_images": len(self.score_images)}
+        pixels = int(np.prod(self.image_shape))
         return config.replace(
+            inputs=min(config.inputs, pixels),
+            device=_absolute(config.device),
+            periphery=_absolute(config.periphery),
             train_images=self.train_count + config.validation_images,
             label_images=self.label_count,
             **tested,
@@ -162,10 +166,14 @@ class Run:
         self.config, self.data, self.network, self.out = config, data, network, out
         self.curve = LearningCurve(data.train_labels, config.neurons)
         self.initial: NDArray[np.float32] | None = None
-        self.predicted = np.zeros(0, np.int64)
         self.metrics: dict[str, Any] = {}
         self.seconds = 0.0
         self.quiet = quiet
+
+    @property
+    def scored_on(self) -> str:
+        """Which images the run is scored on, and the phase of the ledger: test or validation."""
+        return "validation" if self.config.validation_images else "test"
 
     def go(self) -> Run:
         """Train what is left to train, score, and write everything but the figures."""
@@ -207,7 +215,8 @@ class Run:
                 refresh=False,
             )
             bar.set_postfix_str(
-                f"{in_prefixed(network.ledger.total(), 'J')}, {network.pruner.fraction:.0%} pruned",
+                f"{in_prefixed(network.ledger.total('train'), 'J')}, "
+                f"{network.pruner.fraction:.0%} pruned",
                 refresh=False,
             )
             bar.update(len(step.images))
@@ -235,14 +244,13 @@ class Run:
     def _finish(self) -> None:
         """Label, score, and write the metrics."""
         network, data = self.network, self.data
-        for phase in ("label", "test"):
+        for phase in ("label", self.scored_on):
             network.ledger.clear(phase)
         count = data.label_count
         network.label(data.train_images[:count], data.train_labels[:count])
         data.drop_training_images()
-        found = network.recognise(data.score_images)
+        found = network.recognise(data.score_images, phase=self.scored_on)
         self.save()
-        self.predicted = found.profile
         self.metrics = self._metrics(found.profile, found.majority)
         run_folder.write_json(self.out / METRICS, self.metrics)
 
@@ -258,13 +266,15 @@ class Run:
         figures.weight_histogram(network, self.initial, self.out)
         figures.energy(network.ledger, self.out)
         figures.learning(self.curve.to_dict(), data.train_count, self.out)
-        figures.confusion(data.score_labels, self.predicted, data.classes, self.out)
+        figures.confusion(np.array(self.metrics["confusion"]), self.out)
 
     def _metrics(self, profile: NDArray[np.int64], majority: NDArray[np.int64]) -> dict[str, Any]:
         config, network, truth = self.config, self.network, self.data.score_labels
-        scored_on = "validation" if config.validation_images else "test"
+        scored_on = self.scored_on
         per_neuron = network.pruner.fraction_per_neuron
         learned = config.epochs * self.data.train_count
+        images = {"train": learned, "label": network.labels_used, scored_on: len(truth)}
+        totals = network.ledger.totals()
         return {
             f"{scored_on}_accuracy": float((profile == truth).mean()),
             f"{scored_on}_accuracy_majority": float((majority == truth).mean()),
@@ -287,9 +297,14 @@ class Run:
             "training_seconds": self.seconds,
             "images_per_second": learned / self.seconds if self.seconds else None,
             "energy": network.ledger.to_dict(),
-            "energy_joules": network.ledger.totals(),
+            "energy_joules": totals,
+            "energy_joules_per_image": {phase: totals[phase] / n for phase, n in images.items()},
+            "confusion": _confusion(truth, profile, self.data.classes).tolist(),
+            "device_parameters": network.device.to_table(),
+            "periphery_parameters": network.periphery.to_table(),
             "learning_curve": self.curve.to_dict(),
             "parameter_evidence": evidence(network),
+            "scored_on": scored_on,
             "versions": run_folder.versions(),
         }
 
@@ -304,7 +319,8 @@ def evidence(network: SpikingNetwork) -> dict[str, dict[str, str]]:
 
 def summary(metrics: dict[str, Any]) -> str:
     """Return what a run found, for people."""
-    scored_on = "test" if "test_accuracy" in metrics else "validation"
+    scored_on = metrics["scored_on"]
+    per_image = metrics["energy_joules_per_image"]
     lines = [
         f"{scored_on} accuracy      {metrics[f'{scored_on}_accuracy']:.2%} (class-profile vote), "
         f"{metrics[f'{scored_on}_accuracy_majority']:.2%} (majority vote), "
@@ -312,6 +328,8 @@ def summary(metrics: dict[str, Any]) -> str:
         f"pruning            {metrics['pruning']}, {metrics['pruned_fraction']:.1%} of the weights",
         "energy             "
         + ", ".join(f"{k} {in_prefixed(v, 'J')}" for k, v in metrics["energy_joules"].items()),
+        "energy per image   "
+        + ", ".join(f"{phase} {in_prefixed(v, 'J')}" for phase, v in per_image.items()),
         f"training time      {metrics['training_seconds']:.1f} s",
     ]
     assumed = [
@@ -349,5 +367,20 @@ def _limited(name: str, wanted: int | None, available: int) -> int:
     return available if wanted is None else wanted
 
 
+def _absolute(name_or_path: str) -> str:
+    """Return the absolute path of a TOML file, or the name of a preset as it is."""
+    is_file = name_or_path.endswith(".toml")
+    return str(Path(name_or_path).resolve()) if is_file else name_or_path
+
+
 def _classes(data: Dataset) -> int:
     return int(max(data.train_labels.max(), data.test_labels.max())) + 1
+
+
+def _confusion(
+    truth: NDArray[np.uint8], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """Count images by true class (row) and predicted class (column)."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (truth, predicted), 1)
+    return counts

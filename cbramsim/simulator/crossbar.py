@@ -100,6 +100,11 @@ class Crossbar:
         )
         self._conductance_changed()
 
+    def __repr__(self) -> str:
+        """Return what the array is."""
+        rows, columns = self.shape
+        return f"Crossbar({self.device.name}, {rows} word lines x {columns} bit lines)"
+
     # ---- what one sees -------------------------------------------------------------------------
 
     @property
@@ -237,6 +242,11 @@ class Crossbar:
                 f"Crossbar.program: pulses must be whole numbers, >= -{MAX_PULSES} and "
                 f"<= {MAX_PULSES} (got {pulses!r})"
             )
+        if asked.shape not in ((), row_list.shape):
+            raise ParameterError(
+                f"Crossbar.program: pulses must be one for all or one per row, {row_list.size} "
+                f"(got {asked.size})"
+            )
         counts = np.broadcast_to(asked.astype(np.int64), row_list.shape).copy()
         program_column(
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
@@ -263,8 +273,11 @@ class Crossbar:
             Cells that were given up.
         """
         row_list = self._checked_lines("program_to", column, rows)
-        if not np.isfinite(target):
-            raise ParameterError(f"Crossbar.program_to: target must be finite (got {target})")
+        if not self.device.g_down_inf <= target <= self.device.g_up_inf:
+            raise ParameterError(
+                f"Crossbar.program_to: target must be >= {self.device.g_down_inf:g} and "
+                f"<= {self.device.g_up_inf:g} S, the asymptotes of the device (got {target})"
+            )
         span = [n for n in (self.device.pulses_up, self.device.pulses_down) if math.isfinite(n)]
         slow = 5 / min(self.device.r_up, self.device.r_down)
         budget = math.ceil(min(max(span, default=slow), slow, MAX_PULSES))

@@ -43,7 +43,8 @@ class Operation(IntEnum):
     @property
     def label(self) -> str:
         """The name in reports, such as "cell read"."""
-        return self.name.lower().replace("_", " ")
+        words = self.name.lower().replace("_", " ")
+        return words.replace("ltp", "LTP").replace("ltd", "LTD")
 
 
 class Account(NamedTuple):
@@ -161,21 +162,26 @@ class EnergyLedger:
         return "\n".join(lines)
 
     def plot(self, ax: Axes) -> None:
-        """Draw one stacked bar per phase, by operation, on `ax`."""
+        """Draw one stacked bar per phase, by operation, on `ax`.
+
+        Operations below 0.5 % of every phase are left out of the legend: they cannot be seen.
+        """
         shares = np.array([account.joules for account in self._accounts.values()])
         used = [operation for operation in Operation if shares[:, operation].any()]
+        totals = np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        seen = np.flatnonzero((shares / totals >= 0.005).any(axis=0))
         left = np.zeros(len(shares))
         scale, unit = _display_unit(float(shares.sum(axis=1).max(initial=0.0)))
         for operation in used:
             width = shares[:, operation] * scale
             ax.barh(
-                self.phases, width, left=left, label=operation.label, color=COLOURS[operation],
-                edgecolor="white", linewidth=0.5,
+                self.phases, width, left=left, color=COLOURS[operation], edgecolor="white",
+                linewidth=0.5, label=operation.label if operation in seen else None,
             )  # fmt: skip
             left += width
         ax.invert_yaxis()
         ax.set_xlabel(f"energy ({unit})")
-        ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower right")
+        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
         ax.spines[["top", "right"]].set_visible(False)
 
 

@@ -130,8 +130,8 @@ class SpikingNetwork:
         self,
         config: NetworkConfig | None = None,
         *,
-        device: Device | str | None = None,
-        periphery: Periphery | str | None = None,
+        device: Device | str | Path | None = None,
+        periphery: Periphery | str | Path | None = None,
         **changes: Any,
     ) -> None:
         """Build an untrained network; the array is drawn when the first images are seen.
@@ -151,16 +151,34 @@ class SpikingNetwork:
         ParameterError
             If a parameter is unknown or outside its range.
         """
-        if isinstance(device, str):
-            changes["device"] = device
-        if isinstance(periphery, str):
-            changes["periphery"] = periphery
+        if not isinstance(config, NetworkConfig | None):
+            raise ParameterError(f"SpikingNetwork.config: must be a NetworkConfig (got {config!r})")
+        for key, part in (("device", device), ("periphery", periphery)):
+            if isinstance(part, str | Path):
+                changes[key] = str(part)
+            elif isinstance(part, Device | Periphery):
+                if config is None:
+                    changes[key] = part.name
+            elif part is not None:
+                raise ParameterError(
+                    f"SpikingNetwork.{key}: must be a name, a path or an object (got {part!r})"
+                )
         self.config = (config or NetworkConfig()).replace(**changes)
         self.device = device if isinstance(device, Device) else Device.load(self.config.device)
         self.periphery = (
             periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
         )
+        self.ledger = EnergyLedger()
         self.pixels: NDArray[np.int64] | None = None
+
+    def __repr__(self) -> str:
+        """Return what the network is, and what it has seen."""
+        inputs = self.config.inputs if self.pixels is None else self.pixels.size
+        seen = 0 if self.pixels is None else self.images_seen
+        return (
+            f"SpikingNetwork({inputs} inputs, {self.config.neurons} neurons, {self.device.name}, "
+            f"{self.config.rule} rule, {self.config.pruning.kind} pruning; {seen:,} images seen)"
+        )
 
     # ---- learning ------------------------------------------------------------------------------
 

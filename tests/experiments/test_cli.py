@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import cbramsim
+from cbramsim.experiments import compare as compare_experiment
 from cbramsim.experiments import train as train_experiment
 from cbramsim.experiments.cli import main
 from tests.simulator.test_datasets import MNIST, write_dataset
@@ -137,7 +139,9 @@ def test_resuming_a_finished_run_changes_nothing_and_may_train_longer(
     same_arrays(out / "state.npz", finished / "state.npz")
     result = cbram("train", "--resume", "--epochs", 3, "--quiet", "--out", out)
     assert result.exit_code == 0, result.output
-    assert json.loads((out / "metrics.json").read_text())["epochs"] == 3
+    longer = json.loads((out / "metrics.json").read_text())
+    assert longer["epochs"] == 3
+    assert longer["learning_curve"]["joules"][-1] == longer["energy_joules"]["train"]
     refused(cbram("train", "--resume", "--epochs", 1, "--out", out), "TrainConfig.epochs")
 
 
@@ -173,7 +177,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
 
 def test_predicting_from_a_saved_state(finished: Path, tmp_path: Path) -> None:
     images, labels = MNIST / "t10k-images-idx3-ubyte.gz", MNIST / "t10k-labels-idx1-ubyte.gz"
-    result = cbram("predict", finished / "state.npz", images, "--labels", labels)
+    result = cbram("predict", finished, images, "--labels", labels)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "index,class"
@@ -239,6 +243,34 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
     )
     assert "| pruning.kind | seeds |" in cbram("compare", finished, hard).output
     refused(cbram("compare", tmp_path), "no finished run")
+    refused(cbram("compare", finished, finished), "seed 0 is there twice")
+    assert "±" not in cbram("compare", finished, hard).output
+
+
+def test_every_key_is_listed_with_its_meaning(finished: Path) -> None:
+    listed = dict(line.split(maxsplit=1) for line in cbram("keys").output.splitlines())
+    written = compare_experiment._flat(
+        train_experiment.run_folder.read_toml(finished / "config.toml")
+    )
+    assert set(written) <= set(listed)
+    assert all(len(meaning) > 20 for meaning in listed.values())
+
+
+def test_devices_from_files_are_told_apart(tmp_path: Path) -> None:
+    text = cbramsim.Device.catalog()["subquantum-cbram"].read_text()
+    folders = []
+    for name, noise in (("a", "0.02"), ("b", "0.05")):
+        (tmp_path / "mine.toml").write_text(text.replace("value = 0.02\n", f"value = {noise}\n"))
+        folders.append(tmp_path / name)
+        result = cbram(
+            "train", *SMALL, *SETTINGS, "--device", tmp_path / "mine.toml", "--out", folders[-1]
+        )
+        assert result.exit_code == 0, result.output
+    summaries = compare_experiment.run(folders)
+    assert [s["settings"] for s in summaries] == [
+        {"device.step_c2c": 0.02},
+        {"device.step_c2c": 0.05},
+    ]
 
 
 def test_the_device_command_names_every_source() -> None:

@@ -238,6 +238,17 @@ def test_a_device_of_ones_own(mnist: Dataset, tmp_path: Path) -> None:
     assert SpikingNetwork.load(tmp_path / "s.npz").device.r_up == Device.load("ideal").r_up
 
 
+def test_a_device_may_be_a_path_and_nothing_odd(tmp_path: Path) -> None:
+    assert SpikingNetwork(device=Device.catalog()["ideal"]).device.name == "ideal"
+    with pytest.raises(DataError, match=r"none\.toml"):
+        SpikingNetwork(device=tmp_path / "none.toml")
+    with pytest.raises(ParameterError, match=r"SpikingNetwork\.device: must be a name"):
+        SpikingNetwork(device=3.14)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"SpikingNetwork\.config: must be a NetworkConfig"):
+        SpikingNetwork(50)  # type: ignore[arg-type]
+    assert "500 neurons" in repr(SpikingNetwork())
+
+
 def interrupted(images: np.ndarray) -> SpikingNetwork:
     def stop(_) -> None:
         raise InterruptedError

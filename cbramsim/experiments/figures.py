@@ -42,7 +42,9 @@ def receptive_fields(
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85")
     image = ax.imshow(canvas, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
     ax.set_axis_off()
-    some = f"{len(order)} most active of {weights.shape[1]}" if shown < weights.shape[1] else "all"
+    some = (
+        f"the {len(order)} most active of {weights.shape[1]}" if shown < weights.shape[1] else "all"
+    )
     ax.set_title(f"weights of {some} neurons (grey: pixels not read)", size=9)
     figure.colorbar(image, ax=ax, label="weight", fraction=0.05, extend="both")
     _save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
@@ -89,11 +91,11 @@ def energy(ledger: EnergyLedger, out: Path) -> None:
 
 def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) -> None:
     """Draw accuracy and pruned fraction over the training images."""
-    figure, ax = _axes(COLUMN_WIDTH, 2.6)
+    figure, ax = _axes(COLUMN_WIDTH, 2.8)
     epochs = np.array(curve["images"]) / images_per_epoch
     marker = "o" if len(epochs) < 20 else ""
     for column, colour, line, label in (
-        ("accuracy", BLUE, "-", "accuracy, majority vote\non the training stream"),
+        ("accuracy", BLUE, "-", "majority vote, training stream"),
         ("pruned_fraction", ORANGE, "--", "weights pruned"),
     ):
         values = 100 * np.array(curve[column])
@@ -103,7 +105,9 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     ax.set_ylim(0, 100)
     ax.set_xlim(0, None)
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False, fontsize="small", loc="center right")
+    ax.legend(
+        frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
+    )
     _save(figure, out / "learning.png")
 
 

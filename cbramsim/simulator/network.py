@@ -243,6 +243,8 @@ class SpikingNetwork:
         epochs, callback
             As in `fit`.
         """
+        if self.pixels is None or inputs.shape[1:] != self.pixels.shape:
+            raise DataError("resume: must be given what `prepare` returned")
         if self.position and self._fingerprint(inputs) != self.pass_images:
             raise DataError("resume: these are not the images of the interrupted pass")
         while self.passes < epochs:

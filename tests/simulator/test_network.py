@@ -266,6 +266,14 @@ def test_resuming_with_other_images_is_refused(mnist: Dataset) -> None:
             network.resume(network.prepare(others), epochs=1)
 
 
+def test_resuming_with_whole_images_is_refused(mnist: Dataset) -> None:
+    network = SpikingNetwork(**SMALL).fit(mnist.train_images[:200], epochs=1)
+    with pytest.raises(DataError, match="what `prepare` returned"):
+        network.resume(mnist.train_images[:200], epochs=2)
+    with pytest.raises(DataError, match="what `prepare` returned"):
+        SpikingNetwork(**SMALL).resume(mnist.train_images[:200], epochs=2)
+
+
 def test_partial_fit_presents_all_of_other_images(mnist: Dataset) -> None:
     network = interrupted(mnist.train_images[:900])
     network.partial_fit(mnist.train_images[900:1050])

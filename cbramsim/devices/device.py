@@ -14,7 +14,7 @@ which is the exponential pulse curve of the field, :math:`G(P) = B (1 - e^{-P/A}
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -110,6 +110,14 @@ class Device(SourcedParameters):
     def g_mid(self) -> float:
         """Middle of the nominal window, S: weight zero, and the state of a reference cell."""
         return 0.5 * (self.g_min + self.g_max)
+
+    def weight_of(self, conductance: Any) -> Any:
+        """Return the weight of a conductance (S) or an array: -1 at `g_min`, +1 at `g_max`."""
+        return 2 * (conductance - self.g_min) / self.g_range - 1
+
+    def conductance_of(self, weight: Any) -> Any:
+        """Return the conductance, S, of a weight or an array of weights: inverse of `weight_of`."""
+        return self.g_min + 0.5 * (weight + 1) * self.g_range
 
     @property
     def pulses_up(self) -> float:

@@ -134,7 +134,8 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
     if not (out / STATE).is_file():
         run_folder.write_config(out, config)
         return Run(config, data, SpikingNetwork(config.network()), out, quiet).go()
-    network = SpikingNetwork.load(out / STATE)
+    state = read_state(out / STATE)
+    network = SpikingNetwork.from_state(state, out / STATE)
     if network.config != config.network():
         raise CbramError(f"out: {out / STATE} and {out / CONFIG} are of different runs")
     if network.passes > config.epochs:
@@ -143,7 +144,7 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
             f"complete (got {config.epochs})"
         )
     job = Run(config, data, network, out, quiet)
-    job.restore(read_state(out / STATE))
+    job.restore(state)
     run_folder.clear(out)
     run_folder.write_config(out, config)
     return job.go()
@@ -256,9 +257,8 @@ class Run:
 
     def draw(self) -> None:
         """Write the figures of a finished run."""
-        from cbramsim.experiments import (
-            figures,  # matplotlib takes longer to import than a small run
-        )
+        # matplotlib takes longer to import than a small run takes
+        from cbramsim.experiments import figures
 
         network, data = self.network, self.data
         assert self.initial is not None

@@ -122,7 +122,7 @@ class Crossbar:
     @property
     def weights(self) -> NDArray[np.float32]:
         """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
-        weights = 2 * (self.state.g - self.device.g_min) / self.device.g_range - 1
+        weights = self.device.weight_of(self.state.g)
         return np.where(self.connected, weights, 0).astype(np.float32)
 
     @property
@@ -301,8 +301,7 @@ class Crossbar:
 
     def set_weights(self, weights: ArrayLike) -> None:
         """Put every cell at a given weight, as `set_conductance`."""
-        w = np.asarray(weights, np.float64)
-        self.set_conductance(self.device.g_min + 0.5 * (w + 1) * self.device.g_range)
+        self.set_conductance(self.device.conductance_of(np.asarray(weights, np.float64)))
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let the cells keep their state from now on: they get no more pulses."""
@@ -357,6 +356,13 @@ class Crossbar:
             )
         return row_list.astype(np.int64)
 
+    @property
+    def word_line_energy(self) -> float:
+        """Energy of driving one word line at the read voltage: driver and charge, J."""
+        device = self.device
+        line = device.c_cell * self.shape[1] * device.v_read**2
+        return self.periphery.e_word_line + line
+
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming.
 
@@ -366,11 +372,10 @@ class Crossbar:
         """
         device, (rows, columns) = self.device, self.shape
         both_lines = device.c_cell * (rows + columns)
-        word_line = self.periphery.e_word_line + device.c_cell * columns * device.v_read**2
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
-            sense=word_line + SENSED_BITS * self.periphery.e_sense,
+            sense=self.word_line_energy + SENSED_BITS * self.periphery.e_sense,
         )
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:

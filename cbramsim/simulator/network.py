@@ -288,6 +288,9 @@ class SpikingNetwork:
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
         self.crossbar = Crossbar(device, shape, seed, self.periphery, self.ledger)
+        self.rule_constants = rule_constants(self.config.stdp, self.device)
+        self.pulse_tables = pulse_tables(self.config.stdp, self.device)
+        self.work = scratch(*shape)
         self.bias = np.zeros(neurons, np.float32)
         self.spike_counts = np.zeros(neurons, np.int64)
         self.streams = Streams(
@@ -335,8 +338,8 @@ class SpikingNetwork:
             images, chosen, winners, self.ideal,
             np.float32(config.competition.homeostasis_at(self.images_seen)), self.spike_counts,
             crossbar.state, crossbar.pulse, crossbar.program_costs(),
-            rule_constants(config.stdp, self.device), pulse_tables(config.stdp, self.device),
-            self._neurons(), self.streams, scratch(*crossbar.shape), account,
+            self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
+            account,
         )  # fmt: skip
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
@@ -358,9 +361,8 @@ class SpikingNetwork:
 
     def _price_events(self, account: Account) -> None:
         """Price the events whose energy does not depend on the state of a cell."""
-        line = self.device.c_cell * self.crossbar.shape[1] * self.device.v_read**2
         for operation, joules in (
-            (Operation.WORD_LINE_DRIVE, self.periphery.e_word_line + line),
+            (Operation.WORD_LINE_DRIVE, self.crossbar.word_line_energy),
             (Operation.NEURON_UPDATE, self.periphery.e_neuron),
             (Operation.OUTPUT_SPIKE, self.periphery.e_spike),
         ):
@@ -543,7 +545,11 @@ class SpikingNetwork:
         DataError
             If the file is missing, damaged, of another version, or contradicts itself.
         """
-        arrays = read_state(path)
+        return cls.from_state(read_state(path), path)
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, NDArray[Any]], path: str | Path) -> Self:
+        """Restore a network from what `read_state` read from `path`; errors as in `load`."""
         try:
             network = cls(
                 NetworkConfig(**json.loads(str(arrays["config"]))),

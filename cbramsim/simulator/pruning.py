@@ -167,11 +167,10 @@ class Pruner:
             return
         if self.policy.value != "freeze" and rows.size:
             held = self._held_weight(_column_weights(crossbar, column)[rows])
-            target = crossbar.device.g_min + 0.5 * (held + 1) * crossbar.device.g_range
+            target = crossbar.device.conductance_of(held)
             self.missed += crossbar.program_to(column, rows, target, Operation.PRUNE_SET_PULSE)
         crossbar.inhibit(column, rows)
 
 
 def _column_weights(crossbar: Crossbar, column: int) -> NDArray[np.float32]:
-    device = crossbar.device
-    return 2 * (crossbar.conductance[:, column] - device.g_min) / device.g_range - 1
+    return crossbar.device.weight_of(crossbar.conductance[:, column])

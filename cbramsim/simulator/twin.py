@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cbramsim.devices.pulses import G_HIGH, G_LOW, R_DOWN, R_UP
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.network import SpikingNetwork
-from cbramsim.simulator.stdp import SENSED_STATES, pulse_tables
+from cbramsim.simulator.stdp import SENSED_STATES
 
 
 class Draws(Protocol):
@@ -104,7 +104,7 @@ class NumpyTwin:
         self.row_sum = self.g.sum(axis=1, dtype=np.float64)
         self.bias = network.bias.astype(np.float64)
         self.spike_counts = network.spike_counts.copy()
-        self.tables = pulse_tables(self.rule, self.device)
+        self.tables = network.pulse_tables
         self.ledger = EnergyLedger()
 
     def present(self, pixels: NDArray[np.uint8], homeostasis: float) -> int:
@@ -154,7 +154,7 @@ class NumpyTwin:
         """Carry out the rule on `column` exactly."""
         device = self.device
         before = self.g[:, column].astype(np.float64)
-        weight = 2 * (before - device.g_min) / device.g_range - 1
+        weight = device.weight_of(before)
         change = np.where(spiked, self.rule.potentiation(weight), self.rule.depression(weight))
         after = np.clip(before + 0.5 * change * device.g_range, device.g_min, device.g_max)
         after = after.astype(np.float32)

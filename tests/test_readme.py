@@ -29,6 +29,7 @@ def test_there_is_one_command_to_run_and_one_to_test() -> None:
     run, test = SHELL[:2]
     assert run.strip().endswith("pip install . && .venv/bin/cbram train")
     assert test.strip().endswith("-m pytest")
+    assert " -e " not in run + test, "an editable install over a plain one hides the package"
     script = (ROOT / ".ci" / "run").read_text()
     assert "README.md" in script
 

@@ -20,6 +20,7 @@ SENSED_BITS = 8
 """Resolution with which a cell is sensed before it is programmed (assumed)."""
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 SENSE_READ = int(Operation.SENSE_READ)
+HALF_SELECT = int(Operation.HALF_SELECT)
 
 
 class ArrayState(NamedTuple):
@@ -54,6 +55,11 @@ class ProgramCosts(NamedTuple):
     """Charging the lines for one reset pulse."""
     sense: float
     """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
+    half_set: float
+    """(V/2)² t of a set pulse, V² s, in a passive array; 0 where half-selected cells are shut off
+    by their transistors."""
+    half_reset: float
+    """(V/2)² t of a reset pulse, V² s, likewise."""
 
 
 @vector_kernel
@@ -109,6 +115,28 @@ def store_conductance(array, column, row, before, after):  # type: ignore[no-unt
     array.row_sum[row] += np.float64(after) - np.float64(before)
 
 
+@inlined
+def half_selected_column(array, costs, column):  # type: ignore[no-untyped-def]
+    """Return the summed conductance of a column, S; 0 in an array without half-selected cells."""
+    total = 0.0
+    if costs.half_set > 0:
+        for row in range(array.g.shape[0]):
+            total += np.float64(array.g_columns[column, row])
+    return total
+
+
+@inlined
+def book_half_select(array, row, g, column_sum, half, pulses, account):  # type: ignore[no-untyped-def]
+    """Book what `pulses` on a cell drive through the others on its lines, each at half the voltage.
+
+    The V/2 scheme: the cell's word line at V/2, its bit line at -V/2, all others at ground. Of the
+    cells on the two lines, all but the pulsed one, of conductance `g`, see half the voltage.
+    """
+    others = (array.row_sum[row] - g) + (column_sum - g)
+    account.counts[HALF_SELECT] += pulses * (array.g.shape[0] + array.g.shape[1] - 2)
+    account.joules[HALF_SELECT] += pulses * half * others
+
+
 @kernel
 def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
     """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
@@ -129,6 +157,7 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
         `Account` to book on.
     """
     sets, set_joules, resets, reset_joules = 0, 0.0, 0, 0.0
+    column_sum = half_selected_column(array, costs, column)
     for j in range(n):
         row = rows[j]
         cell = array.cells[column, row]
@@ -144,6 +173,12 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
             after = pulsed(before, asymptote, fraction, noise, cell[G_LOW], cell[G_HIGH])
             joules += pulse_energy(v2t, before, after)
             before = after
+        if costs.half_set > 0:
+            half = costs.half_set if is_set else costs.half_reset
+            book_half_select(
+                array, row, np.float64(first), column_sum, half, abs(pulses[j]), account
+            )
+            column_sum += np.float64(before) - np.float64(first)
         store_conductance(array, column, row, first, before)
         if is_set:
             sets += pulses[j]
@@ -171,7 +206,7 @@ def program_column(array, pulse, costs, column, rows, pulses, operation, rng, ac
 
 
 @compiled_loop
-def program_to(array, pulse, costs, column, rows, target, budget, operation, rng, account):  # type: ignore[no-untyped-def]
+def program_to(array, pulse, costs, column, rows, targets, budget, operation, rng, account):  # type: ignore[no-untyped-def]
     """Program and verify, see `Crossbar.program_to`; return how many cells were given up."""
     one_row, one_pulse = np.empty(1, np.int64), np.empty(1, np.int64)
     band = 2 * pulse.read_sigma
@@ -181,6 +216,7 @@ def program_to(array, pulse, costs, column, rows, target, budget, operation, rng
         if array.inhibited[column, row]:
             continue
         one_row[0] = row
+        target = targets[r]
         given = 0
         while True:
             g = np.float64(array.g_columns[column, row])

@@ -10,6 +10,7 @@ cells at mid-window: :math:`I_k - I_{ref} = \tfrac12 (G_{max} - G_{min}) \sum_i 
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,8 @@ from cbramsim.simulator.array import (
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
 
+Access = Literal["transistor", "passive"]
+
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
 
@@ -56,6 +59,7 @@ class Crossbar:
         seed: int = 0,
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
+        access: Access = "transistor",
     ) -> None:
         """Draw the cells and leave each at its lowest conductance.
 
@@ -71,6 +75,9 @@ class Crossbar:
             Circuits around the array: a `Periphery`, a preset, or a TOML file.
         ledger
             Where to book energy; a new one by default.
+        access
+            `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
+            bare cells, programmed in the V/2 scheme.
 
         Raises
         ------
@@ -84,6 +91,11 @@ class Crossbar:
         )
         self.ledger = EnergyLedger() if ledger is None else ledger
         self.phase = "use"
+        if access not in get_args(Access):
+            raise ParameterError(
+                f"Crossbar.access: must be one of {', '.join(get_args(Access))} (got {access!r})"
+            )
+        self.access = access
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
@@ -257,15 +269,26 @@ class Crossbar:
         self,
         column: int,
         rows: ArrayLike,
-        target: float,
+        target: ArrayLike,
         operation: Operation = Operation.PROGRAM_PULSE,
     ) -> int:
-        """Program and verify: pulse each cell until it reads as `target` (S); return the misses.
+        """Program and verify: pulse each cell until it reads as `target`; return the misses.
 
         The controller knows what it reads, noise included, and the steps of the nominal device. It
         accepts a cell that reads within half a step and two standard deviations of the read noise,
         and gives up after as many pulses as span the nominal window (acceptance band and budget
         assumed). Senses and pulses are booked.
+
+        Parameters
+        ----------
+        column
+            The bit line.
+        rows
+            int[n], the word lines.
+        target
+            float or float[n], the conductance wanted of all or of each, S.
+        operation
+            What to book the pulses as.
 
         Returns
         -------
@@ -273,16 +296,24 @@ class Crossbar:
             Cells that were given up.
         """
         row_list = self._checked_lines("program_to", column, rows)
-        if not self.device.g_down_inf <= target <= self.device.g_up_inf:
+        targets = np.asarray(target, np.float64)
+        low, high = self.device.g_down_inf, self.device.g_up_inf
+        if not ((targets >= low) & (targets <= high)).all():
             raise ParameterError(
-                f"Crossbar.program_to: target must be >= {self.device.g_down_inf:g} and "
-                f"<= {self.device.g_up_inf:g} S, the asymptotes of the device (got {target})"
+                f"Crossbar.program_to: target must be >= {low:g} and <= {high:g} S, the "
+                f"asymptotes of the device (got {target!r})"
             )
+        if targets.shape not in ((), row_list.shape):
+            raise ParameterError(
+                f"Crossbar.program_to: target must be one for all or one per row, {row_list.size} "
+                f"(got {targets.size})"
+            )
+        targets = np.broadcast_to(targets, row_list.shape).copy()
         span = [n for n in (self.device.pulses_up, self.device.pulses_down) if math.isfinite(n)]
         slow = 5 / min(self.device.r_up, self.device.r_down)
         budget = math.ceil(min(max(span, default=slow), slow, MAX_PULSES))
         return program_to(
-            self.state, self.pulse, self.program_costs(), column, row_list, target, budget,
+            self.state, self.pulse, self.program_costs(), column, row_list, targets, budget,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
 
@@ -366,16 +397,19 @@ class Crossbar:
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming.
 
-        A pulse charges its bit line and its word line in full. Half-selected cells carry no
-        current: each cell is taken to have a transistor (assumed). Sensing drives the cell's word
-        line once, and takes one decision per bit.
+        A pulse charges its bit line and its word line in full. In a passive array the other cells
+        on the two lines see half the voltage, and conduct; with a transistor in every cell they do
+        not. Sensing drives the cell's word line once, and takes one decision per bit.
         """
         device, (rows, columns) = self.device, self.shape
         both_lines = device.c_cell * (rows + columns)
+        passive = float(self.access == "passive")
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
             sense=self.word_line_energy + SENSED_BITS * self.periphery.e_sense,
+            half_set=(0.5 * device.v_set) ** 2 * device.t_set * passive,
+            half_reset=(0.5 * device.v_reset) ** 2 * device.t_reset * passive,
         )
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:

@@ -39,6 +39,9 @@ class Operation(IntEnum):
     """Pulse given by hand through `Crossbar.program`."""
     PROGRAM_LINE = 10
     """Charging both lines for one pulse of whatever kind: (n_rows + n_columns) C V²."""
+    HALF_SELECT = 11
+    """Current through one cell that shares a line with a pulsed cell of a passive array:
+    (V/2)² G t."""
 
     @property
     def label(self) -> str:
@@ -187,7 +190,7 @@ class EnergyLedger:
 
 COLOURS = (
     "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
-    "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00",
+    "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00", "#332288",
 )  # fmt: skip
 """One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
 

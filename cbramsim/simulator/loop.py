@@ -18,7 +18,7 @@ from cbramsim.simulator.array import add_noise, sum_rows
 from cbramsim.simulator.encoding import draw_spikes
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.neurons import BLOCK, block_sums, draw_winner, exponentials, to_potentials
-from cbramsim.simulator.stdp import learn_ideally, learn_with_pulses
+from cbramsim.simulator.stdp import learn_densely, learn_ideally, learn_with_pulses
 
 WORD_LINE_DRIVE = int(Operation.WORD_LINE_DRIVE)
 CELL_READ = int(Operation.CELL_READ)
@@ -134,9 +134,13 @@ def _book_presentation(array, pulse, neurons, rows, n_active, account):  # type:
     account.counts[OUTPUT_SPIKE] += 1
 
 
+IDEAL, DEVICE, DENSE = range(3)
+"""Ways to update: the winner's column by the ideal rule, or by device pulses; or all columns."""
+
+
 @compiled_loop
 def train(  # type: ignore[no-untyped-def]
-    images, order, winners, ideal, homeostasis, spike_counts,
+    images, order, winners, update, homeostasis, spike_counts,
     array, pulse, costs, rule, tables, neurons, streams, work, account,
 ):  # fmt: skip
     """Learn from ``images[order]``, in that order.
@@ -149,8 +153,8 @@ def train(  # type: ignore[no-untyped-def]
         int64[n], which to present.
     winners
         int32[n, windows], overwritten: the neuron that fired in each window.
-    ideal
-        Whether to update by the ideal rule rather than by device pulses.
+    update
+        `IDEAL`, `DEVICE` or `DENSE`.
     homeostasis
         Fall of a neuron's bias when it fires.
     spike_counts
@@ -167,8 +171,10 @@ def train(  # type: ignore[no-untyped-def]
             winners[n, window] = winner
             spike_counts[winner] += 1
             neurons.bias[winner] -= homeostasis
-            if ideal:
+            if update == IDEAL:
                 learn_ideally(array, pulse, costs, rule, winner, work.spiked, account)
+            elif update == DENSE:
+                learn_densely(array, pulse, costs, rule, work.currents, total, work.spiked, account)
             else:
                 learn_with_pulses(
                     array, pulse, costs, tables, winner, work, streams.pulses, account

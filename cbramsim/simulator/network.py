@@ -12,17 +12,26 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
-from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.crossbar import Access, Crossbar
 from cbramsim.simulator.datasets import checked_images, checked_labels
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
-from cbramsim.simulator.loop import Neurons, Streams, respond, scratch, train
+from cbramsim.simulator.loop import (
+    DENSE,
+    DEVICE,
+    IDEAL,
+    Neurons,
+    Streams,
+    respond,
+    scratch,
+    train,
+)
 from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner, Pruning
@@ -31,6 +40,7 @@ from cbramsim.simulator.stdp import StdpRule, pulse_tables, rule_constants
 from cbramsim.validation import Parameters
 
 Rule = Literal["ideal", "device"]
+Update = Literal["winner", "dense"]
 Vote = Literal["profile", "majority"]
 
 IMAGES_PER_STEP = 200
@@ -53,6 +63,12 @@ class NetworkConfig(Parameters):
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
     (pulses)."""
+    update: Update = "winner"
+    """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
+    (`dense`, as a conventional network; under the ideal rule and without pruning only)."""
+    access: Access = "transistor"
+    """What is with each cell: a `transistor` that shuts it off while others on its lines are
+    programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -68,6 +84,18 @@ class NetworkConfig(Parameters):
     """Pruning while learning."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
+
+    @model_validator(mode="after")
+    def _check_dense(self) -> Self:
+        if self.update == "dense":
+            if self.rule != "ideal" or self.pruning.kind != "none":
+                raise ValueError(
+                    "update must be winner, unless rule is ideal and pruning.kind is none "
+                    f"(got dense with {self.rule} and {self.pruning.kind})"
+                )
+            if self.access != "transistor":
+                raise ValueError("update must be winner in a passive array (got dense)")
+        return self
 
 
 class Step(NamedTuple):
@@ -116,6 +144,8 @@ class SpikingNetwork:
         float64[neurons, classes] or None, responses to the labelled images, by class.
     labels_used
         Number of labels that named the neurons.
+    threads
+        How many threads read batches of images; results do not depend on it.
     passes, position
         Complete passes over the training images, and images seen of the current one.
     pass_images
@@ -169,6 +199,7 @@ class SpikingNetwork:
             periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
         )
         self.ledger = EnergyLedger()
+        self.threads = os.cpu_count() or 1
         self.pixels: NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
@@ -249,6 +280,9 @@ class SpikingNetwork:
             raise DataError("resume: these are not the images of the interrupted pass")
         while self.passes < epochs:
             self._one_pass(inputs, callback)
+        self.crossbar.phase = "train"
+        self.pruner.finish()
+        self.crossbar.phase = "use"
         return self
 
     def partial_fit(
@@ -278,7 +312,11 @@ class SpikingNetwork:
                 self.config.initial_weight, self.config.initial_weight_d2d, self.crossbar.shape
             )
         )
-        self.pruner = Pruner(self.config.pruning, self.crossbar, self.activity)
+        self.pruner = self._new_pruner()
+
+    def _new_pruner(self) -> Pruner:
+        config = self.config
+        return Pruner(config.pruning, self.crossbar, self.activity, config.stdp, exact=self.ideal)
 
     def _build(self) -> None:
         """Draw the array for `pixels`, with all counters at zero."""
@@ -287,7 +325,9 @@ class SpikingNetwork:
         device = self.device.without_variability() if self.ideal else self.device
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
-        self.crossbar = Crossbar(device, shape, seed, self.periphery, self.ledger)
+        self.crossbar = Crossbar(
+            device, shape, seed, self.periphery, self.ledger, self.config.access
+        )
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device)
         self.work = scratch(*shape)
@@ -299,7 +339,7 @@ class SpikingNetwork:
             competition=stream(seed, "competition"),
             pulses=self.crossbar.pulse_stream,
         )
-        self.pruner = Pruner(self.config.pruning, self.crossbar, self.activity)
+        self.pruner = self._new_pruner()
         self.passes = 0
         self.position = 0
         self.pass_images = (0, 0)
@@ -311,6 +351,12 @@ class SpikingNetwork:
     def ideal(self) -> bool:
         """Whether updates follow the ideal rule."""
         return self.config.rule == "ideal"
+
+    @property
+    def _update(self) -> int:
+        if self.config.update == "dense":
+            return DENSE
+        return IDEAL if self.ideal else DEVICE
 
     def _one_pass(self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
@@ -335,7 +381,7 @@ class SpikingNetwork:
         account = self.ledger.account("train")
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         train(
-            images, chosen, winners, self.ideal,
+            images, chosen, winners, self._update,
             np.float32(config.competition.homeostasis_at(self.images_seen)), self.spike_counts,
             crossbar.state, crossbar.pulse, crossbar.program_costs(),
             self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
@@ -345,7 +391,7 @@ class SpikingNetwork:
         self.bias -= self.bias.mean()
         self.images_seen += len(chosen)
         crossbar.phase = "train"
-        self.pruner.update(crossbar, self.spike_counts)
+        self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
         self._price_events(account)
         return winners
@@ -441,7 +487,7 @@ class SpikingNetwork:
         images = checked_images(X)
         self.select_pixels(images[:1])  # refuse what does not fit before the work begins
         starts = range(0, len(images), IMAGES_PER_BATCH)
-        workers = min(os.cpu_count() or 1, len(starts))
+        workers = min(self.threads, len(starts))
         with ThreadPoolExecutor(workers) as pool:
             jobs = (
                 pool.map(
@@ -466,7 +512,10 @@ class SpikingNetwork:
         responses = np.empty((len(images), config.neurons), np.float32)
         spikes, reads = (stream(seed, f"{phase} {name}", start) for name in ("spikes", "reads"))
         streams = Streams(spikes, reads, competition=reads, pulses=reads)
-        neurons = self._neurons(config.competition.readout_sharpness)
+        # Neurons are named after what they fire for in the competition in which they learned;
+        # several of them have a say in a vote.
+        naming = phase == "label"
+        neurons = self._neurons(1.0 if naming else config.competition.readout_sharpness)
         respond(
             images, responses, config.encoding.windows, crossbar.state, crossbar.pulse, neurons,
             streams, scratch(*crossbar.shape), account,
@@ -527,6 +576,7 @@ class SpikingNetwork:
             "seen_weights": self.pruner.seen_weights,
             "seen_spikes": self.pruner.seen_spikes,
             "missed": self.pruner.missed,
+            "input_means": np.zeros(0) if (m := self.pruner.input_means) is None else m,
             "progress": np.array([self.passes, self.position, self.images_seen]),
             "pass_images": np.array(self.pass_images),
             "labels_used": self.labels_used,
@@ -581,6 +631,9 @@ class SpikingNetwork:
         for name in ("pruned", "mature", "seen_weights", "seen_spikes"):
             copy_checked(getattr(self.pruner, name), arrays, name)
         self.pruner.missed = int(arrays["missed"])
+        if arrays["input_means"].size:
+            self.pruner.input_means = np.zeros(self.pixels.size)
+            copy_checked(self.pruner.input_means, arrays, "input_means")
         self.passes, self.position, self.images_seen = (int(n) for n in arrays["progress"])
         if min(self.passes, self.position, self.images_seen) < 0:
             raise ValueError("progress must be >= 0")

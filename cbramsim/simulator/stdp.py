@@ -31,9 +31,15 @@ from pydantic import Field
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
-from cbramsim.kernels import kernel, vector_kernel
+from cbramsim.kernels import inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
-from cbramsim.simulator.array import SENSED_BITS, program_cells, store_conductance
+from cbramsim.simulator.array import (
+    SENSED_BITS,
+    book_half_select,
+    half_selected_column,
+    program_cells,
+    store_conductance,
+)
 from cbramsim.simulator.energy import Operation
 from cbramsim.validation import Parameters
 
@@ -44,6 +50,8 @@ PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 
 SENSED_STATES = 1 << SENSED_BITS
 """States that the sense amplifier tells apart."""
+RESOLUTION = 2.0**-25
+"""A change below this part of a conductance is lost in single precision."""
 MAX_TRAIN = 256
 """Most pulses that one update gives a cell, whatever the rule asks for."""
 
@@ -70,6 +78,11 @@ class StdpRule(Parameters):
         """Return the weight at which both balance for an input that spikes with `probability`."""
         odds = self.ltp * probability / (self.ltd * (1 - probability))
         return min(max(-1 + math.log(odds) / self.ltp_decay, -1.0), 1.0)
+
+    def probability(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability of a spike that a weight has learned: `equilibrium`, inverted."""
+        odds = self.ltd / self.ltp * np.exp(self.ltp_decay * (weight + 1))
+        return odds / (1 + odds)
 
 
 class RuleConstants(NamedTuple):
@@ -112,18 +125,60 @@ def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
     state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
     # The outermost states stand for the bounds: nothing more is asked for there.
     state[0], state[-1] = 0.0, 1.0
-    conductance = device.g_min + state * device.g_range
-    weight = 2 * state - 1
+    return PulseTables(
+        pulses=np.array(wanted_pulses(rule, device, 2 * state - 1), np.float32),
+        g_min=np.float32(device.g_min),
+        states_per_siemens=np.float32(SENSED_STATES / device.g_range),
+    )
+
+
+def wanted_pulses(
+    rule: StdpRule, device: Device, weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many pulses of the nominal device make the change that the rule asks for.
+
+    Returns
+    -------
+    tuple of float64[...]
+        Reset pulses for a depression and set pulses for a potentiation, at each of `weight`.
+    """
+    conductance = device.conductance_of(weight)
     step_up = device.r_up * (device.g_up_inf - conductance) * 2 / device.g_range
     step_down = device.r_down * (conductance - device.g_down_inf) * 2 / device.g_range
     tiny = np.finfo(float).tiny
     down = -rule.depression(weight) / np.maximum(step_down, tiny)
     up = rule.potentiation(weight) / np.maximum(step_up, tiny)
-    return PulseTables(
-        pulses=np.minimum([down, up], MAX_TRAIN).astype(np.float32),
-        g_min=np.float32(device.g_min),
-        states_per_siemens=np.float32(SENSED_STATES / device.g_range),
-    )
+    return np.minimum(down, MAX_TRAIN), np.minimum(up, MAX_TRAIN)
+
+
+def expected_write_energy(
+    rule: StdpRule,
+    device: Device,
+    weight: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    *,
+    exact: bool,
+) -> NDArray[np.float64]:
+    """Return the mean energy of the pulses that a cell gets per output spike of its neuron, J.
+
+    Parameters
+    ----------
+    rule, device
+        What asks, and the nominal device that answers.
+    weight
+        Of the cells, float64[...].
+    probability
+        With which the input spikes when the neuron fires, float64[...].
+    exact
+        Whether updates follow the ideal rule, which gives one pulse for any change.
+    """
+    within = np.clip(weight, -1, 1)
+    down, up = wanted_pulses(rule, device, within)
+    if exact:
+        down, up = np.sign(down), np.sign(up)
+    v2t_up, v2t_down = device.v_set**2 * device.t_set, device.v_reset**2 * device.t_reset
+    v2t = probability * up * v2t_up + (1 - probability) * down * v2t_down
+    return v2t * device.conductance_of(weight)
 
 
 @kernel
@@ -220,6 +275,7 @@ def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # 
 @kernel
 def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: ignore[no-untyped-def]
     """Carry out the rule on one column exactly; each change is booked as one ideal pulse."""
+    column_sum = half_selected_column(array, costs, column)
     for row in range(array.g.shape[0]):
         if array.inhibited[column, row]:
             continue
@@ -227,15 +283,77 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
         low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
         if spiked[row]:
             change = rule.ltp * math.exp(-rule.ltp_decay * (before - rule.g_min))
-            operation, v2t, line = LTP_PULSE, pulse.v2t_set, costs.line_set
+            operation, v2t, line, half = LTP_PULSE, pulse.v2t_set, costs.line_set, costs.half_set
         else:
             change = -rule.ltd
             operation, v2t, line = LTD_PULSE, pulse.v2t_reset, costs.line_reset
+            half = costs.half_reset
         after = np.float32(min(max(before + change, low), high))
         if after == before:
             continue
+        if costs.half_set > 0:
+            book_half_select(array, row, before, column_sum, half, 1, account)
+            column_sum += np.float64(after) - before
         store_conductance(array, column, row, before, after)
         account.counts[operation] += 1
         account.joules[operation] += pulse_energy(v2t, before, after)
         account.counts[PROGRAM_LINE] += 1
         account.joules[PROGRAM_LINE] += line
+
+
+@kernel
+def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  # type: ignore[no-untyped-def]
+    """Carry out the rule on every column, each by its share of the responsibility.
+
+    What a conventional network does: every presentation writes every cell. Column k changes by
+    r_k times what the rule asks for, r_k = ``chances[k] / total`` its chance of firing: the mean of
+    the update that spiking makes. Each cell gets one ideal pulse, also where the change is below
+    the resolution of the state.
+
+    Parameters
+    ----------
+    array, pulse, costs, rule
+        `ArrayState`, `PulseConstants`, `ProgramCosts`, `RuleConstants`.
+    chances, total
+        float32[columns] and their sum.
+    spiked
+        bool[rows], the inputs that spiked.
+    account
+        `Account` to book on.
+    """
+    _book_all_cells(array, pulse, costs, spiked, 0.5, account)
+    for column in range(array.g.shape[1]):
+        share = np.float64(chances[column]) / total
+        if share * max(rule.ltp, rule.ltd) < RESOLUTION * rule.g_min:
+            continue
+        for row in range(array.g.shape[0]):
+            g = np.float64(array.g_columns[column, row])
+            low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
+            if spiked[row]:
+                change = share * rule.ltp * math.exp(-rule.ltp_decay * (g - rule.g_min))
+            else:
+                change = -share * rule.ltd
+            store_conductance(array, column, row, g, np.float32(min(max(g + change, low), high)))
+    _book_all_cells(array, pulse, costs, spiked, 0.5, account)
+    rows, columns = array.g.shape
+    sets = 0
+    for row in range(rows):
+        sets += spiked[row]
+    account.counts[LTP_PULSE] += sets * columns
+    account.counts[LTD_PULSE] += (rows - sets) * columns
+    account.counts[PROGRAM_LINE] += rows * columns
+    lines = sets * costs.line_set + (rows - sets) * costs.line_reset
+    account.joules[PROGRAM_LINE] += columns * lines
+
+
+@inlined
+def _book_all_cells(array, pulse, costs, spiked, part, account):  # type: ignore[no-untyped-def]
+    """Book `part` of the energy of one pulse on every cell, at their present conductances."""
+    set_conductance, reset_conductance = 0.0, 0.0
+    for row in range(array.g.shape[0]):
+        if spiked[row]:
+            set_conductance += array.row_sum[row]
+        else:
+            reset_conductance += array.row_sum[row]
+    account.joules[LTP_PULSE] += part * pulse.v2t_set * set_conductance
+    account.joules[LTD_PULSE] += part * pulse.v2t_reset * reset_conductance

@@ -95,6 +95,7 @@ class NumpyTwin:
         self.costs, self.periphery = network.crossbar.program_costs(), network.periphery
         self.rule, self.competition = network.config.stdp, network.config.competition
         self.ideal = network.ideal
+        self.dense = network.config.update == "dense"
         self.g = state.g.copy()
         self.cells = state.cells.copy()
         self.inhibited = state.inhibited.copy()
@@ -113,7 +114,9 @@ class NumpyTwin:
         winner = self.compete(spiked)
         self.spike_counts[winner] += 1
         self.bias[winner] -= homeostasis
-        if self.ideal:
+        if self.dense:
+            self.learn_densely(spiked)
+        elif self.ideal:
             self.learn_ideally(winner, spiked)
         else:
             self.learn_with_pulses(winner, spiked)
@@ -134,8 +137,8 @@ class NumpyTwin:
         """Book a read, and draw the winner from the softmax of the potentials."""
         potentials = self.potentials(spiked)
         self._book_read(spiked)
-        chances = np.exp(potentials - potentials.max())
-        cumulative = np.cumsum(chances)
+        self.chances = np.exp(potentials - potentials.max())
+        cumulative = np.cumsum(self.chances)
         return int(
             np.searchsorted(
                 cumulative, self.draws.competition_uniform() * cumulative[-1], side="right"
@@ -159,6 +162,8 @@ class NumpyTwin:
         after = np.clip(before + 0.5 * change * device.g_range, device.g_min, device.g_max)
         after = after.astype(np.float32)
         changed = ~self.inhibited[column] & (after != self.g[:, column])
+        signs = changed * np.where(spiked, 1, -1)
+        self._book_half_select(column, np.flatnonzero(changed), signs[changed], after[changed])
         self.g[changed, column] = after[changed]
         self.row_sum[changed] += after[changed] - before[changed]
         for mask, operation, v2t, line in (
@@ -168,6 +173,26 @@ class NumpyTwin:
             joules = v2t * 0.5 * (before[mask] + after[mask].astype(np.float64)).sum()
             self._book(operation, mask.sum(), joules)
             self._book(Operation.PROGRAM_LINE, mask.sum(), mask.sum() * line)
+
+    def learn_densely(self, spiked: NDArray[np.bool_]) -> None:
+        """Carry out the rule on every column, by its chance of firing; every cell gets a pulse."""
+        before, device = self.g.astype(np.float64), self.device
+        weight = device.weight_of(before)
+        asked = np.where(
+            spiked[:, None], self.rule.potentiation(weight), self.rule.depression(weight)
+        )
+        share = self.chances / self.chances.sum()
+        after = np.clip(before + 0.5 * share * asked * device.g_range, device.g_min, device.g_max)
+        self.g[:] = after.astype(np.float32)
+        self.row_sum[:] = self.g.sum(axis=1, dtype=np.float64)
+        mean = 0.5 * (before + self.g).sum(axis=1)
+        for mask, operation, v2t, line in (
+            (spiked, Operation.LTP_PULSE, self.pulse.v2t_set, self.costs.line_set),
+            (~spiked, Operation.LTD_PULSE, self.pulse.v2t_reset, self.costs.line_reset),
+        ):
+            cells = int(mask.sum()) * self.g.shape[1]
+            self._book(operation, cells, v2t * mean[mask].sum())
+            self._book(Operation.PROGRAM_LINE, cells, cells * line)
 
     def _sense(self, column: int, free: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Book the sensing of the cells that are `free`, and return the states of all."""
@@ -196,6 +221,7 @@ class NumpyTwin:
             after = np.clip(after, cell[on, G_LOW], cell[on, G_HIGH]).astype(np.float32)
             conductance[on] += 0.5 * (g[on] + after)
             g[on] = after
+        self._book_half_select(column, rows, pulses[rows], g)
         self.g[rows, column] = g
         self.row_sum[rows] += g - start
         for mask, operation, v2t, line in (
@@ -205,6 +231,21 @@ class NumpyTwin:
             count = trains[mask].sum()
             self._book(operation, count, v2t * conductance[mask].sum())
             self._book(Operation.PROGRAM_LINE, count, count * line)
+
+    def _book_half_select(
+        self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray
+    ) -> None:
+        """Book the cells that see half the voltage while one cell after the other is pulsed."""
+        if not self.costs.half_set:
+            return
+        before = self.g[rows, column].astype(np.float64)
+        moved = np.cumsum(after - before) - (after - before)
+        column_sum = self.g[:, column].sum(dtype=np.float64) + moved
+        others = self.row_sum[rows] + column_sum - 2 * before
+        half = np.where(pulses > 0, self.costs.half_set, self.costs.half_reset)
+        count = np.abs(pulses)
+        cells = sum(self.g.shape) - 2
+        self._book(Operation.HALF_SELECT, count.sum() * cells, (count * half * others).sum())
 
     def _book_read(self, spiked: NDArray[np.bool_]) -> None:
         n, columns = int(spiked.sum()), self.g.shape[1]

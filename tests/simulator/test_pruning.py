@@ -20,22 +20,22 @@ def pruner_of(**policy) -> tuple[Pruner, Crossbar]:
     return Pruner(Pruning(mature_spikes=10, **policy), crossbar, activity), crossbar
 
 
-def mature_all(pruner: Pruner, crossbar: Crossbar) -> None:
-    pruner.update(crossbar, np.full(SHAPE[1], 10))
+def mature_all(pruner: Pruner) -> None:
+    pruner.update(np.full(SHAPE[1], 10))
 
 
 def test_only_mature_neurons_are_pruned() -> None:
-    pruner, crossbar = pruner_of()
-    pruner.update(crossbar, np.array([9, 10, 0, 11, 9, 9]))
+    pruner, _ = pruner_of()
+    pruner.update(np.array([9, 10, 0, 11, 9, 9]))
     np.testing.assert_array_equal(pruner.mature, [False, True, False, True, False, False])
     np.testing.assert_array_equal(pruner.fraction_per_neuron > 0, pruner.mature)
 
 
 def test_a_neuron_is_pruned_once() -> None:
     pruner, crossbar = pruner_of()
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     pruned, joules = pruner.pruned.copy(), crossbar.ledger.total()
-    pruner.update(crossbar, np.full(SHAPE[1], 10_000))
+    pruner.update(np.full(SHAPE[1], 10_000))
     np.testing.assert_array_equal(pruner.pruned, pruned)
     assert crossbar.ledger.total() == joules
 
@@ -43,11 +43,11 @@ def test_a_neuron_is_pruned_once() -> None:
 def test_stability_waits_until_the_weights_stand_still() -> None:
     pruner, crossbar = pruner_of(maturity="stability", stable_change=0.02)
     crossbar.set_weights(-crossbar.weights)
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     assert not pruner.mature.any()
-    pruner.update(crossbar, np.full(SHAPE[1], 19))
+    pruner.update(np.full(SHAPE[1], 19))
     assert not pruner.mature.any(), "judged again only after as many spikes again"
-    pruner.update(crossbar, np.full(SHAPE[1], 20))
+    pruner.update(np.full(SHAPE[1], 20))
     assert pruner.mature.all()
 
 
@@ -56,8 +56,8 @@ def test_stability_waits_until_the_weights_stand_still() -> None:
 def test_selection_by_neuron_takes_the_asked_fraction_of_each(
     selection: str, fraction: float
 ) -> None:
-    pruner, crossbar = pruner_of(selection=selection, fraction=fraction)
-    mature_all(pruner, crossbar)
+    pruner, _ = pruner_of(selection=selection, fraction=fraction)
+    mature_all(pruner)
     np.testing.assert_allclose(pruner.fraction_per_neuron, fraction, atol=0.5 / SHAPE[0])
 
 
@@ -65,7 +65,7 @@ def test_the_threshold_meets_the_fraction_over_the_array() -> None:
     pruner, crossbar = pruner_of(selection="threshold", fraction=0.6)
     crossbar.set_weights(crossbar.weights + np.linspace(-0.4, 0.4, SHAPE[1]))
     for mature in range(1, SHAPE[1] + 1):
-        pruner.update(crossbar, np.where(np.arange(SHAPE[1]) < mature, 10, 0))
+        pruner.update(np.where(np.arange(SHAPE[1]) < mature, 10, 0))
     assert pruner.fraction == pytest.approx(0.6, abs=0.02)
     assert np.ptp(pruner.fraction_per_neuron) > 0.1, "neurons with lower weights give more"
 
@@ -73,13 +73,13 @@ def test_the_threshold_meets_the_fraction_over_the_array() -> None:
 def test_quantile_takes_the_lowest_and_distance_the_outermost() -> None:
     pruner, crossbar = pruner_of(selection="quantile", fraction=0.5, value="freeze")
     weights = crossbar.weights.T
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     assert weights[pruner.pruned].max() <= weights[~pruner.pruned].max()
     for column in range(SHAPE[1]):
         taken = pruner.pruned[column]
         assert weights[column, taken].max() <= weights[column, ~taken].min()
     pruner, crossbar = pruner_of(selection="distance", fraction=0.5, value="freeze")
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     for column in range(SHAPE[1]):
         taken = pruner.pruned[column]
         size = np.abs(weights[column])
@@ -90,9 +90,9 @@ def test_saliency_disturbs_the_drive_less_than_the_quantile() -> None:
     def disturbance(selection: str) -> float:
         pruner, crossbar = pruner_of(selection=selection, fraction=0.5)
         before = crossbar.weights.T.copy()
-        mature_all(pruner, crossbar)
+        mature_all(pruner)
         moved = crossbar.weights.T - before
-        return float((moved**2 * pruner.activity * (1 - pruner.activity)).sum())
+        return float((moved**2 * pruner.around.activity * (1 - pruner.around.activity)).sum())
 
     assert disturbance("saliency") < disturbance("quantile")
 
@@ -101,7 +101,7 @@ def test_saliency_disturbs_the_drive_less_than_the_quantile() -> None:
 def test_soft_pruned_weights_are_held_at_the_value(value: str, constant: float) -> None:
     pruner, crossbar = pruner_of(value=value, constant=constant)
     before = crossbar.weights.T.copy()
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     step = 0.06
     for column in range(SHAPE[1]):
         taken = pruner.pruned[column]
@@ -119,7 +119,7 @@ def test_soft_pruned_weights_are_held_at_the_value(value: str, constant: float) 
 def test_freeze_costs_no_pulse_and_changes_nothing() -> None:
     pruner, crossbar = pruner_of(value="freeze")
     before = crossbar.conductance.copy()
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     np.testing.assert_array_equal(crossbar.conductance, before)
     assert crossbar.ledger.total() == 0
     assert pruner.fraction == pytest.approx(0.75)
@@ -127,7 +127,7 @@ def test_freeze_costs_no_pulse_and_changes_nothing() -> None:
 
 def test_hard_pruned_cells_carry_no_current_and_weigh_zero() -> None:
     pruner, crossbar = pruner_of(kind="hard", fraction=0.4)
-    mature_all(pruner, crossbar)
+    mature_all(pruner)
     assert not crossbar.conductance.T[pruner.pruned].any()
     assert not crossbar.weights.T[pruner.pruned].any()
     assert crossbar.conductance.T[~pruner.pruned].all()
@@ -151,8 +151,8 @@ def test_pruned_cells_receive_no_pulse_while_learning_goes_on(mnist, kind: str) 
 
 
 def test_no_pruning_prunes_nothing() -> None:
-    pruner, crossbar = pruner_of(kind="none")
-    mature_all(pruner, crossbar)
+    pruner, _ = pruner_of(kind="none")
+    mature_all(pruner)
     assert pruner.fraction == 0
 
 

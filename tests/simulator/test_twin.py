@@ -21,6 +21,13 @@ POLICIES = {
     "ideal device": {"device": "ideal", "pruning": {"kind": "none"}},
     "soft": {"pruning": {"mature_spikes": 20}},
     "hard": {"pruning": {"kind": "hard", "fraction": 0.4, "mature_spikes": 20}},
+    "dense": {"rule": "ideal", "update": "dense", "pruning": {"kind": "none"}},
+    "passive": {"access": "passive", "pruning": {"kind": "none"}},
+    "passive ideal": {"access": "passive", "rule": "ideal", "pruning": {"kind": "none"}},
+    "passive hard": {
+        "access": "passive",
+        "pruning": {"kind": "hard", "fraction": 0.4, "mature_spikes": 20},
+    },
 }
 
 
@@ -41,6 +48,8 @@ class SlowRecount(NumpyTwin):
             line_set=lines * d.v_set * d.v_set,
             line_reset=lines * d.v_reset * d.v_reset,
             sense=8 * p.e_sense + p.e_word_line + columns * d.c_cell * d.v_read * d.v_read,
+            half_set=d.v_set * d.v_set * d.t_set / 4 * (network.config.access == "passive"),
+            half_reset=d.v_reset * d.v_reset * d.t_reset / 4 * (network.config.access == "passive"),
         )
 
     def conductance_of(self, rows: np.ndarray) -> float:
@@ -100,7 +109,9 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
 
     np.testing.assert_array_equal(winners, expected)
     np.testing.assert_array_equal(network.spike_counts, twin.spike_counts)
-    np.testing.assert_array_equal(network.crossbar.conductance, twin.g)
+    # A dense update carries the rounding of the potentials into every state.
+    dense = network.config.update == "dense"
+    np.testing.assert_allclose(network.crossbar.conductance, twin.g, rtol=0.02 * dense)
     np.testing.assert_allclose(
         network.bias - network.bias.mean(), twin.bias - twin.bias.mean(), atol=1e-4
     )
@@ -108,7 +119,7 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
     for op in Operation:
         assert account.counts[op] - before[op] == twin.ledger.count("train", op), op
         assert account.joules[op] - joules[op] == pytest.approx(
-            twin.ledger.account("train").joules[op], rel=1e-9
+            twin.ledger.account("train").joules[op], rel=1e-5 if dense else 1e-9
         ), op
 
 

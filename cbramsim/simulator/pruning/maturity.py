@@ -1,0 +1,67 @@
+"""When is a neuron mature? Judged from its output spikes and its weights.
+
+Each policy answers `is_mature(neuron, moved)` for a neuron that has fired another `mature_spikes`
+times since it was last judged.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from cbramsim.simulator.pruning.neuron import Neuron
+
+BOUND = 0.1
+"""Weights within this distance of -1 or +1 count as being at the bound."""
+
+
+class Maturity(Protocol):
+    """Judges a neuron."""
+
+    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+        """Return whether `neuron` is mature; `moved` is the mean |change| of its weights."""
+
+
+class Spikes(NamedTuple):
+    """Mature once it has fired `mature_spikes` times.
+
+    Maturity is judged from the output neurons' firing in the follow-up of the reference (Shi et
+    al., Front. Neurosci. 13:405, 2019); the number is assumed.
+    """
+
+    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+        """See `Maturity`."""
+        return True
+
+
+class Stability(NamedTuple):
+    """Mature once its weights stood still, on average, while it fired `mature_spikes` times."""
+
+    stable_change: float
+
+    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+        """See `Maturity`."""
+        return moved <= self.stable_change
+
+
+class Bounds(NamedTuple):
+    """Mature once a share of its weights has arrived at a bound, where there is nothing to learn.
+
+    Depression takes the weights of inputs that never spike to the floor, one constant step per
+    output spike: the share says how far that has come.
+    """
+
+    bound_share: float
+
+    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+        """See `Maturity`."""
+        return float((np.abs(neuron.weights) >= 1 - BOUND).mean()) >= self.bound_share
+
+
+class Trained(NamedTuple):
+    """Mature when training is over, and not before: conventional pruning of a finished network."""
+
+    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+        """See `Maturity`."""
+        return False

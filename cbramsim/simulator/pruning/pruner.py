@@ -1,0 +1,203 @@
+"""`Pruning` names a policy, `Pruner` carries it out on an array as its neurons mature."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.pruning import maturity, selection, value
+from cbramsim.simulator.pruning.neuron import Neuron, Surroundings
+from cbramsim.simulator.stdp import StdpRule
+from cbramsim.validation import Parameters
+
+Kind = Literal["none", "soft", "hard"]
+WhenName = Literal["spikes", "stability", "bounds", "trained"]
+WhichName = Literal["quantile", "threshold", "distance", "magnitude", "saliency", "write-cost"]
+ValueName = Literal["floor", "mean", "input-mean", "constant", "freeze"]
+
+
+class Pruning(Parameters):
+    """The pruning policy."""
+
+    kind: Kind = "soft"
+    """`none`, `soft` (hold at a value) or `hard` (remove)."""
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.75
+    """Fraction of the weights to prune."""
+    maturity: WhenName = "spikes"
+    """When a neuron is mature: `spikes`, once it has fired `mature_spikes` times; `stability`, once
+    its weights have on average moved less than `stable_change` while it fired `mature_spikes`
+    times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when training is
+    over."""
+    mature_spikes: Annotated[int, Field(ge=1)] = 1500
+    """Output spikes, see `maturity`."""
+    stable_change: Annotated[float, Field(ge=0, le=2)] = 0.05
+    """Mean absolute change of a neuron's weights, see `maturity`."""
+    bound_share: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Share of a neuron's weights, see `maturity`."""
+    selection: WhichName = "saliency"
+    """Which weights of a mature neuron are taken: `quantile`, the lowest `fraction` of the neuron;
+    `threshold`, those below one threshold for the whole array, set so that the array as a whole
+    comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
+    `magnitude`, the `fraction` closest to zero; `saliency`, the `fraction` whose move to the held
+    value changes the neuron's drive least; `write-cost`, the `fraction` whose further learning
+    would cost the most energy."""
+    value: ValueName = "mean"
+    """What a soft-pruned weight is held at: `floor`, the lowest conductance; `mean` of the neuron's
+    pruned weights; `input-mean`, the mean of the input's pruned weights; `constant`, the same for
+    all; `freeze`, each its present value."""
+    constant: Annotated[float, Field(ge=-1, le=1)] = -0.6
+    """The weight for `value` = `constant`."""
+
+
+class Pruner:
+    """Carries out a `Pruning` policy on an array as its neurons mature.
+
+    Parameters
+    ----------
+    policy
+        What to do.
+    crossbar
+        The array.
+    activity
+        float64[rows], the probability with which each input spikes in a window.
+    rule
+        The learning rule.
+    exact
+        Whether updates follow the ideal rule.
+
+    Attributes
+    ----------
+    pruned
+        bool[columns, rows], the cells pruned so far.
+    mature
+        bool[columns], the neurons that have been judged mature, and pruned.
+    missed
+        Cells that could not be brought to their value within the budget of pulses; they are held
+        where they ended.
+    input_means
+        float64[rows] or None, the constants of the value `input-mean`, once they are fixed.
+    """
+
+    def __init__(
+        self,
+        policy: Pruning,
+        crossbar: Crossbar,
+        activity: NDArray[np.float64],
+        rule: StdpRule | None = None,
+        *,
+        exact: bool = False,
+    ) -> None:
+        rows, columns = crossbar.shape
+        self.policy = policy
+        self.crossbar = crossbar
+        self.around = Surroundings(crossbar, activity, rule or StdpRule(), exact)
+        self.pruned = np.zeros((columns, rows), np.bool_)
+        self.mature = np.zeros(columns, np.bool_)
+        self.missed = 0
+        self.seen_weights = crossbar.weights.T.copy()
+        self.seen_spikes = np.zeros(columns, np.int64)
+        self.input_means: NDArray[np.float64] | None = None
+
+    @property
+    def fraction_per_neuron(self) -> NDArray[np.float64]:
+        """Pruned fraction of each neuron's weights, float64[columns]."""
+        return self.pruned.mean(axis=1)
+
+    @property
+    def fraction(self) -> float:
+        """Pruned fraction of all weights."""
+        return float(self.pruned.mean())
+
+    def update(self, spike_counts: NDArray[np.int64]) -> None:
+        """Prune the neurons that have matured since the last call.
+
+        Parameters
+        ----------
+        spike_counts
+            int64[columns], output spikes so far.
+        """
+        if self._idle():
+            return
+        judge = _maturity_of(self.policy)
+        due = ~self.mature & (spike_counts - self.seen_spikes >= self.policy.mature_spikes)
+        for column in np.flatnonzero(due).tolist():
+            neuron = Neuron(self.around, column)
+            moved = float(np.abs(neuron.weights - self.seen_weights[column]).mean())
+            if judge.is_mature(neuron, moved):
+                self._prune(neuron, column)
+            self.seen_weights[column] = neuron.weights
+            self.seen_spikes[column] = spike_counts[column]
+
+    def finish(self) -> None:
+        """Prune what a finished network is pruned by: all neurons, if maturity is `trained`."""
+        if self.policy.maturity == "trained" and not self._idle():
+            for column in np.flatnonzero(~self.mature).tolist():
+                self._prune(Neuron(self.around, column), column)
+
+    def _idle(self) -> bool:
+        return self.policy.kind == "none" or self.policy.fraction == 0
+
+    def _prune(self, neuron: Neuron, column: int) -> None:
+        """Choose weights of one neuron, and take them out of learning."""
+        held_at, choice = self._value(), SELECTIONS[self.policy.selection]
+        group = choice.choose(neuron, self.policy.fraction, held_at.hold, self._waiting())
+        rows = np.flatnonzero(group)
+        self.mature[column] = True
+        self.pruned[column, rows] = True
+        if self.policy.kind == "hard":
+            self.crossbar.disconnect(column, rows)
+            return
+        if self.policy.value != "freeze":
+            weights = np.broadcast_to(held_at.hold(neuron, group), group.shape)[rows]
+            targets = self.crossbar.device.conductance_of(weights)
+            self.missed += self.crossbar.program_to(
+                column, rows, targets, Operation.PRUNE_SET_PULSE
+            )
+        self.crossbar.inhibit(column, rows)
+
+    def _value(self) -> value.Value:
+        policy = self.policy
+        if policy.kind == "hard":
+            return value.Removed()
+        if policy.value == "constant":
+            return value.Constant(policy.constant)
+        if policy.value == "input-mean":
+            if self.input_means is None:
+                everyone = Neuron(self.around, np.arange(len(self.mature)))
+                self.input_means = value.input_means(everyone, policy.fraction)
+            return value.InputMean(self.input_means)
+        return VALUES[policy.value]
+
+    def _waiting(self) -> selection.Waiting:
+        """Return the neurons that are not mature yet, and what is left to prune of them."""
+        waiting = Neuron(self.around, ~self.mature)
+        budget = self.policy.fraction * self.pruned.size - self.pruned.sum()
+        return selection.Waiting(waiting, float(np.clip(budget / waiting.weights.size, 0, 1)))
+
+
+def _maturity_of(policy: Pruning) -> maturity.Maturity:
+    if policy.maturity == "stability":
+        return maturity.Stability(policy.stable_change)
+    if policy.maturity == "bounds":
+        return maturity.Bounds(policy.bound_share)
+    return maturity.Trained() if policy.maturity == "trained" else maturity.Spikes()
+
+
+SELECTIONS: dict[str, selection.Selection] = {
+    "quantile": selection.Quantile(),
+    "threshold": selection.Threshold(),
+    "distance": selection.Distance(),
+    "magnitude": selection.Magnitude(),
+    "saliency": selection.Saliency(),
+    "write-cost": selection.WriteCost(),
+}
+VALUES: dict[str, value.Value] = {
+    "floor": value.Floor(),
+    "mean": value.Mean(),
+    "freeze": value.Freeze(),
+}

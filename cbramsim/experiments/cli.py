@@ -149,6 +149,56 @@ def benchmark(as_json: bool, quick: bool) -> None:
     click.echo(experiment.to_json(figures) if as_json else experiment.summary(figures))
 
 
+def cluster_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that say where runs are carried out."""
+    options = [
+        option("--scheduler", metavar="ADDRESS", help="A running Dask cluster, tcp://HOST:PORT"),
+        option("--workers", type=click.IntRange(1), metavar="N",
+               help="Processes on this machine  [one per core]"),
+        option("--force", is_flag=True, help="Do runs of another version or configuration again."),
+        option("--quiet", is_flag=True, help="Show no progress."),
+    ]  # fmt: skip
+    for add in reversed(options):
+        command = add(command)
+    return command
+
+
+@main.command(short_help="Run any grid over any keys, on all cores.")
+@click.argument("description", type=PATH, metavar="CONFIG.toml")
+@option("--out", type=PATH, metavar="FOLDER", help="Folder to write  [runs/CONFIG]")
+@cluster_flags
+def sweep(
+    description: Path,
+    out: Path | None,
+    scheduler: str | None,
+    workers: int | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Run the sweep that CONFIG.toml describes; run it again to go on where it stopped.
+
+    \b
+    [base]                          what all runs share: keys of `cbram keys`
+    epochs = 1
+    [grid]                          every combination of these is run
+    seed = [0, 1, 2]
+    pruning.fraction = [0.5, 0.75]
+    """
+    from cbramsim.experiments import compare
+    from cbramsim.experiments import sweep as experiment
+
+    try:
+        done = experiment.run(
+            description, out, scheduler=scheduler, workers=workers, force=force, quiet=quiet
+        )
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted; the same command goes on.", err=True)
+        raise
+    click.echo(experiment.report(done, lambda folders: compare.table(compare.run(folders))))
+    if done.failures:
+        sys.exit(1)
+
+
 @main.command(short_help="Mean and spread over seeds of finished runs.")
 @click.argument("folders", type=PATH, nargs=-1, required=True)
 @option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -183,26 +233,15 @@ def _collect(
     config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
 ) -> dict[str, Any]:
     """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
-    from cbramsim.experiments.run_folder import read_toml
+    from cbramsim.experiments.run_folder import flat, nested, read_toml
 
-    values = read_toml(config) if config else {}
+    values = flat(read_toml(config)) if config else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
             raise CbramError(f"--set: must be KEY=VALUE (got '{setting}')")
-        _assign(values, key.strip(), _parsed(text.strip()))
-    for flag, value in flags.items():
-        _assign(values, FLAGS[flag], value)
-    return values
-
-
-def _assign(values: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise CbramError(f"{key}: {parent} must be a table")
-    values[last] = value
+        values |= flat({key.strip(): _parsed(text.strip())})
+    return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
 
 
 def _parsed(text: str) -> Any:

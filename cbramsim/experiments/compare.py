@@ -7,13 +7,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cbramsim.errors import DataError
-from cbramsim.experiments.run_folder import CONFIG, METRICS, read_toml
+from cbramsim.experiments.results import quantities, read_metrics, statistics
+from cbramsim.experiments.run_folder import CONFIG, flat, read_toml
 from cbramsim.units import in_prefixed
-
-PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse")
 
 
 def run(folders: list[Path]) -> list[dict[str, Any]]:
@@ -23,8 +20,7 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
     -------
     list of dict
         `settings` (the keys in which the groups differ), `seeds`, and for each quantity a list
-        [mean, standard deviation over seeds]: `accuracy`, `accuracy_majority`, `pruned_fraction`,
-        `train_joules`, `label_joules`, `test_joules`, `write_pulses`, `training_seconds`.
+        (mean, standard deviation over seeds), see `cbramsim.experiments.results.quantities`.
 
     Raises
     ------
@@ -43,7 +39,7 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
         {
             "settings": {key: runs[0][0].get(key) for key in differing},
             "seeds": sorted(config["seed"] for config, _ in runs),
-            **_statistics([_quantities(metrics) for _, metrics in runs]),
+            **statistics([quantities(metrics) for _, metrics in runs]),
         }
         for runs in groups.values()
     ]
@@ -74,52 +70,15 @@ def _percent(mean: float, spread: float | None) -> str:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flattened config and the metrics of a run."""
-    try:
-        metrics = json.loads((folder / METRICS).read_text())
-        _quantities(metrics)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or f"{METRICS}: {error!r}"
-        raise DataError(f"{folder}: no finished run ({reason})") from None
-    config = _flat(read_toml(folder / CONFIG)) | {"scored on": metrics["scored_on"]}
+    metrics = read_metrics(folder)
+    config = flat(read_toml(folder / CONFIG)) | {"scored on": metrics["scored_on"]}
     for part in ("device", "periphery"):
         table = metrics[f"{part}_parameters"]
         config |= {f"{part}.{k}": v["value"] for k, v in table.items() if isinstance(v, dict)}
     return config, metrics
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
-
-
 def _differing(configs: list[dict[str, Any]]) -> list[str]:
     """Return the keys, other than the seed, in which configs differ."""
     keys = dict.fromkeys(key for config in configs for key in config if key != "seed")
     return [key for key in keys if len({str(config.get(key)) for config in configs}) > 1]
-
-
-def _quantities(metrics: dict[str, Any]) -> dict[str, float]:
-    scored = metrics["scored_on"]
-    train = metrics["energy"]["train"]
-    return {
-        "accuracy": metrics[f"{scored}_accuracy"],
-        "accuracy_majority": metrics[f"{scored}_accuracy_majority"],
-        "pruned_fraction": metrics["pruned_fraction"],
-        **{f"{phase}_joules": joules for phase, joules in metrics["energy_joules"].items()},
-        "write_pulses": sum(train[name]["count"] for name in PULSES if name in train),
-        "training_seconds": metrics["training_seconds"],
-    }
-
-
-def _statistics(runs: list[dict[str, float]]) -> dict[str, list[float | None]]:
-    """Return mean and sample standard deviation of each quantity (none for a single run)."""
-    statistics: dict[str, list[float | None]] = {}
-    for name in runs[0]:
-        values = [run[name] for run in runs]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        statistics[name] = [float(np.mean(values)), spread]
-    return statistics

@@ -67,6 +67,36 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: {reason}") from None
 
 
+def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= (
+            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
+
+
+def nested(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table with dotted keys as nested ones: the inverse of `flat`.
+
+    Raises
+    ------
+    CbramError
+        If a key is that of a value as well as of a table.
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        *parents, last = key.split(".")
+        inner = found
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise CbramError(f"{key}: {parent} must be a table")
+        inner[last] = value
+    return found
+
+
 def write_config(folder: Path, config: Parameters) -> None:
     """Write all of a resolved configuration as config.toml."""
     text = tomli_w.dumps(config.model_dump(exclude_none=True)).encode()

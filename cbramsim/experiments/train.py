@@ -45,6 +45,15 @@ class TrainConfig(NetworkConfig):
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Passes over the training images."""
 
+    def resolved_paths(self) -> TrainConfig:
+        """Return the same with absolute paths, so that it means the same everywhere."""
+        dataset = self.dataset
+        return self.replace(
+            dataset=dataset if dataset == "mnist" else str(Path(dataset).resolve()),
+            device=_absolute(self.device),
+            periphery=_absolute(self.periphery),
+        )
+
     def network(self) -> NetworkConfig:
         """Return the part that defines the network."""
         return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})
@@ -85,18 +94,36 @@ class Data:
         """Return `config` with the numbers of images filled in."""
         tested = {} if config.validation_images else {"test_images": len(self.score_images)}
         pixels = int(np.prod(self.image_shape))
-        return config.replace(
+        return config.resolved_paths().replace(
             inputs=min(config.inputs, pixels),
-            device=_absolute(config.device),
-            periphery=_absolute(config.periphery),
             train_images=self.train_count + config.validation_images,
             label_images=self.label_count,
             **tested,
         )
 
 
-def run(config: TrainConfig, out: Path, *, force: bool = False, quiet: bool = False) -> Run:
+def run(
+    config: TrainConfig,
+    out: Path,
+    *,
+    force: bool = False,
+    quiet: bool = False,
+    threads: int | None = None,
+) -> Run:
     """Train from scratch into the folder `out`, score, and return the run, its figures undrawn.
+
+    Parameters
+    ----------
+    config
+        What to do.
+    out
+        The folder to write.
+    force
+        Overwrite the run in that folder.
+    quiet
+        Show no progress.
+    threads
+        Threads for labelling and scoring; one per core by default.
 
     Raises
     ------
@@ -110,10 +137,12 @@ def run(config: TrainConfig, out: Path, *, force: bool = False, quiet: bool = Fa
     network = SpikingNetwork(config.network())
     run_folder.prepare(out, force=force)
     run_folder.write_config(out, config)
-    return Run(config, data, network, out, quiet).go()
+    return Run(config, data, network, out, quiet, threads).go()
 
 
-def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
+def resume(
+    out: Path, epochs: int | None = None, *, quiet: bool = False, threads: int | None = None
+) -> Run:
     """Go on with the run in the folder `out`, to the same end as if it had not been interrupted.
 
     Parameters
@@ -122,8 +151,8 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
         The folder of the run.
     epochs
         A new number of epochs, for training longer than first asked for.
-    quiet
-        Show no progress.
+    quiet, threads
+        As in `run`.
     """
     if not (out / CONFIG).is_file():
         raise CbramError(f"out: there is no run to resume in {out}")
@@ -133,7 +162,7 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
     data = Data(config)
     if not (out / STATE).is_file():
         run_folder.write_config(out, config)
-        return Run(config, data, SpikingNetwork(config.network()), out, quiet).go()
+        return Run(config, data, SpikingNetwork(config.network()), out, quiet, threads).go()
     state = read_state(out / STATE)
     network = SpikingNetwork.from_state(state, out / STATE)
     if network.config != config.network():
@@ -143,7 +172,7 @@ def resume(out: Path, epochs: int | None = None, *, quiet: bool = False) -> Run:
             f"TrainConfig.epochs: must be a whole number >= {network.passes}, the passes already "
             f"complete (got {config.epochs})"
         )
-    job = Run(config, data, network, out, quiet)
+    job = Run(config, data, network, out, quiet, threads)
     job.restore(state)
     run_folder.clear(out)
     run_folder.write_config(out, config)
@@ -162,11 +191,19 @@ class Run:
     """
 
     def __init__(
-        self, config: TrainConfig, data: Data, network: SpikingNetwork, out: Path, quiet: bool
+        self,
+        config: TrainConfig,
+        data: Data,
+        network: SpikingNetwork,
+        out: Path,
+        quiet: bool,
+        threads: int | None = None,
     ) -> None:
         self.config, self.data, self.network, self.out = config, data, network, out
         self.curve = LearningCurve(data.train_labels, config.neurons)
         self.initial: NDArray[np.float32] | None = None
+        if threads is not None:
+            network.threads = threads
         self.metrics: dict[str, Any] = {}
         self.seconds = 0.0
         self.quiet = quiet
@@ -253,6 +290,11 @@ class Run:
         found = network.recognise(data.score_images, phase=self.scored_on)
         self.save()
         self.metrics = self._metrics(found.profile, found.majority)
+        run_folder.write_json(self.out / METRICS, self.metrics)
+
+    def amend(self, **facts: Any) -> None:
+        """Add facts about a finished run to metrics.json."""
+        self.metrics |= facts
         run_folder.write_json(self.out / METRICS, self.metrics)
 
     def draw(self) -> None:

@@ -1,0 +1,162 @@
+"""Carries out independent tasks: on a running Dask cluster, on all cores, or one after the other.
+
+Everything that sweeps uses this one engine. A task is a function of plain values that leaves its
+results in a folder of its own, so that it does not matter where, when, or in which order it runs.
+Dask looks after the rest: a task whose worker dies is given to another one.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from cbramsim.errors import CbramError
+
+TIMEOUT = 10.0
+"""Seconds for a scheduler to answer."""
+
+
+class Task(NamedTuple):
+    """One piece of work."""
+
+    name: str
+    """Unique among the tasks of one call."""
+    function: Callable[..., Any]
+    """Importable by name, so that a worker elsewhere finds it."""
+    arguments: tuple[Any, ...]
+    """Plain values."""
+
+
+class Outcome(NamedTuple):
+    """What became of a task: a result, or an error."""
+
+    name: str
+    """Of the task."""
+    result: Any
+    """What its function returned, or None."""
+    error: str
+    """One line that says what went wrong, or nothing."""
+    trace: str
+    """The whole story of the error, or nothing."""
+
+
+def execute(
+    tasks: list[Task], *, scheduler: str | None = None, workers: int | None = None
+) -> Iterator[Outcome]:
+    """Carry out `tasks`, and yield each outcome as it comes.
+
+    A task that fails does not stop the others. If the caller stops early, what is under way is
+    given up.
+
+    Parameters
+    ----------
+    tasks
+        What to do, in the order in which to begin.
+    scheduler
+        Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``; a cluster on this
+        machine by default.
+    workers
+        Processes of the cluster on this machine; one per core by default. With one, or without
+        Dask, the tasks run in this process.
+
+    Raises
+    ------
+    CbramError
+        If the scheduler does not answer, or Dask is asked for and not installed.
+    """
+    if not tasks:
+        return iter(())
+    if scheduler:
+        return _on_cluster(tasks, _connected(scheduler))
+    count = min(cores() if workers is None else workers, len(tasks))
+    if count == 1 or (workers is None and not has_dask()):
+        return _one_by_one(tasks)
+    return _on_cluster(tasks, _local(count))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_dask() -> bool:
+    """Return whether Dask is installed."""
+    return find_spec("distributed") is not None
+
+
+def _one_by_one(tasks: list[Task]) -> Iterator[Outcome]:
+    for task in tasks:
+        try:
+            yield Outcome(task.name, task.function(*task.arguments), "", "")
+        except Exception as error:
+            yield Outcome(task.name, None, _one_line(error), traceback.format_exc())
+
+
+def _on_cluster(tasks: list[Task], cluster: Any) -> Iterator[Outcome]:
+    from distributed import as_completed
+
+    with cluster as client:
+        names = {}
+        for task in tasks:
+            future = client.submit(task.function, *task.arguments, pure=False)
+            names[future] = task.name
+        try:
+            for future in as_completed(names):
+                name = names.pop(future)
+                if future.status == "finished":
+                    yield Outcome(name, future.result(), "", "")
+                else:
+                    error = future.exception()
+                    lines = traceback.format_exception(error, error, future.traceback())
+                    yield Outcome(name, None, _one_line(error), "".join(lines))
+                future.release()
+        finally:
+            with suppress(Exception):
+                client.cancel(list(names))
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Any]:
+    """Run a cluster of single-threaded processes on this machine."""
+    _require_dask()
+    import logging
+
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(
+        n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )  # fmt: skip
+    with closing(cluster), closing(Client(cluster)) as client:
+        yield client
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Any]:
+    """Connect to a running cluster."""
+    _require_dask()
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=TIMEOUT)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CbramError(
+            f"--scheduler: no answer from {scheduler} within {TIMEOUT:g} s ({reason})"
+        ) from None
+    with closing(client):
+        yield client
+
+
+def _require_dask() -> None:
+    if not has_dask():
+        raise CbramError("Dask is not installed; install cbramsim with its extra 'sweep'")
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, CbramError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,74 @@
+"""What a finished run found, as numbers: read from its metrics, and averaged over seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cbramsim.errors import DataError
+from cbramsim.experiments.run_folder import METRICS
+
+PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse")
+"""Operations that are programming pulses."""
+WRITES = (*PULSES, "program_line", "half_select")
+"""Operations that are the price of programming."""
+READS = ("word_line_drive", "cell_read", "reference_read")
+"""Operations that are the price of a vector-matrix product."""
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Return the metrics of the finished run in `folder`.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    try:
+        metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
+        quantities(metrics)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or f"{METRICS}: {error!r}"
+        raise DataError(f"{folder}: no finished run ({reason})") from None
+    return metrics
+
+
+def quantities(metrics: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers that runs are compared by.
+
+    Joules of a phase are all of it; `write_joules`, `read_joules`, `sense_joules` and
+    `half_select_joules` are parts of the training.
+    """
+    scored = metrics["scored_on"]
+    train = metrics["energy"]["train"]
+    joules = {f"{phase}_joules": total for phase, total in metrics["energy_joules"].items()}
+    joules["test_joules"] = metrics["energy_joules"][scored]
+    return {
+        "accuracy": metrics[f"{scored}_accuracy"],
+        "accuracy_majority": metrics[f"{scored}_accuracy_majority"],
+        "pruned_fraction": metrics["pruned_fraction"],
+        **joules,
+        "write_pulses": sum(train[name]["count"] for name in PULSES if name in train),
+        "write_joules": _joules(train, *WRITES),
+        "read_joules": _joules(train, *READS),
+        "sense_joules": _joules(train, "sense_read"),
+        "half_select_joules": _joules(train, "half_select"),
+        "training_seconds": metrics["training_seconds"],
+    }
+
+
+def _joules(phase: dict[str, dict[str, float]], *operations: str) -> float:
+    return sum(phase[name]["joules"] for name in operations if name in phase)
+
+
+def statistics(runs: list[dict[str, float]]) -> dict[str, tuple[float, float | None]]:
+    """Return mean and sample standard deviation of each quantity (none for a single run)."""
+    found: dict[str, tuple[float, float | None]] = {}
+    for name in runs[0]:
+        values = [run[name] for run in runs]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        found[name] = (float(np.mean(values)), spread)
+    return found

@@ -45,7 +45,11 @@ class Outcome(NamedTuple):
 
 
 def execute(
-    tasks: list[Task], *, scheduler: str | None = None, workers: int | None = None
+    tasks: list[Task],
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    isolated: bool = False,
 ) -> Iterator[Outcome]:
     """Carry out `tasks`, and yield each outcome as it comes.
 
@@ -62,6 +66,8 @@ def execute(
     workers
         Processes of the cluster on this machine; one per core by default. With one, or without
         Dask, the tasks run in this process.
+    isolated
+        Never run in this process.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def execute(
     if scheduler:
         return _on_cluster(tasks, _connected(scheduler))
     count = min(cores() if workers is None else workers, len(tasks))
-    if count == 1 or (workers is None and not has_dask()):
+    if not isolated and (count == 1 or (workers is None and not has_dask())):
         return _one_by_one(tasks)
     return _on_cluster(tasks, _local(count))
 

@@ -47,7 +47,7 @@ def receptive_fields(
     )
     ax.set_title(f"weights of {some} neurons (grey: pixels not read)", size=9)
     figure.colorbar(image, ax=ax, label="weight", fraction=0.05, extend="both")
-    _save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
+    save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 
 
 def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out: Path) -> None:
@@ -79,14 +79,14 @@ def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out:
     )
     weight_axis.set_xlabel("weight")
     ax.legend(frameon=False, fontsize="x-small")
-    _save(figure, out / "weights.png")
+    save(figure, out / "weights.png")
 
 
 def energy(ledger: EnergyLedger, out: Path) -> None:
     """Draw where the joules went."""
     figure, ax = _axes(2 * COLUMN_WIDTH, 2.4)
     ledger.plot(ax)
-    _save(figure, out / "energy.png")
+    save(figure, out / "energy.png")
 
 
 def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) -> None:
@@ -108,7 +108,7 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     ax.legend(
         frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
     )
-    _save(figure, out / "learning.png")
+    save(figure, out / "learning.png")
 
 
 def confusion(counts: NDArray[np.int64], out: Path) -> None:
@@ -136,16 +136,35 @@ def confusion(counts: NDArray[np.int64], out: Path) -> None:
         ax.set_xticks(range(classes))
         ax.set_yticks(range(classes))
     ax.tick_params(labelsize=7)
-    _save(figure, out / "confusion.png")
+    save(figure, out / "confusion.png")
+
+
+def axes_grid(  # type: ignore[no-untyped-def]
+    rows: int,
+    columns: int,
+    width: float,
+    height: float,
+    *,
+    sharey: bool = False,
+    widths: tuple[float, ...] | None = None,
+):
+    """Return a figure of `width` x `height` inches, and its axes in one list, row by row."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(
+        rows, columns, sharey=sharey, squeeze=False, gridspec_kw={"width_ratios": widths}
+    )
+    axes = list(grid.ravel())
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save(figure: Figure, path: Path, dpi: int = 200) -> None:
+    """Write a figure as PNG."""
+    FigureCanvasAgg(figure)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
 
 
 def _axes(width: float, height: float):  # type: ignore[no-untyped-def]
-    figure = Figure(figsize=(width, height), layout="constrained")
-    ax = figure.add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
+    figure, (ax,) = axes_grid(1, 1, width, height)
     return figure, ax
-
-
-def _save(figure: Figure, path: Path, dpi: int = 200) -> None:
-    FigureCanvasAgg(figure)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))

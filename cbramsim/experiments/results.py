@@ -39,8 +39,8 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 def quantities(metrics: dict[str, Any]) -> dict[str, float]:
     """Return the numbers that runs are compared by.
 
-    Joules of a phase are all of it; `write_joules`, `read_joules`, `sense_joules` and
-    `half_select_joules` are parts of the training.
+    Joules of a phase are all of it; `write_joules` (and `half_select_joules`, a part of them),
+    `read_joules` (and `cell_read_joules`) and `sense_joules` are parts of the training.
     """
     scored = metrics["scored_on"]
     train = metrics["energy"]["train"]
@@ -56,6 +56,8 @@ def quantities(metrics: dict[str, Any]) -> dict[str, float]:
         "read_joules": _joules(train, *READS),
         "sense_joules": _joules(train, "sense_read"),
         "half_select_joules": _joules(train, "half_select"),
+        "cell_read_joules": _joules(train, "cell_read"),
+        "test_cell_read_joules": _joules(metrics["energy"][scored], "cell_read"),
         "training_seconds": metrics["training_seconds"],
     }
 

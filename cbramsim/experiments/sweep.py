@@ -132,11 +132,13 @@ class Sweep:
         bar = tqdm(
             total=len(self.runs), initial=len(self.runs) - len(waiting), unit=" runs",
             disable=quiet, dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 30,
+            smoothing=0,
         )  # fmt: skip
         with bar:
             for outcome in execute(self.tasks(waiting), scheduler=scheduler, workers=workers):
                 self._take(outcome)
-                bar.set_postfix_str(f"{len(self.failures)} failed" if self.failures else "")
+                if self.failures:
+                    bar.set_postfix_str(f"{len(self.failures)} failed", refresh=False)
                 bar.update()
 
     def tasks(self, runs: Iterable[PlannedRun]) -> list[Task]:

@@ -72,7 +72,7 @@ class NetworkConfig(Parameters):
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
-    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.5
+    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.7
     """Standard deviation of the weights before training and clipping."""
     stdp: StdpRule = StdpRule()
     """The learning rule."""
@@ -572,11 +572,10 @@ class SpikingNetwork:
             "spike_counts": self.spike_counts,
             "streams": np.array(self.streams),
             "pruned": self.pruner.pruned,
-            "mature": self.pruner.mature,
+            "stage": self.pruner.stage,
             "seen_weights": self.pruner.seen_weights,
             "seen_spikes": self.pruner.seen_spikes,
             "missed": self.pruner.missed,
-            "input_means": np.zeros(0) if (m := self.pruner.input_means) is None else m,
             "progress": np.array([self.passes, self.position, self.images_seen]),
             "pass_images": np.array(self.pass_images),
             "labels_used": self.labels_used,
@@ -628,12 +627,9 @@ class SpikingNetwork:
         copy_checked(streams, arrays, "streams")
         for mine, saved in zip(self.streams, streams, strict=True):
             mine[:] = saved
-        for name in ("pruned", "mature", "seen_weights", "seen_spikes"):
+        for name in ("pruned", "stage", "seen_weights", "seen_spikes"):
             copy_checked(getattr(self.pruner, name), arrays, name)
         self.pruner.missed = int(arrays["missed"])
-        if arrays["input_means"].size:
-            self.pruner.input_means = np.zeros(self.pixels.size)
-            copy_checked(self.pruner.input_means, arrays, "input_means")
         self.passes, self.position, self.images_seen = (int(n) for n in arrays["progress"])
         if min(self.passes, self.position, self.images_seen) < 0:
             raise ValueError("progress must be >= 0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -27,35 +26,30 @@ class Surroundings(NamedTuple):
 
 
 class Neuron:
-    """One neuron, or several, as policies see them.
+    """One neuron as policies see it."""
 
-    Arrays have the shape [inputs] for one neuron (`columns` is its number) and [inputs, n] for
-    several (`columns` is a mask or a list).
-    """
-
-    def __init__(self, around: Surroundings, columns: int | NDArray) -> None:
+    def __init__(self, around: Surroundings, column: int) -> None:
         self._around = around
-        self.columns = columns
-        weights = around.crossbar.device.weight_of(around.crossbar.conductance[:, columns])
+        weights = around.crossbar.device.weight_of(around.crossbar.conductance[:, column])
         self.weights: NDArray[np.float64] = weights.astype(np.float64)
-        """The present weights."""
+        """The present weights, float64[inputs]."""
 
     @cached_property
     def variance(self) -> NDArray[np.float64]:
-        """Variance of each input, as this neuron meets it: half at large, half when it fires.
+        """Variance of each input as this neuron meets it, float64[inputs].
 
         Whether a neuron fires is decided on images of all kinds, but the close decisions are on
         those that resemble its own. There an input spikes with the probability p that its weight
         has learned, `StdpRule.probability`. Taken in equal parts (assumed):
         (a (1 - a) + p (1 - p)) / 2, a the input's activity.
         """
-        at_large = self._per_input(self._around.activity * (1 - self._around.activity))
+        at_large = self._around.activity
         own = self._around.rule.probability(self.weights)
-        return 0.5 * (at_large + own * (1 - own))
+        return 0.5 * (at_large * (1 - at_large) + own * (1 - own))
 
     @cached_property
     def write_energy(self) -> NDArray[np.float64]:
-        """Expected energy of the pulses that each weight gets per output spike, J.
+        """Expected energy of the pulses that each weight gets per output spike, float64[inputs], J.
 
         A weight at the floor says of its input only that it spikes rarely; there the input's
         activity bounds the probability.
@@ -63,7 +57,7 @@ class Neuron:
         rule, weights = self._around.rule, self.weights
         probability = rule.probability(weights)
         at_floor = weights <= -1 + rule.ltd
-        bounded = np.minimum(probability, self._per_input(self._around.activity))
+        bounded = np.minimum(probability, self._around.activity)
         return expected_write_energy(
             rule,
             self._around.crossbar.device,
@@ -71,11 +65,3 @@ class Neuron:
             np.where(at_floor, bounded, probability),
             exact=self._around.exact,
         )
-
-    def _per_input(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return values[:, None] if self.weights.ndim > 1 else values
-
-
-Hold = Callable[[Neuron, NDArray], "NDArray[np.float64] | float"]
-"""What the group of a neuron's weights given by a mask would be held at: one weight for all inputs
-or one for each, see `cbramsim.simulator.pruning.value`."""

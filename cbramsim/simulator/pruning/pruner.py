@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.pruning import maturity, selection, value
 from cbramsim.simulator.pruning.neuron import Neuron, Surroundings
+from cbramsim.simulator.pruning.selection import Quota
 from cbramsim.simulator.stdp import StdpRule
 from cbramsim.validation import Parameters
 
 Kind = Literal["none", "soft", "hard"]
 WhenName = Literal["spikes", "stability", "bounds", "trained"]
 WhichName = Literal["quantile", "threshold", "distance", "magnitude", "saliency", "write-cost"]
-ValueName = Literal["floor", "mean", "input-mean", "constant", "freeze"]
+ValueName = Literal["floor", "mean", "constant", "freeze"]
 
 
 class Pruning(Parameters):
@@ -48,10 +49,19 @@ class Pruning(Parameters):
     would cost the most energy."""
     value: ValueName = "mean"
     """What a soft-pruned weight is held at: `floor`, the lowest conductance; `mean` of the neuron's
-    pruned weights; `input-mean`, the mean of the input's pruned weights; `constant`, the same for
-    all; `freeze`, each its present value."""
-    constant: Annotated[float, Field(ge=-1, le=1)] = -0.6
+    weights that are pruned in the same stage; `constant`, the same for all; `freeze`, each its
+    present value."""
+    constant: Annotated[float, Field(ge=-1, le=1)] = -0.65
     """The weight for `value` = `constant`."""
+    stages: Annotated[int, Field(ge=1, le=100)] = 2
+    """Prune `fraction` in this many equal parts, with `mature_spikes` divided by it as many output
+    spikes between them (gradual pruning; Zhu and Gupta, arXiv 1710.01878, 2017)."""
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> Self:
+        if self.stages > 1 and self.selection == "threshold":
+            raise ValueError(f"stages must be 1 with selection threshold (got {self.stages})")
+        return self
 
 
 class Pruner:
@@ -74,13 +84,11 @@ class Pruner:
     ----------
     pruned
         bool[columns, rows], the cells pruned so far.
-    mature
-        bool[columns], the neurons that have been judged mature, and pruned.
+    stage
+        int64[columns], in how many stages each neuron has been pruned.
     missed
         Cells that could not be brought to their value within the budget of pulses; they are held
         where they ended.
-    input_means
-        float64[rows] or None, the constants of the value `input-mean`, once they are fixed.
     """
 
     def __init__(
@@ -97,11 +105,15 @@ class Pruner:
         self.crossbar = crossbar
         self.around = Surroundings(crossbar, activity, rule or StdpRule(), exact)
         self.pruned = np.zeros((columns, rows), np.bool_)
-        self.mature = np.zeros(columns, np.bool_)
+        self.stage = np.zeros(columns, np.int64)
         self.missed = 0
         self.seen_weights = crossbar.weights.T.copy()
         self.seen_spikes = np.zeros(columns, np.int64)
-        self.input_means: NDArray[np.float64] | None = None
+
+    @property
+    def mature(self) -> NDArray[np.bool_]:
+        """Which neurons have been judged mature, and pruned, bool[columns]."""
+        return self.stage >= self.policy.stages
 
     @property
     def fraction_per_neuron(self) -> NDArray[np.float64]:
@@ -124,7 +136,8 @@ class Pruner:
         if self._idle():
             return
         judge = _maturity_of(self.policy)
-        due = ~self.mature & (spike_counts - self.seen_spikes >= self.policy.mature_spikes)
+        wait = self.policy.mature_spikes / self.policy.stages
+        due = ~self.mature & (spike_counts - self.seen_spikes >= wait)
         for column in np.flatnonzero(due).tolist():
             neuron = Neuron(self.around, column)
             moved = float(np.abs(neuron.weights - self.seen_weights[column]).mean())
@@ -136,8 +149,9 @@ class Pruner:
     def finish(self) -> None:
         """Prune what a finished network is pruned by: all neurons, if maturity is `trained`."""
         if self.policy.maturity == "trained" and not self._idle():
-            for column in np.flatnonzero(~self.mature).tolist():
-                self._prune(Neuron(self.around, column), column)
+            while not self.mature.all():
+                for column in np.flatnonzero(~self.mature).tolist():
+                    self._prune(Neuron(self.around, column), column)
 
     def _idle(self) -> bool:
         return self.policy.kind == "none" or self.policy.fraction == 0
@@ -145,9 +159,13 @@ class Pruner:
     def _prune(self, neuron: Neuron, column: int) -> None:
         """Choose weights of one neuron, and take them out of learning."""
         held_at, choice = self._value(), SELECTIONS[self.policy.selection]
-        group = choice.choose(neuron, self.policy.fraction, held_at.hold, self._waiting())
+        taken = self.pruned[column].copy()
+        stage = self.stage[column] + 1
+        share = self.policy.fraction * stage / self.policy.stages
+        count = round(share * taken.size) - int(taken.sum())
+        group = choice.choose(neuron, Quota(count, ~taken, held_at.hold, self._threshold))
         rows = np.flatnonzero(group)
-        self.mature[column] = True
+        self.stage[column] = stage
         self.pruned[column, rows] = True
         if self.policy.kind == "hard":
             self.crossbar.disconnect(column, rows)
@@ -166,18 +184,14 @@ class Pruner:
             return value.Removed()
         if policy.value == "constant":
             return value.Constant(policy.constant)
-        if policy.value == "input-mean":
-            if self.input_means is None:
-                everyone = Neuron(self.around, np.arange(len(self.mature)))
-                self.input_means = value.input_means(everyone, policy.fraction)
-            return value.InputMean(self.input_means)
         return VALUES[policy.value]
 
-    def _waiting(self) -> selection.Waiting:
-        """Return the neurons that are not mature yet, and what is left to prune of them."""
-        waiting = Neuron(self.around, ~self.mature)
+    def _threshold(self) -> float:
+        """Return the weight below which the neurons still to come use up what is left to prune."""
+        crossbar = self.crossbar
+        waiting = crossbar.device.weight_of(crossbar.conductance[:, ~self.mature])
         budget = self.policy.fraction * self.pruned.size - self.pruned.sum()
-        return selection.Waiting(waiting, float(np.clip(budget / waiting.weights.size, 0, 1)))
+        return float(np.quantile(waiting, np.clip(budget / waiting.size, 0, 1)))
 
 
 def _maturity_of(policy: Pruning) -> maturity.Maturity:

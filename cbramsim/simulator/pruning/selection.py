@@ -1,90 +1,91 @@
 """Which weights of a mature neuron are pruned?
 
-Each policy returns a mask over the inputs. All but `Threshold` take the same fraction of every
+Each policy returns a mask over the inputs. All but `Threshold` take the same number from every
 neuron.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.simulator.pruning.neuron import Hold, Neuron
+from cbramsim.simulator.pruning.neuron import Neuron
 
 ROUNDS = 12
 """Rounds in which a group and the value that it would be held at are brought into agreement."""
 
 
-class Waiting(NamedTuple):
-    """The neurons that are not mature yet, for policies that look at the whole array."""
+class Quota(NamedTuple):
+    """How many weights of a neuron to take, and from which."""
 
-    neurons: Neuron
-    """They, the one in question among them."""
-    fraction: float
-    """The fraction of their weights that may still be pruned to meet the target for the array."""
+    size: int
+    """Weights to take."""
+    free: NDArray[np.bool_]
+    """Those that are not pruned yet, bool[inputs]."""
+    hold: Callable[[Neuron, NDArray], NDArray[np.float64] | float]
+    """What a group, bool[inputs], would be held at: one weight for all inputs or one for each."""
+    threshold: Callable[[], float]
+    """Returns the weight below which the neurons that are not mature yet must all be pruned for the
+    array to come to its fraction."""
+
+    def lowest(self, score: NDArray[np.float64], then: NDArray | None = None) -> NDArray:
+        """Return the free weights of lowest `score`, bool[inputs]; among equals, by `then`."""
+        keys = (score, ~self.free) if then is None else (then, score, ~self.free)
+        mask = np.zeros(score.size, np.bool_)
+        mask[np.lexsort(keys)[: self.size]] = True
+        return mask
 
 
 class Selection(Protocol):
     """Chooses weights."""
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
-        """Return the weights to prune, bool[inputs].
-
-        Parameters
-        ----------
-        neuron
-            The mature neuron.
-        fraction
-            Of its weights, to prune.
-        hold
-            What a group would be held at.
-        waiting
-            The neurons still to be pruned.
-        """
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
+        """Return the weights of a mature neuron to prune, bool[inputs]."""
 
 
 class Quantile(NamedTuple):
-    """The lowest `fraction` of the neuron's weights.
+    """The lowest of the neuron's weights.
 
     In an array the lowest conductances: what conventional pruning would call the smallest weights.
     """
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        return lowest(neuron.weights, fraction)
+        return quota.lowest(neuron.weights)
 
 
 class Threshold(NamedTuple):
-    """The weights below one threshold for the array, set so that it comes to `fraction` in all."""
+    """The weights below one threshold for the array, set so that it comes to its fraction."""
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        return neuron.weights <= np.quantile(waiting.neurons.weights, waiting.fraction)
+        return quota.free & (neuron.weights <= quota.threshold())
 
 
 class Distance(NamedTuple):
-    """The `fraction` of the neuron's weights that are closest to either bound."""
+    """Those of the neuron's weights that are closest to either bound."""
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        return lowest(1 - np.abs(neuron.weights), fraction)
+        return quota.lowest(1 - np.abs(neuron.weights))
 
 
 class Magnitude(NamedTuple):
-    """The `fraction` of the neuron's weights that are closest to zero.
+    """Those of the neuron's weights that are closest to zero.
 
     Conventional magnitude pruning (for example Han et al., NIPS 2015): the mask is |w| > quantile.
     """
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        return lowest(np.abs(neuron.weights), fraction)
+        return quota.lowest(np.abs(neuron.weights))
 
 
 class Saliency(NamedTuple):
-    """The `fraction` of the neuron's weights whose move to the held value disturbs it least.
+    """Those of the neuron's weights whose move to the held value disturbs it least.
 
     Moving weight i by d_i changes the drive by sum(d_i y_i). With independent inputs of variance
     v_i (`Neuron.variance`) its variance is sum(d_i² v_i): the terms are the saliencies, the
@@ -93,17 +94,17 @@ class Saliency(NamedTuple):
     taken lowest first.
     """
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        group = lowest(neuron.weights, fraction)
+        group = quota.lowest(neuron.weights)
         for _ in range(ROUNDS):
-            moved = neuron.weights - hold(neuron, group)
-            group = lowest(moved**2 * neuron.variance, fraction, then=neuron.weights)
+            moved = neuron.weights - quota.hold(neuron, group)
+            group = quota.lowest(moved**2 * neuron.variance, then=neuron.weights)
         return group
 
 
 class WriteCost(NamedTuple):
-    """The `fraction` of the neuron's weights whose learning on would cost the most energy.
+    """Those of the neuron's weights whose learning on would cost the most energy.
 
     A weight in balance gets pulses up and down for ever, in proportion to how undecided its input
     is; what each costs goes with the conductance (`Neuron.write_energy`). Weights at a bound are
@@ -111,28 +112,6 @@ class WriteCost(NamedTuple):
     which moves no weight.
     """
 
-    def choose(self, neuron: Neuron, fraction: float, hold: Hold, waiting: Waiting) -> NDArray:
+    def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        return lowest(-neuron.write_energy, fraction)
-
-
-def lowest(score: NDArray, fraction: float, then: NDArray | None = None) -> NDArray:
-    """Return a mask of the lowest `fraction` of `score`, bool[inputs] or by column.
-
-    Parameters
-    ----------
-    score
-        float64[inputs] or float64[inputs, n].
-    fraction
-        To take of each column, to the nearest whole number.
-    then
-        Decides between equal scores.
-    """
-    order = (
-        np.argsort(score, axis=0, kind="stable")
-        if then is None
-        else np.lexsort((then, score), axis=0)
-    )
-    mask = np.zeros(score.shape, np.bool_)
-    np.put_along_axis(mask, order[: round(fraction * len(score))], True, axis=0)
-    return mask
+        return quota.lowest(-neuron.write_energy)

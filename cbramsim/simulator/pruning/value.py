@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.pruning.neuron import Neuron
-from cbramsim.simulator.pruning.selection import ROUNDS, lowest
 
 
 class Value(Protocol):
@@ -30,27 +29,11 @@ class Floor(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """One constant for each neuron: the mean of its pruned weights."""
+    """One constant for each group: the mean of a neuron's weights that are pruned together."""
 
     def hold(self, neuron: Neuron, group: NDArray) -> float:
         """See `Value`."""
         return float(neuron.weights[group].mean()) if group.any() else -1.0
-
-
-class InputMean(NamedTuple):
-    """One constant for each input: the mean over all neurons of its pruned weights.
-
-    Neurons compete by the differences of their potentials, and what a word line adds to all of
-    them alike does not count. A constant for each word line therefore loses less than one for each
-    bit line, though there are no more of them. Fixed when the first neuron matures, from the
-    weights that `input_means` expects to be pruned.
-    """
-
-    means: NDArray[np.float64]
-
-    def hold(self, neuron: Neuron, group: NDArray) -> NDArray[np.float64]:
-        """See `Value`."""
-        return self.means
 
 
 class Constant(NamedTuple):
@@ -77,20 +60,3 @@ class Removed(NamedTuple):
     def hold(self, neuron: Neuron, group: NDArray) -> float:
         """See `Value`."""
         return 0.0
-
-
-def input_means(neurons: Neuron, fraction: float) -> NDArray[np.float64]:
-    """Return the constants of `InputMean` for an array, float64[inputs].
-
-    The group of each neuron is the one of least saliency, as in
-    `cbramsim.simulator.pruning.selection.Saliency`; an input that no group holds is held at the
-    floor.
-    """
-    weights, variance = neurons.weights, neurons.variance
-    group = lowest(weights, fraction)
-    for _ in range(ROUNDS):
-        members = group.sum(axis=1)
-        sums = np.where(group, weights, 0).sum(axis=1)
-        means = np.where(members > 0, sums / np.maximum(members, 1), -1.0)
-        group = lowest((weights - means[:, None]) ** 2 * variance, fraction)
-    return np.clip(means, -1, 1)

@@ -1,0 +1,234 @@
+"""Which runs answer the question, and how each policy is set up.
+
+How early a policy may prune was chosen on a validation split of the training set (the sweeps in
+`sweeps/`): weights that are held at a common constant must have settled, so they wait until
+`LATE`; weights that are frozen where they are may be taken much earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from cbramsim.experiments.sweep import PlannedRun, configured
+from cbramsim.experiments.train import TrainConfig
+from cbramsim.simulator.datasets import load_dataset
+
+LATE, EARLY = 0.83, 0.27
+"""When neurons are mature, as a share of the output spikes that each fires in training."""
+MATURITIES = (0.14, 0.27, 0.5, 0.83)
+"""Shares at which both kinds are run for the trade-off of accuracy and energy."""
+FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Fractions of the curves, beside 0."""
+MAIN_FRACTION = 0.75
+"""The reference's fraction for soft pruning: also on every curve, and what all else is run at."""
+HARD_FRACTION = 0.4
+"""The reference's fraction for conventional pruning."""
+SHORTER = (1, 2)
+"""Epochs of unpruned runs that save energy by stopping early: the control of the trade-off."""
+
+
+SAVERS = ("soft-freeze", "soft-mean-2", "soft-floor")
+"""Policies whose savings are taken apart."""
+
+
+class Policy(NamedTuple):
+    """One way to prune."""
+
+    name: str
+    """As in folders and tables."""
+    label: str
+    """As in figures."""
+    mode: str
+    """`soft`, `hard` (while learning) or `hard-after` (the finished network)."""
+    value: str
+    """What pruned weights are held at, or `removed`."""
+    settings: dict[str, Any]
+    """Keys of the configuration."""
+    maturity: float = LATE
+    """Share of the expected spikes after which neurons are mature."""
+
+
+def _soft(
+    value: str, label: str, selection: str = "saliency", maturity: float = LATE, stages: int = 1
+) -> Policy:
+    settings = {
+        "pruning.kind": "soft", "pruning.value": value, "pruning.selection": selection,
+        "pruning.stages": stages,
+    }  # fmt: skip
+    name = f"soft-{value}" if stages == 1 else f"soft-{value}-{stages}"
+    return Policy(name, label, "soft", value, settings, maturity)
+
+
+def _hard(name: str, label: str, selection: str, maturity: str = "spikes") -> Policy:
+    settings = {
+        "pruning.kind": "hard", "pruning.selection": selection, "pruning.maturity": maturity,
+        "pruning.stages": 1,
+    }  # fmt: skip
+    mode = "hard-after" if maturity == "trained" else "hard"
+    return Policy(name, label, mode, "removed", settings)
+
+
+POLICIES = (
+    _soft("floor", "soft: floor"),
+    _soft("mean", "soft: neuron's mean"),
+    _soft("constant", "soft: one constant"),
+    _soft("freeze", "soft: frozen", "write-cost", EARLY),
+    _hard("hard", "hard: lowest, while learning", "quantile"),
+    _hard("hard-after", "hard: magnitude, after training", "magnitude", "trained"),
+)
+"""The curves of the question, under both rules."""
+MORE_POLICIES = (
+    _soft("mean", "soft: mean, in two stages", stages=2),
+    _hard("hard-salient", "hard: least salient, while learning", "saliency"),
+)
+"""Further curves, on the device only."""
+ALL_POLICIES = {policy.name: policy for policy in (*POLICIES, *MORE_POLICIES)}
+
+
+class Plan(NamedTuple):
+    """What to run."""
+
+    base: dict[str, Any]
+    """What all runs share."""
+    seeds: tuple[int, ...]
+    """One run of each kind for each."""
+    fractions: tuple[float, ...]
+    """Of the curves."""
+    rules: tuple[str, ...]
+    """`device`, `ideal`."""
+
+
+def runs(plan: Plan) -> list[PlannedRun]:
+    """Return every run of the study, each once, the longest first."""
+    spikes = _spikes_per_neuron(plan.base)
+    found: dict[str, PlannedRun] = {}
+    for run in _all_runs(plan, spikes):
+        found.setdefault(run.name, run)
+    return sorted(found.values(), key=lambda run: run.config.update != "dense")
+
+
+def _all_runs(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
+    for rule in plan.rules:
+        yield from _curves(plan, rule, spikes)
+    if "device" in plan.rules:
+        yield from _trade_off(plan, spikes)
+        yield from _decomposition(plan, spikes)
+        yield from _passive(plan, spikes)
+
+
+def _curves(plan: Plan, rule: str, spikes: float) -> Iterable[PlannedRun]:
+    """Accuracy and energy over the pruned fraction."""
+    policies = (*POLICIES, *MORE_POLICIES) if rule == "device" else POLICIES
+    for seed in plan.seeds:
+        yield unpruned(plan.base, rule, seed)
+        for policy in policies:
+            main = MAIN_FRACTION if policy.mode == "soft" else HARD_FRACTION
+            for fraction in sorted({*plan.fractions, main}):
+                yield pruned(plan.base, rule, seed, policy, fraction, policy.maturity, spikes)
+
+
+def _trade_off(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
+    """Accuracy against energy: earlier pruning, and shorter training without pruning."""
+    for seed in plan.seeds:
+        for epochs in SHORTER:
+            if epochs < configured(plan.base, {}).epochs:
+                yield unpruned(plan.base, "device", seed, epochs=epochs)
+        for share in MATURITIES:
+            for name in ("soft-freeze", "soft-mean", "soft-mean-2"):
+                yield pruned(
+                    plan.base, "device", seed, ALL_POLICIES[name], MAIN_FRACTION, share, spikes
+                )
+
+
+def _decomposition(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
+    """The steps of the algorithm: dense, winner only, stochastic programming, soft pruning."""
+    for seed in plan.seeds:
+        yield unpruned(plan.base, "ideal", seed, update="dense")
+        yield unpruned(plan.base, "ideal", seed)
+
+
+def _passive(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
+    """What half-selected cells would cost in an array without transistors."""
+    for seed in plan.seeds:
+        yield unpruned(plan.base, "device", seed, access="passive")
+        for name in SAVERS:
+            policy = ALL_POLICIES[name]
+            yield pruned(
+                plan.base, "device", seed, policy, MAIN_FRACTION, policy.maturity, spikes,
+                access="passive",
+            )  # fmt: skip
+
+
+def unpruned(base: dict[str, Any], rule: str, seed: int, **changes: Any) -> PlannedRun:
+    """Return a run without pruning."""
+    settings = {"mode": "none", "value": "", "policy": "unpruned", "target_fraction": 0.0}
+    return _planned(base, rule, seed, settings, {"pruning.kind": "none"}, changes)
+
+
+def pruned(
+    base: dict[str, Any],
+    rule: str,
+    seed: int,
+    policy: Policy,
+    fraction: float,
+    maturity: float,
+    spikes: float,
+    **changes: Any,
+) -> PlannedRun:
+    """Return a run with pruning by `policy`, mature at the share `maturity` of all `spikes`."""
+    settings = {
+        "mode": policy.mode, "value": policy.value, "policy": policy.name,
+        "target_fraction": fraction,
+    }  # fmt: skip
+    if policy.mode != "hard-after":
+        settings["maturity"] = maturity
+    keys = policy.settings | {
+        "pruning.fraction": fraction,
+        "pruning.mature_spikes": max(1, round(maturity * spikes)),
+    }
+    return _planned(base, rule, seed, settings, keys, changes)
+
+
+def _planned(
+    base: dict[str, Any],
+    rule: str,
+    seed: int,
+    settings: dict[str, Any],
+    keys: dict[str, Any],
+    changes: dict[str, Any],
+) -> PlannedRun:
+    parts = [f"{rule},{settings['policy']}"]
+    if settings["mode"] != "none":
+        parts.append(f"fraction={settings['target_fraction']:g}")
+    if "maturity" in settings:
+        parts.append(f"maturity={settings['maturity']:g}")
+    parts += [f"{key}={value}" for key, value in changes.items()]
+    name = ",".join([*parts, f"seed={seed}"])
+    config = configured(base, {**keys, **changes, "rule": rule, "seed": seed})
+    facts = {**settings, "rule": rule, "seed": seed, "epochs": config.epochs}
+    facts |= {"update": config.update, "access": config.access}
+    return PlannedRun(name, facts, config, keep_state=_is_shown(facts))
+
+
+def _is_shown(facts: dict[str, Any]) -> bool:
+    """Return whether the weights of a run are drawn."""
+    fraction = HARD_FRACTION if facts["mode"].startswith("hard") else MAIN_FRACTION
+    return bool(
+        facts["rule"] == "device"
+        and facts["seed"] == 0
+        and facts["target_fraction"] in (0, fraction)
+        and (facts["update"], facts["access"]) == ("winner", "transistor")
+        and facts.get("maturity") in (None, ALL_POLICIES.get(facts["policy"], _NONE).maturity)
+    )
+
+
+_NONE = Policy("", "", "none", "", {})
+
+
+def _spikes_per_neuron(base: dict[str, Any]) -> float:
+    """Return how many output spikes a neuron fires in training, on average."""
+    config: TrainConfig = configured(base, {})
+    images = config.train_images or len(load_dataset(config.dataset).train_images)
+    learned = images - config.validation_images
+    return config.epochs * learned * config.encoding.windows / config.neurons

@@ -134,7 +134,7 @@ def _local(workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+        n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     )  # fmt: skip
     with closing(cluster), closing(Client(cluster)) as client:

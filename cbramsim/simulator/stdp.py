@@ -161,6 +161,8 @@ def expected_write_energy(
 ) -> NDArray[np.float64]:
     """Return the mean energy of the pulses that a cell gets per output spike of its neuron, J.
 
+    To first order: V² t times the conductance before the pulse.
+
     Parameters
     ----------
     rule, device

@@ -249,7 +249,7 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
 
 def test_every_key_is_listed_with_its_meaning(finished: Path) -> None:
     listed = dict(line.split(maxsplit=1) for line in cbram("keys").output.splitlines())
-    written = compare_experiment._flat(
+    written = train_experiment.run_folder.flat(
         train_experiment.run_folder.read_toml(finished / "config.toml")
     )
     assert set(written) <= set(listed)

@@ -233,3 +233,66 @@ def test_verify_gives_up_on_cells_that_cannot_reach_the_target() -> None:
     high = crossbar.conductance[:, 0] > stuck.g_mid
     assert crossbar.program_to(0, np.arange(200), stuck.g_min) == high.sum() > 50
     assert crossbar.ledger.count("use", Operation.PROGRAM_PULSE) == high.sum() * budget
+
+
+def test_half_selected_cells_of_a_passive_array_see_half_the_voltage() -> None:
+    """V/2 scheme, all cells alike: a pulse drives m + n - 2 cells, each at a quarter of the power."""
+    rows, columns = shape = (9, 6)
+    crossbar = Crossbar(QUIET, shape, access="passive")
+    crossbar.set_weights(np.full(shape, -0.2))
+    g = float(crossbar.conductance[0, 0])
+    crossbar.program(column=2, rows=[4], pulses=[3])
+    crossbar.program(column=1, rows=[7], pulses=[-1])
+    moved = float(crossbar.conductance[4, 2]) - g  # no line of the second pulse, so not its concern
+    assert moved > 0
+    account = crossbar.ledger.account("use")
+    set_pulse, reset_pulse = QUIET.v_set**2 * QUIET.t_set, QUIET.v_reset**2 * QUIET.t_reset
+    others = rows + columns - 2
+    expected = others * g * (3 * set_pulse + reset_pulse) / 4
+    assert account.joules[Operation.HALF_SELECT] == pytest.approx(expected, rel=1e-5)
+    assert account.counts[Operation.HALF_SELECT] == 4 * others
+
+
+def test_half_selected_cells_are_told_apart_and_follow_the_state() -> None:
+    """Against the definition, cell by cell, in an array of different cells."""
+    crossbar = random_crossbar()
+    passive = Crossbar(QUIET, crossbar.shape, access="passive")
+    passive.set_conductance(crossbar.conductance)
+    rows, expected = [3, 8, 8, 20], 0.0
+    for row in rows:
+        g = passive.conductance.astype(float)
+        seen = g[row].sum() + g[:, 5].sum() - 2 * g[row, 5]
+        expected += (0.5 * QUIET.v_set) ** 2 * QUIET.t_set * seen
+        passive.program(column=5, rows=[row], pulses=[1])
+    booked = passive.ledger.account("use").joules[Operation.HALF_SELECT]
+    assert booked == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_transistor_in_every_cell_changes_the_bill_and_nothing_else() -> None:
+    arrays = {}
+    for access in ("transistor", "passive"):
+        arrays[access] = Crossbar(CBRAM, (30, 8), seed=3, access=access)
+        arrays[access].program(column=2, rows=range(30), pulses=[5] * 15 + [-5] * 15)
+        arrays[access].program_to(1, range(30), CBRAM.g_mid)
+    with_it, without = (arrays[access].ledger.account("use") for access in arrays)
+    np.testing.assert_array_equal(*(array.conductance for array in arrays.values()))
+    assert with_it.joules[Operation.HALF_SELECT] == 0
+    assert without.joules[Operation.HALF_SELECT] > 0
+    for op in Operation:
+        if op != Operation.HALF_SELECT:
+            assert with_it.joules[op] == without.joules[op]
+
+
+def test_an_unknown_kind_of_access_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"access: must be one of transistor, passive \(got"):
+        Crossbar(CBRAM, (3, 3), access="1T1R")
+
+
+def test_cells_are_programmed_to_targets_of_their_own() -> None:
+    crossbar = Crossbar(QUIET, (40, 2), seed=3)
+    targets = QUIET.conductance_of(np.linspace(-0.9, 0.9, 40))
+    assert crossbar.program_to(1, range(40), targets) == 0
+    reached = QUIET.weight_of(crossbar.conductance[:, 1])
+    np.testing.assert_allclose(reached, np.linspace(-0.9, 0.9, 40), atol=0.05)
+    with pytest.raises(ParameterError, match="one for all or one per row, 40"):
+        crossbar.program_to(1, range(40), targets[:7])

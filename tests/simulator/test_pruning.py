@@ -8,6 +8,7 @@ from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.pruning import Pruner, Pruning
+from cbramsim.simulator.pruning.neuron import Neuron
 
 SHAPE = (80, 6)
 
@@ -17,7 +18,8 @@ def pruner_of(**policy) -> tuple[Pruner, Crossbar]:
     crossbar.phase = "train"
     crossbar.set_weights(np.random.default_rng(2).uniform(-0.8, 0.8, SHAPE))
     activity = np.random.default_rng(3).uniform(0, 0.8, SHAPE[0])
-    return Pruner(Pruning(mature_spikes=10, **policy), crossbar, activity), crossbar
+    policy = {"mature_spikes": 10, "stages": 1} | policy
+    return Pruner(Pruning(**policy), crossbar, activity), crossbar
 
 
 def mature_all(pruner: Pruner) -> None:
@@ -51,7 +53,70 @@ def test_stability_waits_until_the_weights_stand_still() -> None:
     assert pruner.mature.all()
 
 
-@pytest.mark.parametrize("selection", ["quantile", "distance", "saliency"])
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_bounds_wait_until_enough_weights_are_at_a_bound(share: float) -> None:
+    pruner, crossbar = pruner_of(maturity="bounds", bound_share=0.5)
+    rows, columns = SHAPE
+    crossbar.set_weights(
+        np.where(np.arange(rows) < share * rows, -1, 0)[:, None].repeat(columns, 1)
+    )
+    mature_all(pruner)
+    assert pruner.mature.all() == (share >= 0.5)
+    assert pruner.mature.any() == (share >= 0.5)
+
+
+def test_trained_waits_for_the_end_of_training(mnist) -> None:
+    network = SpikingNetwork(
+        neurons=20, inputs=100,
+        pruning={"kind": "hard", "maturity": "trained", "selection": "magnitude", "fraction": 0.4},
+    )  # fmt: skip
+    inputs = network.prepare(mnist.train_images[:400])
+    seen = []
+    network.resume(inputs, epochs=2, callback=lambda step: seen.append(network.pruner.fraction))
+    assert not any(seen)
+    np.testing.assert_allclose(network.pruner.fraction_per_neuron, 0.4)
+    weights = network.crossbar.weights.T
+    kept = np.where(network.pruner.pruned, np.inf, np.abs(weights)).min(axis=1)
+    assert (kept > 0).all(), "what is removed lay closest to zero"
+
+
+def test_stages_take_equal_parts_with_a_mean_of_their_own() -> None:
+    pruner, crossbar = pruner_of(stages=3, fraction=0.6, mature_spikes=30)
+    before = crossbar.weights.T.copy()
+    taken = []
+    for stage in range(1, 4):
+        pruner.update(np.full(SHAPE[1], 10 * stage - 1))
+        assert pruner.fraction == pytest.approx(0.2 * (stage - 1), abs=0.01)
+        group = ~pruner.pruned
+        pruner.update(np.full(SHAPE[1], 10 * stage))
+        group &= pruner.pruned
+        assert pruner.fraction == pytest.approx(0.2 * stage, abs=0.01)
+        taken.append(group)
+    assert pruner.mature.all()
+    for column in range(SHAPE[1]):
+        held = [np.median(crossbar.weights[group[column], column]) for group in taken]
+        means = [before[column, group[column]].mean() for group in taken]
+        np.testing.assert_allclose(held, means, atol=0.06)
+
+
+def test_more_stages_move_the_weights_less() -> None:
+    """A constant for each part of a distribution fits it better than one for all."""
+
+    def moved(stages: int) -> float:
+        pruner, crossbar = pruner_of(stages=stages)
+        before = crossbar.weights.copy()
+        pruner.finish()  # does nothing: only `trained` waits for the end
+        for spikes in range(0, 20):
+            pruner.update(np.full(SHAPE[1], spikes))
+        assert pruner.fraction == pytest.approx(0.75, abs=0.01)
+        return float(((crossbar.weights - before) ** 2).mean())
+
+    assert moved(3) < moved(2) < moved(1)
+
+
+@pytest.mark.parametrize(
+    "selection", ["quantile", "distance", "magnitude", "saliency", "write-cost"]
+)
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.75, 1.0])
 def test_selection_by_neuron_takes_the_asked_fraction_of_each(
     selection: str, fraction: float
@@ -86,6 +151,20 @@ def test_quantile_takes_the_lowest_and_distance_the_outermost() -> None:
         assert size[taken].min() >= size[~taken].max()
 
 
+def test_write_cost_takes_what_costs_most_to_keep_learning() -> None:
+    pruner, crossbar = pruner_of(selection="write-cost", value="freeze", fraction=0.3)
+    crossbar.set_weights(np.random.default_rng(5).uniform(-1, 1, SHAPE))
+    costs = np.array([Neuron(pruner.around, c).write_energy for c in range(SHAPE[1])])
+    mature_all(pruner)
+    for column in range(SHAPE[1]):
+        taken = pruner.pruned[column]
+        assert costs[column, taken].min() >= costs[column, ~taken].max()
+    # A weight at the floor is next to free: it gets nothing to go down, and little to go up.
+    floor = Neuron(pruner.around._replace(activity=np.full(SHAPE[0], 0.01)), 0)
+    floor.weights[:] = -1
+    assert floor.write_energy.max() < 0.1 * costs.mean()
+
+
 def test_saliency_disturbs_the_drive_less_than_the_quantile() -> None:
     def disturbance(selection: str) -> float:
         pruner, crossbar = pruner_of(selection=selection, fraction=0.5)
@@ -111,7 +190,7 @@ def test_soft_pruned_weights_are_held_at_the_value(value: str, constant: float) 
         assert np.median(np.abs(weights - held)) < step
         assert (weights > -1.2).all()
         assert (weights > held + 0.15).sum() <= pruner.missed
-    assert pruner.missed <= 0.05 * pruner.pruned.sum()
+    assert pruner.missed <= 0.06 * pruner.pruned.sum()
     assert crossbar.ledger.count("train", Operation.PRUNE_SET_PULSE) > 0
     assert crossbar.ledger.count("train", Operation.LTD_PULSE) == 0
 
@@ -162,6 +241,10 @@ def test_no_pruning_prunes_nothing() -> None:
         ({"fraction": 1.2}, "Pruning.fraction: must be a number >= 0 and <= 1 (got 1.2)"),
         ({"kind": "sotf"}, "must be one of none, soft, hard (got 'sotf') (did you mean 'soft'?)"),
         ({"mature_spikes": 0}, "Pruning.mature_spikes: must be a whole number >= 1 (got 0)"),
+        (
+            {"stages": 2, "selection": "threshold"},
+            "Pruning: stages must be 1 with selection threshold (got 2)",
+        ),
     ],
 )
 def test_an_impossible_policy_is_refused(changes: dict, message: str) -> None:

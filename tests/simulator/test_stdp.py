@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbramsim.devices.device import Device
+from cbramsim.errors import ParameterError
+from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork
-from cbramsim.simulator.stdp import SENSED_STATES, StdpRule, pulse_tables
+from cbramsim.simulator.stdp import (
+    SENSED_STATES,
+    StdpRule,
+    expected_write_energy,
+    pulse_tables,
+)
 
 RULE = StdpRule(ltp=0.1, ltp_decay=3.0, ltd=0.005)
 
@@ -65,3 +72,91 @@ def test_pulse_tables_ask_for_the_change_of_the_rule(name: str) -> None:
     )
     assert tables.pulses[0, 0] == 0, "a cell at the floor needs no depression"
     assert tables.pulses[1, -1] == 0, "a cell at the top needs no potentiation"
+
+
+@given(probability=st.floats(0.1, 0.9))
+def test_a_weight_gives_back_the_probability_that_it_has_learned(probability: float) -> None:
+    weight = np.array([RULE.equilibrium(probability)])
+    assert RULE.probability(weight)[0] == pytest.approx(probability)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("weight", [-1.0, -0.6, 0.0, 0.5])
+def test_the_expected_write_energy_is_what_learning_costs(weight: float, exact: bool) -> None:
+    """Equal cells of one column, a third of them spiking, against the ledger of one output spike.
+
+    The estimate takes the conductance before the pulse; at the floor the pulse itself adds to it.
+    """
+    device = Device.load("subquantum-cbram").without_variability().replace(c_cell=0.0)
+    network = SpikingNetwork(
+        neurons=1, inputs=30_000, rule="ideal" if exact else "device", device=device, stdp=RULE,
+        pruning={"kind": "none"}, encoding={"windows": 1},
+    )  # fmt: skip
+    third = np.tile(np.array([255, 0, 0], np.uint8), 10_000)
+    inputs = network.prepare(np.tile(third, (2, 1)))
+    network.crossbar.set_weights(np.full(network.crossbar.shape, weight))
+    network.learn_from(inputs, np.array([0]))
+    spent = sum(
+        network.ledger.account("train").joules[op]
+        for op in (Operation.LTP_PULSE, Operation.LTD_PULSE)
+    )
+    each = expected_write_energy(RULE, device, np.array([weight]), np.array([1 / 3]), exact=exact)[
+        0
+    ]
+    assert spent == pytest.approx(30_000 * each, rel=0.3 if weight == -1 else 0.06)
+
+
+def test_a_dense_update_of_a_lone_neuron_is_that_of_the_winner() -> None:
+    """Its share is one: the weights must come out alike; what differs is what is written."""
+    images = np.random.default_rng(0).integers(0, 256, (300, 40)).astype(np.uint8)
+    networks = {
+        update: SpikingNetwork(
+            neurons=1, inputs=40, rule="ideal", update=update, pruning={"kind": "none"}
+        ).fit(images, epochs=1)
+        for update in ("winner", "dense")
+    }
+    np.testing.assert_array_equal(
+        networks["winner"].crossbar.conductance, networks["dense"].crossbar.conductance
+    )
+    pulses = {
+        update: sum(
+            network.ledger.count("train", op) for op in (Operation.LTP_PULSE, Operation.LTD_PULSE)
+        )
+        for update, network in networks.items()
+    }
+    windows = 300 * networks["dense"].config.encoding.windows
+    assert pulses["dense"] == windows * 40
+    assert pulses["winner"] < pulses["dense"], "cells at a bound get no pulse"
+
+
+def test_shares_of_a_dense_update_add_up() -> None:
+    """Neurons alike in all but the noise of the start share an update: together they make one."""
+    images = np.full((1, 10), 255, np.uint8)
+    network = SpikingNetwork(
+        neurons=4, inputs=10, rule="ideal", update="dense", stdp=RULE, pruning={"kind": "none"},
+        encoding={"windows": 1}, initial_weight=0.0, initial_weight_d2d=0.0,
+    )  # fmt: skip
+    inputs = network.prepare(np.repeat(images, 2, axis=0))
+    before = network.crossbar.weights.astype(float)
+    network.learn_from(inputs, np.array([0]))
+    moved = network.crossbar.weights - before
+    spiked = moved[:, 0] > 0
+    whole = np.where(spiked, RULE.potentiation(before[:, 0]), RULE.depression(before[:, 0]))
+    np.testing.assert_allclose(moved.sum(axis=1), whole, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"rule": "device"},
+            "update must be winner, unless rule is ideal and pruning.kind is none",
+        ),
+        ({"rule": "ideal", "pruning": {"kind": "soft"}}, "(got dense with ideal and soft)"),
+        ({"rule": "ideal", "pruning": {"kind": "none"}, "access": "passive"}, "passive array"),
+    ],
+)
+def test_a_dense_update_that_makes_no_sense_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        SpikingNetwork(update="dense", **changes)
+    assert message in str(error.value)

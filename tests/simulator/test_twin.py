@@ -126,7 +126,9 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
 def test_a_pruning_event_is_recounted(mnist: Dataset) -> None:
     """The set and reset pulses of the preset cost the same, so one price serves for both."""
     network, inputs = small_network(mnist, pruning={"kind": "none"})
-    policy = network.pruner.policy.replace(kind="soft", selection="quantile", mature_spikes=1)
+    policy = network.pruner.policy.replace(
+        kind="soft", selection="quantile", mature_spikes=1, stages=1
+    )
     network.pruner.policy = policy
     twin = SlowRecount(network, ReplayDraws(network))
     before = network.ledger.account("train").counts.copy(), network.ledger.total()

@@ -221,8 +221,8 @@ def pruning(
 ) -> None:
     """Compare soft with hard pruning: accuracy and energy over the pruned fraction.
 
-    Nearly 800 runs on the full MNIST: about an hour on two cores. Run it again to go on where it
-    stopped; `--seeds 1 --fractions 0.75 --rules device` takes minutes.
+    Over 800 runs on the full MNIST: an hour and a half on two cores. Run it again to go on where
+    it stopped; `--seeds 1 --fractions 0.75 --rules device` takes minutes.
     """
     from cbramsim.experiments import pruning as experiment
 

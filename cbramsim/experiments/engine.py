@@ -116,13 +116,19 @@ def _on_cluster(tasks: list[Task], cluster: Any) -> Iterator[Outcome]:
                 if future.status == "finished":
                     yield Outcome(name, future.result(), "", "")
                 else:
-                    error = future.exception()
-                    lines = traceback.format_exception(error, error, future.traceback())
-                    yield Outcome(name, None, _one_line(error), "".join(lines))
+                    yield _failed(name, future)
                 future.release()
         finally:
             with suppress(Exception):
                 client.cancel(list(names))
+
+
+def _failed(name: str, future: Any) -> Outcome:
+    error = future.exception()
+    if error is None:
+        return Outcome(name, None, f"the cluster gave it up ({future.status})", "")
+    lines = traceback.format_exception(error, error, future.traceback())
+    return Outcome(name, None, _one_line(error), "".join(lines))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import tomli_w
 
+from cbramsim import __version__
 from cbramsim.errors import CbramError, DataError
 from cbramsim.files import write_atomically
 from cbramsim.validation import Parameters
@@ -111,5 +112,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    packages = ("cbramsim", "numpy", "numba", "scipy", "matplotlib")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    packages = ("numpy", "numba", "scipy", "matplotlib")
+    own = {"python": platform.python_version(), "cbramsim": __version__}
+    return own | {name: version(name) for name in packages}

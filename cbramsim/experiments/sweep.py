@@ -28,6 +28,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 import re
 import sys
 import time
@@ -39,7 +40,8 @@ import tomli_w
 from tqdm import tqdm
 
 from cbramsim import __version__
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.devices.device import Device
+from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import train
 from cbramsim.experiments.engine import Outcome, Task, execute
 from cbramsim.experiments.results import quantities, read_metrics
@@ -53,6 +55,7 @@ from cbramsim.experiments.run_folder import (
 )
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.files import write_atomically
+from cbramsim.simulator.periphery import Periphery
 
 SWEEP, TABLE, RUNS, ERROR = "sweep.toml", "sweep.csv", "runs", "error.txt"
 
@@ -105,6 +108,7 @@ class Sweep:
         self.runs, self.out = runs, out
         self.failures: list[Failure] = []
         self._force = force
+        self._data: dict[tuple[Any, ...], train.Data] = {}
         self._adopt(description)
 
     def folder(self, name: str) -> Path:
@@ -113,7 +117,7 @@ class Sweep:
 
     def waiting(self) -> list[PlannedRun]:
         """Return the runs that are not finished."""
-        return [run for run in self.runs if not (self.folder(run.name) / METRICS).is_file()]
+        return [run for run in self.runs if not self._is_done(run)]
 
     def go(
         self, *, scheduler: str | None = None, workers: int | None = None, quiet: bool = False
@@ -160,7 +164,7 @@ class Sweep:
         """Return the settings and the quantities of each finished run."""
         rows = []
         for run in self.runs:
-            if (self.folder(run.name) / METRICS).is_file():
+            if self._is_done(run):
                 metrics = read_metrics(self.folder(run.name))
                 timing = {"seconds": metrics.get("run_seconds")}
                 rows.append({"run": run.name, **run.settings, **quantities(metrics), **timing})
@@ -170,13 +174,18 @@ class Sweep:
         """Write sweep.csv."""
         write_csv(self.out / TABLE, self.rows())
 
+    def _is_done(self, run: PlannedRun) -> bool:
+        return (self.folder(run.name) / METRICS).is_file()
+
     def _take(self, outcome: Outcome) -> None:
-        if not outcome.error:
-            return
-        self.failures.append(Failure(outcome.name, outcome.error))
         folder = self.folder(outcome.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ERROR).write_text(outcome.trace or outcome.error)
+        error = outcome.error
+        if not error and not (folder / METRICS).is_file():
+            error = f"done, but {folder / METRICS} is not there: do all workers see this folder?"
+        if error:
+            self.failures.append(Failure(outcome.name, error))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ERROR).write_text(outcome.trace or error)
 
     def _adopt(self, description: dict[str, Any]) -> None:
         """Check what is in the folder, and make it this sweep's."""
@@ -194,7 +203,7 @@ class Sweep:
         self._check_configs()
         try:
             (self.out / RUNS).mkdir(parents=True, exist_ok=True)
-            text = tomli_w.dumps({"cbramsim": __version__, **description}).encode()
+            text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
             write_atomically(self.out / SWEEP, lambda file: file.write(text))
         except OSError as error:
             raise CbramError(f"out: cannot write {self.out}: {error.strerror}") from None
@@ -211,14 +220,35 @@ class Sweep:
         self._forget(other)
 
     def _differs(self, run: PlannedRun) -> str:
-        """Return the first key in which the run in the folder differs from the planned one."""
-        path = self.folder(run.name) / CONFIG
-        if not path.is_file():
+        """Return in what the run in the folder differs from the planned one, or nothing."""
+        folder = self.folder(run.name)
+        if not (folder / CONFIG).is_file():
             return ""
-        found = flat(read_toml(path))
-        planned = flat(run.config.resolved_paths().model_dump(exclude_none=True))
-        del planned["inputs"]  # bounded by the pixels that there are, which data alone can tell
-        return next((key for key, value in planned.items() if found.get(key) != value), "")
+        found = flat(read_toml(folder / CONFIG))
+        planned = flat(self._resolved(run.config).model_dump(exclude_none=True))
+        keys = (key for key in planned | found if planned.get(key) != found.get(key))
+        return next(keys, "") or (self._made_otherwise(run) if self._is_done(run) else "")
+
+    def _made_otherwise(self, run: PlannedRun) -> str:
+        """Return in what a finished run differs although its configuration does not."""
+        metrics = read_metrics(self.folder(run.name))
+        if metrics["versions"]["cbramsim"] != __version__:
+            return f"version ({metrics['versions']['cbramsim']})"
+        for part, load in (("device", Device.load), ("periphery", Periphery.load)):
+            table = json.loads(json.dumps(load(getattr(run.config, part)).to_table()))
+            if metrics[f"{part}_parameters"] != table:
+                return f"{part} of this name"
+        return ""
+
+    def _resolved(self, config: TrainConfig) -> TrainConfig:
+        """Return `config` as a run writes it, with the numbers of images that there are."""
+        asked = (
+            config.dataset, config.train_images, config.test_images, config.label_images,
+            config.validation_images,
+        )  # fmt: skip
+        if asked not in self._data:
+            self._data[asked] = train.Data(config)
+        return self._data[asked].resolve(config)
 
     def _forget(self, runs: list[PlannedRun]) -> None:
         for run in runs:
@@ -232,13 +262,20 @@ def perform(config: dict[str, Any], folder: str, keep_state: bool) -> None:
     if (out / METRICS).is_file():  # done by a worker that did not live to say so
         return
     (out / ERROR).unlink(missing_ok=True)
-    if (out / CONFIG).is_file():
-        run = train.resume(out, quiet=True, threads=1)
-    else:
-        run = train.run(TrainConfig(**config), out, force=True, quiet=True, threads=1)
+    run = _resumed(out) or train.run(TrainConfig(**config), out, force=True, quiet=True, threads=1)
     run.amend(run_seconds=time.perf_counter() - started)
     if not keep_state:
         (out / STATE).unlink(missing_ok=True)
+
+
+def _resumed(out: Path) -> train.Run | None:
+    """Take up a run that was interrupted, if there is one and its state is whole."""
+    if not (out / CONFIG).is_file():
+        return None
+    try:
+        return train.resume(out, quiet=True, threads=1)
+    except DataError:
+        return None
 
 
 def run(
@@ -279,6 +316,8 @@ def plan(table: dict[str, Any]) -> list[PlannedRun]:
         raise ParameterError(
             f"sweep: unknown key {sorted(unknown)[0]!r}; known are base, grid, variants, keep_state"
         )
+    if not isinstance(table.get("base", {}), dict):
+        raise ParameterError(f"sweep.base: must be a table (got {table['base']!r})")
     grid = _checked_grid(table.get("grid", {}))
     variants = _checked_variants(table.get("variants", [{}]))
     short = _short_names(grid)
@@ -287,7 +326,7 @@ def plan(table: dict[str, Any]) -> list[PlannedRun]:
         chosen = dict(zip(grid, values, strict=True))
         name = variant.get("name", "")
         settings = ({"variant": name} if name else {}) | chosen
-        parts = [name] * bool(name) + [f"{short[k]}={_text(v)}" for k, v in chosen.items()]
+        parts = [_text(name)] * bool(name) + [f"{short[k]}={_text(v)}" for k, v in chosen.items()]
         changes = {key: value for key, value in variant.items() if key != "name"}
         config = configured(table.get("base", {}), changes | chosen)
         runs.append(
@@ -299,7 +338,7 @@ def plan(table: dict[str, Any]) -> list[PlannedRun]:
 
 def configured(base: dict[str, Any], changes: dict[str, Any]) -> TrainConfig:
     """Return the configuration `base`, with the dotted keys in `changes` changed."""
-    return TrainConfig(**nested(flat(base) | changes))
+    return TrainConfig(**nested(flat(base) | flat(changes)))
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -337,7 +376,7 @@ def _checked_grid(grid: Any) -> dict[str, list[Any]]:
 
 
 def _checked_variants(variants: Any) -> list[dict[str, Any]]:
-    if not isinstance(variants, list) or not variants:
+    if not (isinstance(variants, list) and variants and all(map(_is_table, variants))):
         raise ParameterError("sweep.variants: must be a list of tables, [[variants]]")
     checked = [flat(variant) for variant in variants]
     if variants != [{}]:
@@ -345,6 +384,10 @@ def _checked_variants(variants: Any) -> list[dict[str, Any]]:
             if not isinstance(variant.get("name"), str) or not variant["name"]:
                 raise ParameterError("sweep.variants.name: is required of every variant")
     return checked
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _short_names(grid: dict[str, list[Any]]) -> dict[str, str]:

@@ -130,11 +130,19 @@ def book_half_select(array, row, g, column_sum, half, pulses, account):  # type:
     """Book what `pulses` on a cell drive through the others on its lines, each at half the voltage.
 
     The V/2 scheme: the cell's word line at V/2, its bit line at -V/2, all others at ground. Of the
-    cells on the two lines, all but the pulsed one, of conductance `g`, see half the voltage.
+    cells on the two lines, all but the pulsed one, of conductance `g`, see half the voltage. Cells
+    are ohmic here; those that conduct less than in proportion at low voltage take less.
     """
     others = (array.row_sum[row] - g) + (column_sum - g)
     account.counts[HALF_SELECT] += pulses * (array.g.shape[0] + array.g.shape[1] - 2)
     account.joules[HALF_SELECT] += pulses * half * others
+
+
+@inlined
+def book_sneak(array, pulse, row, g, account):  # type: ignore[no-untyped-def]
+    """Book what sensing one cell, of conductance `g`, drives through others of its word line."""
+    account.counts[HALF_SELECT] += array.g.shape[1] - 1
+    account.joules[HALF_SELECT] += pulse.v2t_read * (array.row_sum[row] - g)
 
 
 @kernel
@@ -222,6 +230,8 @@ def program_to(array, pulse, costs, column, rows, targets, budget, operation, rn
             g = np.float64(array.g_columns[column, row])
             account.counts[SENSE_READ] += 1
             account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
+            if costs.half_set > 0:
+                book_sneak(array, pulse, row, g, account)
             seen = g + pulse.read_sigma * normal_of(next_word(rng), array.normals)
             if target - seen > 0.5 * pulse.r_up * (pulse.g_up_inf - seen) + band:
                 one_pulse[0] = 1

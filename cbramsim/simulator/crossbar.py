@@ -397,13 +397,14 @@ class Crossbar:
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming.
 
-        A pulse charges its bit line and its word line in full. In a passive array the other cells
-        on the two lines see half the voltage, and conduct; with a transistor in every cell they do
-        not. Sensing drives the cell's word line once, and takes one decision per bit.
+        A pulse charges its bit line and its word line to V. In a passive array it charges each to
+        V/2 only, but the other cells on the two lines see that voltage, and conduct; with a
+        transistor in every cell they do not. Sensing drives the cell's word line once, and takes
+        one decision per bit.
         """
         device, (rows, columns) = self.device, self.shape
-        both_lines = device.c_cell * (rows + columns)
         passive = float(self.access == "passive")
+        both_lines = device.c_cell * (rows + columns) * (0.25 if passive else 1)
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,

@@ -40,8 +40,8 @@ class Operation(IntEnum):
     PROGRAM_LINE = 10
     """Charging both lines for one pulse of whatever kind: (n_rows + n_columns) C V²."""
     HALF_SELECT = 11
-    """Current through one cell that shares a line with a pulsed cell of a passive array:
-    (V/2)² G t."""
+    """Current through one cell of a passive array that shares a line with a cell that is pulsed,
+    (V/2)² G t, or a word line with one that is sensed, V_read² G t_read."""
 
     @property
     def label(self) -> str:

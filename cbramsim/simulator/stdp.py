@@ -36,6 +36,7 @@ from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
 from cbramsim.simulator.array import (
     SENSED_BITS,
     book_half_select,
+    book_sneak,
     half_selected_column,
     program_cells,
     store_conductance,
@@ -205,6 +206,10 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
     sensed, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
     account.counts[SENSE_READ] += sensed
     account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
+    if costs.half_set > 0:
+        for row in range(work.states.size):
+            if not array.inhibited[column, row]:
+                book_sneak(array, pulse, row, np.float64(array.g_columns[column, row]), account)
     sense_states(array, pulse, tables, column, next_word(stream), work.states)
     fill_with_words(stream, work.pulse_words)
     chosen = choose_pulses(
@@ -332,10 +337,11 @@ def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  
             g = np.float64(array.g_columns[column, row])
             low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
             if spiked[row]:
-                change = share * rule.ltp * math.exp(-rule.ltp_decay * (g - rule.g_min))
+                asked = g + rule.ltp * math.exp(-rule.ltp_decay * (g - rule.g_min))
             else:
-                change = -share * rule.ltd
-            store_conductance(array, column, row, g, np.float32(min(max(g + change, low), high)))
+                asked = g - rule.ltd
+            change = share * (min(max(asked, low), high) - g)
+            store_conductance(array, column, row, g, np.float32(g + change))
     _book_all_cells(array, pulse, costs, spiked, 0.5, account)
     rows, columns = array.g.shape
     sets = 0

@@ -199,6 +199,10 @@ class NumpyTwin:
         g = self.g[:, column]
         joules = self.pulse.v2t_read * g[free].sum(dtype=np.float64) + free.sum() * self.costs.sense
         self._book(Operation.SENSE_READ, free.sum(), joules)
+        if self.costs.half_set:
+            sneak = (self.row_sum[free] - g[free].astype(np.float64)).sum()
+            others = int(free.sum()) * (self.g.shape[1] - 1)
+            self._book(Operation.HALF_SELECT, others, self.pulse.v2t_read * sneak)
         noise = np.float32(self.pulse.read_sigma) * self.draws.sense_normals(len(g))
         states = ((g + noise - self.tables.g_min) * self.tables.states_per_siemens).astype(np.int64)
         return np.clip(states, 0, SENSED_STATES - 1)

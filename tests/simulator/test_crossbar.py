@@ -279,8 +279,24 @@ def test_a_transistor_in_every_cell_changes_the_bill_and_nothing_else() -> None:
     assert with_it.joules[Operation.HALF_SELECT] == 0
     assert without.joules[Operation.HALF_SELECT] > 0
     for op in Operation:
-        if op != Operation.HALF_SELECT:
+        if op == Operation.PROGRAM_LINE:  # each line to V, or to V/2
+            assert without.joules[op] == pytest.approx(with_it.joules[op] / 4, rel=1e-12)
+        elif op != Operation.HALF_SELECT:
             assert with_it.joules[op] == without.joules[op]
+
+
+def test_sensing_in_a_passive_array_drives_the_whole_word_line() -> None:
+    """A cell that is where it should be is sensed once, and the others of its row conduct."""
+    device = QUIET
+    array = Crossbar(device, (5, 7), access="passive")
+    array.set_weights(np.full((5, 7), 0.1))
+    g = float(array.conductance[0, 0])
+    array.program_to(2, [3], g)
+    account = array.ledger.account("use")
+    assert account.counts[Operation.SENSE_READ] == 1
+    assert account.counts[Operation.HALF_SELECT] == 6
+    expected = 6 * device.v_read**2 * device.t_read * g
+    assert account.joules[Operation.HALF_SELECT] == pytest.approx(expected, rel=1e-6)
 
 
 def test_an_unknown_kind_of_access_is_refused() -> None:

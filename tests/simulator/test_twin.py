@@ -38,7 +38,8 @@ class SlowRecount(NumpyTwin):
         super().__init__(network, draws)
         d, p = self.device, self.periphery
         rows, columns = self.g.shape
-        lines = (rows + columns) * d.c_cell
+        passive = network.config.access == "passive"
+        lines = (rows + columns) * d.c_cell / (4 if passive else 1)
         self.pulse = self.pulse._replace(
             v2t_set=d.v_set * d.v_set * d.t_set,
             v2t_reset=d.v_reset * d.v_reset * d.t_reset,
@@ -48,8 +49,8 @@ class SlowRecount(NumpyTwin):
             line_set=lines * d.v_set * d.v_set,
             line_reset=lines * d.v_reset * d.v_reset,
             sense=8 * p.e_sense + p.e_word_line + columns * d.c_cell * d.v_read * d.v_read,
-            half_set=d.v_set * d.v_set * d.t_set / 4 * (network.config.access == "passive"),
-            half_reset=d.v_reset * d.v_reset * d.t_reset / 4 * (network.config.access == "passive"),
+            half_set=d.v_set * d.v_set * d.t_set / 4 * passive,
+            half_reset=d.v_reset * d.v_reset * d.t_reset / 4 * passive,
         )
 
     def conductance_of(self, rows: np.ndarray) -> float:

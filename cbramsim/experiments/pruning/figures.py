@@ -75,10 +75,8 @@ def _accuracy(study: Study, found: Found) -> None:
 def _energy(study: Study, found: Found) -> None:
     """Training energy over the pruned fraction: all of it, and that of writing."""
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
-    for ax, quantity, title in zip(
-        axes, ("train_joules", "write_joules"), ("all of training", "programming pulses"),
-        strict=True,
-    ):  # fmt: skip
+    shown = {"train_joules": "all of training", "write_joules": "programming: pulses and lines"}
+    for ax, (quantity, title) in zip(axes, shown.items(), strict=True):
         for policy in ALL_POLICIES.values():
             _curve(ax, found, "device", policy, quantity, 1e6)
         ax.set_ylim(0, None)
@@ -218,7 +216,7 @@ def _savings(study: Study) -> None:
     ax.axvline(100, color="black", lw=0.8)
     ax.set_yticks(np.arange(len(kinds)) + 0.4 - height / 2, kinds, size=8)
     ax.invert_yaxis()
-    ax.set_xlabel("left after soft pruning of 75 % (% of the unpruned network)")
+    ax.set_xlabel("left after soft pruning of 75 % (%)")
     ax.legend(
         frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
     )

@@ -21,9 +21,9 @@ MATURITIES = (0.14, 0.27, 0.5, 0.83)
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Fractions of the curves, beside 0."""
 MAIN_FRACTION = 0.75
-"""The reference's fraction for soft pruning: also on every curve, and what all else is run at."""
+"""The reference's fraction for soft pruning, on every curve, and what all else is run at."""
 HARD_FRACTION = 0.4
-"""The reference's fraction for conventional pruning."""
+"""The reference's fraction for conventional pruning, on every curve."""
 SHORTER = (1, 2)
 """Epochs of unpruned runs that save energy by stopping early: the control of the trade-off."""
 
@@ -123,8 +123,7 @@ def _curves(plan: Plan, rule: str, spikes: float) -> Iterable[PlannedRun]:
     for seed in plan.seeds:
         yield unpruned(plan.base, rule, seed)
         for policy in policies:
-            main = MAIN_FRACTION if policy.mode == "soft" else HARD_FRACTION
-            for fraction in sorted({*plan.fractions, main}):
+            for fraction in sorted({*plan.fractions, HARD_FRACTION, MAIN_FRACTION}):
                 yield pruned(plan.base, rule, seed, policy, fraction, policy.maturity, spikes)
 
 

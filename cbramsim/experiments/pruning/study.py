@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ def run(
         "rules": list(rules),
     }  # fmt: skip
     sweep = Sweep(planning.runs(plan), out, description, force=force)
+    if len(sweep.waiting()) == len(sweep.runs):
+        (out / TIMING).unlink(missing_ok=True)
     study = Study(sweep, workers=None if scheduler else (workers or _default_workers()))
     try:
         study.go(scheduler=scheduler, quiet=quiet)
@@ -194,42 +197,47 @@ class Study:
     # ---- how well the workers were used --------------------------------------------------------
 
     def _add_time(self, waiting: list[PlannedRun], wall: float) -> None:
-        """Add up the time of the sweep, and the time spent in runs, over all sessions."""
-        done = [run for run in waiting if self._seconds(run.name) is not None]
+        """Add up the time of the workers, and their time in runs, over all sessions."""
+        if not self.workers:  # those of a cluster elsewhere come and go
+            return
         timing = self._timing()
-        timing["wall_seconds"] = timing.get("wall_seconds", 0.0) + wall
-        busy = sum(self._seconds(run.name) or 0.0 for run in done)
+        busy = sum(self._seconds(run.name) or 0.0 for run in waiting)
         timing["busy_seconds"] = timing.get("busy_seconds", 0.0) + busy
-        timing["workers"] = float(self.workers or 0)
+        timing["worker_seconds"] = timing.get("worker_seconds", 0.0) + self.workers * wall
         run_folder.write_json(self.sweep.out / TIMING, timing)
 
     def _measure_slowdown(self) -> None:
         """Time one run alone and beside others, twice each, in turns."""
         assert self.workers
-        timing = self._timing()
-        alone: list[float] = []
-        beside: list[float] = []
-        for turn in range(2):
-            for count, into in ((1, alone), (self.workers, beside)):
-                names = [f"timing-{turn}-{count}-{n}" for n in range(count)]
-                runs = [self.sweep.runs[-1]._replace(name=name, keep_state=False) for name in names]
-                for _ in execute(self.sweep.tasks(runs), workers=count, isolated=True):
-                    pass
-                into += [self._seconds(name) or np.nan for name in names]
-                for name in names:
-                    _remove(self.sweep.folder(name))
-        timing["alone_seconds"] = float(np.mean(alone))
-        timing["beside_seconds"] = float(np.mean(beside))
-        run_folder.write_json(self.sweep.out / TIMING, timing)
+        alone, beside = np.array([[self._timed(1), self._timed(self.workers)] for _ in range(2)]).T
+        if np.isfinite([alone, beside]).all():
+            timing = self._timing()
+            timing["alone_seconds"] = float(np.mean(alone))
+            timing["beside_seconds"] = float(np.mean(beside))
+            run_folder.write_json(self.sweep.out / TIMING, timing)
+
+    def _timed(self, count: int) -> float:
+        """Return how long one and the same run takes on average, `count` times at once."""
+        run = self.sweep.runs[-1]._replace(keep_state=False)
+        runs = [run._replace(name=f"timing-{n}") for n in range(count)]
+        folders = [self.sweep.folder(run.name) for run in runs]
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        for _ in execute(self.sweep.tasks(runs), workers=count, isolated=True):
+            pass
+        seconds = [self._seconds(run.name) or np.nan for run in runs]
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return float(np.mean(seconds))
 
     def _efficiency(self) -> dict[str, float] | None:
         timing = self._timing()
-        if "alone_seconds" not in timing or not timing.get("wall_seconds"):
+        if "alone_seconds" not in timing or "worker_seconds" not in timing:
             return None
-        used = timing["busy_seconds"] / (timing["workers"] * timing["wall_seconds"])
+        used = timing["busy_seconds"] / timing["worker_seconds"]
         slower = timing["alone_seconds"] / timing["beside_seconds"]
-        return timing | {"utilisation": used, "alone_over_beside": slower,
-                         "efficiency": used * slower}  # fmt: skip
+        shares = {"utilisation": used, "alone_over_beside": slower, "efficiency": used * slower}
+        return timing | shares
 
     def _timing(self) -> dict[str, float]:
         path = self.sweep.out / TIMING
@@ -263,12 +271,6 @@ def _statistics(rows: list[Row]) -> dict[str, tuple[float, float | None]]:
 def _percent(value: tuple[float, float | None]) -> str:
     mean, spread = value
     return f"{100 * mean:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}") + " %"
-
-
-def _remove(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
 
 
 def _check(

@@ -1,7 +1,7 @@
 """When is a neuron mature? Judged from its output spikes and its weights.
 
-Each policy answers `is_mature(neuron, moved)` for a neuron that has fired another `mature_spikes`
-times since it was last judged.
+A neuron is judged each time it has fired another `mature_spikes` times, divided by the number of
+stages, by those of its weights that still learn.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
-
-from cbramsim.simulator.pruning.neuron import Neuron
+from numpy.typing import NDArray
 
 BOUND = 0.1
 """Weights within this distance of -1 or +1 count as being at the bound."""
@@ -19,8 +18,16 @@ BOUND = 0.1
 class Maturity(Protocol):
     """Judges a neuron."""
 
-    def is_mature(self, neuron: Neuron, moved: float) -> bool:
-        """Return whether `neuron` is mature; `moved` is the mean |change| of its weights."""
+    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
+        """Return whether a neuron is mature.
+
+        Parameters
+        ----------
+        weights
+            Those of its weights that still learn, float[n].
+        moved
+            By how much each has changed since the neuron was last judged, float[n].
+        """
 
 
 class Spikes(NamedTuple):
@@ -30,7 +37,7 @@ class Spikes(NamedTuple):
     al., Front. Neurosci. 13:405, 2019); the number is assumed.
     """
 
-    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
         """See `Maturity`."""
         return True
 
@@ -40,9 +47,9 @@ class Stability(NamedTuple):
 
     stable_change: float
 
-    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
         """See `Maturity`."""
-        return moved <= self.stable_change
+        return float(moved.mean()) <= self.stable_change
 
 
 class Bounds(NamedTuple):
@@ -54,14 +61,14 @@ class Bounds(NamedTuple):
 
     bound_share: float
 
-    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
         """See `Maturity`."""
-        return float((np.abs(neuron.weights) >= 1 - BOUND).mean()) >= self.bound_share
+        return float((np.abs(weights) >= 1 - BOUND).mean()) >= self.bound_share
 
 
 class Trained(NamedTuple):
     """Mature when training is over, and not before: conventional pruning of a finished network."""
 
-    def is_mature(self, neuron: Neuron, moved: float) -> bool:
+    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
         """See `Maturity`."""
         return False

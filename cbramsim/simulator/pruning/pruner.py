@@ -32,8 +32,8 @@ class Pruning(Parameters):
     maturity: WhenName = "spikes"
     """When a neuron is mature: `spikes`, once it has fired `mature_spikes` times; `stability`, once
     its weights have on average moved less than `stable_change` while it fired `mature_spikes`
-    times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when training is
-    over."""
+    times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when `fit` or
+    `resume` is complete."""
     mature_spikes: Annotated[int, Field(ge=1)] = 1500
     """Output spikes, see `maturity`."""
     stable_change: Annotated[float, Field(ge=0, le=2)] = 0.05
@@ -140,10 +140,11 @@ class Pruner:
         due = ~self.mature & (spike_counts - self.seen_spikes >= wait)
         for column in np.flatnonzero(due).tolist():
             neuron = Neuron(self.around, column)
-            moved = float(np.abs(neuron.weights - self.seen_weights[column]).mean())
-            if judge.is_mature(neuron, moved):
+            free = ~self.pruned[column]
+            moved = np.abs(neuron.weights - self.seen_weights[column])[free]
+            if judge.is_mature(neuron.weights[free], moved):
                 self._prune(neuron, column)
-            self.seen_weights[column] = neuron.weights
+            self.seen_weights[column] = Neuron(self.around, column).weights
             self.seen_spikes[column] = spike_counts[column]
 
     def finish(self) -> None:

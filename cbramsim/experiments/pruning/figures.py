@@ -54,7 +54,7 @@ def draw_all(study: Study) -> None:
 def _accuracy(study: Study, found: Found) -> None:
     """Accuracy over the pruned fraction, by rule."""
     rules = [rule for rule in ("device", "ideal") if found.select("unpruned", rule)]
-    figure, axes = axes_grid(1, len(rules), COLUMN_WIDTH * len(rules), 3.6, sharey=True)
+    figure, axes = axes_grid(1, len(rules), max(COLUMN_WIDTH * len(rules), 6), 3.8, sharey=True)
     for ax, rule in zip(axes, rules, strict=True):
         for policy in ALL_POLICIES.values():
             _curve(ax, found, rule, policy, "accuracy", 100)
@@ -62,8 +62,8 @@ def _accuracy(study: Study, found: Found) -> None:
         ax.set_title(f"{'device pulses' if rule == 'device' else 'ideal rule'}", size=9)
         ax.set_xlabel("pruned weights (%)")
         ax.grid(alpha=0.3)
-    low = min(100 * row["accuracy"] for row in study.rows)
-    axes[0].set_ylim(max(low - 1, 70), None)
+    accuracies = [100 * row["accuracy"] for row in study.rows]
+    axes[0].set_ylim(max(min(accuracies) - 1, 80), max(*accuracies, 94) + 0.7)
     axes[0].set_ylabel("test accuracy (%)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
@@ -126,7 +126,7 @@ def _pareto(study: Study, found: Found) -> None:
         means = _means(found, name)
         if len(means):
             colour, marker, _ = STYLES[name]
-            label = ALL_POLICIES[name].label if name in ALL_POLICIES else "unpruned, 1 to 3 epochs"
+            label = ALL_POLICIES[name].label if name in ALL_POLICIES else "not pruned"
             ax.plot(
                 means[:, 0], means[:, 1], marker, color=colour, ms=5, ls="none", label=label,
                 mfc="none" if marker in "osvD^P" else colour,
@@ -136,10 +136,25 @@ def _pareto(study: Study, found: Found) -> None:
     ax.step(front[:, 0], front[:, 1], where="post", color="0.5", lw=1, zorder=0, label="best known")
     ax.set_xlabel("training energy (µJ)")
     ax.set_ylabel("test accuracy (%)")
-    ax.set_ylim(max(86.0, min(y for _, y in points) - 0.5), None)
+    accuracies = [y for _, y in points]
+    ax.set_ylim(max(max(accuracies) - 6, min(accuracies) - 0.5), max(accuracies) + 0.5)
+    _label_epochs(ax, found)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, study.sweep.out / "pareto.png")
+
+
+def _label_epochs(ax: Axes, found: Found) -> None:
+    """Say beside each unpruned network for how long it was trained."""
+    for epochs in sorted({row["epochs"] for row in found.rows}):
+        rows = found.select("unpruned", epochs=epochs)
+        if rows:
+            x = 1e6 * np.mean([row["train_joules"] for row in rows])
+            y = 100 * np.mean([row["accuracy"] for row in rows])
+            ax.annotate(
+                f"{epochs} epoch{'s' * (epochs > 1)}", (x, y), (0, 8), textcoords="offset points",
+                ha="center", size=7,
+            )  # fmt: skip
 
 
 def _means(found: Found, policy: str) -> NDArray[np.float64]:
@@ -212,7 +227,15 @@ def _savings(study: Study) -> None:
         ax.barh(y, left, height, color=STYLES[name][0], label=ALL_POLICIES[name].label)
         for place, value in zip(y, left, strict=True):
             if np.isfinite(value):
-                ax.text(value + 1, place, f"{value:.0f} %", va="center", size=7)
+                ax.text(
+                    value - 1,
+                    place,
+                    f"{value:.0f} %",
+                    va="center",
+                    ha="right",
+                    size=6,
+                    color="white",
+                )
     ax.axvline(100, color="black", lw=0.8)
     ax.set_yticks(np.arange(len(kinds)) + 0.4 - height / 2, kinds, size=8)
     ax.invert_yaxis()

@@ -25,7 +25,7 @@ MAIN_FRACTION = 0.75
 HARD_FRACTION = 0.4
 """The reference's fraction for conventional pruning, on every curve."""
 SHORTER = (1, 2)
-"""Epochs of unpruned runs that save energy by stopping early: the control of the trade-off."""
+"""Epochs of runs that save energy by stopping early: the control of the trade-off."""
 
 
 SAVERS = ("soft-freeze", "soft-mean-2", "soft-floor")
@@ -128,11 +128,16 @@ def _curves(plan: Plan, rule: str, spikes: float) -> Iterable[PlannedRun]:
 
 
 def _trade_off(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
-    """Accuracy against energy: earlier pruning, and shorter training without pruning."""
+    """Accuracy against energy: earlier pruning, and shorter training, without pruning and with."""
     for seed in plan.seeds:
-        for epochs in SHORTER:
-            if epochs < configured(plan.base, {}).epochs:
-                yield unpruned(plan.base, "device", seed, epochs=epochs)
+        whole = configured(plan.base, {}).epochs
+        for epochs in (n for n in SHORTER if n < whole):
+            yield unpruned(plan.base, "device", seed, epochs=epochs)
+            for share in MATURITIES[1:]:
+                yield pruned(
+                    plan.base, "device", seed, ALL_POLICIES["soft-freeze"], MAIN_FRACTION, share,
+                    spikes * epochs / whole, epochs=epochs,
+                )  # fmt: skip
         for share in MATURITIES:
             for name in ("soft-freeze", "soft-mean", "soft-mean-2"):
                 yield pruned(
@@ -207,7 +212,7 @@ def _planned(
     config = configured(base, {**keys, **changes, "rule": rule, "seed": seed})
     facts = {**settings, "rule": rule, "seed": seed, "epochs": config.epochs}
     facts |= {"update": config.update, "access": config.access}
-    return PlannedRun(name, facts, config, keep_state=_is_shown(facts))
+    return PlannedRun(name, facts, config, keep_state=not changes and _is_shown(facts))
 
 
 def _is_shown(facts: dict[str, Any]) -> bool:
@@ -217,7 +222,6 @@ def _is_shown(facts: dict[str, Any]) -> bool:
         facts["rule"] == "device"
         and facts["seed"] == 0
         and facts["target_fraction"] in (0, fraction)
-        and (facts["update"], facts["access"]) == ("winner", "transistor")
         and facts.get("maturity") in (None, ALL_POLICIES.get(facts["policy"], _NONE).maturity)
     )
 

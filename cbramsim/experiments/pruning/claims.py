@@ -22,6 +22,16 @@ TOLERANCE = 0.01
 """Loss of accuracy that still counts as equal."""
 
 
+HELD_AT = {
+    "soft-floor": "; pruned cells at their lowest conductance",
+    "soft-mean": "; one constant for each neuron, the mean of its pruned weights",
+    "soft-mean-2": "; two constants for each neuron, for it is pruned in two stages",
+    "soft-constant": "; one constant for the whole array",
+    "soft-freeze": "; each pruned weight at its present value",
+}
+"""What the definition of a claim says of the value."""
+
+
 class Found:
     """The runs of a study, looked up by what was run."""
 
@@ -63,20 +73,24 @@ class Found:
 def claims(rows: list[Row], efficiency: dict[str, float] | None) -> list[dict[str, Any]]:
     """Return what the runs say about each claim, where there are runs that say anything."""
     found = Found(rows)
+    constant = {
+        "soft_constant_75": "soft-mean",
+        "soft_two_constants_75": "soft-mean-2",
+        "soft_floor_75": "soft-floor",
+        "soft_one_constant_75": "soft-constant",
+        "soft_freeze_75": "soft-freeze",
+    }
     made = [
         _accuracy(found, "unpruned", "unpruned", None, 0.94, 0.95, "about 94 %"),
-        _accuracy(found, "soft_constant_75", "soft-mean", MAIN_FRACTION, 0.93, 0.94, "93 %"),
         _accuracy(found, "soft_any_90", "soft-freeze", ANY_FRACTION, 0.925, 0.935, None),
+        *(
+            _accuracy(found, name, policy, MAIN_FRACTION, 0.93, 0.94, "93 %")
+            for name, policy in constant.items()
+        ),
         _hard(found),
         _write_saving(found),
         _algorithm_saving(found),
         _efficiency(efficiency),
-        _accuracy(found, "soft_two_constants_75", "soft-mean-2", MAIN_FRACTION, 0.93, 0.94, "93 %"),
-        _accuracy(found, "soft_freeze_75", "soft-freeze", MAIN_FRACTION, 0.93, 0.94, "93 %"),
-        _accuracy(found, "soft_floor_75", "soft-floor", MAIN_FRACTION, 0.93, 0.94, "93 %"),
-        _accuracy(
-            found, "soft_one_constant_75", "soft-constant", MAIN_FRACTION, 0.93, 0.94, "93 %"
-        ),
     ]
     return [claim for claim in made if claim]
 
@@ -122,13 +136,6 @@ def _accuracy(
     facts = {} if fraction is None else {"target_fraction": fraction}
     what = "without pruning" if fraction is None else f"{policy}, {fraction:.0%} of the weights"
     pruned = found.values("pruned_fraction", policy, **facts)
-    constants = {
-        "soft-floor": "; pruned cells at their lowest conductance",
-        "soft-mean": "; one constant for each neuron, the mean of its pruned weights",
-        "soft-mean-2": "; two constants for each neuron, for it is pruned in two stages",
-        "soft-constant": "; one constant for the whole array",
-        "soft-freeze": "; each pruned weight at its present value",
-    }.get(policy, "")
     return _claim(
         name,
         found.values("accuracy", policy, **facts),
@@ -136,7 +143,7 @@ def _accuracy(
         target=target,
         held=lambda mean: mean >= target and bool((pruned >= (fraction or 0) - 0.005).all()),
         reference=reference,
-        definition=f"device pulses, {what}, class-profile vote{constants}",
+        definition=f"device pulses, {what}, class-profile vote{HELD_AT.get(policy, '')}",
         stretch=stretch,
         majority=_mean(found.values("accuracy_majority", policy, **facts)),
         pruned_fraction=_mean(pruned),

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from cbramsim.experiments.sweep import PlannedRun, configured
-from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.datasets import load_dataset
 
 LATE, EARLY = 0.83, 0.27
@@ -97,105 +96,111 @@ class Plan(NamedTuple):
     """Of the curves."""
     rules: tuple[str, ...]
     """`device`, `ideal`."""
+    spikes: float
+    """Output spikes that a neuron fires in training, on average."""
+    epochs: int
+    """Passes over the training images."""
+
+
+def make_plan(
+    base: dict[str, Any],
+    seeds: tuple[int, ...],
+    fractions: tuple[float, ...],
+    rules: tuple[str, ...],
+) -> Plan:
+    """Return the plan for a base configuration; a key or value of it may be refused."""
+    config = configured(base, {})
+    images = config.train_images or len(load_dataset(config.dataset).train_images)
+    learned = config.epochs * (images - config.validation_images)
+    spikes = learned * config.encoding.windows / config.neurons
+    return Plan(base, seeds, fractions, rules, spikes, config.epochs)
 
 
 def runs(plan: Plan) -> list[PlannedRun]:
-    """Return every run of the study, each once, the longest first."""
-    spikes = _spikes_per_neuron(plan.base)
+    """Return every run of the study, each once: what the device does first, the curves of the ideal
+    rule last."""
     found: dict[str, PlannedRun] = {}
-    for run in _all_runs(plan, spikes):
+    for run in _all_runs(plan):
         found.setdefault(run.name, run)
-    return sorted(found.values(), key=lambda run: run.config.update != "dense")
+    return list(found.values())
 
 
-def _all_runs(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
-    for rule in plan.rules:
-        yield from _curves(plan, rule, spikes)
+def _all_runs(plan: Plan) -> Iterable[PlannedRun]:
     if "device" in plan.rules:
-        yield from _trade_off(plan, spikes)
-        yield from _decomposition(plan, spikes)
-        yield from _passive(plan, spikes)
+        yield from _decomposition(plan)
+        yield from _curves(plan, "device", (*POLICIES, *MORE_POLICIES))
+        yield from _trade_off(plan)
+        yield from _passive(plan)
+    if "ideal" in plan.rules:
+        yield from _curves(plan, "ideal", POLICIES)
 
 
-def _curves(plan: Plan, rule: str, spikes: float) -> Iterable[PlannedRun]:
+def _curves(plan: Plan, rule: str, policies: tuple[Policy, ...]) -> Iterable[PlannedRun]:
     """Accuracy and energy over the pruned fraction."""
-    policies = (*POLICIES, *MORE_POLICIES) if rule == "device" else POLICIES
     for seed in plan.seeds:
-        yield unpruned(plan.base, rule, seed)
+        yield unpruned(plan, rule, seed)
         for policy in policies:
             for fraction in sorted({*plan.fractions, HARD_FRACTION, MAIN_FRACTION}):
-                yield pruned(plan.base, rule, seed, policy, fraction, policy.maturity, spikes)
+                yield pruned(plan, rule, seed, policy, fraction)
 
 
-def _trade_off(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
+def _trade_off(plan: Plan) -> Iterable[PlannedRun]:
     """Accuracy against energy: earlier pruning, and shorter training, without pruning and with."""
+    frozen = ALL_POLICIES["soft-freeze"]
     for seed in plan.seeds:
-        whole = configured(plan.base, {}).epochs
-        for epochs in (n for n in SHORTER if n < whole):
-            yield unpruned(plan.base, "device", seed, epochs=epochs)
+        for epochs in (n for n in SHORTER if n < plan.epochs):
+            yield unpruned(plan, "device", seed, epochs=epochs)
             for share in MATURITIES[1:]:
-                yield pruned(
-                    plan.base, "device", seed, ALL_POLICIES["soft-freeze"], MAIN_FRACTION, share,
-                    spikes * epochs / whole, epochs=epochs,
-                )  # fmt: skip
+                later = frozen._replace(maturity=share)
+                yield pruned(plan, "device", seed, later, MAIN_FRACTION, epochs=epochs)
         for share in MATURITIES:
             for name in ("soft-freeze", "soft-mean", "soft-mean-2"):
-                yield pruned(
-                    plan.base, "device", seed, ALL_POLICIES[name], MAIN_FRACTION, share, spikes
-                )
+                policy = ALL_POLICIES[name]._replace(maturity=share)
+                yield pruned(plan, "device", seed, policy, MAIN_FRACTION)
 
 
-def _decomposition(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
-    """The steps of the algorithm: dense, winner only, stochastic programming, soft pruning."""
+def _decomposition(plan: Plan) -> Iterable[PlannedRun]:
+    """The steps of the algorithm that are not on a curve of the device."""
     for seed in plan.seeds:
-        yield unpruned(plan.base, "ideal", seed, update="dense")
-        yield unpruned(plan.base, "ideal", seed)
+        yield unpruned(plan, "ideal", seed, update="dense")
+        yield unpruned(plan, "ideal", seed)
 
 
-def _passive(plan: Plan, spikes: float) -> Iterable[PlannedRun]:
+def _passive(plan: Plan) -> Iterable[PlannedRun]:
     """What half-selected cells would cost in an array without transistors."""
     for seed in plan.seeds:
-        yield unpruned(plan.base, "device", seed, access="passive")
+        yield unpruned(plan, "device", seed, access="passive")
         for name in SAVERS:
             policy = ALL_POLICIES[name]
-            yield pruned(
-                plan.base, "device", seed, policy, MAIN_FRACTION, policy.maturity, spikes,
-                access="passive",
-            )  # fmt: skip
+            yield pruned(plan, "device", seed, policy, MAIN_FRACTION, access="passive")
 
 
-def unpruned(base: dict[str, Any], rule: str, seed: int, **changes: Any) -> PlannedRun:
-    """Return a run without pruning."""
+def unpruned(plan: Plan, rule: str, seed: int, **changes: Any) -> PlannedRun:
+    """Return a run without pruning, with `changes` to the configuration."""
     settings = {"mode": "none", "value": "", "policy": "unpruned", "target_fraction": 0.0}
-    return _planned(base, rule, seed, settings, {"pruning.kind": "none"}, changes)
+    return _planned(plan, rule, seed, settings, {"pruning.kind": "none"}, changes)
 
 
 def pruned(
-    base: dict[str, Any],
-    rule: str,
-    seed: int,
-    policy: Policy,
-    fraction: float,
-    maturity: float,
-    spikes: float,
-    **changes: Any,
+    plan: Plan, rule: str, seed: int, policy: Policy, fraction: float, **changes: Any
 ) -> PlannedRun:
-    """Return a run with pruning by `policy`, mature at the share `maturity` of all `spikes`."""
+    """Return a run with pruning of `fraction` by `policy`, with `changes` to the configuration."""
     settings = {
         "mode": policy.mode, "value": policy.value, "policy": policy.name,
         "target_fraction": fraction,
     }  # fmt: skip
     if policy.mode != "hard-after":
-        settings["maturity"] = maturity
+        settings["maturity"] = policy.maturity
+    spikes = plan.spikes * changes.get("epochs", plan.epochs) / plan.epochs
     keys = policy.settings | {
         "pruning.fraction": fraction,
-        "pruning.mature_spikes": max(1, round(maturity * spikes)),
+        "pruning.mature_spikes": max(1, round(policy.maturity * spikes)),
     }
-    return _planned(base, rule, seed, settings, keys, changes)
+    return _planned(plan, rule, seed, settings, keys, changes)
 
 
 def _planned(
-    base: dict[str, Any],
+    plan: Plan,
     rule: str,
     seed: int,
     settings: dict[str, Any],
@@ -209,7 +214,7 @@ def _planned(
         parts.append(f"maturity={settings['maturity']:g}")
     parts += [f"{key}={value}" for key, value in changes.items()]
     name = ",".join([*parts, f"seed={seed}"])
-    config = configured(base, {**keys, **changes, "rule": rule, "seed": seed})
+    config = configured(plan.base, {**keys, **changes, "rule": rule, "seed": seed})
     facts = {**settings, "rule": rule, "seed": seed, "epochs": config.epochs}
     facts |= {"update": config.update, "access": config.access}
     return PlannedRun(name, facts, config, keep_state=not changes and _is_shown(facts))
@@ -227,11 +232,3 @@ def _is_shown(facts: dict[str, Any]) -> bool:
 
 
 _NONE = Policy("", "", "none", "", {})
-
-
-def _spikes_per_neuron(base: dict[str, Any]) -> float:
-    """Return how many output spikes a neuron fires in training, on average."""
-    config: TrainConfig = configured(base, {})
-    images = config.train_images or len(load_dataset(config.dataset).train_images)
-    learned = images - config.validation_images
-    return config.epochs * learned * config.encoding.windows / config.neurons

@@ -19,7 +19,6 @@ from cbramsim.experiments.pruning.plan import (
     ALL_POLICIES,
     HARD_FRACTION,
     MAIN_FRACTION,
-    Plan,
 )
 from cbramsim.experiments.results import read_metrics, statistics
 from cbramsim.experiments.sweep import PlannedRun, Sweep, write_csv
@@ -69,7 +68,7 @@ def run(
         If an argument, the folder or the scheduler is wrong.
     """
     _check(base, seeds, fractions, rules)
-    plan = Plan(base, tuple(range(seeds)), fractions, rules)
+    plan = planning.make_plan(base, tuple(range(seeds)), fractions, rules)
     description = {
         "experiment": "pruning", "base": base, "seeds": seeds, "fractions": list(fractions),
         "rules": list(rules),

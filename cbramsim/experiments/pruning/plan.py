@@ -1,8 +1,8 @@
 """Which runs answer the question, and how each policy is set up.
 
-How early a policy may prune was chosen on a validation split of the training set (the sweeps in
-`sweeps/`): weights that are held at a common constant must have settled, so they wait until
-`LATE`; weights that are frozen where they are may be taken much earlier.
+How early a policy may prune was chosen on a validation split of the training set, as in
+`sweeps/maturity.toml`: weights that are held at a common constant must have settled, so they wait
+until `LATE`; weights that are frozen where they are may be taken much earlier.
 """
 
 from __future__ import annotations

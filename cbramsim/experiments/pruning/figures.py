@@ -33,8 +33,8 @@ STYLES = {
 """Colour, marker and line of each policy."""
 REFERENCE = ((0.0, 94.0, "*"), (MAIN_FRACTION, 93.0, "*"), (HARD_FRACTION, 90.0, "v"))
 """What the reference reports: fraction, accuracy (%), and whether it is a bound (v)."""
-SHOWN_NEURONS = 7
-"""Receptive fields in a row."""
+SHOWN_CLASSES = 10
+"""Receptive fields in a row: one of each class, at most so many."""
 
 
 def draw_all(study: Study) -> None:
@@ -251,9 +251,11 @@ def _weights(study: Study) -> None:
     shown = _networks(study)
     if len(shown) < 2:
         return
-    neurons = np.argsort(-shown[0][1].spike_counts, kind="stable")[:SHOWN_NEURONS]
+    counts = shown[0][1].class_counts
+    assert counts is not None
+    neurons = counts.argmax(axis=0)[:SHOWN_CLASSES]
     figure, axes = axes_grid(
-        len(shown), 2, 2 * COLUMN_WIDTH, 0.85 * len(shown) + 0.6, widths=(2.4, 1)
+        len(shown), 2, 2 * COLUMN_WIDTH, 0.75 * len(shown) + 0.6, widths=(3, 1)
     )
     bins = np.linspace(-1.2, 1.2, 97)
     colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85")

@@ -172,7 +172,7 @@ def _hard(found: Found) -> dict[str, Any] | None:
 def _write_saving(found: Found) -> dict[str, Any] | None:
     before = found.select("unpruned")
     after = found.select("soft-freeze", target_fraction=MAIN_FRACTION)
-    if not before or not after:
+    if not _seeds(before) & _seeds(after):
         return None
     loss = _loss(before, after)
 
@@ -211,7 +211,7 @@ def _trade_off(found: Found, before: list[Row]) -> list[dict[str, float | None]]
                 "soft-freeze", target_fraction=MAIN_FRACTION, maturity=maturity, epochs=epochs
             )
         )
-        if rows:
+        if _seeds(before) & _seeds(rows):
             saving = float(found.ratios("write_joules", before, rows).mean())
             points.append(
                 {
@@ -229,6 +229,8 @@ def _algorithm_saving(found: Found) -> dict[str, Any] | None:
     if len(steps) < len(STEPS):
         return None
     dense, last = steps[0][1], steps[-1][1]
+    if not _seeds(dense) & _seeds(last):
+        return None
     loss = _loss(dense, last)
     return _claim(
         "algorithm_saving",
@@ -317,6 +319,10 @@ def _efficiency(efficiency: dict[str, float] | None) -> dict[str, Any] | None:
 
 def _mean(values: np.ndarray) -> float | None:
     return float(values.mean()) if len(values) else None
+
+
+def _seeds(rows: list[Row]) -> set[int]:
+    return {row["seed"] for row in rows}
 
 
 def _loss(before: list[Row], after: list[Row]) -> float:

@@ -13,6 +13,7 @@ from cbramsim.experiments.pruning.claims import Found, Row, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.units import in_prefixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,7 +199,8 @@ def _waterfall(study: Study, found: Found) -> None:
         ax.bar(x, means - bottom, bottom=bottom, color=colour, width=0.65)
         for n, mean in enumerate(means):
             factor = "" if n == 0 else f"\n÷ {means[n - 1] / mean:.3g}"
-            ax.text(n, mean * 1.15, f"{mean:.2g}{factor}", ha="center", size=7)
+            size = in_prefixed(mean, "J") if quantity.endswith("joules") else f"{mean:.2g}"
+            ax.text(n, mean * 1.15, size + factor, ha="center", size=7)
         ax.set_yscale("log")
         ax.set_ylim(bottom, means.max() * 12)
         ax.set_ylabel(label)
@@ -215,7 +217,7 @@ def _savings(study: Study) -> None:
     """What soft pruning saves of each kind of cost."""
     tables = {name: table for name, table in study.summary["savings"].items() if table}
     kinds = list(dict.fromkeys(kind for table in tables.values() for kind in table))
-    figure, (ax,) = axes_grid(1, 1, 1.6 * COLUMN_WIDTH, 3.0)
+    figure, (ax,) = axes_grid(1, 1, 1.6 * COLUMN_WIDTH, 3.6)
     height = 0.8 / len(tables)
     for n, (name, table) in enumerate(tables.items()):
         left = [

@@ -45,7 +45,7 @@ def receptive_fields(
     some = (
         f"the {len(order)} most active of {weights.shape[1]}" if shown < weights.shape[1] else "all"
     )
-    ax.set_title(f"weights of {some} neurons (grey: pixels not read)", size=9)
+    ax.set_title(f"weights of {some} neurons (grey: pixels not read)", size=8)
     figure.colorbar(image, ax=ax, label="weight", fraction=0.05, extend="both")
     save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 

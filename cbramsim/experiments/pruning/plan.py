@@ -1,8 +1,9 @@
 """Which runs answer the question, and how each policy is set up.
 
 How early a policy may prune was chosen on a validation split of the training set, as in
-`sweeps/maturity.toml`: weights that are held at a common constant must have settled, so they wait
-until `LATE`; weights that are frozen where they are may be taken much earlier.
+`sweeps/maturity.toml`: weights that are held at common constants, in two stages, gain by waiting
+until `LATE`, at which all such policies are compared; weights that are frozen where they are may be
+taken much earlier.
 """
 
 from __future__ import annotations

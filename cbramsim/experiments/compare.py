@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cbramsim.errors import DataError
-from cbramsim.experiments.results import quantities, read_metrics, statistics
+from cbramsim.experiments.results import in_percent, quantities, read_metrics, statistics
 from cbramsim.experiments.run_folder import CONFIG, flat, read_toml
 from cbramsim.units import in_prefixed
 
@@ -19,7 +19,7 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `settings` (the keys in which the groups differ), `seeds`, and for each quantity a list
+        `settings` (the keys in which the groups differ), `seeds`, and for each quantity
         (mean, standard deviation over seeds), see `cbramsim.experiments.results.quantities`.
 
     Raises
@@ -55,17 +55,13 @@ def table(summaries: list[dict[str, Any]]) -> str:
         cells = [
             *(str(summary["settings"][key]) for key in keys),
             str(len(summary["seeds"])),
-            *(_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
+            *(in_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
             f"{summary['pruned_fraction'][0]:.1%}",
             in_prefixed(mean, "J") + ("" if spread is None else f" ± {spread / mean:.1%}"),
             f"{summary['write_pulses'][0] / 1e6:.1f} million",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def _percent(mean: float, spread: float | None) -> str:
-    return f"{100 * mean:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}") + " %"
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -66,6 +66,11 @@ def _joules(phase: dict[str, dict[str, float]], *operations: str) -> float:
     return sum(phase[name]["joules"] for name in operations if name in phase)
 
 
+def in_percent(mean: float, spread: float | None) -> str:
+    """Return a fraction with its standard deviation, if there is one, as text."""
+    return f"{100 * mean:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}") + " %"
+
+
 def statistics(runs: list[dict[str, float]]) -> dict[str, tuple[float, float | None]]:
     """Return mean and sample standard deviation of each quantity (none for a single run)."""
     found: dict[str, tuple[float, float | None]] = {}

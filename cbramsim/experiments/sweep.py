@@ -119,6 +119,10 @@ class Sweep:
         """Return the runs that are not finished."""
         return [run for run in self.runs if not self._is_done(run)]
 
+    def finished(self) -> list[PlannedRun]:
+        """Return the runs that are finished."""
+        return [run for run in self.runs if self._is_done(run)]
+
     def go(
         self, *, scheduler: str | None = None, workers: int | None = None, quiet: bool = False
     ) -> None:
@@ -163,11 +167,10 @@ class Sweep:
     def rows(self) -> list[dict[str, Any]]:
         """Return the settings and the quantities of each finished run."""
         rows = []
-        for run in self.runs:
-            if self._is_done(run):
-                metrics = read_metrics(self.folder(run.name))
-                timing = {"seconds": metrics.get("run_seconds")}
-                rows.append({"run": run.name, **run.settings, **quantities(metrics), **timing})
+        for run in self.finished():
+            metrics = read_metrics(self.folder(run.name))
+            timing = {"seconds": metrics.get("run_seconds")}
+            rows.append({"run": run.name, **run.settings, **quantities(metrics), **timing})
         return rows
 
     def write_table(self) -> None:
@@ -210,14 +213,14 @@ class Sweep:
 
     def _check_configs(self) -> None:
         """Refuse, or forget, runs of the same name that were run otherwise."""
-        other = [run for run in self.runs if self._differs(run)]
-        if other and not self._force:
-            key = self._differs(other[0])
+        differing = [(run, key) for run in self.runs if (key := self._differs(run))]
+        if differing and not self._force:
+            run, key = differing[0]
             raise CbramError(
-                f"out: {self.folder(other[0].name)} was run with another {key}; choose another "
-                f"folder, or use --force to do it again"
+                f"out: {self.folder(run.name)} was run with another {key}; choose another folder, "
+                f"or use --force to do it again"
             )
-        self._forget(other)
+        self._forget([run for run, _ in differing])
 
     def _differs(self, run: PlannedRun) -> str:
         """Return in what the run in the folder differs from the planned one, or nothing."""
@@ -353,7 +356,7 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def report(sweep: Sweep, table: Callable[[list[Path]], str]) -> str:
     """Return what a sweep found, for people."""
-    finished = [run for run in sweep.runs if (sweep.folder(run.name) / METRICS).is_file()]
+    finished = sweep.finished()
     lines = [table([sweep.folder(run.name) for run in finished])] if finished else []
     lines += [f"failed  {failure.name}: {failure.error}" for failure in sweep.failures]
     lines.append(f"{len(finished)} of {len(sweep.runs)} runs in {sweep.out}, table in {TABLE}")

@@ -254,12 +254,7 @@ class Crossbar:
                 f"Crossbar.program: pulses must be whole numbers, >= -{MAX_PULSES} and "
                 f"<= {MAX_PULSES} (got {pulses!r})"
             )
-        if asked.shape not in ((), row_list.shape):
-            raise ParameterError(
-                f"Crossbar.program: pulses must be one for all or one per row, {row_list.size} "
-                f"(got {asked.size})"
-            )
-        counts = np.broadcast_to(asked.astype(np.int64), row_list.shape).copy()
+        counts = _one_per_row("program: pulses", asked.astype(np.int64), row_list)
         program_column(
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
@@ -303,12 +298,7 @@ class Crossbar:
                 f"Crossbar.program_to: target must be >= {low:g} and <= {high:g} S, the "
                 f"asymptotes of the device (got {target!r})"
             )
-        if targets.shape not in ((), row_list.shape):
-            raise ParameterError(
-                f"Crossbar.program_to: target must be one for all or one per row, {row_list.size} "
-                f"(got {targets.size})"
-            )
-        targets = np.broadcast_to(targets, row_list.shape).copy()
+        targets = _one_per_row("program_to: target", targets, row_list)
         span = [n for n in (self.device.pulses_up, self.device.pulses_down) if math.isfinite(n)]
         slow = 5 / min(self.device.r_up, self.device.r_down)
         budget = math.ceil(min(max(span, default=slow), slow, MAX_PULSES))
@@ -425,6 +415,15 @@ class Crossbar:
         """Bring what is derived from `state.g` into step with it."""
         self.state.g_columns[:] = self.state.g.T
         self.state.row_sum[:] = self.state.g.sum(axis=1, dtype=np.float64)
+
+
+def _one_per_row(what: str, values: NDArray, rows: NDArray[np.int64]) -> NDArray:
+    """Return `values`, one for all or one per row, as one per row."""
+    if values.shape not in ((), rows.shape):
+        raise ParameterError(
+            f"Crossbar.{what} must be one for all or one per row, {rows.size} (got {values.size})"
+        )
+    return np.broadcast_to(values, rows.shape).copy()
 
 
 def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:

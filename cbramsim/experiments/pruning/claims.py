@@ -175,7 +175,6 @@ def _write_saving(found: Found) -> dict[str, Any] | None:
     if not _seeds(before) & _seeds(after):
         return None
     loss = _loss(before, after)
-
     return _claim(
         "write_energy_saving_75",
         found.ratios("write_joules", before, after),

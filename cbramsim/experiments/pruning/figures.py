@@ -17,6 +17,7 @@ from cbramsim.units import in_prefixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cbramsim.experiments.pruning.study import Study
 
@@ -60,16 +61,13 @@ def _accuracy(study: Study, found: Found) -> None:
         for policy in ALL_POLICIES.values():
             _curve(ax, found, rule, policy, "accuracy", 100)
         _reference_points(ax)
-        ax.set_title(f"{'device pulses' if rule == 'device' else 'ideal rule'}", size=9)
+        ax.set_title("device pulses" if rule == "device" else "ideal rule", size=9)
         ax.set_xlabel("pruned weights (%)")
         ax.grid(alpha=0.3)
     accuracies = [100 * row["accuracy"] for row in study.rows]
     axes[0].set_ylim(max(min(accuracies) - 1, 80), max(*accuracies, 94) + 0.7)
     axes[0].set_ylabel("test accuracy (%)")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, frameon=False, fontsize="x-small", loc="outside lower center", ncols=3
-    )
+    _legend_below(figure, axes[0])
     save(figure, study.sweep.out / "accuracy.png")
 
 
@@ -85,11 +83,16 @@ def _energy(study: Study, found: Found) -> None:
         ax.set_ylabel("energy (µJ)")
         ax.set_title(title, size=9)
         ax.grid(alpha=0.3)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, frameon=False, fontsize="x-small", loc="outside lower center", ncols=3
-    )
+    _legend_below(figure, axes[0])
     save(figure, study.sweep.out / "energy.png")
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    """Give a figure one legend for all its axes: that of `ax`."""
+    figure.legend(
+        *ax.get_legend_handles_labels(), frameon=False, fontsize="x-small",
+        loc="outside lower center", ncols=3,
+    )  # fmt: skip
 
 
 def _curve(ax: Axes, found: Found, rule: str, policy: Policy, quantity: str, scale: float) -> None:

@@ -20,7 +20,7 @@ from cbramsim.experiments.pruning.plan import (
     HARD_FRACTION,
     MAIN_FRACTION,
 )
-from cbramsim.experiments.results import read_metrics, statistics
+from cbramsim.experiments.results import in_percent, read_metrics, statistics
 from cbramsim.experiments.sweep import PlannedRun, Sweep, write_csv
 from cbramsim.units import in_prefixed
 
@@ -150,7 +150,7 @@ class Study:
         for entry in self.summary["policies"]:
             lines.append(
                 f"| {entry['rule']}, {entry['label']} | {entry['pruned_fraction'][0]:.1%} | "
-                f"{_percent(entry['accuracy'])} | {_percent(entry['accuracy_majority'])} | "
+                f"{in_percent(*entry['accuracy'])} | {in_percent(*entry['accuracy_majority'])} | "
                 f"{in_prefixed(entry['train_joules'][0], 'J')} | "
                 f"{in_prefixed(entry['write_joules'][0], 'J')} | "
                 f"{entry['write_pulses'][0] / 1e6:.1f} million | {entry['reference']} |"
@@ -265,11 +265,6 @@ def _statistics(rows: list[Row]) -> dict[str, tuple[float, float | None]]:
         "sense_joules", "read_joules", "test_joules", "write_pulses",
     )  # fmt: skip
     return statistics([{name: row[name] for name in names} for row in rows])
-
-
-def _percent(value: tuple[float, float | None]) -> str:
-    mean, spread = value
-    return f"{100 * mean:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}") + " %"
 
 
 def _check(

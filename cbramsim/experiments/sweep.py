@@ -188,7 +188,9 @@ class Sweep:
         if error:
             self.failures.append(Failure(outcome.name, error))
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / ERROR).write_text(outcome.trace or error)
+            run = next(run for run in self.runs if run.name == outcome.name)
+            config = tomli_w.dumps(run.config.model_dump(exclude_none=True))
+            (folder / ERROR).write_text(f"{outcome.trace or error}\nThe run was:\n\n{config}")
 
     def _adopt(self, description: dict[str, Any]) -> None:
         """Check what is in the folder, and make it this sweep's."""

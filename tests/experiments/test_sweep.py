@@ -130,7 +130,9 @@ def test_a_failed_run_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
     assert "failed  broken,seed=0: " in result.output
     assert str(broken) in result.output
     assert "1 of 2 runs" in result.output
-    assert "Traceback" in (out / "runs" / "broken,seed=0" / "error.txt").read_text()
+    told = (out / "runs" / "broken,seed=0" / "error.txt").read_text()
+    assert "Traceback" in told
+    assert tomllib.loads(told.partition("The run was:")[2])["neurons"] == 20
     assert set(table(out)) == {"good,seed=0"}
 
 

@@ -98,6 +98,12 @@ def uniform_of(word):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def upper_uniform_of(word):  # type: ignore[no-untyped-def]
+    """Turn the upper 32 bits of `word` into a number in [0, 1), independent of `normal_of`."""
+    return np.float64(word >> np.uint64(32)) * (1.0 / 4294967296.0)
+
+
+@inlined
 def normal_of(word, table):  # type: ignore[no-untyped-def]
     """Turn the lower 14 bits of `word` into a standard normal number of `normal_table`."""
     return table[np.int64(word & NORMAL_MASK)]

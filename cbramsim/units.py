@@ -9,6 +9,10 @@ PREFIXES = {
 }  # fmt: skip
 
 
+TIMES = {"min": 60.0, "h": 3600.0, "day": 86400.0, "year": 365.25 * 86400}
+"""Units of time beside the second, s."""
+
+
 def to_si(value: float, unit: str, base: str) -> float:
     """Convert `value` in `unit` (a prefix and `base`, such as "uS") to the SI unit `base`.
 
@@ -19,6 +23,8 @@ def to_si(value: float, unit: str, base: str) -> float:
     """
     if not isinstance(unit, str):
         raise ValueError(f"must be a text (got {unit!r})")
+    if base == "s" and unit in TIMES:
+        return value * TIMES[unit]
     prefix = unit.removesuffix(base)
     if not unit.endswith(base) or prefix not in PREFIXES or (not base and unit):
         raise ValueError(
@@ -33,8 +39,11 @@ def to_si(value: float, unit: str, base: str) -> float:
 
 def in_prefixed(value: float, unit: str, digits: int = 3) -> str:
     """Write `value` with the SI prefix that leaves one to three digits before the point."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g} {unit}"
+    if value == 0 or not math.isfinite(value) or unit in ("degC", "eV"):
+        return f"{value:g} {unit.replace('deg', '°')}"
+    if unit == "s" and abs(value) >= TIMES["min"]:
+        name, scale = max((t for t in TIMES.items() if t[1] <= abs(value)), key=lambda t: t[1])
+        return f"{value / scale:.{digits}g} {name}"
     exponent = min(max(math.floor(math.log10(abs(value)) / 3), -5), 2)
     symbol = {-5: "f", -4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M"}[exponent]
     return f"{value / 1e3**exponent:.{digits}g} {symbol}{unit}"

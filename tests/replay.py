@@ -57,15 +57,17 @@ class ReplayDraws:
     def competition_uniform(self) -> float:
         return self.competition.uniform()
 
-    def sense_normals(self, count: int) -> NDArray[np.float32]:
-        offset = self.pulses.word() & 0x3FFF
-        return self.normals[offset : offset + count]
+    def sense_normals(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        word = self.pulses.word()
+        first, second = word & 0x3FFF, (word >> 20) & 0x3FFF
+        return self.normals[first : first + count], self.normals[second : second + count]
 
     def rounding_uniforms(self, count: int) -> NDArray[np.float32]:
         words = [self.pulses.word() for _ in range(-(-count // 4))]
         shorts = np.array(words, "<u8").view(np.uint16)[:count]
         return shorts.astype(np.float32) / np.float32(2**16)
 
-    def pulse_normals(self, count: int) -> NDArray[np.float32]:
+    def pulse_numbers(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         words = [self.pulses.word() for _ in range(count)]
-        return self.normals[np.array([word & 0x3FFF for word in words], int)]
+        normals = self.normals[np.array([word & 0x3FFF for word in words], int)]
+        return normals, np.array([(word >> 32) / 2**32 for word in words])

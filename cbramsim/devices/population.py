@@ -1,4 +1,4 @@
-"""An array's worth of cells, drawn once from a `Device`: spread from cell to cell, stuck cells."""
+"""An array's worth of cells, drawn once from a `Device`: spread from cell to cell, faults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.pulses import G_HIGH, G_LOW, R_DOWN, R_UP
+from cbramsim.devices.faults import HIGH, LOW, OPEN, draw_faults
+from cbramsim.devices.pulse_law import affine_step
+from cbramsim.devices.pulses import (
+    CELL_SIZE,
+    G_HIGH,
+    G_LOW,
+    RESET,
+    SET,
+)
 
 
 def draw_population(
@@ -15,7 +23,8 @@ def draw_population(
     """Draw the parameters of every cell of an array.
 
     Spreads are log-normal with the nominal value as mean, so that no conductance or step turns
-    negative (assumed; common for filament devices). A stuck cell has a window of zero width.
+    negative (assumed; common for filament devices); that of a nonlinearity label is normal. A
+    cell whose window would be inside out has none, and neither has a stuck one.
 
     Parameters
     ----------
@@ -28,23 +37,39 @@ def draw_population(
 
     Returns
     -------
-    float32[bit lines, word lines, 4]
-        Lowest and highest conductance (S), and the fractions of a set and a reset pulse.
-        A column's cells lie side by side, for it is columns that are programmed.
+    float32[bit lines, word lines, 6]
+        For set pulses and for reset pulses: the bound of the window from which a train starts (S),
+        the signed step there (S), and by how much it changes per siemens on the way. A column's
+        cells lie side by side, for it is columns that are programmed.
     """
     rows, columns = shape
-    cells = np.empty((columns, rows, 4), np.float32)
-    cells[..., G_LOW] = _spread(rng, device.g_min, device.g_min_d2d, (columns, rows))
-    cells[..., G_HIGH] = _spread(rng, device.g_max, device.g_max_d2d, (columns, rows))
-    cells[..., R_UP] = _spread(rng, device.r_up, device.r_up_d2d, (columns, rows))
-    cells[..., R_DOWN] = _spread(rng, device.r_down, device.r_down_d2d, (columns, rows))
-    # A window must lie between the asymptotes, or a pulse could move a cell the wrong way.
-    for bound in (G_LOW, G_HIGH):
-        np.clip(cells[..., bound], device.g_down_inf, device.g_up_inf, out=cells[..., bound])
-    np.minimum(cells[..., G_LOW], cells[..., G_HIGH], out=cells[..., G_LOW])
-    np.minimum(cells[..., R_UP:], 1.0, out=cells[..., R_UP:])
-    _stick(cells, device, rng)
+    size = (columns, rows)
+    low = _spread(rng, device.g_min, device.g_min_d2d, size)
+    high = _spread(rng, device.g_max, device.g_max_d2d, size)
+    factor_up = _spread(rng, 1.0, device.pulses_up_d2d, size)
+    factor_down = _spread(rng, 1.0, device.pulses_down_d2d, size)
+    low, high = _on_states(device, np.minimum(low, high), high)
+    window = high - low
+    cells = np.zeros((*size, CELL_SIZE), np.float32)
+    cells[..., G_LOW], cells[..., G_HIGH] = low, high
+    for start, way, sign, factor in ((SET, "up", 1, factor_up), (RESET, "down", -1, factor_down)):
+        first, cells[..., start + 2] = _steps(device, way, sign, factor, rng)
+        cells[..., start + 1] = sign * np.minimum(first, 1) * window
+    _apply_faults(cells, device, rng)
     return cells
+
+
+def _steps(
+    device: Device, way: str, sign: int, factor: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+    """Return first step, part of the window, and slope of every cell; `factor` is its own size."""
+    pulses = getattr(device, f"pulses_{way}") / factor
+    if device.law != "exponential":
+        return 1 / pulses, 0.0
+    label = sign * getattr(device, f"nonlinearity_{way}")
+    if spread := getattr(device, f"nonlinearity_{way}_d2d"):
+        label = np.clip(label + spread * rng.standard_normal(factor.shape), -9, 9)
+    return affine_step(pulses, label)
 
 
 def _spread(
@@ -55,9 +80,20 @@ def _spread(
     return mean * np.exp(sigma * rng.standard_normal(shape) - 0.5 * sigma**2)
 
 
-def _stick(cells: NDArray[np.float32], device: Device, rng: np.random.Generator) -> None:
-    lot = rng.random(cells.shape[:2])
-    low = lot < device.stuck_low
-    high = ~low & (lot < device.stuck_low + device.stuck_high)
+def _on_states(
+    device: Device, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the windows of quantised cells, whose bounds are multiples of the quantum."""
+    quantum = device.g_quantum
+    if not quantum:
+        return low, high
+    lowest = np.maximum(np.round(low / quantum), 1)
+    return quantum * lowest, quantum * np.maximum(np.round(high / quantum), lowest)
+
+
+def _apply_faults(cells: NDArray[np.float32], device: Device, rng: np.random.Generator) -> None:
+    condition = draw_faults(device, cells.shape[:2], rng)  # type: ignore[arg-type]
+    low, high, open_ = condition == LOW, condition == HIGH, condition == OPEN
     cells[low, G_HIGH] = cells[low, G_LOW]
     cells[high, G_LOW] = cells[high, G_HIGH]
+    cells[open_, :] = 0

@@ -1,71 +1,179 @@
 """Kernels of one cell: what one pulse does to its conductance, and what it costs.
 
-The physics is in the docstring of `cbramsim.devices.device`.
+The physics is in the docstrings of `cbramsim.devices.pulse_law` and `cbramsim.devices.states`.
 """
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
 from cbramsim.kernels import inlined
 
-G_LOW, G_HIGH, R_UP, R_DOWN = range(4)
-"""Where a cell keeps its own window and step fractions, see `cbramsim.devices.population`."""
+G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
+"""Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
+CELL_SIZE = 6
+"""Numbers that each cell keeps."""
+SET, RESET = G_LOW, G_HIGH
+"""Where those of set and of reset pulses begin: the bound from which a train starts, the signed
+step there, and by how much it changes with the distance."""
 
 
 class PulseConstants(NamedTuple):
-    """What all cells of a device share, as plain numbers for compiled loops."""
+    """What all cells of a device share, as plain numbers for compiled loops.
 
-    r_up: float
-    """Nominal fraction of a set pulse: what a controller reckons with."""
-    r_down: float
-    """Nominal fraction of a reset pulse."""
-    g_up_inf: float
-    """Asymptote of set pulses, S."""
-    g_down_inf: float
-    """Asymptote of reset pulses, S."""
+    There are no arrays in it: handing an array on to an inlined kernel counts a reference, which
+    costs more than a pulse does.
+    """
+
+    shaped: bool
+    """Whether steps follow measured or computed `step_shapes` rather than being affine."""
     step_sigma: float
     """Standard deviation of the noise of one pulse, S."""
+    finite: bool
+    """Whether a cell takes a finite number of states."""
+    levels: int
+    """States in a cell's window, or 0."""
+    quantum: float
+    """Distance of the states, S, or 0."""
     v2t_set: float
-    """V² t of a set pulse, V² s: times a conductance it is an energy."""
+    """Energy of a set pulse per siemens, J/S: V² t if ohmic."""
     v2t_reset: float
-    """V² t of a reset pulse, V² s."""
+    """Energy of a reset pulse per siemens, J/S."""
+    gate_set: float
+    """Energy of a set pulse that does not depend on the conductance, J."""
+    gate_reset: float
+    """Energy of a reset pulse that does not depend on the conductance, J."""
     v2t_read: float
-    """V² t of a read pulse, V² s."""
+    """Energy of a read per siemens, J/S."""
     read_sigma: float
-    """Standard deviation of the noise of one cell in one read, S."""
+    """Standard deviation of the noise of one cell in one read, without flicker, S."""
+    sum_sigma: float
+    """The same with flicker, for a sum over many cells, S."""
+    flicker: float
+    """Distance of the two values of a flickering conductance, S, or 0."""
+    flicker_duty: float
+    """Fraction of the time in the upper of them."""
+    flicker_quantile: float
+    """A standard normal number is below it with the probability `flicker_duty`."""
 
 
 def pulse_constants(device: Device) -> PulseConstants:
     """Gather the constants of `device` that compiled loops need."""
+    read_sigma = device.read_c2c * device.g_range
     return PulseConstants(
-        r_up=device.r_up,
-        r_down=device.r_down,
-        g_up_inf=device.g_up_inf,
-        g_down_inf=device.g_down_inf,
+        shaped=device.law in ("power", "table"),
         step_sigma=device.step_c2c * device.g_range,
-        v2t_set=device.v_set**2 * device.t_set,
-        v2t_reset=device.v_reset**2 * device.t_reset,
-        v2t_read=device.v_read**2 * device.t_read,
-        read_sigma=device.read_c2c * device.g_range,
+        finite=bool(device.levels or device.g_quantum),
+        levels=device.levels,
+        quantum=device.g_quantum,
+        v2t_set=device.v2t_set,
+        v2t_reset=device.v2t_reset,
+        gate_set=device.gate_set,
+        gate_reset=device.gate_reset,
+        v2t_read=device.v2t_read,
+        read_sigma=read_sigma,
+        sum_sigma=math.hypot(read_sigma, device.flicker_sigma),
+        flicker=device.g_flicker,
+        flicker_duty=device.flicker_duty,
+        flicker_quantile=NormalDist().inv_cdf(device.flicker_duty),
     )
 
 
-@inlined
-def pulsed(g, asymptote, fraction, noise, low, high):  # type: ignore[no-untyped-def]
-    """Return the conductance after one pulse, S.
+def nominal_cell(device: Device) -> NDArray[np.float32]:
+    """Return window and steps of the nominal cell, float32[6]."""
+    cell = np.zeros(CELL_SIZE)
+    cell[G_LOW], cell[G_HIGH] = device.g_min, device.g_max
+    deep = np.array([0.0, 1.0])
+    for start, sign, steps, pulses in (
+        (SET, 1, device.relative_step_up(deep), device.pulses_up),
+        (RESET, -1, device.relative_step_down(1 - deep), device.pulses_down),
+    ):
+        if device.law in ("power", "table"):
+            cell[start + 1] = sign * device.g_range / pulses
+        else:
+            cell[start + 1], cell[start + 2] = sign * device.g_range * steps[0], steps[1] - steps[0]
+    return cell.astype(np.float32)
 
-    ``g + fraction (asymptote - g) + noise``, clipped to the cell's own window [low, high],
-    and rounded to the single precision in which the array keeps it.
+
+def step_shapes(device: Device) -> NDArray[np.float32]:
+    """Return the relative steps of set and of reset pulses by depth, float32[2, points].
+
+    No points where the step is affine in the state.
     """
-    after = g + fraction * (asymptote - g) + noise
-    return np.float32(min(max(after, low), high))
+    up, down = device.shape_table("up"), device.shape_table("down")
+    points = max(len(up), len(down))
+    depth = np.linspace(0, 1, points)
+    shapes = np.zeros((2, points), np.float32)
+    for row, shape in zip(shapes, (up, down), strict=True):
+        row[:] = np.interp(depth, np.linspace(0, 1, len(shape)), shape) if points else shape
+    return shapes
 
 
 @inlined
-def pulse_energy(v2t, before, after):  # type: ignore[no-untyped-def]
-    """Return the energy of one pulse, J: V² t times the mean of conductance before and after."""
-    return v2t * 0.5 * (np.float64(before) + np.float64(after))
+def affine_step_at(g, edge, first, slope):  # type: ignore[no-untyped-def]
+    """Return the signed mean step of a pulse on a cell at `g`, S, before noise and bounds.
+
+    Set and reset are one expression, so that there is no branch that a processor could not foresee.
+
+    Parameters
+    ----------
+    g
+        Conductance, S.
+    edge, first, slope
+        The three numbers of a cell from `SET` or from `RESET` on.
+    """
+    return first + slope * np.float64(g - edge)
+
+
+@inlined
+def depth_at(g, edge, far):  # type: ignore[no-untyped-def]
+    """Return how far a train that runs from `edge` to `far` has come at `g`, 0 to 1."""
+    window = np.float64(far - edge)
+    return min(max((g - edge) / window, 0.0), 1.0) if window != 0 else 0.0
+
+
+@inlined
+def interpolated(shapes, start, depth):  # type: ignore[no-untyped-def]
+    """Return a relative step at `depth` in [0, 1], linear between the points of `step_shapes`."""
+    way = 0 if start == SET else 1
+    place = depth * (shapes.shape[1] - 1)
+    k = min(int(place), shapes.shape[1] - 2)
+    part = place - k
+    return shapes[way, k] * (1.0 - part) + shapes[way, k + 1] * part
+
+
+@inlined
+def mean_step(g, cell, start, pulse, shapes):  # type: ignore[no-untyped-def]
+    """Return the signed mean step of a pulse on a whole `cell`; `start` is `SET` or `RESET`."""
+    if pulse.shaped:
+        depth = depth_at(g, cell[start], cell[G_LOW + G_HIGH - start])
+        return cell[start + 1] * interpolated(shapes, start, depth)
+    return affine_step_at(g, cell[start], cell[start + 1], cell[start + 2])
+
+
+@inlined
+def nearby_state(g, low, high, uniform, pulse):  # type: ignore[no-untyped-def]
+    """Return one of the two states next to `g`, S, so that the mean over `uniform` is `g`."""
+    distance = pulse.quantum
+    if pulse.levels > 0:
+        distance = np.float64(high - low) / (pulse.levels - 1)
+    steps = np.floor((g - low) / distance + uniform) if distance > 0 else 0.0
+    return low + steps * distance
+
+
+@inlined
+def within(g, low, high):  # type: ignore[no-untyped-def]
+    """Return `g` clipped to the cell's own window, in the precision in which the array keeps it."""
+    return np.float32(min(max(g, low), high))
+
+
+@inlined
+def pulse_energy(v2t, gate, before, after):  # type: ignore[no-untyped-def]
+    """Return the energy of one pulse, J: V I t at the mean of the conductance, or of its gate."""
+    return v2t * 0.5 * (np.float64(before) + np.float64(after)) + gate

@@ -11,9 +11,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.devices.pulses import G_HIGH, G_LOW, R_DOWN, R_UP, pulse_energy, pulsed
+from cbramsim.devices.pulses import (
+    G_HIGH,
+    G_LOW,
+    RESET,
+    SET,
+    affine_step_at,
+    depth_at,
+    interpolated,
+    mean_step,
+    nearby_state,
+    pulse_energy,
+    within,
+)
 from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
-from cbramsim.rng import NORMAL_MASK, next_word, normal_of
+from cbramsim.rng import NORMAL_MASK, next_word, normal_of, upper_uniform_of
 from cbramsim.simulator.energy import Operation
 
 SENSED_BITS = 8
@@ -32,7 +44,9 @@ class ArrayState(NamedTuple):
     """The same conductances, float32[columns, rows]: a column is contiguous, for it is columns that
     are programmed. Whatever changes a cell writes both."""
     cells: NDArray[np.float32]
-    """Each cell's own window and steps, float32[columns, rows, 4], see `draw_population`."""
+    """Each cell's own window and steps, float32[columns, rows, 6], see `draw_population`."""
+    wear: NDArray[np.uint32]
+    """Pulses that each cell has got, uint32[columns, rows]."""
     inhibited: NDArray[np.bool_]
     """Cells that get no more pulses, bool[columns, rows]."""
     spared: NDArray[np.float32]
@@ -42,6 +56,10 @@ class ArrayState(NamedTuple):
     """Sum of `g` over each row, kept in step with every pulse, float64[rows], S."""
     n_connected: NDArray[np.int64]
     """Connected cells of each row, int64[rows]."""
+    nominal: NDArray[np.float32]
+    """The nominal cell with which a controller reckons, float32[6]."""
+    shapes: NDArray[np.float32]
+    """Relative steps by depth in the window, float32[2, points], see `step_shapes`."""
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from, see `normal_table`."""
 
@@ -145,6 +163,38 @@ def book_sneak(array, pulse, row, g, account):  # type: ignore[no-untyped-def]
     account.joules[HALF_SELECT] += pulse.v2t_read * (array.row_sum[row] - g)
 
 
+@inlined
+def sensed(g, pulse, word, normals):  # type: ignore[no-untyped-def]
+    """Return what a sense amplifier sees of a cell at `g`, S: with read noise, and flicker."""
+    seen = g + np.float32(pulse.read_sigma) * normal_of(word, normals)
+    return seen + flicker_of(word, 0, pulse, normals) if pulse.flicker > 0 else seen
+
+
+@inlined
+def flicker_of(word, row, pulse, normals):  # type: ignore[no-untyped-def]
+    """Return the difference of a flickering conductance from its mean, S.
+
+    One word serves all cells of a column, as in `add_noise`: bits that the read noise leaves are an
+    offset into the table of normal numbers, one of which is compared with a quantile.
+    """
+    other = np.int64((word >> np.uint64(20)) & NORMAL_MASK) + row
+    upper = normals[other] < pulse.flicker_quantile
+    return np.float32(pulse.flicker * (upper - pulse.flicker_duty))
+
+
+@inlined
+def correction(seen, target, band, pulse, nominal, shapes):  # type: ignore[no-untyped-def]
+    """Return the pulse that takes a cell closer to `target`: 1, -1, or 0 if it is close enough.
+
+    Close is within half a step of the nominal cell and `band`, S.
+    """
+    if target - seen > 0.5 * mean_step(seen, nominal, SET, pulse, shapes) + band:
+        return 1
+    if seen - target > -0.5 * mean_step(seen, nominal, RESET, pulse, shapes) + band:
+        return -1
+    return 0
+
+
 @kernel
 def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
     """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
@@ -168,19 +218,31 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
     column_sum = half_selected_column(array, costs, column)
     for j in range(n):
         row = rows[j]
-        cell = array.cells[column, row]
         is_set = pulses[j] > 0
-        fraction = cell[R_UP] if is_set else cell[R_DOWN]
-        asymptote = pulse.g_up_inf if is_set else pulse.g_down_inf
+        low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
+        start = SET if is_set else RESET
+        edge = array.cells[column, row, start]
+        step, slope = array.cells[column, row, start + 1], array.cells[column, row, start + 2]
         v2t = pulse.v2t_set if is_set else pulse.v2t_reset
+        gate = pulse.gate_set if is_set else pulse.gate_reset
         first = array.g_columns[column, row]
         before = first
         joules = 0.0
         for _ in range(abs(pulses[j])):
-            noise = pulse.step_sigma * normal_of(next_word(rng), array.normals)
-            after = pulsed(before, asymptote, fraction, noise, cell[G_LOW], cell[G_HIGH])
-            joules += pulse_energy(v2t, before, after)
+            word = next_word(rng)
+            if pulse.shaped:
+                depth = depth_at(before, edge, low + high - edge)
+                mean = step * interpolated(array.shapes, start, depth)
+            else:
+                mean = affine_step_at(before, edge, step, slope)
+            noise = pulse.step_sigma * normal_of(word, array.normals)
+            after = before + mean + noise
+            if pulse.finite:
+                after = nearby_state(after, low, high, upper_uniform_of(word), pulse)
+            after = within(after, low, high)
+            joules += pulse_energy(v2t, gate, before, after)
             before = after
+        array.wear[column, row] += np.uint32(abs(pulses[j]))
         if costs.half_set > 0:
             half = costs.half_set if is_set else costs.half_reset
             book_half_select(
@@ -213,38 +275,41 @@ def program_column(array, pulse, costs, column, rows, pulses, operation, rng, ac
     )
 
 
+@kernel
+def verify(array, pulse, costs, column, row, target, budget, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
+    """Sense one cell and correct it, pulse by pulse, until it reads as `target`.
+
+    Returns whether it did before `budget` pulses were spent. Senses and pulses are booked.
+    """
+    one_row, one_pulse = np.full(1, row), np.zeros(1, np.int64)
+    band = 2 * pulse.sum_sigma
+    given = 0
+    while True:
+        g = np.float64(array.g_columns[column, row])
+        account.counts[SENSE_READ] += 1
+        account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
+        if costs.half_set > 0:
+            book_sneak(array, pulse, row, g, account)
+        seen = sensed(g, pulse, next_word(rng), array.normals)
+        one_pulse[0] = correction(seen, target, band, pulse, array.nominal, array.shapes)
+        if one_pulse[0] == 0:
+            return True
+        if given == budget:
+            return False
+        given += 1
+        program_cells(
+            array, pulse, costs, column, one_row, one_pulse, 1, if_set, if_reset, rng, account
+        )
+
+
 @compiled_loop
 def program_to(array, pulse, costs, column, rows, targets, budget, operation, rng, account):  # type: ignore[no-untyped-def]
     """Program and verify, see `Crossbar.program_to`; return how many cells were given up."""
-    one_row, one_pulse = np.empty(1, np.int64), np.empty(1, np.int64)
-    band = 2 * pulse.read_sigma
     missed = 0
     for r in range(rows.size):
-        row = rows[r]
-        if array.inhibited[column, row]:
-            continue
-        one_row[0] = row
-        target = targets[r]
-        given = 0
-        while True:
-            g = np.float64(array.g_columns[column, row])
-            account.counts[SENSE_READ] += 1
-            account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
-            if costs.half_set > 0:
-                book_sneak(array, pulse, row, g, account)
-            seen = g + pulse.read_sigma * normal_of(next_word(rng), array.normals)
-            if target - seen > 0.5 * pulse.r_up * (pulse.g_up_inf - seen) + band:
-                one_pulse[0] = 1
-            elif seen - target > 0.5 * pulse.r_down * (seen - pulse.g_down_inf) + band:
-                one_pulse[0] = -1
-            else:
-                break
-            if given == budget:
-                missed += 1
-                break
-            given += 1
-            program_cells(
-                array, pulse, costs, column, one_row, one_pulse, 1, operation, operation, rng,
-                account,
+        if not array.inhibited[column, rows[r]]:
+            missed += not verify(
+                array, pulse, costs, column, rows[r], targets[r], budget, operation, operation,
+                rng, account,
             )  # fmt: skip
     return missed

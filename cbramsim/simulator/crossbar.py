@@ -16,13 +16,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.devices.device import Device
+from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import (
     G_HIGH,
     G_LOW,
     PulseConstants,
+    nominal_cell,
     pulse_constants,
+    step_shapes,
 )
+from cbramsim.devices.retention import Ageing
 from cbramsim.errors import ParameterError
 from cbramsim.rng import generator, normal_table, stream
 from cbramsim.simulator.array import (
@@ -32,11 +36,14 @@ from cbramsim.simulator.array import (
     program_column,
     program_to,
 )
+from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
 
 Access = Literal["transistor", "passive"]
 
+LONGEST_WAIT = 1e15
+"""A longer wait is taken for a mistake, s."""
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
 
@@ -95,6 +102,11 @@ class Crossbar:
             raise ParameterError(
                 f"Crossbar.access: must be one of {', '.join(get_args(Access))} (got {access!r})"
             )
+        if access == "passive" and self.device.c_gate:
+            raise ParameterError(
+                "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
+                "(got 'passive')"
+            )
         self.access = access
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
@@ -104,11 +116,20 @@ class Crossbar:
             g=cells[..., G_LOW].T.copy(),
             g_columns=cells[..., G_LOW].copy(),
             cells=cells,
+            wear=np.zeros((columns, rows), np.uint32),
             inhibited=np.zeros((columns, rows), np.bool_),
             spared=np.zeros((0, columns), np.float32),
             row_sum=np.zeros(rows),
             n_connected=np.full(rows, columns),
+            nominal=nominal_cell(self.device),
+            shapes=step_shapes(self.device),
             normals=normal_table(pad=max(rows, columns)),
+        )
+        self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
+        self._endurance = (
+            draw_endurance(self.device, (columns, rows), generator(seed, "endurance"))
+            if self.device.endurance
+            else None
         )
         self._conductance_changed()
 
@@ -186,13 +207,14 @@ class Crossbar:
             )
         if not np.isfinite(v).all():
             raise ParameterError("Crossbar.read: voltages must be finite")
-        currents = v @ self.state.g
-        if noise and self.pulse.read_sigma:
-            sigma = self.pulse.read_sigma * np.sqrt(self._connected_sum(v**2))
+        ohmic = self.device.read_equivalent(v)
+        currents = ohmic @ self.state.g
+        if noise and self.pulse.sum_sigma:
+            sigma = self.pulse.sum_sigma * np.sqrt(self._connected_sum(ohmic**2))
             currents += sigma * self._read_noise.standard_normal(currents.shape, np.float32)
         if signed:
-            currents -= self._reference_currents(v)
-        self._book_read(v, signed)
+            currents -= self._reference_currents(ohmic)
+        self._book_read(v, ohmic, signed)
         return currents
 
     def read_spikes(
@@ -211,19 +233,21 @@ class Crossbar:
             return x @ self.connected.astype(np.float32)
         return x.sum(axis=-1, keepdims=True)
 
-    def _book_read(self, v: NDArray, signed: bool) -> None:
+    def _book_read(self, v: NDArray, ohmic: NDArray, signed: bool) -> None:
+        """Book a read at the voltages `v`, at which the currents are those at `ohmic` V."""
         v2 = np.square(v, dtype=np.float64).reshape(-1, self.shape[0])
-        per_row, t_read = v2.sum(axis=0), self.device.t_read
+        power = np.multiply(v, ohmic, dtype=np.float64).reshape(-1, self.shape[0]).sum(axis=0)
+        t_read = self.device.t_read
         driven = v2 > 0
         n_driven = int(driven.sum())
         cells = int(driven.sum(axis=0) @ self.state.n_connected)
         add = self.ledger.add
         line = self.device.c_cell * self.shape[1]
-        drive = n_driven * self.periphery.e_word_line + line * per_row.sum()
+        drive = n_driven * self.periphery.e_word_line + line * v2.sum()
         add(self.phase, Operation.WORD_LINE_DRIVE, n_driven, drive)
-        add(self.phase, Operation.CELL_READ, cells, t_read * per_row @ self.state.row_sum)
+        add(self.phase, Operation.CELL_READ, cells, t_read * power @ self.state.row_sum)
         if signed:
-            joules = t_read * per_row.sum() * self.device.g_mid
+            joules = t_read * power.sum() * self.device.g_mid
             add(self.phase, Operation.REFERENCE_READ, n_driven, joules)
 
     # ---- programming ---------------------------------------------------------------------------
@@ -292,16 +316,14 @@ class Crossbar:
         """
         row_list = self._checked_lines("program_to", column, rows)
         targets = np.asarray(target, np.float64)
-        low, high = self.device.g_down_inf, self.device.g_up_inf
-        if not ((targets >= low) & (targets <= high)).all():
+        highest = 2 * self.device.g_max
+        if not ((targets >= 0) & (targets <= highest)).all():
             raise ParameterError(
-                f"Crossbar.program_to: target must be >= {low:g} and <= {high:g} S, the "
-                f"asymptotes of the device (got {target!r})"
+                f"Crossbar.program_to: target must be >= 0 and <= {highest:g} S, twice the g_max "
+                f"of the device (got {target!r})"
             )
         targets = _one_per_row("program_to: target", targets, row_list)
-        span = [n for n in (self.device.pulses_up, self.device.pulses_down) if math.isfinite(n)]
-        slow = 5 / min(self.device.r_up, self.device.r_down)
-        budget = math.ceil(min(max(span, default=slow), slow, MAX_PULSES))
+        budget = math.ceil(max(self.device.pulses_up, self.device.pulses_down))
         return program_to(
             self.state, self.pulse, self.program_costs(), column, row_list, targets, budget,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
@@ -316,9 +338,19 @@ class Crossbar:
         if not np.isfinite(wanted).all():
             raise ParameterError("Crossbar.set_conductance: values must be finite")
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
-        self.state.g[:] = np.clip(wanted, low, high)
+        self.state.g[:] = self._nearest_state(np.clip(wanted, low, high))
         self.state.g[~self.connected] = 0
         self._conductance_changed()
+
+    def _nearest_state(self, conductance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the nearest state of each cell, where states are finite."""
+        device = self.device
+        if not (device.levels or device.g_quantum):
+            return conductance
+        low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
+        distance = (high - low) / (device.levels - 1) if device.levels else device.g_quantum
+        distance = np.where(high > low, distance, 1).astype(np.float32)
+        return np.clip(low + np.round((conductance - low) / distance) * distance, low, high)
 
     def set_weights(self, weights: ArrayLike) -> None:
         """Put every cell at a given weight, as `set_conductance`."""
@@ -342,10 +374,82 @@ class Crossbar:
         self._take_out(mask)
         self._conductance_changed()
 
+    # ---- time and wear -------------------------------------------------------------------------
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> None:
+        """Let time pass at some temperature: cells drift and relax, see `devices.retention`.
+
+        Parameters
+        ----------
+        seconds, hours, days, years
+            How long; they are added up.
+        celsius
+            The temperature, °C.
+        """
+        total = seconds + 3600 * hours + 86400 * days + YEAR * years
+        if not 0 <= total <= LONGEST_WAIT:
+            raise ParameterError(
+                f"Crossbar.wait: time must be >= 0 and <= {LONGEST_WAIT:g} s (got {total:g})"
+            )
+        self.advance(total, celsius)
+        self.clock.settle()
+
+    def advance(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at work: as `wait`, but cells age only once it makes a difference."""
+        self.clock.start(self.state.g_columns)
+        self.clock.advance(seconds, celsius)
+
+    @property
+    def pulse_counts(self) -> NDArray[np.uint32]:
+        """How many programming pulses each cell has got, uint32[rows, columns]; read-only."""
+        view = self.state.wear.T.view()
+        view.flags.writeable = False
+        return view
+
+    def wear(self, images: int = 0) -> Wear:
+        """Return what the pulses given so far have worn; `images` is the job, for `Wear.years`."""
+        counts = self.state.wear
+        column, row = np.unravel_index(int(counts.argmax()), counts.shape)
+        limit = self._endurance
+        return Wear(
+            pulses=int(counts.sum(dtype=np.int64)),
+            mean=float(counts.mean()),
+            hottest=int(counts.max()),
+            hottest_cell=(int(row), int(column)),
+            worn_out=0 if limit is None else int((counts >= limit).sum()),
+            images=images,
+            endurance=self.device.endurance,
+        )
+
+    def wear_out(self) -> None:
+        """Let every cell that has got as many pulses as it survives stay where it is."""
+        if self._endurance is not None:
+            dead = self.state.wear >= self._endurance
+            g = self.state.g_columns[dead]
+            self.state.cells[dead, G_LOW] = g
+            self.state.cells[dead, G_HIGH] = g
+
+    def _age(self, ageing: Ageing, seconds: float, celsius: float) -> None:
+        """Replace the conductances by what they are after some time; stuck cells stay."""
+        g = self.state.g_columns
+        ages = self.state.cells[..., G_HIGH] > self.state.cells[..., G_LOW]
+        aged = np.where(ages & self.connected.T, ageing.wait(g, seconds, celsius), g)
+        self.state.g[:] = aged.T
+        self._conductance_changed()
+
     def restore(
         self,
         conductance: NDArray[np.float32],
         cells: NDArray[np.float32],
+        wear: NDArray[np.uint32],
         inhibited: NDArray[np.bool_],
         connected: NDArray[np.bool_],
         row_sum: NDArray[np.float64],
@@ -353,6 +457,7 @@ class Crossbar:
         """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`."""
         self.state.g[:] = conductance
         self.state.cells[:] = cells
+        self.state.wear[:] = wear
         self.state.inhibited[:] = inhibited
         if not connected.all():
             self._take_out(~connected)
@@ -399,8 +504,8 @@ class Crossbar:
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
             sense=self.word_line_energy + SENSED_BITS * self.periphery.e_sense,
-            half_set=(0.5 * device.v_set) ** 2 * device.t_set * passive,
-            half_reset=(0.5 * device.v_reset) ** 2 * device.t_reset * passive,
+            half_set=device.v2t(0.5 * device.v_set, device.t_set) * passive,
+            half_reset=device.v2t(0.5 * device.v_reset, device.t_reset) * passive,
         )
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:

@@ -56,6 +56,7 @@ class Scratch(NamedTuple):
     pulse_words: NDArray[np.uint64]
     random_shorts: NDArray[np.uint16]
     states: NDArray[np.int32]
+    seen: NDArray[np.float32]
     chosen: NDArray[np.int32]
     pulses: NDArray[np.int32]
     rows: NDArray[np.int32]
@@ -78,6 +79,7 @@ def scratch(inputs: int, neurons: int) -> Scratch:
         pulse_words=pulse_words,
         random_shorts=pulse_words.view(np.uint16),
         states=np.zeros(inputs, np.int32),
+        seen=np.zeros(inputs, np.float32),
         chosen=np.zeros(inputs + 1, np.int32),
         pulses=np.zeros(inputs + 1, np.int32),
         rows=np.zeros(inputs + 1, np.int32),
@@ -106,9 +108,9 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
         sum_rows(array.spared, work.rows, n_active, work.spared)
         for k in range(work.currents.size):
             work.currents[k] += work.spared[k]
-    if pulse.read_sigma > 0:
+    if pulse.sum_sigma > 0:
         add_noise(
-            work.currents, pulse.read_sigma, n_active, work.spared, per_cell, array.normals,
+            work.currents, pulse.sum_sigma, n_active, work.spared, per_cell, array.normals,
             next_word(streams.reads),
         )  # fmt: skip
     offset = np.float32(n_active * neurons.g_mid)

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from cbramsim.devices.device import Device
-from cbramsim.errors import DataError, ParameterError
+from cbramsim.devices.retention import COLDEST, HOTTEST
+from cbramsim.errors import DataError, ParameterError, nearest
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.crossbar import Access, Crossbar
@@ -36,7 +37,7 @@ from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner, Pruning
 from cbramsim.simulator.state_file import copy_checked, read_state, write_state
-from cbramsim.simulator.stdp import StdpRule, pulse_tables, rule_constants
+from cbramsim.simulator.stdp import Programming, StdpRule, pulse_tables, rule_constants
 from cbramsim.validation import Parameters
 
 Rule = Literal["ideal", "device"]
@@ -58,6 +59,8 @@ class NetworkConfig(Parameters):
     """Most active pixels to use, one word line each."""
     device: str = "subquantum-cbram"
     """Cell technology: a preset's name, or the path of a TOML file."""
+    cell: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the cell to change from what `device` says, in SI units, by name."""
     periphery: str = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
@@ -66,6 +69,10 @@ class NetworkConfig(Parameters):
     update: Update = "winner"
     """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
     (`dense`, as a conventional network; under the ideal rule and without pruning only)."""
+    programming: Programming = Programming()
+    """How the controller gives device pulses."""
+    celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
+    """Temperature of the array at work, °C."""
     access: Access = "transistor"
     """What is with each cell: a `transistor` that shuts it off while others on its lines are
     programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
@@ -84,6 +91,26 @@ class NetworkConfig(Parameters):
     """Pruning while learning."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
+
+    def technology(self) -> Device:
+        """Return the device with the changes in `cell`.
+
+        Raises
+        ------
+        CbramError
+            If the device, or a change, is not valid.
+        """
+        return self.changed(Device.load(self.device))
+
+    def changed(self, device: Device) -> Device:
+        """Return `device` with the changes in `cell`."""
+        if not self.cell:
+            return device
+        for key in self.cell:
+            if key not in device.physical_parameters():
+                hint = nearest(key, device.physical_parameters())
+                raise ParameterError(f"{type(self).__name__}.cell.{key}: unknown key{hint}")
+        return device.replace(**self.cell)
 
     @model_validator(mode="after")
     def _check_dense(self) -> Self:
@@ -194,7 +221,9 @@ class SpikingNetwork:
                     f"SpikingNetwork.{key}: must be a name, a path or an object (got {part!r})"
                 )
         self.config = (config or NetworkConfig()).replace(**changes)
-        self.device = device if isinstance(device, Device) else Device.load(self.config.device)
+        self.device = (
+            self.config.changed(device) if isinstance(device, Device) else self.config.technology()
+        )
         self.periphery = (
             periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
         )
@@ -283,6 +312,7 @@ class SpikingNetwork:
         self.crossbar.phase = "train"
         self.pruner.finish()
         self.crossbar.phase = "use"
+        self.crossbar.clock.settle()
         return self
 
     def partial_fit(
@@ -316,7 +346,8 @@ class SpikingNetwork:
 
     def _new_pruner(self) -> Pruner:
         config = self.config
-        return Pruner(config.pruning, self.crossbar, self.activity, config.stdp, exact=self.ideal)
+        programming = None if self.ideal else config.programming
+        return Pruner(config.pruning, self.crossbar, self.activity, config.stdp, programming)
 
     def _build(self) -> None:
         """Draw the array for `pixels`, with all counters at zero."""
@@ -329,7 +360,7 @@ class SpikingNetwork:
             device, shape, seed, self.periphery, self.ledger, self.config.access
         )
         self.rule_constants = rule_constants(self.config.stdp, self.device)
-        self.pulse_tables = pulse_tables(self.config.stdp, self.device)
+        self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
         self.work = scratch(*shape)
         self.bias = np.zeros(neurons, np.float32)
         self.spike_counts = np.zeros(neurons, np.int64)
@@ -393,6 +424,9 @@ class SpikingNetwork:
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
+        crossbar.wear_out()
+        encoding = config.encoding
+        crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
         self._price_events(account)
         return winners
 
@@ -413,6 +447,24 @@ class SpikingNetwork:
             (Operation.OUTPUT_SPIKE, self.periphery.e_spike),
         ):
             account.joules[operation] = account.counts[operation] * joules
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> Self:
+        """Let time pass at some temperature before the array is used again: cells age.
+
+        Parameters as for `Crossbar.wait`.
+        """
+        if self.pixels is None:
+            raise ParameterError("SpikingNetwork.wait: fit comes first")
+        self.crossbar.wait(seconds, hours=hours, days=days, years=years, celsius=celsius)
+        return self
 
     # ---- recognition ---------------------------------------------------------------------------
 
@@ -565,6 +617,7 @@ class SpikingNetwork:
             "image_pixels": self.image_pixels,
             "conductance": state.g,
             "cells": state.cells,
+            "wear": state.wear,
             "inhibited": state.inhibited,
             "connected": self.crossbar.connected,
             "row_sum": state.row_sum,
@@ -581,6 +634,7 @@ class SpikingNetwork:
             "labels_used": self.labels_used,
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
+        arrays |= self.crossbar.clock.to_arrays()
         arrays |= self.ledger.to_arrays()
         arrays |= {f"extra_{name}": value for name, value in extra.items()}
         write_state(path, arrays)
@@ -647,9 +701,11 @@ class SpikingNetwork:
         connected = np.ones(self.crossbar.shape, np.bool_)
         fields = {
             "conductance": state.g.copy(), "cells": state.cells.copy(),
-            "inhibited": state.inhibited.copy(), "connected": connected,
-            "row_sum": state.row_sum.copy(),
+            "wear": state.wear.copy(), "inhibited": state.inhibited.copy(),
+            "connected": connected, "row_sum": state.row_sum.copy(),
         }  # fmt: skip
         for name, array in fields.items():
             copy_checked(array, arrays, name)
         self.crossbar.restore(**fields)  # type: ignore[arg-type]
+        self.crossbar.clock.start(state.g_columns)
+        self.crossbar.clock.restore(arrays)

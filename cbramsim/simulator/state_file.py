@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cbramsim.errors import DataError
 from cbramsim.files import write_atomically
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 def write_state(path: str | Path, arrays: dict[str, Any]) -> None:

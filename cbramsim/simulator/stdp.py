@@ -15,31 +15,31 @@ There are two ways to carry it out, with one interface:
 * the *ideal rule* sets the conductance to exactly what the rule asks for;
 * *device pulses*: the rule asks, the device answers. The controller senses a cell, looks up how
   many pulses of the nominal device would make the wanted change,
-  :math:`q = |\Delta w| / \text{step}`, and gives :math:`\lfloor q + U \rfloor` pulses, U uniform
-  in [0, 1) on a grid of 2^-16: right on average also when the device's step is much larger than
-  the wanted change (stochastic programming).
+  :math:`q = |\Delta w| / \text{step}`, and gives as many as `Programming` says.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
+from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, mean_step, pulse_energy
 from cbramsim.kernels import inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
 from cbramsim.simulator.array import (
     SENSED_BITS,
     book_half_select,
     book_sneak,
+    flicker_of,
     half_selected_column,
     program_cells,
     store_conductance,
+    verify,
 )
 from cbramsim.simulator.energy import Operation
 from cbramsim.validation import Parameters
@@ -53,8 +53,29 @@ SENSED_STATES = 1 << SENSED_BITS
 """States that the sense amplifier tells apart."""
 RESOLUTION = 2.0**-25
 """A change below this part of a conductance is lost in single precision."""
-MAX_TRAIN = 256
-"""Most pulses that one update gives a cell, whatever the rule asks for."""
+
+Scheme = Literal["stochastic", "deterministic", "verify"]
+
+
+class Programming(Parameters):
+    """How the controller turns the change that is asked for into pulses.
+
+    With q the pulses of the nominal device that would make the change:
+
+    * `stochastic`: floor(q + U) pulses, U uniform in [0, 1) on a grid of 2^-16: right on average
+      also when the device's step is much larger than the change;
+    * `deterministic`: q rounded to a whole number;
+    * `verify`: as stochastic, but each cell that got pulses is then sensed and corrected, pulse by
+      pulse, until it reads as the nominal device would after them (within half a step and two
+      standard deviations of the read noise), at most `tries` times.
+    """
+
+    scheme: Scheme = "stochastic"
+    """`stochastic`, `deterministic` or `verify`."""
+    max_pulses: Annotated[int, Field(ge=1, le=10_000)] = 256
+    """Most pulses that one update gives a cell, whatever the rule asks for."""
+    tries: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Most corrections of a cell in one update, scheme `verify`."""
 
 
 class StdpRule(Parameters):
@@ -108,6 +129,8 @@ class PulseTables(NamedTuple):
     """Conductance of state 0, S."""
     states_per_siemens: np.float32
     """Sensed states per siemens."""
+    tries: int
+    """Corrections of a cell after its pulses; 0 without verification."""
 
 
 def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
@@ -121,22 +144,23 @@ def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
     )
 
 
-def pulse_tables(rule: StdpRule, device: Device) -> PulseTables:
+def pulse_tables(rule: StdpRule, device: Device, programming: Programming) -> PulseTables:
     """Divide what the rule asks for by what one pulse of the nominal device gives, by state."""
     state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
     # The outermost states stand for the bounds: nothing more is asked for there.
     state[0], state[-1] = 0.0, 1.0
     return PulseTables(
-        pulses=np.array(wanted_pulses(rule, device, 2 * state - 1), np.float32),
+        pulses=np.array(wanted_pulses(rule, device, 2 * state - 1, programming), np.float32),
         g_min=np.float32(device.g_min),
         states_per_siemens=np.float32(SENSED_STATES / device.g_range),
+        tries=programming.tries if programming.scheme == "verify" else 0,
     )
 
 
 def wanted_pulses(
-    rule: StdpRule, device: Device, weight: NDArray[np.float64]
+    rule: StdpRule, device: Device, weight: NDArray[np.float64], programming: Programming
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how many pulses of the nominal device make the change that the rule asks for.
+    """Return how many pulses the controller wants to give for the change that the rule asks for.
 
     Returns
     -------
@@ -144,12 +168,14 @@ def wanted_pulses(
         Reset pulses for a depression and set pulses for a potentiation, at each of `weight`.
     """
     conductance = device.conductance_of(weight)
-    step_up = device.r_up * (device.g_up_inf - conductance) * 2 / device.g_range
-    step_down = device.r_down * (conductance - device.g_down_inf) * 2 / device.g_range
+    step_up = device.step_up(conductance) * 2 / device.g_range
+    step_down = device.step_down(conductance) * 2 / device.g_range
     tiny = np.finfo(float).tiny
     down = -rule.depression(weight) / np.maximum(step_down, tiny)
     up = rule.potentiation(weight) / np.maximum(step_up, tiny)
-    return np.minimum(down, MAX_TRAIN), np.minimum(up, MAX_TRAIN)
+    if programming.scheme == "deterministic":
+        down, up = np.rint(down), np.rint(up)
+    return np.minimum(down, programming.max_pulses), np.minimum(up, programming.max_pulses)
 
 
 def expected_write_energy(
@@ -157,12 +183,11 @@ def expected_write_energy(
     device: Device,
     weight: NDArray[np.float64],
     probability: NDArray[np.float64],
-    *,
-    exact: bool,
+    programming: Programming | None,
 ) -> NDArray[np.float64]:
     """Return the mean energy of the pulses that a cell gets per output spike of its neuron, J.
 
-    To first order: V² t times the conductance before the pulse.
+    To first order: the energy of a pulse at the conductance before it.
 
     Parameters
     ----------
@@ -172,16 +197,16 @@ def expected_write_energy(
         Of the cells, float64[...].
     probability
         With which the input spikes when the neuron fires, float64[...].
-    exact
-        Whether updates follow the ideal rule, which gives one pulse for any change.
+    programming
+        How pulses are given; None for the ideal rule, which gives one pulse for any change.
     """
     within = np.clip(weight, -1, 1)
-    down, up = wanted_pulses(rule, device, within)
-    if exact:
+    down, up = wanted_pulses(rule, device, within, programming or Programming())
+    if programming is None:
         down, up = np.sign(down), np.sign(up)
-    v2t_up, v2t_down = device.v_set**2 * device.t_set, device.v_reset**2 * device.t_reset
-    v2t = probability * up * v2t_up + (1 - probability) * down * v2t_down
-    return v2t * device.conductance_of(weight)
+    ups, downs = probability * up, (1 - probability) * down
+    v2t = ups * device.v2t_set + downs * device.v2t_reset
+    return v2t * device.conductance_of(weight) + ups * device.gate_set + downs * device.gate_reset
 
 
 @kernel
@@ -203,14 +228,14 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
     account
         `Account` to book on.
     """
-    sensed, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
-    account.counts[SENSE_READ] += sensed
-    account.joules[SENSE_READ] += pulse.v2t_read * conductance + sensed * costs.sense
+    cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
+    account.counts[SENSE_READ] += cells
+    account.joules[SENSE_READ] += pulse.v2t_read * conductance + cells * costs.sense
     if costs.half_set > 0:
         for row in range(work.states.size):
             if not array.inhibited[column, row]:
                 book_sneak(array, pulse, row, np.float64(array.g_columns[column, row]), account)
-    sense_states(array, pulse, tables, column, next_word(stream), work.states)
+    sense_states(array, pulse, tables, column, next_word(stream), work.states, work.seen)
     fill_with_words(stream, work.pulse_words)
     chosen = choose_pulses(
         tables.pulses, work.states, work.spiked, array.inhibited[column], work.random_shorts,
@@ -220,6 +245,23 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
         array, pulse, costs, column, work.chosen, work.pulses, chosen, LTP_PULSE, LTD_PULSE,
         stream, account,
     )  # fmt: skip
+    if tables.tries > 0:
+        for j in range(chosen):
+            target = nominal_result(work.seen[work.chosen[j]], work.pulses[j], pulse, array)
+            verify(
+                array, pulse, costs, column, work.chosen[j], target, tables.tries,
+                LTP_PULSE, LTD_PULSE, stream, account,
+            )  # fmt: skip
+
+
+@kernel
+def nominal_result(g, pulses, pulse, array):  # type: ignore[no-untyped-def]
+    """Return where some signed pulses would take the nominal cell, without noise, S."""
+    cell = array.nominal
+    after = np.float64(g)
+    for _ in range(abs(pulses)):
+        after += mean_step(after, cell, SET if pulses > 0 else RESET, pulse, array.shapes)
+    return min(max(after, np.float64(cell[G_LOW])), np.float64(cell[G_HIGH]))
 
 
 @vector_kernel
@@ -234,17 +276,21 @@ def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def sense_states(array, pulse, tables, column, word, states):  # type: ignore[no-untyped-def]
-    """Write into int32 `states` what the sense amplifiers report for the cells of a column.
+def sense_states(array, pulse, tables, column, word, states, seen):  # type: ignore[no-untyped-def]
+    """Write into float32 `seen` and int32 `states` what is sensed of the cells of a column.
 
-    Each cell has noise of its own, all from one draw as in `add_noise`.
+    Each cell has noise of its own, all from one draw, as in `sensed`.
     """
     g = array.g_columns[column]
     sigma = np.float32(pulse.read_sigma)
     offset = np.int64(word & NORMAL_MASK)
     for row in range(g.size):
-        seen = g[row] + sigma * array.normals[offset + row]
-        state = np.int32((seen - tables.g_min) * tables.states_per_siemens)
+        seen[row] = g[row] + sigma * array.normals[offset + row]
+    if pulse.flicker > 0:
+        for row in range(g.size):
+            seen[row] += flicker_of(word, row, pulse, array.normals)
+    for row in range(g.size):
+        state = np.int32((seen[row] - tables.g_min) * tables.states_per_siemens)
         states[row] = min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 
 
@@ -290,11 +336,12 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
         low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
         if spiked[row]:
             change = rule.ltp * math.exp(-rule.ltp_decay * (before - rule.g_min))
-            operation, v2t, line, half = LTP_PULSE, pulse.v2t_set, costs.line_set, costs.half_set
+            operation, v2t, gate = LTP_PULSE, pulse.v2t_set, pulse.gate_set
+            line, half = costs.line_set, costs.half_set
         else:
             change = -rule.ltd
-            operation, v2t, line = LTD_PULSE, pulse.v2t_reset, costs.line_reset
-            half = costs.half_reset
+            operation, v2t, gate = LTD_PULSE, pulse.v2t_reset, pulse.gate_reset
+            line, half = costs.line_reset, costs.half_reset
         after = np.float32(min(max(before + change, low), high))
         if after == before:
             continue
@@ -303,7 +350,7 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
             column_sum += np.float64(after) - before
         store_conductance(array, column, row, before, after)
         account.counts[operation] += 1
-        account.joules[operation] += pulse_energy(v2t, before, after)
+        account.joules[operation] += pulse_energy(v2t, gate, before, after)
         account.counts[PROGRAM_LINE] += 1
         account.joules[PROGRAM_LINE] += line
 
@@ -349,6 +396,8 @@ def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  
         sets += spiked[row]
     account.counts[LTP_PULSE] += sets * columns
     account.counts[LTD_PULSE] += (rows - sets) * columns
+    account.joules[LTP_PULSE] += sets * columns * pulse.gate_set
+    account.joules[LTD_PULSE] += (rows - sets) * columns * pulse.gate_reset
     account.counts[PROGRAM_LINE] += rows * columns
     lines = sets * costs.line_set + (rows - sets) * costs.line_reset
     account.joules[PROGRAM_LINE] += columns * lines

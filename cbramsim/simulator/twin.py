@@ -12,7 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.devices.pulses import G_HIGH, G_LOW, R_DOWN, R_UP
+from cbramsim.devices.pulses import (
+    G_HIGH,
+    G_LOW,
+    SLOPE_DOWN,
+    SLOPE_UP,
+    STEP_DOWN,
+    STEP_UP,
+)
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.stdp import SENSED_STATES
@@ -30,14 +37,14 @@ class Draws(Protocol):
     def competition_uniform(self) -> float:
         """Return a number in [0, 1)."""
 
-    def sense_normals(self, count: int) -> NDArray[np.float32]:
-        """Return standard-normal numbers, one per cell of a column."""
+    def sense_normals(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return standard-normal numbers, one per cell of a column, for noise and for flicker."""
 
     def rounding_uniforms(self, count: int) -> NDArray[np.float32]:
         """Return numbers in [0, 1), one per cell of a column."""
 
-    def pulse_normals(self, count: int) -> NDArray[np.float32]:
-        """Return standard-normal numbers, one per pulse."""
+    def pulse_numbers(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return standard-normal numbers and numbers in [0, 1), one of each per pulse."""
 
 
 class GeneratorDraws:
@@ -59,17 +66,17 @@ class GeneratorDraws:
         """See `Draws`."""
         return self.rng.random()
 
-    def sense_normals(self, count: int) -> NDArray[np.float32]:
+    def sense_normals(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `Draws`."""
-        return self.rng.standard_normal(count, np.float32)
+        return tuple(self.rng.standard_normal((2, count), np.float32))  # type: ignore[return-value]
 
     def rounding_uniforms(self, count: int) -> NDArray[np.float32]:
         """See `Draws`."""
         return self.rng.random(count, np.float32)
 
-    def pulse_normals(self, count: int) -> NDArray[np.float32]:
+    def pulse_numbers(self, count: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """See `Draws`."""
-        return self.rng.standard_normal(count, np.float32)
+        return self.rng.standard_normal(count, np.float32), self.rng.random(count)
 
 
 class NumpyTwin:
@@ -97,7 +104,7 @@ class NumpyTwin:
         self.ideal = network.ideal
         self.dense = network.config.update == "dense"
         self.g = state.g.copy()
-        self.cells = state.cells.copy()
+        self.cells, self.shapes = state.cells.copy(), state.shapes
         self.inhibited = state.inhibited.copy()
         self.connected = network.crossbar.connected.astype(np.float32)
         self.any_open = not self.connected.all()
@@ -127,8 +134,8 @@ class NumpyTwin:
         y = spiked.astype(np.float32)
         connected = y @ self.connected if self.any_open else y.sum()
         summed = (y @ self.g).astype(np.float64) - connected * self.device.g_mid
-        if self.pulse.read_sigma:
-            sigma = self.pulse.read_sigma * np.sqrt(connected)
+        if self.pulse.sum_sigma:
+            sigma = self.pulse.sum_sigma * np.sqrt(connected)
             summed += sigma * self.draws.read_normals(summed.size)
         gain = 2 * self.competition.sharpness / self.device.g_range
         return self.bias + gain * summed
@@ -166,11 +173,12 @@ class NumpyTwin:
         self._book_half_select(column, np.flatnonzero(changed), signs[changed], after[changed])
         self.g[changed, column] = after[changed]
         self.row_sum[changed] += after[changed] - before[changed]
-        for mask, operation, v2t, line in (
-            (changed & spiked, Operation.LTP_PULSE, self.pulse.v2t_set, self.costs.line_set),
-            (changed & ~spiked, Operation.LTD_PULSE, self.pulse.v2t_reset, self.costs.line_reset),
+        for mask, operation, v2t, gate, line in (
+            (changed & spiked, *self._price_of_sets),
+            (changed & ~spiked, *self._price_of_resets),
         ):
             joules = v2t * 0.5 * (before[mask] + after[mask].astype(np.float64)).sum()
+            joules += gate * mask.sum()
             self._book(operation, mask.sum(), joules)
             self._book(Operation.PROGRAM_LINE, mask.sum(), mask.sum() * line)
 
@@ -186,12 +194,12 @@ class NumpyTwin:
         self.g[:] = after.astype(np.float32)
         self.row_sum[:] = self.g.sum(axis=1, dtype=np.float64)
         mean = 0.5 * (before + self.g).sum(axis=1)
-        for mask, operation, v2t, line in (
-            (spiked, Operation.LTP_PULSE, self.pulse.v2t_set, self.costs.line_set),
-            (~spiked, Operation.LTD_PULSE, self.pulse.v2t_reset, self.costs.line_reset),
+        for mask, operation, v2t, gate, line in (
+            (spiked, *self._price_of_sets),
+            (~spiked, *self._price_of_resets),
         ):
             cells = int(mask.sum()) * self.g.shape[1]
-            self._book(operation, cells, v2t * mean[mask].sum())
+            self._book(operation, cells, v2t * mean[mask].sum() + gate * cells)
             self._book(Operation.PROGRAM_LINE, cells, cells * line)
 
     def _sense(self, column: int, free: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -203,38 +211,75 @@ class NumpyTwin:
             sneak = (self.row_sum[free] - g[free].astype(np.float64)).sum()
             others = int(free.sum()) * (self.g.shape[1] - 1)
             self._book(Operation.HALF_SELECT, others, self.pulse.v2t_read * sneak)
-        noise = np.float32(self.pulse.read_sigma) * self.draws.sense_normals(len(g))
-        states = ((g + noise - self.tables.g_min) * self.tables.states_per_siemens).astype(np.int64)
-        return np.clip(states, 0, SENSED_STATES - 1)
+        states = (self._seen(g) - self.tables.g_min) * self.tables.states_per_siemens
+        return np.clip(states.astype(np.int64), 0, SENSED_STATES - 1)
+
+    def _seen(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what is sensed of cells at `g`: noise, and one of the two values of a flicker."""
+        normals, flicker = self.draws.sense_normals(len(g))
+        seen = g + np.float32(self.pulse.read_sigma) * normals
+        if self.pulse.flicker:
+            upper = flicker < self.pulse.flicker_quantile
+            seen += (self.pulse.flicker * (upper - self.pulse.flicker_duty)).astype(np.float32)
+        return seen
 
     def _program(self, column: int, pulses: NDArray[np.int64]) -> None:
         """Give each cell its pulses, one round after the other."""
         rows = np.flatnonzero(pulses)
         up, trains = pulses[rows] > 0, np.abs(pulses[rows])
-        normals = self.draws.pulse_normals(trains.sum()).astype(np.float64)
+        normals, uniforms = self.draws.pulse_numbers(trains.sum())
         first = np.cumsum(trains) - trains
         cell = self.cells[column, rows].astype(np.float64)
-        fraction = np.where(up, cell[:, R_UP], cell[:, R_DOWN])
-        asymptote = np.where(up, self.pulse.g_up_inf, self.pulse.g_down_inf)
         start = self.g[rows, column].astype(np.float64)
         g, conductance = start.copy(), np.zeros(len(rows))
         for n in range(trains.max(initial=0)):
             on = np.flatnonzero(trains > n)
-            noise = self.pulse.step_sigma * normals[first[on] + n]
-            after = g[on] + fraction[on] * (asymptote[on] - g[on]) + noise
-            after = np.clip(after, cell[on, G_LOW], cell[on, G_HIGH]).astype(np.float32)
+            noise = self.pulse.step_sigma * normals[first[on] + n].astype(np.float64)
+            after = g[on] + self._steps(g[on], cell[on], up[on]) + noise
+            after = self._settled(after, cell[on], uniforms[first[on] + n]).astype(np.float32)
             conductance[on] += 0.5 * (g[on] + after)
             g[on] = after
         self._book_half_select(column, rows, pulses[rows], g)
         self.g[rows, column] = g
         self.row_sum[rows] += g - start
-        for mask, operation, v2t, line in (
-            (up, Operation.LTP_PULSE, self.pulse.v2t_set, self.costs.line_set),
-            (~up, Operation.LTD_PULSE, self.pulse.v2t_reset, self.costs.line_reset),
+        for mask, operation, v2t, gate, line in (
+            (up, *self._price_of_sets),
+            (~up, *self._price_of_resets),
         ):
             count = trains[mask].sum()
-            self._book(operation, count, v2t * conductance[mask].sum())
+            self._book(operation, count, v2t * conductance[mask].sum() + gate * count)
             self._book(Operation.PROGRAM_LINE, count, count * line)
+
+    def _steps(
+        self, g: NDArray[np.float64], cell: NDArray[np.float64], up: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return the signed mean steps of one pulse: see `cbramsim.devices.pulse_law`."""
+        window = np.maximum(cell[:, G_HIGH] - cell[:, G_LOW], 1e-30)
+        steps = []
+        for behind, first, slope, shape in (
+            (g - cell[:, G_LOW], STEP_UP, SLOPE_UP, self.shapes[0]),
+            (g - cell[:, G_HIGH], STEP_DOWN, SLOPE_DOWN, self.shapes[1]),
+        ):
+            if shape.size:
+                depth = np.abs(behind) / window
+                relative = np.interp(depth, np.linspace(0, 1, shape.size), shape)
+                steps.append(cell[:, first] * relative)
+            else:
+                steps.append(cell[:, first] + cell[:, slope] * behind)
+        return np.where(up, steps[0], steps[1])
+
+    def _settled(
+        self, g: NDArray[np.float64], cell: NDArray[np.float64], uniforms: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the states that cells take, where these are finite, within their windows."""
+        low, high = cell[:, G_LOW], cell[:, G_HIGH]
+        if self.pulse.levels or self.pulse.quantum:
+            levels = self.pulse.levels
+            distance = (high - low) / (levels - 1) if levels else self.pulse.quantum + 0 * low
+            distance[distance == 0] = np.inf
+            steps = np.floor((g - low) / distance + uniforms)
+            g = low + np.where(np.isfinite(distance), steps * distance, 0)
+        return np.clip(g, low, high)
 
     def _book_half_select(
         self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray
@@ -265,6 +310,17 @@ class NumpyTwin:
     def conductance_of(self, rows: NDArray[np.bool_]) -> float:
         """Return the sum of all conductances on the word lines `rows`, S."""
         return float(self.row_sum[rows].sum())
+
+    @property
+    def _price_of_sets(self) -> tuple[Operation, float, float, float]:
+        """Energy of a set pulse: per siemens, of a gate, and of the lines."""
+        return Operation.LTP_PULSE, self.pulse.v2t_set, self.pulse.gate_set, self.costs.line_set
+
+    @property
+    def _price_of_resets(self) -> tuple[Operation, float, float, float]:
+        """Energy of a reset pulse, likewise."""
+        pulse = self.pulse
+        return Operation.LTD_PULSE, pulse.v2t_reset, pulse.gate_reset, self.costs.line_reset
 
     def _book(self, operation: Operation, count: int, joules: float) -> None:
         self.ledger.add("train", operation, int(count), float(joules))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.stdp import StdpRule, expected_write_energy
+from cbramsim.simulator.stdp import Programming, StdpRule, expected_write_energy
 
 
 class Surroundings(NamedTuple):
@@ -21,8 +21,8 @@ class Surroundings(NamedTuple):
     """Probability with which each input spikes in a window, float64[inputs]."""
     rule: StdpRule
     """The learning rule."""
-    exact: bool
-    """Whether updates follow the ideal rule rather than device pulses."""
+    programming: Programming | None
+    """How the controller gives pulses; None for the ideal rule."""
 
 
 class Neuron:
@@ -63,5 +63,5 @@ class Neuron:
             self._around.crossbar.device,
             weights,
             np.where(at_floor, bounded, probability),
-            exact=self._around.exact,
+            self._around.programming,
         )

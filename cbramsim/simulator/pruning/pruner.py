@@ -13,7 +13,7 @@ from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.pruning import maturity, selection, value
 from cbramsim.simulator.pruning.neuron import Neuron, Surroundings
 from cbramsim.simulator.pruning.selection import Quota
-from cbramsim.simulator.stdp import StdpRule
+from cbramsim.simulator.stdp import Programming, StdpRule
 from cbramsim.validation import Parameters
 
 Kind = Literal["none", "soft", "hard"]
@@ -77,8 +77,8 @@ class Pruner:
         float64[rows], the probability with which each input spikes in a window.
     rule
         The learning rule.
-    exact
-        Whether updates follow the ideal rule.
+    programming
+        How the controller gives pulses; None for the ideal rule.
 
     Attributes
     ----------
@@ -97,13 +97,12 @@ class Pruner:
         crossbar: Crossbar,
         activity: NDArray[np.float64],
         rule: StdpRule | None = None,
-        *,
-        exact: bool = False,
+        programming: Programming | None = None,
     ) -> None:
         rows, columns = crossbar.shape
         self.policy = policy
         self.crossbar = crossbar
-        self.around = Surroundings(crossbar, activity, rule or StdpRule(), exact)
+        self.around = Surroundings(crossbar, activity, rule or StdpRule(), programming)
         self.pruned = np.zeros((columns, rows), np.bool_)
         self.stage = np.zeros(columns, np.int64)
         self.missed = 0

@@ -1,0 +1,106 @@
+"""The time of an array: one clock for its work and for its waiting, which ages the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.devices.retention import Ageing, Retention
+
+DRIFT_STEP = 100.0
+"""Seconds of work after which drift is looked at."""
+RELAXED_STEP = 1e-3
+"""Part of the time constant of relaxation after which it is looked at."""
+
+
+class Clock:
+    """The time of an array; a device that does not age pays nothing for it.
+
+    While the array is at work, time is saved up until it matters, and cells age in one go.
+
+    Attributes
+    ----------
+    seconds
+        The time.
+    pending
+        Seconds that have passed, but not yet changed any cell.
+    celsius
+        Their temperature, °C.
+    ageing
+        What time does to the cells; None until the clock is started, or if they do not age.
+    """
+
+    def __init__(
+        self,
+        retention: Retention,
+        rng: np.random.Generator,
+        age: Callable[[Ageing, float, float], None],
+    ) -> None:
+        """Make a clock that stands still.
+
+        Parameters
+        ----------
+        retention
+            How cells age.
+        rng
+            The stream from which the cells' own drift and relaxation are drawn.
+        age
+            Called with `ageing`, seconds and temperature, to age the cells.
+        """
+        self.retention = retention
+        self.seconds = self.pending = 0.0
+        self.celsius = 25.0
+        self.ageing: Ageing | None = None
+        self._rng, self._age = rng, age
+
+    def start(self, conductance: NDArray[np.float32]) -> None:
+        """Take the present state of the cells, float32[...], S, as newly programmed."""
+        if self.retention.ages and self.ageing is None:
+            self.ageing = Ageing(self.retention, conductance, self._rng)
+
+    def advance(self, seconds: float, celsius: float) -> None:
+        """Let time pass at some temperature."""
+        self.seconds += seconds
+        if self.ageing is None:
+            return
+        if celsius != self.celsius:
+            self.settle()
+            self.celsius = celsius
+        self.pending += seconds
+        if self.pending >= self._step():
+            self.settle()
+
+    def settle(self) -> None:
+        """Let the cells age by what is pending."""
+        if self.ageing is not None and self.pending:
+            seconds, self.pending = self.pending, 0.0
+            self._age(self.ageing, seconds, self.celsius)
+
+    def _step(self) -> float:
+        retention = self.retention
+        relaxation = (
+            RELAXED_STEP * retention.retention_time_at(self.celsius)
+            if retention.retention_time
+            else np.inf
+        )
+        return min(relaxation, DRIFT_STEP if retention.drift_exponent else np.inf)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the clock as arrays that can be saved; `restore` reads them back."""
+        arrays: dict[str, NDArray[Any]] = {
+            "clock": np.array([self.seconds, self.pending, self.celsius])
+        }
+        if self.ageing is not None:
+            for name in ("age", "relaxed", "left"):
+                arrays[f"clock_{name}"] = getattr(self.ageing, name)
+        return arrays
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back a saved clock; the clock must have been started."""
+        self.seconds, self.pending, self.celsius = (float(x) for x in arrays["clock"])
+        if self.ageing is not None:
+            for name in ("age", "relaxed", "left"):
+                getattr(self.ageing, name)[:] = arrays[f"clock_{name}"]

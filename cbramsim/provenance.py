@@ -59,6 +59,14 @@ class SourcedParameters(Parameters):
         """Names of all fields that carry a number, in the order of their definition."""
         return [key for key in cls.model_fields if key not in SourcedParameters.model_fields]
 
+    def stated_parameters(self) -> list[str]:
+        """Names of the parameters that have a source, or a value that is not the default."""
+        fields = type(self).model_fields
+        return [
+            key for key in self.physical_parameters()
+            if key in self.provenance or getattr(self, key) != fields[key].default
+        ]  # fmt: skip
+
     @classmethod
     def unit(cls, parameter: str) -> str:
         """Return the SI unit of `parameter`, or an empty text if it has none."""
@@ -114,11 +122,14 @@ class SourcedParameters(Parameters):
             raise ParameterError(f"{path.name}: {error}") from None
 
     def to_table(self) -> dict[str, Any]:
-        """Return all parameters with their sources, in the form of a catalogue file, in SI."""
+        """Return what is stated, with sources, in the form of a catalogue file, in SI."""
         table: dict[str, Any] = {"name": self.name, "summary": self.summary}
-        for key in self.physical_parameters():
+        for key in self.stated_parameters():
             unit, origin = self.unit(key), self.evidence(key)
-            table[key] = {"value": getattr(self, key)} | ({"unit": unit} if unit else {})
+            value = getattr(self, key)
+            table[key] = {"value": list(value) if isinstance(value, tuple) else value} | (
+                {"unit": unit} if unit else {}
+            )
             table[key] |= {"evidence": origin.evidence, "source": origin.source}
         return table
 

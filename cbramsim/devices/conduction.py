@@ -64,6 +64,7 @@ class Conduction(SourcedParameters):
     def read_equivalent(self, voltage: Any) -> Any:
         """Return I(V) / G: the voltage at which an ohmic cell would draw the same current, V."""
         voltage = np.asarray(voltage)
+        voltage = voltage.astype(np.result_type(voltage, np.float32), copy=False)
         if not self.v_sinh:
             return voltage
         scale = self.v_read / math.sinh(self.v_read / self.v_sinh)

@@ -107,12 +107,12 @@ def step_shapes(device: Device) -> NDArray[np.float32]:
     No points where the step is affine in the state.
     """
     up, down = device.shape_table("up"), device.shape_table("down")
-    points = max(len(up), len(down))
-    depth = np.linspace(0, 1, points)
-    shapes = np.zeros((2, points), np.float32)
-    for row, shape in zip(shapes, (up, down), strict=True):
-        row[:] = np.interp(depth, np.linspace(0, 1, len(shape)), shape) if points else shape
-    return shapes
+    if not len(up):
+        return np.zeros((2, 0), np.float32)
+    # the coarsest grid that has the points of both, so that neither shape loses a kink
+    depth = np.linspace(0, 1, math.lcm(len(up) - 1, len(down) - 1) + 1)
+    shapes = [np.interp(depth, np.linspace(0, 1, len(shape)), shape) for shape in (up, down)]
+    return np.array(shapes, np.float32)
 
 
 @inlined

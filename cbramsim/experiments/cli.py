@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,125 @@ def pruning(
         sys.exit(1)
 
 
+def study_flags(seeds: int) -> Callable[..., Any]:
+    """Add the flags that all studies of devices share."""
+
+    def add_all(command: Callable[..., Any]) -> Callable[..., Any]:
+        options = [
+            option("--seeds", type=click.IntRange(1), default=seeds, metavar="N",
+                   help="Runs of each kind."),
+            option("--config", type=PATH, metavar="FILE", help="TOML file with what all runs share."),
+            option("--set", "settings", multiple=True, metavar="KEY=VALUE",
+                   help="Any key of that file."),
+        ]  # fmt: skip
+        for add in reversed(options):
+            command = add(command)
+        return cluster_flags(command)
+
+    return add_all
+
+
+@main.command("compare-devices", short_help="One network in every memory technology.")
+@option("--out", type=PATH, default="runs/devices", metavar="FOLDER", help="Folder to write.")
+@option("--devices", metavar="A,B,...", help="Presets and TOML files  [the whole catalogue]")
+@option(
+    "--programming",
+    default="auto",
+    metavar="SCHEME",
+    help="auto, stochastic, 'single pulse' or verify.",
+)
+@option("--no-sensitivity", is_flag=True, help="Do not change the assumed parameters.")
+@study_flags(seeds=5)
+def compare_devices(
+    out: Path,
+    devices: str | None,
+    programming: str,
+    no_sensitivity: bool,
+    seeds: int,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **where: Any,
+) -> None:
+    """Learn in every technology of the catalogue: accuracy, energy, and how firm the ratio is.
+
+    A quarter of an hour on two cores; run it again to go on where it stopped.
+    """
+    from cbramsim.experiments.device_studies import comparison
+    from cbramsim.experiments.device_studies.study import Where
+
+    with _going_on():
+        found = comparison.run(
+            _collect(config, settings, {}), out, devices=devices.split(",") if devices else None,
+            seeds=seeds, programming=programming, sensitivity=not no_sensitivity,
+            at=Where(**where),
+        )  # fmt: skip
+    click.echo(found.report())
+    if found.failures:
+        sys.exit(1)
+
+
+@main.command(short_help="What each imperfection of a device costs.")
+@click.argument("device", default="subquantum-cbram")
+@option("--out", type=PATH, metavar="FOLDER", help="Folder to write  [runs/attribute-DEVICE]")
+@study_flags(seeds=3)
+def attribute(
+    device: str,
+    out: Path | None,
+    seeds: int,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **where: Any,
+) -> None:
+    """Switch the imperfections of DEVICE off, and on, one at a time, and rank what they cost.
+
+    `--set wait=604800 --set wait_celsius=85` lets a week at 85 °C pass before the test.
+    """
+    from cbramsim.experiments.device_studies import attribution
+    from cbramsim.experiments.device_studies.study import Where
+
+    folder = out or Path("runs") / f"attribute-{Path(device).stem}"
+    with _going_on():
+        found = attribution.run(
+            device, _collect(config, settings, {}), folder, seeds=seeds, at=Where(**where)
+        )
+    click.echo(found.report())
+    if found.failures:
+        sys.exit(1)
+
+
+@main.command(short_help="Accuracy against how imperfect a device is.")
+@click.argument("device", default="subquantum-cbram")
+@option("--out", type=PATH, metavar="FOLDER", help="Folder to write  [runs/robustness-DEVICE]")
+@option(
+    "--curves",
+    metavar="C,C,...",
+    help="d2d, c2c, levels, stuck-low, stuck-high, stuck-open, retention  [all]",
+)
+@study_flags(seeds=3)
+def robustness(
+    device: str,
+    out: Path | None,
+    curves: str | None,
+    seeds: int,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **where: Any,
+) -> None:
+    """Look how accuracy falls as DEVICE gets worse, one imperfection at a time."""
+    from cbramsim.experiments.device_studies import robustness as experiment
+    from cbramsim.experiments.device_studies.study import Where
+
+    folder = out or Path("runs") / f"robustness-{Path(device).stem}"
+    with _going_on():
+        found = experiment.run(
+            device, _collect(config, settings, {}), folder,
+            curves=curves.split(",") if curves else None, seeds=seeds, at=Where(**where),
+        )  # fmt: skip
+    click.echo(found.report())
+    if found.failures:
+        sys.exit(1)
+
+
 @main.command(short_help="Mean and spread over seeds of finished runs.")
 @click.argument("folders", type=PATH, nargs=-1, required=True)
 @option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -261,13 +381,26 @@ def keys() -> None:
     click.echo(list_keys.run())
 
 
-@main.command(short_help="Show a cell technology and its sources.")
-@click.argument("name", default="")
-def device(name: str) -> None:
-    """Show the device NAME with the source of every parameter, or list the catalogue."""
-    from cbramsim.experiments import describe_device
+@main.command(short_help="List cell technologies, or show and draw one.")
+@click.argument("name", default="", metavar="[NAME|FILE]")
+@option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@option("--figure", type=PATH, metavar="FILE", help="PNG to write  [NAME.png]")
+@option("--no-figure", is_flag=True, help="Print only.")
+@option("--force", is_flag=True, help="Overwrite that PNG.")
+def devices(name: str, as_json: bool, figure: Path | None, no_figure: bool, force: bool) -> None:
+    """List the cell technologies of the catalogue side by side.
 
-    click.echo(describe_device.run(name))
+    With the NAME of one, or a TOML file of the same form: print it in full, with the source of
+    every parameter, and draw its pulse curves, steps, energies and states.
+    """
+    if figure and (no_figure or not name):
+        raise CbramError("--figure: needs a NAME, and no --no-figure")
+    from cbramsim.experiments import catalogue as experiment
+
+    click.echo(experiment.report(name, as_json=as_json))
+    if figure or (name and not as_json and not no_figure):
+        written = experiment.draw(name, figure, force=force)
+        click.echo(f"written to {written}", err=True)
 
 
 def _collect(
@@ -283,6 +416,16 @@ def _collect(
             raise CbramError(f"--set: must be KEY=VALUE (got '{setting}')")
         values |= flat({key.strip(): _parsed(text.strip())})
     return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Say after Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted; the same command goes on.", err=True)
+        raise
 
 
 def _numbers(flag: str, text: str) -> tuple[float, ...]:

@@ -15,6 +15,8 @@ PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse")
 """Operations that are programming pulses."""
 WRITES = (*PULSES, "program_line", "half_select")
 """Operations that are the price of programming."""
+ARRAY = (*WRITES, "cell_read", "reference_read")
+"""Operations whose price the cells and the wires pay, and not the circuits around them."""
 READS = ("word_line_drive", "cell_read", "reference_read")
 """Operations that are the price of a vector-matrix product."""
 
@@ -40,7 +42,8 @@ def quantities(metrics: dict[str, Any]) -> dict[str, float]:
     """Return the numbers that runs are compared by.
 
     Joules of a phase are all of it; `write_joules` (and `half_select_joules`, a part of them),
-    `read_joules` (and `cell_read_joules`) and `sense_joules` are parts of the training.
+    `read_joules` (and `cell_read_joules`) and `sense_joules` are parts of the training, and so are
+    `array_joules`: all but the circuits around the array.
     """
     scored = metrics["scored_on"]
     train = metrics["energy"]["train"]
@@ -55,9 +58,13 @@ def quantities(metrics: dict[str, Any]) -> dict[str, float]:
         "write_joules": _joules(train, *WRITES),
         "read_joules": _joules(train, *READS),
         "sense_joules": _joules(train, "sense_read"),
+        "array_joules": _joules(train, *ARRAY),
         "half_select_joules": _joules(train, "half_select"),
         "cell_read_joules": _joules(train, "cell_read"),
         "test_cell_read_joules": _joules(metrics["energy"][scored], "cell_read"),
+        "inference_joules": metrics["energy_joules_per_image"][scored],
+        "hottest_cell_pulses": metrics["wear"]["hottest"],
+        "serial_write_seconds": metrics["serial_write_seconds"],
         "training_seconds": metrics["training_seconds"],
     }
 

@@ -40,7 +40,6 @@ import tomli_w
 from tqdm import tqdm
 
 from cbramsim import __version__
-from cbramsim.devices.device import Device
 from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import train
 from cbramsim.experiments.engine import Outcome, Task, execute
@@ -239,8 +238,9 @@ class Sweep:
         metrics = read_metrics(self.folder(run.name))
         if metrics["versions"]["cbramsim"] != __version__:
             return f"version ({metrics['versions']['cbramsim']})"
-        for part, load in (("device", Device.load), ("periphery", Periphery.load)):
-            table = json.loads(json.dumps(load(getattr(run.config, part)).to_table()))
+        periphery = Periphery.load(run.config.periphery)
+        for part, now in (("device", run.config.technology()), ("periphery", periphery)):
+            table = json.loads(json.dumps(now.to_table()))
             if metrics[f"{part}_parameters"] != table:
                 return f"{part} of this name"
         return ""

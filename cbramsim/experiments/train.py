@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
 
+from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.learning_curve import LearningCurve
 from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
+from cbramsim.simulator.crossbar import LONGEST_WAIT
 from cbramsim.simulator.datasets import Dataset, load_dataset
+from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import NetworkConfig, SpikingNetwork, Step
 from cbramsim.simulator.state_file import read_state
 from cbramsim.units import in_prefixed
@@ -44,6 +47,10 @@ class TrainConfig(NetworkConfig):
     instead of the test set. For tuning."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Passes over the training images."""
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
+    """Seconds between training and scoring, in which cells drift and relax."""
+    wait_celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
+    """Temperature of that time, °C."""
 
     def resolved_paths(self) -> TrainConfig:
         """Return the same with absolute paths, so that it means the same everywhere."""
@@ -287,8 +294,9 @@ class Run:
         count = data.label_count
         network.label(data.train_images[:count], data.train_labels[:count])
         data.drop_training_images()
+        self.save()  # the state is kept as it is before time passes
+        network.wait(self.config.wait, celsius=self.config.wait_celsius)
         found = network.recognise(data.score_images, phase=self.scored_on)
-        self.save()
         self.metrics = self._metrics(found.profile, found.majority)
         run_folder.write_json(self.out / METRICS, self.metrics)
 
@@ -335,6 +343,8 @@ class Run:
             "mature_neurons": int(network.pruner.mature.sum()),
             "missed_cells": network.pruner.missed,
             "seed": config.seed,
+            "wear": network.crossbar.wear(learned)._asdict(),
+            "serial_write_seconds": serial_write_seconds(network),
             "simulated_seconds": learned * config.encoding.windows * config.encoding.window,
             "training_seconds": self.seconds,
             "images_per_second": learned / self.seconds if self.seconds else None,
@@ -351,10 +361,25 @@ class Run:
         }
 
 
+def serial_write_seconds(network: SpikingNetwork) -> float:
+    """Return how long programming would take, pulse after pulse, s.
+
+    That is one cell at a time, as a controller with one write driver does. Pulses that take pruned
+    cells to their value are of either polarity; they count as the longer of the two.
+    """
+    device, account = network.device, network.ledger.account("train")
+    sets, resets, others = (
+        int(account.counts[operation])
+        for operation in (Operation.LTP_PULSE, Operation.LTD_PULSE, Operation.PRUNE_SET_PULSE)
+    )
+    longer = max(device.t_set, device.t_reset)
+    return sets * device.t_set + resets * device.t_reset + others * longer
+
+
 def evidence(network: SpikingNetwork) -> dict[str, dict[str, str]]:
     """Return the evidence grade of every physical parameter, by device and periphery."""
     return {
-        source.name: {key: source.evidence(key).evidence for key in source.physical_parameters()}
+        source.name: {key: source.evidence(key).evidence for key in source.stated_parameters()}
         for source in (network.device, network.periphery)
     }
 

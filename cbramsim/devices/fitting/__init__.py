@@ -1,0 +1,1 @@
+"""From measured pulse trains to a `Device`: laws, spreads, intervals."""

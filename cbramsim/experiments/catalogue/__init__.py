@@ -1,0 +1,52 @@
+"""`cbram devices`: the cell technologies side by side, or one of them in full, and drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cbramsim.devices.device import Device
+from cbramsim.errors import CbramError
+from cbramsim.experiments.catalogue.table import in_full, side_by_side, to_dict
+
+
+def report(name: str = "", *, as_json: bool = False) -> str:
+    """Return the catalogue, or all about one device if there is a `name`.
+
+    Parameters
+    ----------
+    name
+        A preset, the path of a TOML file, or nothing.
+    as_json
+        As JSON instead of text, in SI units.
+    """
+    if name:
+        device = Device.load(name)
+        return json.dumps(to_dict(device), indent=2) if as_json else in_full(device)
+    devices = [Device.load(preset) for preset in Device.catalog()]
+    if as_json:
+        return json.dumps([to_dict(device) for device in devices], indent=2)
+    return side_by_side(devices)
+
+
+def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
+    """Draw a device; return the PNG that was written, by default NAME.png in this folder.
+
+    Raises
+    ------
+    CbramError
+        If `file` is not a PNG, is there already, or cannot be written.
+    """
+    device = Device.load(name)
+    if file is None:
+        file = Path(f"{Path(name).stem if name.endswith('.toml') else name}.png")
+    if file.suffix.lower() != ".png":
+        raise CbramError(f"--figure: must be a .png file (got {str(file)!r})")
+    if file.exists() and not force:
+        raise CbramError(
+            f"{file} exists; use --force to overwrite it, or --figure for another file"
+        )
+    from cbramsim.experiments.catalogue import figure
+
+    figure.draw(device, file)
+    return file

@@ -1,0 +1,2 @@
+"""What a cell technology means for learning: technologies side by side, what each imperfection
+costs, and how much of it the network tolerates."""

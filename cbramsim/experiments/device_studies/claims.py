@@ -1,0 +1,140 @@
+"""What the comparison says about each claim: computed from its runs, held or missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbramsim.experiments.device_studies.overhead import Overhead
+from cbramsim.experiments.device_studies.study import Cases
+
+LEARNS = 0.85
+"""Accuracy from which on a device counts as one that learns."""
+TORNADO_FACTOR = 3.0
+"""Change of an assumed parameter that the interval of a ratio covers."""
+
+
+def claims(
+    cases: Cases,
+    spread: Cases,
+    devices: list[dict[str, Any]],
+    effects: list[dict[str, Any]],
+    overhead: Overhead,
+) -> list[dict[str, Any]]:
+    """Return every claim of the comparison for which there are runs."""
+    made = [
+        _devices_over_85(devices),
+        _loss_at_50_percent(spread),
+        _overhead(overhead),
+        *(_energy_ratio(cases, devices, entry["device"], effects) for entry in devices),
+    ]
+    return [claim for claim in made if claim]
+
+
+def _claim(
+    name: str, value: float, *, unit: str, definition: str, target: Any = None, held: Any = None,
+    spread: float | None = None, interval: tuple[float, float] | None = None,
+    evidence: str = "simulated with assumed device parameters", **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "name": name, "value": value, "spread": spread, "interval": interval, "unit": unit,
+        "target": target, "held": held, "evidence": evidence, "definition": definition,
+    } | more  # fmt: skip
+
+
+def _devices_over_85(devices: list[dict[str, Any]]) -> dict[str, Any]:
+    over = [entry["device"] for entry in devices if entry["accuracy"][0] >= LEARNS]
+    tried = [entry["device"] for entry in devices]
+    return _claim(
+        "devices_over_85",
+        len(over),
+        unit="devices",
+        target=0.8 * len(tried),
+        held=len(over) >= 0.8 * len(tried),
+        definition="technologies that learn to at least 85 % test accuracy, mean over seeds",
+        devices=over,
+        tried=tried,
+    )
+
+
+def _loss_at_50_percent(spread: Cases) -> dict[str, Any] | None:
+    pairs = spread.paired("spread=0", "spread=0.5", "accuracy")
+    if not len(pairs):
+        return None
+    losses = pairs[:, 0] - pairs[:, 1]
+    return _claim(
+        "loss_at_50_percent_d2d",
+        float(losses.mean()),
+        spread=float(losses.std(ddof=1)) if len(losses) > 1 else None,
+        unit="fraction",
+        target=0.02,
+        held=bool(losses.mean() < 0.02),
+        definition=(
+            "accuracy of the reference device without spread from cell to cell, less that with a "
+            "spread of 50 % of every parameter, seed by seed"
+        ),
+    )
+
+
+def _overhead(overhead: Overhead) -> dict[str, Any]:
+    ratio = overhead.everything / overhead.plain
+    return _claim(
+        "behaviour_overhead",
+        ratio,
+        unit="ratio",
+        target=1.5,
+        held=ratio <= 1.5,
+        evidence="measured",
+        definition=(
+            "time of a training step of the reference device with every behaviour of the simulator "
+            "on, over that of the same device without any, in turns, the fastest of each"
+        ),
+        as_described=overhead.device / overhead.plain,
+    )
+
+
+def _energy_ratio(
+    cases: Cases, devices: list[dict[str, Any]], name: str, effects: list[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Return how much more energy a device takes for training than the reference."""
+    entry = next(entry for entry in devices if entry["device"] == name)
+    reference = devices[0]["device"]
+    pairs = cases.paired(name, reference, "train_joules")
+    if name == reference or not len(pairs):
+        return None
+    ratios = pairs[:, 0] / pairs[:, 1]
+    value = float(ratios.mean())
+    return _claim(
+        f"energy_ratio_to_subquantum:{name}",
+        value,
+        spread=float(ratios.std(ddof=1)) if len(ratios) > 1 else None,
+        interval=_interval(value, effects),
+        unit="ratio",
+        held=None,
+        definition=(
+            "training energy over that of subquantum-cbram, all included, seed by seed; interval: "
+            "each assumed parameter of subquantum-cbram changed by up to 3x, one at a time"
+        ),
+        reference="10 to 100 times (press account of the reference, against unnamed leading "
+        "memory technologies)",
+        within_10_to_100=10 <= value <= 100,
+        array_ratio=entry["ratio"]["array_joules"],
+        write_ratio=entry["ratio"]["write_joules"],
+        inference_ratio=entry["ratio"]["inference_joules"],
+        assumed_parameters=f"{entry['assumed']} of {entry['stated']}",
+        assumed_energy_parameters=entry["assumed_energy"],
+    )
+
+
+def _interval(value: float, effects: list[dict[str, Any]]) -> tuple[float, float] | None:
+    """Return the range of a ratio whose denominator moves by the largest single effects."""
+    moved = [
+        change["train_joules"]
+        for effect in effects
+        for change in effect["changes"]
+        if change["factor"] * 1.001 >= 1 / TORNADO_FACTOR and change["factor"] <= TORNADO_FACTOR
+    ]
+    if not moved:
+        return None
+    return value / max(1.0, np.max(moved)), value / min(1.0, np.min(moved))

@@ -1,0 +1,166 @@
+"""Figures of the device studies: one message each, units on the axes, colour-blind-safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cbramsim.experiments.device_studies.attribution import Attribution
+    from cbramsim.experiments.device_studies.robustness import Robustness
+
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255",
+    "#44AA99", "#999999", "#000000",
+)  # fmt: skip
+MARKERS = "osD^vP*XhdH"
+
+
+def comparison(rows: list[dict[str, Any]], summary: dict[str, Any], out: Path) -> None:
+    """Draw accuracy against training energy, one mark per technology, with its spread."""
+    figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 3.6)
+    for n, entry in enumerate(summary["devices"]):
+        accuracy, spread = entry["accuracy"]
+        joules, joules_spread = entry["train_joules"]
+        ax.errorbar(
+            joules, 100 * accuracy, yerr=100 * (spread or 0), xerr=joules_spread or 0,
+            marker=MARKERS[n % len(MARKERS)], color=COLOURS[n % len(COLOURS)], ls="none", ms=6,
+            capsize=2, label=f"{entry['device']} ({entry['assumed']} of {entry['stated']} assumed)",
+        )  # fmt: skip
+    reference = summary["devices"][0]["train_joules"][0]
+    for factor in (10, 100):
+        ax.axvline(factor * reference, color=GREY, lw=0.8, ls=":")
+        ax.text(
+            factor * reference, 1.0, f" {factor}x {summary['devices'][0]['device']}", rotation=90,
+            va="top", ha="right", size=7, color=GREY, transform=ax.get_xaxis_transform(),
+        )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xlabel("energy of training, cells and circuits (J)")
+    ax.set_ylabel("test accuracy (%)")
+    ax.grid(alpha=0.3)
+    figure.legend(loc="outside right center", frameon=False, fontsize="x-small")
+    save(figure, out / "devices.png")
+
+
+def tornado(sensitivity: dict[str, Any], out: Path) -> None:
+    """Draw by what factor training energy, and how far accuracy, moves with each assumption."""
+    effects = sensitivity["effects"]
+    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.0 + 0.22 * len(effects), sharey=True)
+    energy, accuracy = axes
+    for y, effect in enumerate(effects):
+        for change in effect["changes"]:
+            colour = ORANGE if change["factor"] > 1 else BLUE
+            far = not 0.2 < change["factor"] < 5
+            bar = {"height": 0.4 if far else 0.8, "color": colour, "alpha": 0.5 if far else 1.0}
+            energy.barh(y, np.log10(change["train_joules"]), **bar)
+            accuracy.barh(y, 100 * change["accuracy"], **bar)
+    energy.set_yticks(range(len(effects)), [effect["parameter"] for effect in effects], size=7)
+    energy.invert_yaxis()
+    _factor_axis(energy)
+    energy.set_xlabel("training energy, factor")
+    accuracy.set_xlabel("accuracy, points")
+    for ax in axes:
+        ax.axvline(0, color="black", lw=0.8)
+        ax.grid(alpha=0.3, axis="x")
+    handles = [
+        energy.barh([0], [0], color=colour, alpha=alpha, height=0)
+        for colour, alpha in ((BLUE, 0.5), (BLUE, 1.0), (ORANGE, 1.0), (ORANGE, 0.5))
+    ]
+    figure.legend(
+        handles, ["a tenth", "a third", "3 times", "10 times"], loc="outside upper center",
+        ncols=4, frameon=False, fontsize="small",
+        title=f"each assumed parameter of {sensitivity['reference']}, one at a time",
+    )  # fmt: skip
+    save(figure, out / "sensitivity.png")
+
+
+def _factor_axis(ax: Axes) -> None:
+    """Label an axis of decimal logarithms with factors."""
+    low, high = ax.get_xlim()
+    ticks = [
+        t for t in np.log10([0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 3, 5, 10, 30, 100])
+        if low <= t <= high
+    ]  # fmt: skip
+    ax.set_xticks(ticks, [f"{10**t:.2g}" for t in ticks])
+
+
+def attribution(found: Attribution, path: Path) -> None:
+    """Draw what each imperfection costs in accuracy and energy, alone and among all."""
+    effects = [e for e in found.effects if e["alone"]["accuracy_loss"] is not None]
+    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.2 + 0.34 * len(effects), sharey=True)
+    for ax, quantity, scale, origin in (
+        (axes[0], "accuracy_loss", 100, 0),
+        (axes[1], "energy_factor", 100, 1),
+    ):
+        for shift, key, colour, label in (
+            (-0.2, "alone", BLUE, "on, and nothing else"),
+            (0.2, "among", ORANGE, "on, among all the others"),
+        ):
+            values = [e[key][quantity] for e in effects]
+            spreads = [e[key][f"{quantity}_spread"] or 0 for e in effects]
+            ax.barh(
+                np.arange(len(effects)) + shift,
+                [scale * ((origin if v is None else v) - origin) for v in values], height=0.4,
+                xerr=[scale * s for s in spreads], color=colour, label=label,
+                error_kw={"lw": 0.8, "capsize": 1.5},
+            )  # fmt: skip
+        ax.axvline(0, color="black", lw=0.8)
+        ax.grid(alpha=0.3, axis="x")
+    axes[0].set_yticks(range(len(effects)), [e["imperfection"] for e in effects])
+    axes[0].invert_yaxis()
+    axes[0].set_xlabel("accuracy lost (points)")
+    axes[1].set_xlabel("training energy added (%)")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize="small",
+        title=f"imperfections of {found.device}",
+    )  # fmt: skip
+    save(figure, path)
+
+
+PANELS = (
+    ("spread from cell to cell (%)", ("d2d",), 100, "linear"),
+    ("pulse noise (% of the window)", ("c2c",), 100, "linear"),
+    ("states per cell", ("levels",), 1, "log2"),
+    ("faulty cells (%)", ("stuck-low", "stuck-high", "stuck-open"), 100, "linear"),
+    ("time at 85 °C before reading (days)", ("retention",), 1 / 86400, "symlog"),
+)
+"""Panels of the robustness figure: axis, curves, scale of the values, kind of axis."""
+
+
+def robustness(found: Robustness, path: Path) -> None:
+    """Draw accuracy against each imperfection."""
+    panels = [panel for panel in PANELS if any(name in found.curves for name in panel[1])]
+    rows = -(-len(panels) // 3)
+    figure, axes = axes_grid(
+        rows, min(3, len(panels)), 2 * COLUMN_WIDTH, 2.3 * rows + 0.3, sharey=True
+    )
+    for ax, (label, names, scale, kind) in zip(axes, panels, strict=False):
+        for n, name in enumerate(name for name in names if name in found.curves):
+            points = found.curves[name]
+            ax.errorbar(
+                [scale * p["value"] for p in points], [100 * p["accuracy"] for p in points],
+                yerr=[100 * (p["spread"] or 0) for p in points], color=COLOURS[n],
+                marker=MARKERS[n], ms=3.5, lw=1.2, capsize=2, label=name,
+            )  # fmt: skip
+        if kind == "log2":
+            ax.set_xscale("log", base=2)
+            ax.xaxis.set_major_formatter("{x:.0f}")
+        elif kind == "symlog":
+            ax.set_xscale("symlog", linthresh=1)
+            ax.xaxis.set_major_formatter("{x:g}")
+        if len(names) > 1:
+            ax.legend(frameon=False, fontsize="x-small")
+        ax.set_xlabel(label, size=8)
+        ax.grid(alpha=0.3)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    for ax in axes[:: min(3, len(panels))]:
+        ax.set_ylabel("test accuracy (%)")
+    save(figure, path)

@@ -29,7 +29,8 @@ class Faults(SourcedParameters):
     stuck_high: Fraction = 0.0
     """Fraction of cells that stay at their highest conductance whatever the pulses."""
     stuck_open: Fraction = 0.0
-    """Fraction of cells that do not conduct."""
+    """Fraction of cells that do not conduct; the controller does not know, and their read noise
+    stays in the sum."""
     fault_cluster: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Radius of a cluster of faults, in cells; 0 if they are independent."""
 

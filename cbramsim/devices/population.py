@@ -54,7 +54,7 @@ def draw_population(
     cells[..., G_LOW], cells[..., G_HIGH] = low, high
     for start, way, sign, factor in ((SET, "up", 1, factor_up), (RESET, "down", -1, factor_down)):
         first, cells[..., start + 2] = _steps(device, way, sign, factor, rng)
-        cells[..., start + 1] = sign * np.minimum(first, 1) * window
+        cells[..., start + 1] = sign * first * window
     _apply_faults(cells, device, rng)
     return cells
 
@@ -62,8 +62,11 @@ def draw_population(
 def _steps(
     device: Device, way: str, sign: int, factor: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
-    """Return first step, part of the window, and slope of every cell; `factor` is its own size."""
-    pulses = getattr(device, f"pulses_{way}") / factor
+    """Return first step, part of the window, and slope of every cell; `factor` is its own size.
+
+    No cell takes less than one pulse from end to end.
+    """
+    pulses = np.maximum(getattr(device, f"pulses_{way}") / factor, 1)
     if device.law != "exponential":
         return 1 / pulses, 0.0
     label = sign * getattr(device, f"nonlinearity_{way}")

@@ -169,7 +169,7 @@ def nearby_state(g, low, high, uniform, pulse):  # type: ignore[no-untyped-def]
 
 @inlined
 def within(g, low, high):  # type: ignore[no-untyped-def]
-    """Return `g` clipped to the cell's own window, in the precision in which the array keeps it."""
+    """Return `g` clipped to a window, in the precision in which the array keeps it."""
     return np.float32(min(max(g, low), high))
 
 

@@ -9,7 +9,8 @@ time since the cell was programmed, from :math:`t_0` on (Ielmini et al.; power l
           \tau(T) = \tau_{ref} \exp\left[\frac{E_a}{k}\left(\frac1T - \frac1{T_{ref}}\right)\right]
 
 (Arrhenius). With a history of temperatures, :math:`t / \tau` is the integral of
-:math:`dt / \tau(T)`.
+:math:`dt / \tau(T)`. In a cell that does both, it is the conductance without its drift that
+relaxes.
 
 Both are laws of the time since programming, so each cell has an age. A cell counts as programmed
 anew when its conductance is not what `Ageing` left behind: programming itself keeps no clock, and
@@ -130,18 +131,20 @@ class Ageing:
         self.relaxed[programmed] = 0
         g = conductance.astype(np.float64)
         if self.retention.drift_exponent:
-            g *= self._drift(seconds)
+            g /= self._drift()
         if self.retention.retention_time:
             tau = self.retention.retention_time_at(celsius)
             g = self._relax(g, seconds / (tau * self._slowness))
         self.age += seconds
+        if self.retention.drift_exponent:
+            g *= self._drift()
         self.left = g.astype(np.float32)
         return self.left.copy()
 
-    def _drift(self, seconds: float) -> NDArray[np.float64]:
+    def _drift(self) -> NDArray[np.float64]:
+        """Return what drift has left of each conductance since it was programmed, a fraction."""
         start = self.retention.drift_start
-        before, after = np.maximum(self.age, start), np.maximum(self.age + seconds, start)
-        return (after / before) ** -self._exponent
+        return (np.maximum(self.age, start) / start) ** -self._exponent
 
     def _relax(self, g: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
         beta, target = self.retention.retention_exponent, self.retention.g_relaxed

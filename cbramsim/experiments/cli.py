@@ -248,7 +248,8 @@ def study_flags(seeds: int) -> Callable[..., Any]:
         options = [
             option("--seeds", type=click.IntRange(1), default=seeds, metavar="N",
                    help="Runs of each kind."),
-            option("--config", type=PATH, metavar="FILE", help="TOML file with what all runs share."),
+            option("--config", type=PATH, metavar="FILE",
+                   help="TOML file with what all runs share."),
             option("--set", "settings", multiple=True, metavar="KEY=VALUE",
                    help="Any key of that file."),
         ]  # fmt: skip
@@ -358,6 +359,55 @@ def robustness(
     click.echo(found.report())
     if found.failures:
         sys.exit(1)
+
+
+@main.command(short_help="Turn measured pulse trains into a device file.")
+@click.argument("measured", type=PATH, metavar="MEASURED.csv")
+@option("--out", type=PATH, metavar="FILE", help="Device file to write  [MEASURED.toml, here]")
+@option("--figure", type=PATH, metavar="FILE", help="Figure to write  [MEASURED.png, here]")
+@option(
+    "--like",
+    default="subquantum-cbram",
+    metavar="NAME|FILE",
+    help="Device to take what is not measured from.",
+)
+@option(
+    "--bootstrap",
+    type=click.IntRange(0),
+    default=200,
+    metavar="N",
+    help="Simulated measurements for the intervals; 0 for none.",
+)
+@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the bootstrap.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--force", is_flag=True, help="Overwrite these files.")
+def fit(
+    measured: Path,
+    out: Path | None,
+    figure: Path | None,
+    like: str,
+    bootstrap: int,
+    seed: int,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Fit pulse laws, noise and spreads to measured pulse trains; write a device file.
+
+    \b
+    Columns of MEASURED.csv, by name:
+    cycle, cell             any labels
+    pulse                   0 for the reading before a train, then 1, 2, ...
+    polarity                set or reset, or +1 or -1
+    conductance (uS)        in any prefix of S; S if none is named
+    voltage, width (us)     optional: of the pulses
+    """
+    from cbramsim.experiments import fit as experiment
+
+    found = experiment.run(
+        measured, out, figure, like=like, repetitions=bootstrap, seed=seed, force=force,
+        quiet=as_json,
+    )  # fmt: skip
+    click.echo(experiment.to_json(found) if as_json else experiment.summary(found))
 
 
 @main.command(short_help="Mean and spread over seeds of finished runs.")

@@ -226,6 +226,8 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
         v2t = pulse.v2t_set if is_set else pulse.v2t_reset
         gate = pulse.gate_set if is_set else pulse.gate_reset
         first = array.g_columns[column, row]
+        # A cell that time took out of its window is not pushed back by a pulse the other way.
+        floor, ceiling = min(low, first), max(high, first)
         before = first
         joules = 0.0
         for _ in range(abs(pulses[j])):
@@ -239,7 +241,7 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
             after = before + mean + noise
             if pulse.finite:
                 after = nearby_state(after, low, high, upper_uniform_of(word), pulse)
-            after = within(after, low, high)
+            after = within(after, floor, ceiling)
             joules += pulse_energy(v2t, gate, before, after)
             before = after
         array.wear[column, row] += np.uint32(abs(pulses[j]))

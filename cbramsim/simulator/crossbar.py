@@ -283,6 +283,7 @@ class Crossbar:
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
+        self.wear_out()
 
     def program_to(
         self,
@@ -324,10 +325,12 @@ class Crossbar:
             )
         targets = _one_per_row("program_to: target", targets, row_list)
         budget = math.ceil(max(self.device.pulses_up, self.device.pulses_down))
-        return program_to(
+        missed = program_to(
             self.state, self.pulse, self.program_costs(), column, row_list, targets, budget,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
+        self.wear_out()
+        return int(missed)
 
     def set_conductance(self, conductance: ArrayLike) -> None:
         """Put every cell into a given state (S), clipped to its window; not booked.
@@ -430,7 +433,10 @@ class Crossbar:
         )
 
     def wear_out(self) -> None:
-        """Let every cell that has got as many pulses as it survives stay where it is."""
+        """Let every cell that has got as many pulses as it survives stay where it is.
+
+        `program` and `program_to` do it at their end, a network after every step of training.
+        """
         if self._endurance is not None:
             dead = self.state.wear >= self._endurance
             g = self.state.g_columns[dead]

@@ -7,7 +7,7 @@ random streams, and what `cbram benchmark` times it against: plain, vectorised N
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ class NumpyTwin:
         self.ideal = network.ideal
         self.dense = network.config.update == "dense"
         self.g = state.g.copy()
-        self.cells, self.shapes = state.cells.copy(), state.shapes
+        self.cells, self.nominal, self.shapes = state.cells.copy(), state.nominal, state.shapes
         self.inhibited = state.inhibited.copy()
         self.connected = network.crossbar.connected.astype(np.float32)
         self.any_open = not self.connected.all()
@@ -158,7 +158,37 @@ class NumpyTwin:
         states = self._sense(column, free)
         wanted = self.tables.pulses[spiked.astype(int), states]
         pulses = (wanted + self.draws.rounding_uniforms(len(states))).astype(int) * free
-        self._program(column, np.where(spiked, pulses, -pulses))
+        pulses = np.where(spiked, pulses, -pulses)
+        self._program(column, pulses)
+        if self.tables.tries:
+            for row in np.flatnonzero(pulses):
+                self._verify(column, int(row), self._nominal_result(int(row), int(pulses[row])))
+
+    def _nominal_result(self, row: int, pulses: int) -> float:
+        """Return where the pulses would have taken a nominal cell from where it was sensed."""
+        nominal, up = self.nominal[None].astype(np.float64), np.array([pulses > 0])
+        g = self.seen[row : row + 1].astype(np.float64)
+        for _ in range(abs(pulses)):
+            g = g + self._steps(g, nominal, up)
+        return float(np.clip(g, nominal[:, G_LOW], nominal[:, G_HIGH])[0])
+
+    def _verify(self, column: int, row: int, target: float) -> None:
+        """Correct one cell, pulse by pulse, until it reads as `target` or the tries are used up."""
+        nominal, here = self.nominal[None].astype(np.float64), np.zeros(len(self.g), np.int64)
+        for tried in range(self.tables.tries + 1):
+            g = self.g[row : row + 1, column]
+            self._book(
+                Operation.SENSE_READ, 1, self.pulse.v2t_read * float(g[0]) + self.costs.sense
+            )
+            seen = self._seen(g.astype(np.float64))
+            up, down = (
+                abs(float(self._steps(seen, nominal, np.array([way]))[0])) for way in (True, False)
+            )
+            band, off = 2 * self.pulse.sum_sigma, target - float(seen[0])
+            here[row] = 1 if off > 0.5 * up + band else -1 if -off > 0.5 * down + band else 0
+            if not here[row] or tried == self.tables.tries:
+                return
+            self._program(column, here)
 
     def learn_ideally(self, column: int, spiked: NDArray[np.bool_]) -> None:
         """Carry out the rule on `column` exactly."""
@@ -211,10 +241,11 @@ class NumpyTwin:
             sneak = (self.row_sum[free] - g[free].astype(np.float64)).sum()
             others = int(free.sum()) * (self.g.shape[1] - 1)
             self._book(Operation.HALF_SELECT, others, self.pulse.v2t_read * sneak)
-        states = (self._seen(g) - self.tables.g_min) * self.tables.states_per_siemens
+        self.seen = self._seen(g)
+        states = (self.seen - self.tables.g_min) * self.tables.states_per_siemens
         return np.clip(states.astype(np.int64), 0, SENSED_STATES - 1)
 
-    def _seen(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _seen(self, g: NDArray[Any]) -> NDArray[Any]:
         """Return what is sensed of cells at `g`: noise, and one of the two values of a flicker."""
         normals, flicker = self.draws.sense_normals(len(g))
         seen = g + np.float32(self.pulse.read_sigma) * normals
@@ -236,7 +267,13 @@ class NumpyTwin:
             on = np.flatnonzero(trains > n)
             noise = self.pulse.step_sigma * normals[first[on] + n].astype(np.float64)
             after = g[on] + self._steps(g[on], cell[on], up[on]) + noise
-            after = self._settled(after, cell[on], uniforms[first[on] + n]).astype(np.float32)
+            after = self._settled(after, cell[on], uniforms[first[on] + n])
+            # A cell that time took out of its window is not pushed back by a pulse the other way.
+            low, high = (
+                np.minimum(cell[on, G_LOW], start[on]),
+                np.maximum(cell[on, G_HIGH], start[on]),
+            )
+            after = np.clip(after, low, high).astype(np.float32)
             conductance[on] += 0.5 * (g[on] + after)
             g[on] = after
         self._book_half_select(column, rows, pulses[rows], g)
@@ -256,12 +293,12 @@ class NumpyTwin:
         """Return the signed mean steps of one pulse: see `cbramsim.devices.pulse_law`."""
         window = np.maximum(cell[:, G_HIGH] - cell[:, G_LOW], 1e-30)
         steps = []
-        for behind, first, slope, shape in (
-            (g - cell[:, G_LOW], STEP_UP, SLOPE_UP, self.shapes[0]),
-            (g - cell[:, G_HIGH], STEP_DOWN, SLOPE_DOWN, self.shapes[1]),
+        for behind, sign, first, slope, shape in (
+            (g - cell[:, G_LOW], 1, STEP_UP, SLOPE_UP, self.shapes[0]),
+            (g - cell[:, G_HIGH], -1, STEP_DOWN, SLOPE_DOWN, self.shapes[1]),
         ):
             if shape.size:
-                depth = np.abs(behind) / window
+                depth = sign * behind / window
                 relative = np.interp(depth, np.linspace(0, 1, shape.size), shape)
                 steps.append(cell[:, first] * relative)
             else:
@@ -271,15 +308,14 @@ class NumpyTwin:
     def _settled(
         self, g: NDArray[np.float64], cell: NDArray[np.float64], uniforms: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the states that cells take, where these are finite, within their windows."""
+        """Return the states that cells take, where these are finite."""
         low, high = cell[:, G_LOW], cell[:, G_HIGH]
         if self.pulse.levels or self.pulse.quantum:
             levels = self.pulse.levels
             distance = (high - low) / (levels - 1) if levels else self.pulse.quantum + 0 * low
-            distance[distance == 0] = np.inf
-            steps = np.floor((g - low) / distance + uniforms)
-            g = low + np.where(np.isfinite(distance), steps * distance, 0)
-        return np.clip(g, low, high)
+            safe = np.where(distance > 0, distance, 1)
+            g = low + np.floor((g - low) / safe + uniforms) * distance
+        return g
 
     def _book_half_select(
         self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray

@@ -88,6 +88,17 @@ def test_nothing_turns_negative_at_the_largest_spread() -> None:
     assert (cells[..., RESET + 1] <= 0).all()
 
 
+@pytest.mark.parametrize("label", [-9.0, 9.0])
+def test_no_cell_takes_less_than_a_pulse_from_end_to_end(label: float) -> None:
+    device = QUIET.replace(nonlinearity_up=label, pulses_up=1.0, pulses_up_d2d=2.0)
+    crossbar = Crossbar(device, (2000, 1), seed=1)
+    assert np.isfinite(crossbar.state.cells).all()
+    quick = crossbar.state.cells[0, :, SET + 1] >= 0.999 * np.float32(device.g_range)
+    assert 0.2 < quick.mean() < 1
+    crossbar.program(0, np.arange(2000), 1)
+    np.testing.assert_allclose(crossbar.conductance[quick, 0], device.g_max, rtol=1.1e-3)
+
+
 def test_without_spread_all_cells_are_the_nominal_one() -> None:
     cells = population()
     assert np.ptp(cells.reshape(-1, cells.shape[-1]), axis=0).max() == 0

@@ -146,10 +146,8 @@ def test_small_steps_of_the_power_law_follow_its_differential_equation(exponent:
     crossbar = Crossbar(device, (1, 1))
     for p in (0.25, 0.5, 0.75, 1.0):
         crossbar.program(0, [0], n // 4)
-        if exponent == 1:
-            left = np.exp(-p)
-        else:
-            left = (1 - (1 - exponent) * p) ** (1 / (1 - exponent))
+        part = 1 - exponent
+        left = (1 - part * p) ** (1 / part) if part else np.exp(-p)
         x = (crossbar.conductance[0, 0] - device.g_min) / device.g_range
         assert x == pytest.approx(1 - left, abs=1e-3)
 

@@ -15,7 +15,9 @@ from cbramsim.simulator.network import SpikingNetwork
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 DRIFT = QUIET.replace(drift_exponent=0.05)
-RELAX = QUIET.replace(retention_time=1e6, activation_energy=1.0, g_relaxed=1e-6)
+RELAX = QUIET.replace(
+    retention_time=1e6, retention_celsius=25.0, activation_energy=1.0, g_relaxed=1e-6
+)
 BOTH = RELAX.replace(drift_exponent=0.05, retention_exponent=0.7)
 times = st.floats(0, 1e8)
 
@@ -49,6 +51,12 @@ def test_relaxation_is_a_stretched_exponential(beta: float) -> None:
     for part in (0.01, 0.5, 1.0, 3.0):
         left = (aged(device, (part * 1e6, 25)) - 1e-6) / 9e-6
         assert left == pytest.approx(np.exp(-(part**beta)), rel=1e-4)
+
+
+def test_drift_and_relaxation_multiply() -> None:
+    for t in (0.5, 1e3, 1e6):
+        drift, left = max(t, 1.0) ** -0.05, np.exp(-((t / 1e6) ** 0.7))
+        assert aged(BOTH, (t, 25)) == pytest.approx(drift * (1e-6 + 9e-6 * left), rel=1e-6)
 
 
 def test_cells_relax_towards_their_relaxed_state_from_either_side() -> None:

@@ -150,7 +150,7 @@ def test_program_and_verify_comes_within_half_a_step(weight: float) -> None:
     crossbar = random_crossbar(shape=(50, 2))
     target = QUIET.g_min + 0.5 * (weight + 1) * QUIET.g_range
     crossbar.program_to(1, np.arange(50), target)
-    half_step = 0.5 * QUIET.r_up * (QUIET.g_up_inf - QUIET.g_down_inf)
+    half_step = 0.5 * max(QUIET.step_up(QUIET.g_min), QUIET.step_down(QUIET.g_max))
     assert np.abs(crossbar.conductance[:, 1] - target).max() < half_step
 
 
@@ -220,7 +220,7 @@ def test_impossible_trains_are_refused(pulses: float) -> None:
 
 
 def test_values_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(ParameterError, match=r"target must be >= .* S, the asymptotes"):
+    with pytest.raises(ParameterError, match=r"target must be >= 0 and <= .* S, twice the g_max"):
         random_crossbar().program_to(0, [0], np.nan)
     with pytest.raises(ParameterError, match="values must be finite"):
         random_crossbar().set_weights(np.full((23, 11), np.nan))

@@ -235,7 +235,7 @@ def test_a_device_of_ones_own(mnist: Dataset, tmp_path: Path) -> None:
     file.write_text(Device.catalog()["ideal"].read_text())
     SpikingNetwork(**SMALL, device=str(file)).fit(images, epochs=1).save(tmp_path / "s.npz")
     file.unlink()
-    assert SpikingNetwork.load(tmp_path / "s.npz").device.r_up == Device.load("ideal").r_up
+    assert SpikingNetwork.load(tmp_path / "s.npz").device.pulses_up == 256
 
 
 def test_a_device_may_be_a_path_and_nothing_odd(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from cbramsim.devices.device import Device
+from cbramsim.experiments.device_studies.overhead import loaded
 from cbramsim.rng import stream
 from cbramsim.simulator.array import ProgramCosts
 from cbramsim.simulator.datasets import Dataset
@@ -15,7 +17,34 @@ from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.twin import GeneratorDraws, NumpyTwin
 from tests.replay import ReplayDraws, Xoshiro
 
+CBRAM = Device.load("subquantum-cbram")
 POLICIES = {
+    "everything": {"device": loaded(CBRAM), "pruning": {"kind": "none"}},
+    "verify": {"programming": {"scheme": "verify"}, "pruning": {"kind": "none"}},
+    "verify everything": {
+        "device": loaded(CBRAM),
+        "programming": {"scheme": "verify"},
+        "pruning": {"kind": "none"},
+    },
+    "metal": {"device": "metal-cbram", "pruning": {"kind": "none"}},
+    "gate": {"device": "hzo-fefet", "pruning": {"kind": "none"}},
+    "accelerating": {"device": "gst-pcm", "pruning": {"kind": "none"}},
+    "tunnelling": {
+        "cell": {"v_sinh": 0.3},
+        "access": "passive",
+        "pruning": {"kind": "none"},
+    },
+    "binary": {"cell": {"levels": 2}, "pruning": {"kind": "none"}},
+    "power": {
+        "device": CBRAM.replace(
+            law="power",
+            nonlinearity_up=0.0,
+            nonlinearity_down=0.0,
+            exponent_up=0.7,
+            exponent_down=1.3,
+        ),
+        "pruning": {"kind": "none"},
+    },
     "device": {"pruning": {"kind": "none"}},
     "ideal": {"rule": "ideal", "pruning": {"kind": "none"}},
     "ideal device": {"device": "ideal", "pruning": {"kind": "none"}},
@@ -31,6 +60,14 @@ POLICIES = {
 }
 
 
+def joules_per_siemens(device: Device, volts: float, seconds: float) -> float:
+    """V I t of a cell of 1 S at the read voltage."""
+    if not device.v_sinh:
+        return volts * volts * seconds
+    current = device.v_read * math.sinh(volts / device.v_sinh)
+    return volts * current / math.sinh(device.v_read / device.v_sinh) * seconds
+
+
 class SlowRecount(NumpyTwin):
     """Prices every event from the bare parameters, and every cell of a read by itself."""
 
@@ -41,16 +78,16 @@ class SlowRecount(NumpyTwin):
         passive = network.config.access == "passive"
         lines = (rows + columns) * d.c_cell / (4 if passive else 1)
         self.pulse = self.pulse._replace(
-            v2t_set=d.v_set * d.v_set * d.t_set,
-            v2t_reset=d.v_reset * d.v_reset * d.t_reset,
-            v2t_read=d.v_read * d.v_read * d.t_read,
+            v2t_set=0 if d.c_gate else joules_per_siemens(d, d.v_set, d.t_set),
+            v2t_reset=0 if d.c_gate else joules_per_siemens(d, d.v_reset, d.t_reset),
+            v2t_read=joules_per_siemens(d, d.v_read, d.t_read),
         )
         self.costs = ProgramCosts(
             line_set=lines * d.v_set * d.v_set,
             line_reset=lines * d.v_reset * d.v_reset,
             sense=8 * p.e_sense + p.e_word_line + columns * d.c_cell * d.v_read * d.v_read,
-            half_set=d.v_set * d.v_set * d.t_set / 4 * passive,
-            half_reset=d.v_reset * d.v_reset * d.t_reset / 4 * passive,
+            half_set=joules_per_siemens(d, d.v_set / 2, d.t_set) * passive,
+            half_reset=joules_per_siemens(d, d.v_reset / 2, d.t_reset) * passive,
         )
 
     def conductance_of(self, rows: np.ndarray) -> float:
@@ -62,23 +99,21 @@ class SlowRecount(NumpyTwin):
         noise = d.read_c2c * d.g_range
         budget = math.ceil(max(d.pulses_up, d.pulses_down))
         for row in rows:
-            low, high, r_up, r_down = (float(x) for x in self.cells[column, row])
+            low, up, up_slope, high, down, down_slope = (float(x) for x in self.cells[column, row])
             for given in range(budget + 1):
                 g = float(self.g[row, column])
                 self._book(Operation.SENSE_READ, 1, self.pulse.v2t_read * g + self.costs.sense)
-                seen = g + noise * float(draws.pulse_normals(1)[0])
-                step_up = d.r_up * (d.g_up_inf - seen)
-                step_down = d.r_down * (seen - d.g_down_inf)
-                if target - seen > step_up / 2 + 2 * noise:
-                    fraction, towards = r_up, d.g_up_inf
-                elif seen - target > step_down / 2 + 2 * noise:
-                    fraction, towards = r_down, d.g_down_inf
+                seen = g + noise * float(draws.pulse_numbers(1)[0][0])
+                if target - seen > d.step_up(seen) / 2 + 2 * noise:
+                    step = up + up_slope * (g - low)
+                elif seen - target > d.step_down(seen) / 2 + 2 * noise:
+                    step = down + down_slope * (g - high)
                 else:
                     break
                 if given == budget:
                     break
-                jitter = d.step_c2c * d.g_range * float(draws.pulse_normals(1)[0])
-                after = np.float32(min(max(g + fraction * (towards - g) + jitter, low), high))
+                jitter = d.step_c2c * d.g_range * float(draws.pulse_numbers(1)[0][0])
+                after = np.float32(min(max(g + step + jitter, low), high))
                 self.g[row, column] = after
                 joules = d.v_set**2 * d.t_set * (g + float(after)) / 2
                 self._book(Operation.PRUNE_SET_PULSE, 1, joules)
@@ -112,7 +147,7 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
     np.testing.assert_array_equal(network.spike_counts, twin.spike_counts)
     # A dense update carries the rounding of the potentials into every state.
     dense = network.config.update == "dense"
-    np.testing.assert_allclose(network.crossbar.conductance, twin.g, rtol=0.02 * dense)
+    np.testing.assert_allclose(network.crossbar.conductance, twin.g, rtol=0.02 if dense else 1e-6)
     np.testing.assert_allclose(
         network.bias - network.bias.mean(), twin.bias - twin.bias.mean(), atol=1e-4
     )
@@ -120,7 +155,7 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
     for op in Operation:
         assert account.counts[op] - before[op] == twin.ledger.count("train", op), op
         assert account.joules[op] - joules[op] == pytest.approx(
-            twin.ledger.account("train").joules[op], rel=1e-5 if dense else 1e-9
+            twin.ledger.account("train").joules[op], rel=1e-5 if dense else 1e-7
         ), op
 
 
@@ -143,12 +178,12 @@ def test_a_pruning_event_is_recounted(mnist: Dataset) -> None:
         weights = 2 * (twin.g[rows, column] - device.g_min) / device.g_range - 1
         held = device.g_min + 0.5 * (float(weights.mean()) + 1) * device.g_range
         twin.set_pruned(int(column), rows, held)
-    np.testing.assert_array_equal(network.crossbar.conductance, twin.g)
+    np.testing.assert_allclose(network.crossbar.conductance, twin.g, rtol=1e-6)
     for op in Operation:
         counted = network.ledger.count("train", op) - before[0][op]
         assert counted == twin.ledger.count("train", op), op
     assert twin.ledger.count("train", Operation.PRUNE_SET_PULSE) > 500
-    assert network.ledger.total() - before[1] == pytest.approx(twin.ledger.total(), rel=1e-9)
+    assert network.ledger.total() - before[1] == pytest.approx(twin.ledger.total(), rel=1e-7)
 
 
 def test_recognition_is_recounted(mnist: Dataset) -> None:

@@ -24,9 +24,9 @@ from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
 
 FAR = 5.0
 """Standard deviations from a bound beyond which nothing is clipped."""
-POINTS_PER_SIGMA, MOST_POINTS = 1.5, 2048
+POINTS_PER_SIGMA, MOST_POINTS = 0.75, 1024
 """Points of the grid in a standard deviation of one pulse, and in a window."""
-NOTHING = 1e-9
+NOTHING = 1e-7
 """Part of the cycles that is left behind."""
 Floats = NDArray[np.float64]
 
@@ -46,10 +46,19 @@ def clipped_mean(z, sd, window):  # type: ignore[no-untyped-def]
     """Return the mean of a normal number clipped to [0, window], and the probability inside."""
     if z > FAR * sd and window - z > FAR * sd:
         return z, 1.0
-    a, b = -z / sd, (window - z) / sd
-    lower, upper = _below(a), _below(-b)
-    inside = max(1.0 - lower - upper, 0.0)
-    return window * upper + z * inside + sd * (_density(a) - _density(b)), inside
+    # at each bound the mean loses or gains sd (density(d) - d P(beyond d)), d away from it
+    mean, inside = z, 1.0
+    if z <= FAR * sd:
+        away = z / sd
+        beyond = _below(-away)
+        mean += sd * (_density(away) - away * beyond)
+        inside -= beyond
+    if window - z <= FAR * sd:
+        away = (window - z) / sd
+        beyond = _below(-away)
+        mean -= sd * (_density(away) - away * beyond)
+        inside -= beyond
+    return mean, max(inside, 0.0)
 
 
 @compiled_loop
@@ -112,7 +121,11 @@ def gains(
             if variance < 1e-6:
                 regression = (1.0 + slope_here) * inside
             slopes[i, p] = regression - (1.0 + slope_here) * inside
-            deviations[i, p] = sd * width
+            # about their own mean the cycles spread less than about that of all cycles there may be
+            within = sd * sd - max(sd * sd * width * width - sigma * sigma, 0.0) / (
+                width * width * cycles
+            )
+            deviations[i, p] = math.sqrt(within) * width
             offsets[i, p] = (mean - normal - slopes[i, p] * before) * width
             added = max(spread - regression * regression * variance, 0.0) * width * width / cycles
             predicted = regression * regression * error + added
@@ -127,7 +140,7 @@ def gains(
 def _taps(sigma):  # type: ignore[no-untyped-def]
     """Return normal noise on the grid, float64[2 n + 1]; splitting mass in two is noise too."""
     variance = sigma * sigma - 1.0 / 6.0
-    reach = int(np.ceil(4.5 * sigma))
+    reach = int(np.ceil(4.0 * sigma))
     k = np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * k * k / variance)
     return weights / weights.sum()

@@ -13,7 +13,7 @@ r"""Estimates from pulse trains: parameters of every cell, of the technology, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,14 @@ from cbramsim.devices.fitting import curve
 from cbramsim.devices.fitting.laws import Candidate, pulses_to_half
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.fitting.search import (
-    DOWN,
     HIGH,
     LOW,
-    REACHED,
     UP,
     Curves,
     Noise,
+    Ties,
     Way,
+    expected,
     search,
 )
 from cbramsim.errors import DataError
@@ -39,8 +39,14 @@ Floats = NDArray[np.float64]
 
 NAMES = ("g_min", "g_max", "pulses_up", "pulses_down")
 """Parameters that each cell has of its own, in their order."""
+ROUGH = 1
+"""Rounds of the search that is only to find the noise."""
 FEWEST = 300
 """Residuals from which noise is estimated, if there are as many well inside the window."""
+BEFORE_END = 0.8
+"""Part of a train before which it must arrive at a bound to tell it."""
+FLAT = 0.1
+"""Or else its last step, part of the first."""
 MARGINS = (4.0, 3.0, 2.0, 1.0, 0.0)
 """Standard deviations that are well inside the window; the first that leaves enough."""
 
@@ -63,6 +69,8 @@ class Estimate:
     """Variance over cells of these logarithms, fit errors included, float64[4]."""
     fit_variance: Floats
     """What of it are fit errors, float64[4]."""
+    told: NDArray[np.bool_]
+    """Whether trains arrive at the low and at the high bound, bool[cells, 2]."""
 
     @property
     def spread(self) -> Floats:
@@ -122,15 +130,55 @@ def estimate(
     ways, unit = _ways(measurement)
     noise = _first_noise(ways)
     _check_window(measurement, ways, noise)
-    shapes = [near.curves.shapes] if near is not None else _shapes(candidate)
+    shapes = [near.curves.shapes] if near is not None else candidate.first_shapes()
     starts = [_start(ways, candidate, shape) for shape in shapes]
-    curves = min((search(ways, start, noise) for start in starts), key=lambda fit: fit.deviance)
+    ties = Ties(ways)
+    rough = (search(ways, start, noise, ties, ROUGH) for start in starts)
+    curves = min(rough, key=lambda fit: fit.deviance)
     noise = _noise(ways, curves, noise)
-    curves = search(ways, curves, noise)
+    told = _told(ways, curves)
+    curves = search(ways, curves, noise, ties.expecting(curves.cells, told))
     noise = _noise(ways, curves, noise)
     if (curves.cells[:, LOW] <= 0).any():
         raise DataError(f"{measurement.name}: conductances must be above 0 to have a low bound")
-    return _population(curves, unit, noise)
+    return _population(curves, unit, noise, told)
+
+
+def expected_curves(measurement: Measurement, found: Estimate) -> tuple[Floats, Floats]:
+    """Return the mean set and reset curves that a fit expects, float64[cells, 1 + pulses], S."""
+    ways, unit = _ways(measurement)
+    curves = expected(ways, found.curves, found.noise)
+    begun = [
+        unit * np.concatenate((way.curves[:, :1], mean), axis=1)
+        for way, mean in zip(ways, curves, strict=True)
+    ]
+    return begun[0], begun[1]
+
+
+def mean_steps(
+    measurement: Measurement, found: Estimate, way: int, bins: int
+) -> tuple[Floats, Floats]:
+    """Return mean steps of set (0) or reset (1) pulses against the state before the pulse.
+
+    States and steps are parts of the window of each cell. States are those of the mean curves, so
+    that the noise of a reading does not look like a step.
+
+    Returns
+    -------
+    (float64[n], float64[n])
+        Mean states and mean steps in each of at most `bins` equal parts of the window.
+    """
+    ways, _ = _ways(measurement)
+    cells = found.curves.of(way)
+    window = (cells[:, 1] - cells[:, 0])[:, None]
+    state = (ways[way].curves - cells[:, :1]) / window
+    step = np.diff(state, axis=1).ravel()
+    place = np.clip(state[:, :-1].ravel(), 0, 1)
+    part = np.minimum((place * bins).astype(int), bins - 1)
+    counts = np.bincount(part, minlength=bins)
+    seen = counts > 0
+    means = [np.bincount(part, values, bins)[seen] / counts[seen] for values in (place, step)]
+    return means[0], means[1]
 
 
 def _ways(measurement: Measurement) -> tuple[tuple[Way, Way], float]:
@@ -168,14 +216,9 @@ def _check_window(measurement: Measurement, ways: tuple[Way, Way], noise: Noise)
     error = float(np.hypot(noise.reading, noise.pulse) / np.sqrt(cycles))
     if error > 0.2 or noise.reading > 1:
         raise DataError(
-            f"{measurement.name}: the window must be above the noise (got {1 / error:.2g} times the "
-            f"noise of a mean over {cycles} cycles)"
+            f"{measurement.name}: the window must be well above the noise (got {1 / error:.2g} "
+            f"times the noise of a mean over {cycles} cycles)"
         )
-
-
-def _shapes(candidate: Candidate) -> list[Floats]:
-    """Return shapes from which a search begins."""
-    return [np.full((2, candidate.shapes), value) for value in candidate.starts]
 
 
 def _start(ways: tuple[Way, Way], candidate: Candidate, shapes: Floats) -> Curves:
@@ -217,7 +260,21 @@ def _noise(ways: tuple[Way, Way], curves: Curves, noise: Noise) -> Noise:
     return Noise(float(np.sqrt(max(allowed, 0))), float(np.sqrt(kept)), pulse, reading)
 
 
-def _population(curves: Curves, unit: float, noise: Noise) -> Estimate:
+def _told(ways: tuple[Way, Way], fit: Curves) -> NDArray[np.bool_]:
+    """Return whether trains arrive at the low and at the high bound of a cell, bool[cells, 2]."""
+    told = np.empty((len(fit.cells), 2), np.bool_)
+    for k, way in enumerate(ways):
+        cells, curves = fit.of(k), np.empty_like(way.curves)
+        start = np.ascontiguousarray(way.curves[:, 0])
+        curve.noiseless(fit.candidate.code, way.sign, start, cells, fit.shapes[k], curves)
+        late = curves[:, int(BEFORE_END * (curves.shape[1] - 1))]
+        arrived = np.abs(cells[:, 1 - k] - late) < 1e-6 * (cells[:, 1] - cells[:, 0])
+        steps = np.abs(np.diff(curves, axis=1))
+        told[:, 1 - k] = arrived | (steps[:, -1] < FLAT * steps[:, 0])
+    return told
+
+
+def _population(curves: Curves, unit: float, noise: Noise, told: NDArray[np.bool_]) -> Estimate:
     """Return mean and spread over cells of logarithms; pulses are counted as one over the step."""
     assert curves.cell_variance is not None
     assert curves.shared_covariance is not None
@@ -225,17 +282,22 @@ def _population(curves: Curves, unit: float, noise: Noise) -> Estimate:
     logs, scale = curves.cells.copy(), np.ones_like(curves.cells)
     logs[:, :UP] = np.log(curves.cells[:, :UP] * unit)
     scale[:, :UP] = curves.cells[:, :UP]
-    n = len(logs)
-    fit = (curves.cell_variance / scale**2).mean(axis=0)
-    total = logs.var(axis=0, ddof=1) if n > 1 else fit.copy()
+    used = np.ones(logs.shape, np.bool_)
+    used[:, :UP] = np.where(told.sum(axis=0) >= np.maximum(0.5 * len(told), 3), told, True)
+    n = used.sum(axis=0)
+    fit = np.mean(curves.cell_variance / scale**2, axis=0, where=used)
+    mean = np.mean(logs, axis=0, where=used)
+    total = fit.copy()
+    if len(logs) > 1:
+        total = np.var(logs, axis=0, ddof=1, where=used)
     spread = np.maximum(total - fit, 0.0)
     sign = np.array([1.0, 1.0, -1.0, -1.0])
     common = curves.sensitivity / scale.mean(axis=0)[:, None]
     shared = np.einsum("is,st,it->i", common, curves.shared_covariance, common)
-    moment = 0.5 * spread**2 / max(n - 1, 1)
+    moment = 0.5 * spread**2 / np.maximum(n - 1, 1)
     return Estimate(
         curves=curves, unit=unit, noise=noise,
-        centre=logs.mean(axis=0) + 0.5 * sign * spread,
+        centre=mean + 0.5 * sign * spread,
         error=np.sqrt(total / n + shared + moment),
-        total_variance=total, fit_variance=fit,
+        total_variance=total, fit_variance=fit, told=told,
     )  # fmt: skip

@@ -45,7 +45,16 @@ class Candidate:
     bounds: tuple[float, float]
     """Of every shape parameter."""
     starts: tuple[float, ...]
-    """Values from which the search begins."""
+    """Values from which the search begins; of a table, the last, on a straight line."""
+
+    def first_shapes(self) -> list[NDArray[np.float64]]:
+        """Return the shapes from which the search begins, float64[2, n] each."""
+        depth = np.linspace(0, 1, self.shapes + 1)[1:] if self.code == TABLE else None
+        lines = [
+            np.full(self.shapes, value) if depth is None else 1 + (value - 1) * depth
+            for value in self.starts
+        ]
+        return [np.stack([line, line]) for line in lines]
 
     def labels(self, shape: NDArray[np.float64]) -> dict[str, Any]:
         """Return the fields of a `Device`, one for set and one for reset pulses; shapes [2, n]."""
@@ -65,7 +74,7 @@ CANDIDATES = (
     Candidate("constant", CONSTANT, 0, (0, 0), (0.0,)),
     Candidate("exponential", EXPONENTIAL, 1, (-STEEPEST, STEEPEST), (0.0, 3.0, -3.0)),
     Candidate("power", POWER, 1, (0, 10), (0.5, 2.0)),
-    Candidate("table", TABLE, KNOTS - 1, (0, 1000), (1.0,)),
+    Candidate("table", TABLE, KNOTS - 1, (0, 1000), (1.0, 0.4)),
 )
 
 

@@ -9,6 +9,7 @@ and then brought up to date, as in iteratively reweighted least squares.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -27,17 +28,17 @@ REACHED = 0.02
 trains end before they saturate."""
 NEARBY = 0.3
 """How far a bound may be from there, part of the window."""
-CURVED = 2.0
+CURVED = 0.3
 """How loosely the measured table is tied to a straight line between its neighbours."""
-STEP = 1e-6
+STEP = 1e-5
 """Step of numerical derivatives; all parameters are of order 1."""
-SLACK, SETTLED = 0.5, 1e-3
-"""Increase of the deviance that is accepted, and change of parameters that is none."""
+SETTLED = 2e-2
+"""Change of parameters that is none."""
 LEAST_CURVATURE = 1e-6
 """Added where a parameter has no effect at all."""
-REWEIGHTED, ITERATIONS = 5, 20
+REWEIGHTED, ITERATIONS = 3, 15
 """How often the filter is brought up to date, and trials of each search."""
-TOLERANCE = 1e-3
+TOLERANCE = 3e-2
 """Decrease of the sum of squares below which a search ends: no more than a small part of the
 standard deviation of any parameter."""
 
@@ -95,49 +96,51 @@ class Curves:
 
     def of(self, way: int) -> Floats:
         """Return low, high, pulses of each cell for set (0) or reset (1), float64[cells, 3]."""
-        return np.column_stack(
-            (self.cells[:, LOW], self.cells[:, HIGH], np.exp(self.cells[:, UP + way]))
-        )
+        cells = self.cells[:, [LOW, HIGH, UP + way]]
+        cells[:, UP] = np.exp(cells[:, UP])
+        return cells
 
 
 Filters = tuple[tuple[Floats, ...], ...]
 
 
-def search(ways: tuple[Way, Way], start: Curves, noise: Noise) -> Curves:
+def search(
+    ways: tuple[Way, Way], start: Curves, noise: Noise, ties: Ties, rounds: int = REWEIGHTED
+) -> Curves:
     """Return the least-squares parameters of a law, from `start` on."""
     best, held = _weighed(ways, start, noise)
-    for _ in range(REWEIGHTED):
-        target = _minimised(ways, best, held)
-        for part in (1.0, 0.5, 0.25, 0.125):
-            cells = best.cells + part * (target.cells - best.cells)
-            shapes = best.shapes + part * (target.shapes - best.shapes)
-            trial, filters = _weighed(ways, replace(best, cells=cells, shapes=shapes), noise)
-            if trial.deviance < best.deviance + SLACK:
-                break
-        else:
+    for _ in range(rounds):
+        found = _minimised(ways, best, noise, held, ties)
+        moved = np.abs(found.cells - best.cells), np.abs(found.shapes - best.shapes)
+        best, held = _weighed(ways, found, noise)
+        if max(change.max(initial=0) for change in moved) < SETTLED:
             break
-        moved = np.abs(cells - best.cells).max(), np.abs(shapes - best.shapes).max(initial=0)
-        best, held = trial, filters
-        if max(moved) < SETTLED:
-            break
-    return _with_covariance(ways, best, held)
+    return _with_covariance(ways, best, noise, held, ties) if rounds > 1 else best
 
 
 def _weighed(ways: tuple[Way, Way], curves: Curves, noise: Noise) -> tuple[Curves, Filters]:
     """Return parameters with their own filter, and what that makes of the residuals."""
     held = _filters(ways, curves, noise)
-    residuals = _residuals(ways, curves, held)
+    residuals = _residuals(ways, curves, noise, held)
     n, squares = residuals.size, float((residuals**2).sum())
     logs = sum(float(np.log(way[-1]).sum()) for way in held)
     deviance = n * np.log(squares / n) + n - 2 * logs
     return replace(curves, squares=squares, deviance=deviance), held
 
 
-def whitened(ways: tuple[Way, Way], curves: Curves, noise: Noise) -> tuple[Floats, Floats]:
-    """Return the whitened residuals of set and reset curves, float64[cells, pulses] each."""
-    residuals = _residuals(ways, curves, _filters(ways, curves, noise))
+def expected(ways: tuple[Way, Way], curves: Curves, noise: Noise) -> tuple[Floats, Floats]:
+    """Return the mean set and reset curves that a law expects, float64[cells, pulses] each."""
+    held = _filters(ways, curves, noise)
+    for filters in held:
+        filters[3][:] = 0  # no gain: the curve is not corrected by what is read
+    residuals = _residuals(ways, curves, noise, held)
     split = ways[0].curves.shape[1] - 1
-    return residuals[:, :split], residuals[:, split:]
+    parts = residuals[:, :split], residuals[:, split:]
+    found = [
+        trains.curves[:, 1:] - trains.sign * part / filters[4]
+        for trains, part, filters in zip(ways, parts, held, strict=True)
+    ]
+    return found[0], found[1]
 
 
 def _filters(ways: tuple[Way, Way], curves: Curves, noise: Noise) -> Filters:
@@ -157,27 +160,29 @@ LEAST_NOISE = 1e-4
 """Noise that counts in weights even if there is less, part of the window."""
 
 
-def _residuals(ways: tuple[Way, Way], curves: Curves, held: Filters) -> Floats:
+def _residuals(ways: tuple[Way, Way], curves: Curves, noise: Noise, held: Filters) -> Floats:
+    """Return whitened residuals, float64[cells, pulses]; gain and weights are those of `held`."""
     parts = []
-    for way, trains in enumerate(ways):
-        residuals = np.empty_like(held[way][0])
+    for way, (trains, fresh) in enumerate(zip(ways, _filters(ways, curves, noise), strict=True)):
+        residuals = np.empty_like(fresh[0])
         curve.innovations(
             curves.candidate.code, trains.sign, trains.curves, curves.of(way), curves.shapes[way],
-            *held[way], residuals,
+            *fresh[:3], *held[way][3:], residuals,
         )  # fmt: skip
         parts.append(residuals)
     return np.concatenate(parts, axis=1)
 
 
-def _minimised(ways: tuple[Way, Way], curves: Curves, held: Filters) -> Curves:
-    ties = _Ties(ways)
-    residuals = _residuals(ways, curves, held)
+def _minimised(
+    ways: tuple[Way, Way], curves: Curves, noise: Noise, held: Filters, ties: Ties
+) -> Curves:
+    residuals = _residuals(ways, curves, noise, held)
     best = replace(curves, squares=_total(residuals, ties, curves))
     damping = 1e-4
-    equations = _normal_equations(ways, best, held, residuals, ties)
+    equations = _normal_equations(ways, best, noise, held, residuals, ties)
     for _ in range(ITERATIONS):
         trial = _moved(best, *_solved(*equations, damping), ties.reached)
-        trial_residuals = _residuals(ways, trial, held)
+        trial_residuals = _residuals(ways, trial, noise, held)
         squares = _total(trial_residuals, ties, trial)
         if not squares < best.squares:
             damping = max(10 * damping, 1e-4)
@@ -188,22 +193,39 @@ def _minimised(ways: tuple[Way, Way], curves: Curves, held: Filters) -> Curves:
         best, residuals, damping = replace(trial, squares=squares), trial_residuals, damping / 10
         if gain < TOLERANCE:
             break
-        equations = _normal_equations(ways, best, held, residuals, ties)
+        equations = _normal_equations(ways, best, noise, held, residuals, ties)
     return replace(best, squares=float((residuals**2).sum()))
 
 
-class _Ties:
+class Ties:
     """Weak ties that decide what the trains do not: see `REACHED` and `CURVED`."""
 
     def __init__(self, ways: tuple[Way, Way]) -> None:
         low, high = _end(ways[1].curves), _end(ways[0].curves)
         self.reached = np.stack([low, np.maximum(high, low + LEAST_NOISE)], axis=1)
+        self.expected = self.reached
+        self.width = np.full_like(self.reached, REACHED)
+
+    def expecting(self, bounds: Floats, told: NDArray[np.bool_]) -> Ties:
+        """Return ties to the other cells for `bounds`, [cells, 2], that trains have not `told`.
+
+        Where most cells do not tell theirs, a bound stays what trains reach.
+        """
+        ties = copy(self)
+        ties.expected, ties.width = self.expected.copy(), self.width.copy()
+        for key in (LOW, HIGH):
+            known = bounds[told[:, key], key]
+            if len(known) >= max(0.5 * len(told), 3):
+                ties.expected[~told[:, key], key] = known.mean()
+                ties.width[~told[:, key], key] = max(float(known.std(ddof=1)), 0.5 * REACHED)
+        return ties
 
     def residuals(self, curves: Curves) -> tuple[Floats, Floats]:
         """Return those of cells, float64[cells, 2] for `LOW` and `HIGH`, and of the shapes."""
-        bounds = (curves.cells[:, :UP] - self.reached) / REACHED
-        bends = _bending(curves) @ np.append(1.0, curves.shapes[0]), _bending(curves) @ np.append(
-            1.0, curves.shapes[1]
+        bounds = (curves.cells[:, :UP] - self.expected) / self.width
+        bends = (
+            _bending(curves) @ np.append(1.0, curves.shapes[0]),
+            _bending(curves) @ np.append(1.0, curves.shapes[1]),
         )
         return bounds, np.concatenate(bends) / CURVED
 
@@ -221,13 +243,13 @@ def _bending(curves: Curves) -> Floats:
     return np.diff(np.eye(points), 2, axis=0)
 
 
-def _total(residuals: Floats, ties: _Ties, curves: Curves) -> float:
+def _total(residuals: Floats, ties: Ties, curves: Curves) -> float:
     bounds, bends = ties.residuals(curves)
     return float((residuals**2).sum() + (bounds**2).sum() + (bends**2).sum())
 
 
 def _jacobian(
-    ways: tuple[Way, Way], curves: Curves, held: Filters, residuals: Floats
+    ways: tuple[Way, Way], curves: Curves, noise: Noise, held: Filters, residuals: Floats
 ) -> tuple[Floats, Floats]:
     """Return derivatives with the cells' own, [cells, pulses, 4], and the shared parameters.
 
@@ -242,7 +264,7 @@ def _jacobian(
         cells[:, key] += STEP
         if key == UP:
             cells[:, DOWN] += STEP
-        change = (_residuals(ways, replace(curves, cells=cells), held) - residuals) / STEP
+        change = (_residuals(ways, replace(curves, cells=cells), noise, held) - residuals) / STEP
         if key == UP:
             own[:, :split, UP], own[:, split:, DOWN] = change[:, :split], change[:, split:]
         else:
@@ -250,7 +272,7 @@ def _jacobian(
     for j in range(shapes):
         moved = curves.shapes.copy()
         moved[:, j] += STEP
-        change = (_residuals(ways, replace(curves, shapes=moved), held) - residuals) / STEP
+        change = (_residuals(ways, replace(curves, shapes=moved), noise, held) - residuals) / STEP
         shared[:, :split, j], shared[:, split:, shapes + j] = change[:, :split], change[:, split:]
     return own, shared
 
@@ -259,10 +281,15 @@ Equations = tuple[Floats, Floats, Floats, Floats, Floats]
 
 
 def _normal_equations(
-    ways: tuple[Way, Way], curves: Curves, held: Filters, residuals: Floats, ties: _Ties
+    ways: tuple[Way, Way],
+    curves: Curves,
+    noise: Noise,
+    held: Filters,
+    residuals: Floats,
+    ties: Ties,
 ) -> Equations:
     """Return the blocks of J'J, own, mixed and shared, and of J'r, with the ties."""
-    own, shared = _jacobian(ways, curves, held, residuals)
+    own, shared = _jacobian(ways, curves, noise, held, residuals)
     own_t = own.transpose(0, 2, 1)
     a, b = own_t @ own, own_t @ shared
     flat = shared.reshape(residuals.size, shared.shape[2])
@@ -273,8 +300,8 @@ def _normal_equations(
     c += LEAST_CURVATURE * np.eye(len(c))
     bounds, bends = ties.residuals(curves)
     for key in (LOW, HIGH):
-        a[:, key, key] += 1 / REACHED**2
-        g[:, key] += bounds[:, key] / REACHED
+        a[:, key, key] += 1 / ties.width[:, key] ** 2
+        g[:, key] += bounds[:, key] / ties.width[:, key]
     bend = _bending(curves)[:, 1:] / CURVED
     c += np.kron(np.eye(2), bend.T @ bend)
     h += np.concatenate([bend.T @ part for part in np.split(bends, 2)])
@@ -309,9 +336,11 @@ def _moved(curves: Curves, own: Floats, shared: Floats, reached: Floats) -> Curv
     return replace(curves, cells=cells, shapes=np.clip(shapes, *curves.candidate.bounds))
 
 
-def _with_covariance(ways: tuple[Way, Way], curves: Curves, held: Filters) -> Curves:
-    residuals = _residuals(ways, curves, held)
-    a, b, c, _, _ = _normal_equations(ways, curves, held, residuals, _Ties(ways))
+def _with_covariance(
+    ways: tuple[Way, Way], curves: Curves, noise: Noise, held: Filters, ties: Ties
+) -> Curves:
+    residuals = _residuals(ways, curves, noise, held)
+    a, b, c, _, _ = _normal_equations(ways, curves, noise, held, residuals, ties)
     inverse = np.linalg.inv(a)
     covariance = np.linalg.pinv(c - (b.transpose(0, 2, 1) @ inverse @ b).sum(axis=0))
     return replace(

@@ -46,7 +46,7 @@ def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
         raise CbramError(
             f"{file} exists; use --force to overwrite it, or --figure for another file"
         )
-    from cbramsim.experiments.catalogue import figure
+    from cbramsim.experiments.catalogue.figure import draw_device
 
-    figure.draw(device, file)
+    draw_device(device, file)
     return file

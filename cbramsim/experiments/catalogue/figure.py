@@ -27,7 +27,7 @@ RANDOM_CELLS, RANDOM_TRAINS = 20_000, 10
 BINS = 80
 
 
-def draw(device: Device, out: Path) -> None:
+def draw_device(device: Device, out: Path) -> None:
     """Draw four panels of a device as PNG."""
     figure, axes = axes_grid(2, 2, 2 * COLUMN_WIDTH, 5.2)
     for ax, (title, panel) in zip(axes, PANELS.items(), strict=True):
@@ -147,10 +147,12 @@ def _trains(device: Device, cells: int, trains: list[int]) -> NDArray[np.float64
 def _randomly_programmed(device: Device) -> NDArray[np.float64]:
     """Return the conductances of cells after trains of random length and polarity, S."""
     crossbar = Crossbar(device, (RANDOM_CELLS, 1))
-    longest = [_train_length(device, way) for way in ("down", "up")]
+    longest_up, longest_down = (_train_length(device, way) for way in ("up", "down"))
     rng = np.random.default_rng(0)
     for _ in range(RANDOM_TRAINS):
-        pulses = rng.integers(-longest[0], longest[1], RANDOM_CELLS, endpoint=True)
+        up = rng.integers(1, longest_up, RANDOM_CELLS, endpoint=True)
+        down = rng.integers(1, longest_down, RANDOM_CELLS, endpoint=True)
+        pulses = np.where(rng.random(RANDOM_CELLS) < 0.5, up, -down)
         crossbar.program(0, np.arange(RANDOM_CELLS), pulses)
     return crossbar.conductance[:, 0].astype(np.float64)
 

@@ -162,8 +162,8 @@ def _choose(
 ) -> tuple[dict[str, str], list[Row]]:
     """Return the scheme for each device, and the runs by which it was chosen.
 
-    The best on held-back training images; of those that are as good, the one that takes least
-    energy. The test set is not touched.
+    The best on held-back training images after one epoch; of those that are as good, the one that
+    takes least energy. The test set is not touched.
     """
     if programming != "auto":
         return dict.fromkeys(names, programming), []
@@ -188,7 +188,7 @@ def _with_held_back(base: dict[str, Any]) -> dict[str, Any]:
     from cbramsim.experiments.train import Data, TrainConfig
 
     images = Data(TrainConfig(**base)).train_count
-    return {**base, "validation_images": max(1, round(HELD_BACK * images))}
+    return {**base, "validation_images": max(1, round(HELD_BACK * images)), "epochs": 1}
 
 
 def _facts(name: str, scheme: str) -> dict[str, Any]:

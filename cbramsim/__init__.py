@@ -17,6 +17,7 @@ __version__ = "0.3.0"
 
 if TYPE_CHECKING:
     from cbramsim.devices.device import Device as Device
+    from cbramsim.errors import ParameterError as ParameterError
     from cbramsim.simulator.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.datasets import load_dataset as load_dataset
     from cbramsim.simulator.encoding import Encoding as Encoding
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from cbramsim.simulator.neurons import Competition as Competition
     from cbramsim.simulator.periphery import Periphery as Periphery
     from cbramsim.simulator.pruning import Pruning as Pruning
+    from cbramsim.simulator.stdp import Programming as Programming
     from cbramsim.simulator.stdp import StdpRule as StdpRule
 
 _HOME = {
     "Device": "cbramsim.devices.device",
+    "ParameterError": "cbramsim.errors",
     "Crossbar": "cbramsim.simulator.crossbar",
     "load_dataset": "cbramsim.simulator.datasets",
     "Encoding": "cbramsim.simulator.encoding",
@@ -41,6 +44,7 @@ _HOME = {
     "Competition": "cbramsim.simulator.neurons",
     "Periphery": "cbramsim.simulator.periphery",
     "Pruning": "cbramsim.simulator.pruning",
+    "Programming": "cbramsim.simulator.stdp",
     "StdpRule": "cbramsim.simulator.stdp",
 }
 

@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 import cbramsim
+from cbramsim.devices.fitting.measurement import write_measurement
+from cbramsim.devices.fitting.synthetic import measure
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.pruning.plan import ALL_POLICIES
 from cbramsim.experiments.pruning.study import Study
@@ -60,6 +62,9 @@ def test_every_command_of_the_usage_works(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "grid.toml").write_text(
         "base = {train_images = 800, epochs = 1, neurons = 20}\ngrid = {seed = [0, 1]}\n"
     )
+    write_measurement(
+        tmp_path / "measured.csv", measure(cbramsim.Device.load("epiram"), 3, 4, (80, 80))
+    )
     (tmp_path / "images-idx3-ubyte.gz").symlink_to(MNIST / "t10k-images-idx3-ubyte.gz")
     monkeypatch.chdir(tmp_path)
     assert len(COMMANDS) > 8
@@ -77,6 +82,8 @@ def test_every_command_of_the_usage_works(tmp_path: Path, monkeypatch: pytest.Mo
             args += ["--workers", "1", "--quiet"]
         if name == "benchmark":
             args.append("--quick")
+        if name == "fit":
+            args += ["--bootstrap", "39"]
         result = CliRunner().invoke(main, [name, *args])
         assert result.exit_code == 0, (name, args, result.output)
 

@@ -13,9 +13,16 @@ import tomli_w
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.bootstrap import LEVEL, Interval, bootstrap
-from cbramsim.devices.fitting.estimate import NAMES, Estimate, expected_curves, mean_steps
+from cbramsim.devices.fitting.calibration import NAMES, Estimate
 from cbramsim.devices.fitting.measurement import Measurement, read_measurement
-from cbramsim.devices.fitting.ranking import FEW_CELLS, FEW_CYCLES, Ranked, doubts, rank
+from cbramsim.devices.fitting.ranking import (
+    FEW_CELLS,
+    FEW_CYCLES,
+    Ranked,
+    doubts,
+    mean_steps,
+    rank,
+)
 from cbramsim.devices.pulse_law import PulseLaw
 from cbramsim.errors import CbramError
 from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
@@ -92,23 +99,14 @@ def run(
     _check_targets(path, out, figure, force)
     template = Device.load(like)
     measurement = read_measurement(path)
-    ranked = rank(measurement)
+    ranked = rank(measurement, seed)
     intervals = bootstrap(
         ranked[0].estimate, measurement, repetitions, seed, progress=_progress(quiet)
     )
     command = shlex.join(
-        [
-            "cbram",
-            "fit",
-            str(path),
-            "--like",
-            like,
-            "--bootstrap",
-            str(repetitions),
-            "--seed",
-            str(seed),
-        ]
-    )
+        ["cbram", "fit", path.name, "--like", Path(like).name, "--bootstrap", str(repetitions),
+         "--seed", str(seed)]
+    )  # fmt: skip
     found = Fit(
         measurement=measurement, ranked=ranked, intervals=intervals, repetitions=repetitions,
         warnings=doubts(measurement, ranked),
@@ -176,7 +174,7 @@ def _device(
     return Device(
         name=name,
         summary=f"fitted to {measurement.name}: {cells} cells, {cycles} cycles, law {best.law}",
-        provenance=sources, **values,
+        provenance={key: source for key, source in sources.items() if key in values}, **values,
     )  # fmt: skip
 
 
@@ -210,11 +208,11 @@ def summary(found: Fit) -> str:
         f"{measurement.name}: {measurement.cells} cells, {measurement.cycles} cycles of {up} set "
         f"and {down} reset pulses",
         "",
-        f"{'law':<12} {'parameters':>10} {'AIC':>10} {'BIC':>10} {'delta AIC':>10}",
+        f"{'law':<12} {'parameters':>10} {'AIC':>10} {'BIC':>10} {'delta BIC':>10}",
     ]
     lines += [
         f"{law.law:<12} {law.parameters:>10} {law.aic:>10.1f} {law.bic:>10.1f} "
-        f"{law.aic - found.best.aic:>10.1f}"
+        f"{law.bic - found.best.bic:>10.1f}"
         for law in found.ranked
     ]
     told = f"{100 * LEVEL:g} % interval" if found.repetitions else "no interval"
@@ -289,7 +287,7 @@ def _draw_trains(ax: Any, found: Fit, way: int) -> None:
     shown = flat[:: -(-len(flat) // SHOWN_TRAINS)]
     ax.plot(pulses, shown.T, color=GREY, lw=0.4, alpha=0.4)
     ax.plot([], [], color=GREY, lw=0.8, label=f"{len(shown)} of {len(flat)} trains")
-    curves = expected_curves(found.measurement, found.best.estimate)[way] * 1e6
+    curves = found.best.estimate.expected[way] * 1e6
     ax.plot(pulses, readings.mean(axis=(0, 1)), color=BLUE, lw=2, label="their mean")
     ax.plot(
         pulses, curves.mean(axis=0), color=ORANGE, lw=1, ls="--", label=f"fit, {found.best.law}"
@@ -334,10 +332,8 @@ def _draw_residuals(ax: Any, found: Fit) -> None:
     for way, colour, name in ((0, BLUE, "set"), (1, ORANGE, "reset")):
         readings = _readings(found.measurement, way)
         estimate = found.best.estimate
-        cells = estimate.curves.cells[:, :2] * estimate.unit
-        window = (cells[:, 1] - cells[:, 0])[:, None]
-        mean = readings.mean(axis=1)
-        misses = 100 * (mean - expected_curves(found.measurement, estimate)[way]) / window
+        window = estimate.seen.cells.window[:, None]
+        misses = 100 * (readings.mean(axis=1) - estimate.expected[way]) / window
         pulses = np.arange(misses.shape[1])
         ax.fill_between(
             pulses, *np.quantile(misses, (0.1, 0.9), axis=0), color=colour, alpha=0.2, lw=0

@@ -47,7 +47,7 @@ def test_a_fit_writes_a_device_with_its_sources(measured: Path, tmp_path: Path) 
     assert device.v_set == KNOWN.v_set
     assert device.pulses_up == pytest.approx(64, rel=0.4)
     assert (tmp_path / "cells.png").read_bytes().startswith(b"\x89PNG")
-    for told in ("exponential", "constant", "power", "table", "delta AIC", "g_min_d2d", "v_read"):
+    for told in ("exponential", "constant", "power", "table", "delta BIC", "g_min_d2d", "v_read"):
         assert told in result.output
 
 
@@ -58,7 +58,7 @@ def test_json_says_the_same(measured: Path, tmp_path: Path) -> None:
     device = Device.load(out)
     assert figure.exists()
     assert table["cells"] == 4
-    assert table["laws"][0]["aic"] <= table["laws"][1]["aic"]
+    assert table["laws"][0]["bic"] <= table["laws"][1]["bic"]
     for key, told in table["parameters"].items():
         assert getattr(device, key) == pytest.approx(told["value"])
         assert told["low"] <= told["high"]

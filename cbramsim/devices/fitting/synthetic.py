@@ -66,8 +66,19 @@ def measure(
             f"measure: cells, cycles and pulses must be >= 1 (got {cells}, {cycles}, {pulses})"
         )
     population = draw_population(device, (cells, 1), generator(seed, "population"))[0]
-    set_readings = np.empty((cells, cycles, pulses[0] + 1))
-    reset_readings = np.empty((cells, cycles, pulses[1] + 1))
+    return measure_cells(device, population, cycles, pulses, seed)
+
+
+def measure_cells(
+    device: Device,
+    population: NDArray[np.float32],
+    cycles: int,
+    pulses: tuple[int, int],
+    seed: int = 0,
+) -> Measurement:
+    """Measure given cells, float32[cells, 6] as `draw_population` draws them; else as `measure`."""
+    set_readings = np.empty((len(population), cycles, pulses[0] + 1))
+    reset_readings = np.empty((len(population), cycles, pulses[1] + 1))
     constants = pulse_constants(device)
     _measure(
         population, constants, step_shapes(device), stream(seed, "pulses"), normal_table(pad=1),

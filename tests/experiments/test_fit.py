@@ -40,7 +40,7 @@ def test_a_fit_writes_a_device_with_its_sources(measured: Path, tmp_path: Path) 
         origin = device.evidence(key)
         assert origin.evidence == "derived"
         assert digest in origin.source
-        assert f"cbram fit {measured}" in origin.source
+        assert f"cbram fit {measured.name}" in origin.source
         assert "95 % interval" in origin.source
     assert device.evidence("v_set").evidence == "assumed"
     assert "as subquantum-cbram" in device.evidence("v_set").source

@@ -113,7 +113,7 @@ def test_a_week_in_the_heat_is_forgotten_in_three_lines(mnist: Dataset) -> None:
     network.wait(0)
     np.testing.assert_array_equal(network.crossbar.conductance, before)
     assert network.wait(days=7, celsius=85).score(*test) < fresh - 0.1
-    assert network.crossbar.conductance.max() < 0.01 * before.max()
+    assert network.crossbar.conductance.mean() < 0.02 * before.mean()
 
 
 @pytest.mark.parametrize("days", [-1, float("nan"), 1e12])

@@ -84,11 +84,13 @@ def statistics(
         If the data show no window above 0.
     """
     cells = fit_cells(measurement, candidate, near)
-    if not ((cells.low > 0).all() and (cells.window > 0).all()):
+    mean = cells.low.mean()
+    if not (mean > 0 and (cells.window > 0).all()):
         raise DataError(f"{measurement.name}: conductances must be above 0 to have a low bound")
-    bounds = np.log(np.stack([cells.low, cells.high], axis=1))
-    shapes = cells.shapes.reshape(len(bounds), 2 * candidate.shapes)
-    own = np.concatenate([bounds, np.log(cells.pulses), shapes], axis=1)
+    # a low bound may be lost in the noise of readings, in one cell or other: to first order only
+    low = np.log(mean) + (cells.low - mean) / mean
+    shapes = cells.shapes.reshape(len(low), 2 * candidate.shapes)
+    own = np.column_stack([low, np.log(cells.high), np.log(cells.pulses), shapes])
     return Statistics(cells, own, np.array(noise_moments(measurement, candidate, cells)))
 
 
@@ -197,7 +199,7 @@ def _expected_trains(
     """Measure the cells with the windows and pulses `own` (logarithms) for a great many cycles."""
     device = trial_device(candidate, theta)
     # `off` was that of a mean of logarithms from the logarithm of a mean; steps are one over pulses
-    own = own + np.array([-0.5, -0.5, 0.5, 0.5]) * theta[-6:-2]
+    own = own + np.array([0.0, -0.5, 0.5, 0.5]) * theta[-6:-2]
     cells = np.stack(
         [
             nominal_cell(

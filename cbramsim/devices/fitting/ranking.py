@@ -84,7 +84,7 @@ def mean_steps(
     edge = (cells.low, cells.high)[way][:, None, None]
     data = _binned(sign * (readings - edge) / cells.window[:, None, None], bins)
     count = data.number.sum(axis=0)
-    seen = count > 0
+    seen = count > 0.05 * count.max()  # the others are of trains that noise took there
     depth, step = (
         (data.number * part).sum(axis=0)[seen] / count[seen] for part in (data.depth, data.step)
     )

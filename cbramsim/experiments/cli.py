@@ -283,7 +283,7 @@ def compare_devices(
 ) -> None:
     """Learn in every technology of the catalogue: accuracy, energy, and how firm the ratio is.
 
-    A quarter of an hour on two cores; run it again to go on where it stopped.
+    Half an hour on two cores; run it again to go on where it stopped.
     """
     from cbramsim.experiments.device_studies import comparison
     from cbramsim.experiments.device_studies.study import Where

@@ -343,7 +343,7 @@ class Run:
             "mature_neurons": int(network.pruner.mature.sum()),
             "missed_cells": network.pruner.missed,
             "seed": config.seed,
-            "wear": network.crossbar.wear(learned)._asdict(),
+            "wear": wear(network, learned),
             "serial_write_seconds": serial_write_seconds(network),
             "simulated_seconds": learned * config.encoding.windows * config.encoding.window,
             "training_seconds": self.seconds,
@@ -359,6 +359,19 @@ class Run:
             "scored_on": scored_on,
             "versions": run_folder.versions(),
         }
+
+
+def wear(network: SpikingNetwork, images: int) -> dict[str, Any]:
+    """Return what a job of `images` has worn, and how many years it could go on as it does.
+
+    At the rate at which the array itself presents images; None if wear is not modelled.
+    """
+    encoding = network.config.encoding
+    found = network.crossbar.wear(images)
+    rate = 1 / (encoding.windows * encoding.window)
+    years = found.years(rate)
+    finite = years if years < float("inf") else None
+    return found._asdict() | {"images_per_second": rate, "years": finite}
 
 
 def serial_write_seconds(network: SpikingNetwork) -> float:
@@ -405,6 +418,12 @@ def summary(metrics: dict[str, Any]) -> str:
     ]  # fmt: skip
     total = sum(len(part) for part in metrics["parameter_evidence"].values())
     lines.append(f"evidence           {len(assumed)} of {total} physical parameters are assumed")
+    worn = metrics["wear"]
+    if worn["years"] is not None:
+        lines.append(
+            f"wear               the hottest cell got {worn['hottest']:,} pulses, and is worn out "
+            f"after {worn['years']:.2g} years at {worn['images_per_second']:g} images per second"
+        )
     return "\n".join(lines)
 
 

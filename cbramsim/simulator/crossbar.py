@@ -131,6 +131,7 @@ class Crossbar:
             if self.device.endurance
             else None
         )
+        self._weakest = 0.0 if self._endurance is None else float(self._endurance.min())
         self._conductance_changed()
 
     def __repr__(self) -> str:
@@ -437,7 +438,7 @@ class Crossbar:
 
         `program` and `program_to` do it at their end, a network after every step of training.
         """
-        if self._endurance is not None:
+        if self._endurance is not None and self.state.wear.max() >= self._weakest:
             dead = self.state.wear >= self._endurance
             g = self.state.g_columns[dead]
             self.state.cells[dead, G_LOW] = g

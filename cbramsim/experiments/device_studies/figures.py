@@ -138,9 +138,9 @@ def robustness(found: Robustness, path: Path) -> None:
     """Draw accuracy against each imperfection."""
     panels = [panel for panel in PANELS if any(name in found.curves for name in panel[1])]
     rows = -(-len(panels) // 3)
-    figure, axes = axes_grid(
-        rows, min(3, len(panels)), 2 * COLUMN_WIDTH, 2.3 * rows + 0.3, sharey=True
-    )
+    figure, axes = axes_grid(rows, min(3, len(panels)), 2 * COLUMN_WIDTH, 2.3 * rows + 0.3)
+    # what forgets, forgets all: it has an axis of its own
+    alike = [100 * p["accuracy"] for c, ps in found.curves.items() if c != "retention" for p in ps]
     for ax, (label, names, scale, kind) in zip(axes, panels, strict=False):
         for n, name in enumerate(name for name in names if name in found.curves):
             points = found.curves[name]
@@ -155,8 +155,10 @@ def robustness(found: Robustness, path: Path) -> None:
         elif kind == "symlog":
             ax.set_xscale("symlog", linthresh=1)
             ax.xaxis.set_major_formatter("{x:g}")
+        if alike and names != ("retention",):
+            ax.set_ylim(min(alike) - 1.5, max(alike) + 1)
         if len(names) > 1:
-            ax.legend(frameon=False, fontsize="x-small")
+            ax.legend(frameon=False, fontsize="x-small", loc="lower left")
         ax.set_xlabel(label, size=8)
         ax.grid(alpha=0.3)
     for ax in axes[len(panels) :]:

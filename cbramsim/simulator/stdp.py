@@ -277,21 +277,32 @@ def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
 
 @kernel
 def sense_states(array, pulse, tables, column, word, states, seen):  # type: ignore[no-untyped-def]
-    """Write into float32 `seen` and int32 `states` what is sensed of the cells of a column.
+    """Write into int32 `states` what is sensed of the cells of a column.
 
-    Each cell has noise of its own, all from one draw, as in `sensed`.
+    Each cell has noise of its own, all from one draw, as in `sensed`. Where it is needed again, for
+    verification, the conductance that is seen goes into float32 `seen`.
     """
     g = array.g_columns[column]
     sigma = np.float32(pulse.read_sigma)
     offset = np.int64(word & NORMAL_MASK)
-    for row in range(g.size):
-        seen[row] = g[row] + sigma * array.normals[offset + row]
-    if pulse.flicker > 0:
+    low, per_siemens = tables.g_min, tables.states_per_siemens
+    if pulse.flicker > 0 or tables.tries > 0:
         for row in range(g.size):
-            seen[row] += flicker_of(word, row, pulse, array.normals)
-    for row in range(g.size):
-        state = np.int32((seen[row] - tables.g_min) * tables.states_per_siemens)
-        states[row] = min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
+            seen[row] = g[row] + sigma * array.normals[offset + row]
+            if pulse.flicker > 0:
+                seen[row] += flicker_of(word, row, pulse, array.normals)
+            states[row] = state_of(seen[row], low, per_siemens)
+    else:  # what is seen is not kept: a loop that vectorises
+        for row in range(g.size):
+            noise = sigma * array.normals[offset + row]
+            states[row] = state_of(g[row] + noise, low, per_siemens)
+
+
+@inlined
+def state_of(g, low, per_siemens):  # type: ignore[no-untyped-def]
+    """Return the sensed state of a conductance, S; `low` is that of state 0."""
+    state = np.int32((g - low) * per_siemens)
+    return min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 
 
 @kernel

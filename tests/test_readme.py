@@ -63,7 +63,7 @@ def test_every_command_of_the_usage_works(tmp_path: Path, monkeypatch: pytest.Mo
         "base = {train_images = 800, epochs = 1, neurons = 20}\ngrid = {seed = [0, 1]}\n"
     )
     write_measurement(
-        tmp_path / "measured.csv", measure(cbramsim.Device.load("epiram"), 3, 4, (80, 80))
+        tmp_path / "measured.csv", measure(cbramsim.Device.load("subquantum-cbram"), 3, 4, (90, 90))
     )
     (tmp_path / "images-idx3-ubyte.gz").symlink_to(MNIST / "t10k-images-idx3-ubyte.gz")
     monkeypatch.chdir(tmp_path)

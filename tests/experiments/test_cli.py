@@ -273,13 +273,6 @@ def test_devices_from_files_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_the_device_command_names_every_source() -> None:
-    assert "subquantum-cbram" in cbram("device").output
-    shown = cbram("device", "subquantum-cbram").output
-    assert "2.32 µS" in shown
-    assert shown.count("assumed") > 10
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cbramsim.devices.quantities import Spread
+from cbramsim.devices.quantities import Spread, log_normal
 from cbramsim.provenance import SourcedParameters
 
 YEAR = 365.25 * 86400
@@ -62,6 +62,4 @@ def draw_endurance(
     endurance: Endurance, shape: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return the pulses that each cell survives, float64[shape]: log-normal."""
-    sigma = np.sqrt(np.log1p(endurance.endurance_d2d**2))
-    spread = np.exp(sigma * rng.standard_normal(shape) - 0.5 * sigma**2)
-    return endurance.endurance * spread
+    return log_normal(rng, endurance.endurance, endurance.endurance_d2d, shape)

@@ -15,6 +15,7 @@ from cbramsim.devices.pulses import (
     RESET,
     SET,
 )
+from cbramsim.devices.quantities import log_normal
 
 
 def draw_population(
@@ -44,10 +45,10 @@ def draw_population(
     """
     rows, columns = shape
     size = (columns, rows)
-    low = _spread(rng, device.g_min, device.g_min_d2d, size)
-    high = _spread(rng, device.g_max, device.g_max_d2d, size)
-    factor_up = _spread(rng, 1.0, device.pulses_up_d2d, size)
-    factor_down = _spread(rng, 1.0, device.pulses_down_d2d, size)
+    low = log_normal(rng, device.g_min, device.g_min_d2d, size)
+    high = log_normal(rng, device.g_max, device.g_max_d2d, size)
+    factor_up = log_normal(rng, 1.0, device.pulses_up_d2d, size)
+    factor_down = log_normal(rng, 1.0, device.pulses_down_d2d, size)
     low, high = _on_states(device, np.minimum(low, high), high)
     window = high - low
     cells = np.zeros((*size, CELL_SIZE), np.float32)
@@ -73,14 +74,6 @@ def _steps(
     if spread := getattr(device, f"nonlinearity_{way}_d2d"):
         label = np.clip(label + spread * rng.standard_normal(factor.shape), -9, 9)
     return affine_step(pulses, label)
-
-
-def _spread(
-    rng: np.random.Generator, mean: float, relative: float, shape: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Draw log-normal values with the given mean and relative standard deviation."""
-    sigma = np.sqrt(np.log1p(relative**2))
-    return mean * np.exp(sigma * rng.standard_normal(shape) - 0.5 * sigma**2)
 
 
 def _on_states(

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cbramsim.devices.quantities import Second, Siemens, Spread
+from cbramsim.devices.quantities import Second, Siemens, Spread, log_normal
 from cbramsim.errors import ParameterError
 from cbramsim.provenance import SourcedParameters
 
@@ -117,10 +117,10 @@ class Ageing:
         self.age = np.zeros(shape)
         self.relaxed = np.zeros(shape)
         self.left = conductance.copy()
-        self._exponent = _log_normal(
+        self._exponent = log_normal(
             rng, retention.drift_exponent, retention.drift_exponent_d2d, shape
         )
-        self._slowness = _log_normal(rng, 1.0, retention.retention_time_d2d, shape)
+        self._slowness = log_normal(rng, 1.0, retention.retention_time_d2d, shape)
 
     def wait(
         self, conductance: NDArray[np.float32], seconds: float, celsius: float
@@ -151,10 +151,3 @@ class Ageing:
         before = self.relaxed**beta
         self.relaxed += part
         return target + (g - target) * np.exp(before - self.relaxed**beta)
-
-
-def _log_normal(
-    rng: np.random.Generator, mean: float, relative: float, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    sigma = np.sqrt(np.log1p(relative**2))
-    return mean * np.exp(sigma * rng.standard_normal(shape) - 0.5 * sigma**2)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.retention import Ageing, Retention
+from cbramsim.simulator.state_file import copy_checked
 
 DRIFT_STEP = 100.0
 """Seconds of work after which drift is looked at."""
@@ -98,9 +99,10 @@ class Clock:
                 arrays[f"clock_{name}"] = getattr(self.ageing, name)
         return arrays
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back a saved clock; the clock must have been started."""
+    def restore(self, arrays: dict[str, NDArray[Any]], conductance: NDArray[np.float32]) -> None:
+        """Put back a saved clock, which stands still if it had not been started."""
         self.seconds, self.pending, self.celsius = (float(x) for x in arrays["clock"])
-        if self.ageing is not None:
+        if "clock_age" in arrays:
+            self.start(conductance)
             for name in ("age", "relaxed", "left"):
-                getattr(self.ageing, name)[:] = arrays[f"clock_{name}"]
+                copy_checked(getattr(self.ageing, name), arrays, f"clock_{name}")

@@ -707,5 +707,4 @@ class SpikingNetwork:
         for name, array in fields.items():
             copy_checked(array, arrays, name)
         self.crossbar.restore(**fields)  # type: ignore[arg-type]
-        self.crossbar.clock.start(state.g_columns)
-        self.crossbar.clock.restore(arrays)
+        self.crossbar.clock.restore(arrays, state.g_columns)

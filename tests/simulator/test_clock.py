@@ -103,6 +103,17 @@ def test_an_interrupted_training_of_an_ageing_array_ends_alike(
     assert whole.crossbar.clock.seconds == pytest.approx(2_400 * 5 * 0.01)
 
 
+def test_a_network_that_has_not_learned_yet_is_saved_and_loaded(
+    mnist: Dataset, tmp_path: Path
+) -> None:
+    network = SpikingNetwork(neurons=20, inputs=100, device=TIRED)
+    network.prepare(mnist.train_images[:200])
+    network.save(tmp_path / "state.npz")
+    loaded = SpikingNetwork.load(tmp_path / "state.npz")
+    assert loaded.crossbar.clock.ageing is None
+    np.testing.assert_array_equal(loaded.crossbar.conductance, network.crossbar.conductance)
+
+
 def test_a_week_in_the_heat_is_forgotten_in_three_lines(mnist: Dataset) -> None:
     device = CBRAM.replace(retention_time=86400.0, retention_time_d2d=1.5)
     network = SpikingNetwork(neurons=50, inputs=200, device=device)

@@ -60,8 +60,6 @@ class Comparison(NamedTuple):
     out: Path
     rows: list[Row]
     """One for each run of a device, as in devices.csv."""
-    spread_rows: list[Row]
-    """Runs of the reference with no spread, and with `SPREAD` of everything."""
     sensitivity_rows: list[Row]
     """Runs of the reference with one assumed parameter changed."""
     summary: dict[str, Any]
@@ -250,7 +248,7 @@ def _collect(
         "versions": run_folder.versions(),
     }
     failures = main.failures + (changed.failures if changed else [])
-    return Comparison(out, rows, spread_rows, sensitivity_rows, summary, failures)
+    return Comparison(out, rows, sensitivity_rows, summary, failures)
 
 
 def _entry(cases: Cases, name: str, scheme: str) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _train(code, pulses, shape, depth, curve):  # type: ignore[no-untyped-def]
     first, slope = first_and_slope(code, pulses, shape)
     for p in range(curve.size):
         curve[p] = depth
-        depth += step_at(code, first, slope, shape, depth)[0]
+        depth += step_at(code, first, slope, shape, depth)
         depth = min(max(depth, 0.0), 1.0)
 
 
@@ -300,8 +300,8 @@ def add_noise_sums(
                 a = (readings[i, c, p] - edge[i]) / window
                 b = (readings[i, c, p + 1] - edge[i]) / window
                 d = (readings[i, c, p + 2] - edge[i]) / window
-                e = b - a - step_at(code, first, slope, shapes[i], a)[0]
-                f = d - b - step_at(code, first, slope, shapes[i], b)[0]
+                e = b - a - step_at(code, first, slope, shapes[i], a)
+                f = d - b - step_at(code, first, slope, shapes[i], b)
                 sums[0] += 1.0
                 sums[1] += e * e
                 sums[2] += e * f

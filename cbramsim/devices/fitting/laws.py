@@ -29,8 +29,6 @@ KNOTS = 9
 """States at which the law `table` is free."""
 STEEPEST = float(inverse_pulse_constant(8.99))
 """Largest |k|: that of the largest label."""
-NEAREST = 1e-3
-"""Distance to the far bound below which the slope of a power is taken as constant."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +88,15 @@ def first_and_slope(code, pulses, shape):  # type: ignore[no-untyped-def]
 
 @inlined
 def step_at(code, first, slope, shape, depth):  # type: ignore[no-untyped-def]
-    """Return the step at `depth`, part of the window, and its derivative with the depth."""
+    """Return the step at `depth`, part of the window."""
     if code == POWER:
-        rest = max(1.0 - depth, 0.0)
-        step = first * rest ** shape[0]
-        return step, -shape[0] * step / max(rest, NEAREST)
+        return first * max(1.0 - depth, 0.0) ** shape[0]
     if code == TABLE:
         place = min(max(depth, 0.0), 1.0) * shape.size
         j = min(int(place), shape.size - 1)
         left = shape[j - 1] if j > 0 else 1.0
-        rise = shape[j] - left
-        return first * (left + rise * (place - j)), first * rise * shape.size
-    return first + slope * min(max(depth, 0.0), 1.0), slope
+        return first * (left + (shape[j] - left) * (place - j))
+    return first + slope * min(max(depth, 0.0), 1.0)
 
 
 @compiled_loop
@@ -110,7 +105,7 @@ def pulses_to_half(code: int, shape: NDArray[np.float64]) -> float:
     pulses, depth = 400.0, 0.0
     first, slope = first_and_slope(code, pulses, shape)
     for n in range(20 * int(pulses)):
-        depth += step_at(code, first, slope, shape, depth)[0]
+        depth += step_at(code, first, slope, shape, depth)
         if depth >= 0.5:
             return (n + 1) / pulses
     return 20.0

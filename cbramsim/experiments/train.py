@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
 
+from cbramsim.devices.endurance import YEAR
 from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import run_folder
@@ -422,7 +423,8 @@ def summary(metrics: dict[str, Any]) -> str:
     if worn["years"] is not None:
         lines.append(
             f"wear               the hottest cell got {worn['hottest']:,} pulses, and is worn out "
-            f"after {worn['years']:.2g} years at {worn['images_per_second']:g} images per second"
+            f"after {in_prefixed(worn['years'] * YEAR, 's')} at {worn['images_per_second']:g} images "
+            f"per second"
         )
     return "\n".join(lines)
 

@@ -421,10 +421,10 @@ def summary(metrics: dict[str, Any]) -> str:
     lines.append(f"evidence           {len(assumed)} of {total} physical parameters are assumed")
     worn = metrics["wear"]
     if worn["years"] is not None:
+        rate, life = worn["images_per_second"], in_prefixed(worn["years"] * YEAR, "s")
         lines.append(
             f"wear               the hottest cell got {worn['hottest']:,} pulses, and is worn out "
-            f"after {in_prefixed(worn['years'] * YEAR, 's')} at {worn['images_per_second']:g} images "
-            f"per second"
+            f"after {life} at {rate:g} images per second"
         )
     return "\n".join(lines)
 

@@ -1,0 +1,1 @@
+"""Line resistance: the exact nodal solution of an array, fast."""

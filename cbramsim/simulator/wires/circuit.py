@@ -146,36 +146,61 @@ class Power(NamedTuple):
     """Dissipated in bit lines and sense circuits."""
 
 
-class Solution(NamedTuple):
-    """Node voltages of an array and what follows from them; by `cbramsim.simulator.wires.solve`."""
+class Currents(NamedTuple):
+    """All currents of an array, A."""
 
+    cells: NDArray[np.float64]
+    """From word line to bit line, float64[rows, columns]."""
+    word: NDArray[np.float64]
+    """Through the segments of the word lines, left to right, float64[rows, columns + 1]."""
+    bit: NDArray[np.float64]
+    """Through the segments of the bit lines, top to bottom, float64[rows + 1, columns]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Node voltages of an array and what follows from them; by `cbramsim.simulator.wires.solve`.
+
+    Currents and power are worked out when they are asked for.
+    """
+
+    conductance: NDArray[np.float64]
+    """Of the bare cells, float64[rows, columns], S."""
+    terminals: Terminals
+    """The voltages that drive the array."""
+    wires: Wires
+    """The resistances."""
     word: NDArray[np.float64]
     """Voltages of the word-line nodes, float64[rows, columns], V."""
     bit: NDArray[np.float64]
     """Voltages of the bit-line nodes, float64[rows, columns], V."""
-    cell_currents: NDArray[np.float64]
-    """From word line to bit line, float64[rows, columns], A."""
-    word_currents: NDArray[np.float64]
-    """Through the segments of the word lines, left to right, float64[rows, columns + 1], A."""
-    bit_currents: NDArray[np.float64]
-    """Through the segments of the bit lines, top to bottom, float64[rows + 1, columns], A."""
-    power: Power
-    """Where the power goes."""
     error_bound: float
     """No current in the array is further from the exact one than this, A: the sum over all nodes
     of the size of what Kirchhoff's law leaves over. (By superposition: current injected at a node
     divides over the paths to the terminals, so that no branch carries more than was injected.)"""
+    through: float
+    """Sum of the sizes of the currents through all terminals, A."""
     iterations: int
-    """Iterations of the solver; 0 if direct."""
+    """Steps of the solver; 0 if direct."""
     method: str
     """`relaxation` or `direct`."""
+
+    @cached_property
+    def currents(self) -> Currents:
+        """All currents, by Ohm's law."""
+        return currents_of(self.conductance, self.word, self.bit, self.terminals, self.wires)
+
+    @cached_property
+    def power(self) -> Power:
+        """Where the power goes."""
+        return power_of(self.conductance, self.currents, self.terminals, self.wires)
 
     @property
     def outputs(self) -> NDArray[np.float64]:
         """Currents that leave through the ends of the bit lines, float64[columns], A."""
-        return self.bit_currents[-1] - self.bit_currents[0]
+        return self.currents.bit[-1] - self.currents.bit[0]
 
     @property
     def inputs(self) -> NDArray[np.float64]:
         """Currents that enter through the ends of the word lines, float64[rows], A."""
-        return self.word_currents[:, 0] - self.word_currents[:, -1]
+        return self.currents.word[:, 0] - self.currents.word[:, -1]

@@ -1,0 +1,35 @@
+"""Refusal of circuits that are none, before they are solved."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.errors import ParameterError
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals
+
+
+def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults) -> None:
+    """Raise `ParameterError` if sizes do not fit, or a value means nothing."""
+    if conductance.ndim != 2 or not conductance.size or not (conductance >= 0).all():
+        raise ParameterError("conductance: must be [rows, columns] of numbers >= 0, in siemens")
+    rows, columns = conductance.shape
+    for name, ends, size in zip(
+        Terminals._fields, terminals, (rows, rows, columns, columns), strict=True
+    ):
+        if ends.shape != (size,) or np.isinf(ends).any():
+            raise ParameterError(
+                f"Terminals.{name}: must be {size} voltages, NaN where nothing is connected"
+            )
+    limits = (
+        (rows, columns + 1), (rows + 1, columns), (rows, rows, columns), (rows, columns, columns),
+    )  # fmt: skip
+    for name, places, limit in zip(LineFaults._fields, faults, limits, strict=True):
+        for place in places:
+            if len(place) != len(limit) or not (
+                np.greater_equal(place, 0).all() and np.less(place, limit).all()
+            ):
+                raise ParameterError(
+                    f"LineFaults.{name}: must be {len(limit)} numbers from 0 and below {limit} "
+                    f"(got {place})"
+                )

@@ -10,7 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cbramsim.errors import CbramError, ParameterError
-from cbramsim.simulator.wires.circuit import LineFaults, Solution, Terminals, Wires
+from cbramsim.simulator.wires.checks import check_circuit
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.relaxation import (
     Drops,
@@ -21,6 +22,7 @@ from cbramsim.simulator.wires.relaxation import (
     leftovers,
     no_drops,
 )
+from cbramsim.simulator.wires.solution import Solution
 
 Method = Literal["auto", "relaxation", "direct"]
 
@@ -74,8 +76,10 @@ def solve(
     ConvergenceError
         If the tolerance is not reached.
     """
-    g = checked_conductance(conductance)
-    check_terminals(terminals, g.shape)
+    g = np.ascontiguousarray(conductance, np.float64)
+    terminals = Terminals(*(np.asarray(end, np.float64) for end in terminals))
+    faults = faults or LineFaults()
+    check_circuit(g, terminals, faults)
     if method not in get_args(Method):
         raise ParameterError(
             f"solve.method: must be one of {', '.join(get_args(Method))} (got {method!r})"
@@ -92,7 +96,7 @@ def solve(
     if regular and method != "direct":
         solution = _relax(g, terminals, wires, tolerance)
     if solution is None:
-        solution = solve_directly(g, terminals, wires, faults or LineFaults())
+        solution = solve_directly(g, terminals, wires, faults)
     if solution.error_bound > tolerance * solution.through:
         raise ConvergenceError(
             f"solve: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves over "
@@ -100,37 +104,6 @@ def solve(
             f"terminals ({solution.method}, {solution.iterations} iterations)"
         )
     return solution
-
-
-def checked_conductance(conductance: ArrayLike) -> NDArray[np.float64]:
-    """Return conductances as float64[rows, columns], after a check."""
-    g = np.ascontiguousarray(conductance, np.float64)
-    if g.ndim != 2 or not g.size:
-        raise ParameterError(
-            f"solve.conductance: must have the shape (rows, columns) (got {g.shape})"
-        )
-    if not (g >= 0).all():
-        worst = np.unravel_index(int(np.argmin(np.where(np.isnan(g), -np.inf, g))), g.shape)
-        raise ParameterError(
-            f"solve.conductance: must be >= 0 S (got {g[worst]:g} at row {worst[0]}, column "
-            f"{worst[1]})"
-        )
-    return g
-
-
-def check_terminals(terminals: Terminals, shape: tuple[int, ...]) -> None:
-    """Refuse terminals that do not fit an array of a shape."""
-    rows, columns = shape
-    for name, end, count in zip(
-        Terminals._fields, terminals, (rows, rows, columns, columns), strict=True
-    ):
-        if np.shape(end) != (count,):
-            raise ParameterError(
-                f"Terminals.{name}: must have one voltage per line, {count} (got shape "
-                f"{np.shape(end)})"
-            )
-        if np.isinf(end).any():
-            raise ParameterError(f"Terminals.{name}: must be finite, or NaN where it floats")
 
 
 def _relax(

@@ -32,6 +32,10 @@ from cbramsim.kernels import compiled_loop, kernel, vector_kernel
 
 ROWS = 8
 """Word lines that are swept side by side: one alone is a chain of operations that wait."""
+ROUNDS = 5
+"""Rounds of correction before relaxation is given up: one is enough but for rounding."""
+STEPS = 5_000
+"""Most steps of one round."""
 
 
 class Lines(NamedTuple):
@@ -104,6 +108,11 @@ def no_drops(shape: tuple[int, int]) -> Drops:
     return Drops(*(np.zeros(shape) for _ in Drops._fields))
 
 
+def no_source(rows: int, columns: int) -> Source:
+    """Return terminals at ground."""
+    return Source(np.zeros(rows), np.zeros(columns), np.zeros(rows), np.zeros(columns))
+
+
 @compiled_loop
 def _factorise(factors, lines):  # type: ignore[no-untyped-def]
     """Eliminate each line from its start; without a subtraction, for all terms are positive.
@@ -139,6 +148,35 @@ def _factorise(factors, lines):  # type: ignore[no-untyped-def]
 
 
 @compiled_loop
+def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped-def]
+    """Correct the drops until Kirchhoff's law leaves over no more than `tolerance`.
+
+    Parameters
+    ----------
+    factors, lines, source, drops
+        `Factors`, `Lines`, `Source`, `Drops`.
+    tolerance
+        Part of the currents through the terminals that what is left over may sum up to.
+
+    Returns
+    -------
+    tuple
+        What is left over and what flows through the terminals, summed, A, whether or not the
+        tolerance is reached; and the steps taken.
+    """
+    _, through = leftovers(factors.g, lines, source, drops)
+    steps, bound = 0, 0.0
+    for n in range(ROUNDS):
+        # A part of what is allowed is kept for rounding.
+        allowed = 0.5 * tolerance * through if n else 0.0
+        steps += correct(factors, lines, source, drops, 0.5 * tolerance, allowed, STEPS)
+        bound, through = leftovers(factors.g, lines, source, drops)
+        if bound <= tolerance * through or not np.isfinite(bound):
+            break
+    return bound, through, steps
+
+
+@compiled_loop
 def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: ignore[no-untyped-def]
     """Correct the drops for what is left over, by conjugate gradients; return the steps taken.
 
@@ -150,7 +188,8 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
     factors, lines, source
         `Factors`, `Lines`, `Source`.
     drops
-        `Drops` with what `leftovers` wrote; u and v are corrected, the rest is used up.
+        `Drops` with what `leftovers` wrote; u is corrected, v is what follows from u and the
+        terminals, the rest is used up.
     tolerance
         Relative.
     allowed

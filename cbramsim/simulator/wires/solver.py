@@ -13,23 +13,11 @@ from cbramsim.errors import CbramError, ParameterError
 from cbramsim.simulator.wires.checks import check_circuit
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
-from cbramsim.simulator.wires.relaxation import (
-    Drops,
-    Lines,
-    Source,
-    correct,
-    factorise,
-    leftovers,
-    no_drops,
-)
+from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, no_drops, settle
 from cbramsim.simulator.wires.solution import Solution
 
 Method = Literal["auto", "relaxation", "direct"]
 
-CORRECTIONS = 5
-"""Rounds of correction before relaxation is given up: one is enough but for rounding."""
-STEPS = 5_000
-"""Most steps of one round."""
 FINEST = 1e-13
 """Smallest relative tolerance that double precision may reach."""
 
@@ -111,10 +99,10 @@ def _relax(
 ) -> Solution | None:
     """Return the solution by relaxation, or None if it does not converge."""
     _check_floating(conductance, terminals)
-    g = np.ascontiguousarray(wires.in_series(conductance))
     lines, source = circuit_of(terminals, wires)
+    factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
     drops = no_drops(conductance.shape)  # type: ignore[arg-type]
-    bound, through, steps = relax(g, lines, source, drops, tolerance)
+    bound, through, steps = settle(factors, lines, source, drops, tolerance)
     if bound > tolerance * through:
         return None
     word, bit, *_ = source
@@ -124,29 +112,6 @@ def _relax(
         bit=np.add(drops.v, bit, out=drops.v),
         error_bound=bound, through=through, iterations=steps, method="relaxation",
     )  # fmt: skip
-
-
-def relax(
-    g: NDArray[np.float64], lines: Lines, source: Source, drops: Drops, tolerance: float
-) -> tuple[float, float, int]:
-    """Find the drops in an array by relaxation, from those given.
-
-    Returns
-    -------
-    tuple
-        What Kirchhoff's law leaves over and what flows through the terminals, summed, A; steps.
-    """
-    factors = factorise(g, lines)
-    bound, through = leftovers(g, lines, source, drops)
-    steps = 0
-    for _ in range(CORRECTIONS):
-        # A part of what is allowed is kept for rounding.
-        allowed = 0.5 * tolerance * through if steps else 0.0
-        steps += correct(factors, lines, source, drops, 0.5 * tolerance, allowed, STEPS)
-        bound, through = leftovers(g, lines, source, drops)
-        if bound <= tolerance * through or not np.isfinite(bound):
-            break
-    return bound, through, steps
 
 
 def circuit_of(terminals: Terminals, wires: Wires) -> tuple[Lines, Source]:

@@ -33,6 +33,7 @@ SENSED_BITS = 8
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 SENSE_READ = int(Operation.SENSE_READ)
 HALF_SELECT = int(Operation.HALF_SELECT)
+PROGRAM_WIRE = int(Operation.PROGRAM_WIRE)
 
 
 class ArrayState(NamedTuple):
@@ -62,6 +63,31 @@ class ArrayState(NamedTuple):
     """Relative steps by depth in the window, float32[2, points], see `step_shapes`."""
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from, see `normal_table`."""
+    seen: NDArray[np.float32]
+    """The conductances as reads see them, float32[rows, columns], S: behind the resistance of the
+    lines, or, with ideal lines, `g` itself."""
+    wired: Wired
+    """What lines with resistance make of the cells; empty with ideal lines."""
+
+
+class Wired(NamedTuple):
+    """An array with resistive lines between two exact solutions of it."""
+
+    share: NDArray[np.float32]
+    """What reads see of a small change of a cell, float32[rows, columns]; no rows with ideal
+    lines."""
+    dissipated: NDArray[np.float64]
+    """Where the power of a read goes, float64[2, rows]: into cells and into lines, both per siemens
+    of the row's sum, averaged over the other word lines that are active."""
+    along_word: NDArray[np.float64]
+    """Resistance from the driver of a word line to each column, float64[columns], Ohm."""
+    along_bit: NDArray[np.float64]
+    """Resistance from each row along the bit line to its end, float64[rows], Ohm."""
+
+
+def no_wires() -> Wired:
+    """Return what says that lines are ideal."""
+    return Wired(np.zeros((0, 0), np.float32), np.zeros((2, 0)), np.zeros(0), np.zeros(0))
 
 
 class ProgramCosts(NamedTuple):
@@ -127,10 +153,12 @@ def add_noise(out, sigma, n_active, spared, per_cell, normals, word):  # type: i
 
 @inlined
 def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
-    """Change one cell from `before` to `after`, in both layouts and in the sum of its row."""
+    """Change one cell from `before` to `after`, in both layouts, for reads, and in its row's sum."""
     array.g[row, column] = after
     array.g_columns[column, row] = after
     array.row_sum[row] += np.float64(after) - np.float64(before)
+    if array.wired.share.shape[0] > 0:
+        array.seen[row, column] += array.wired.share[row, column] * np.float32(after - before)
 
 
 @inlined
@@ -199,6 +227,9 @@ def correction(seen, target, band, pulse, nominal, shapes):  # type: ignore[no-u
 def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
     """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
 
+    With resistive lines the drivers make up for the drop on the way to a cell (assumed), which
+    then sees its nominal voltage V; the lines dissipate (G V)² R t on top.
+
     Parameters
     ----------
     array, pulse, costs
@@ -214,7 +245,8 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
     account
         `Account` to book on.
     """
-    sets, set_joules, resets, reset_joules = 0, 0.0, 0, 0.0
+    sets, set_joules, resets, reset_joules, line_joules = 0, 0.0, 0, 0.0, 0.0
+    wired = array.wired.share.shape[0] > 0
     column_sum = half_selected_column(array, costs, column)
     for j in range(n):
         row = rows[j]
@@ -230,6 +262,7 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
         floor, ceiling = min(low, first), max(high, first)
         before = first
         joules = 0.0
+        squares = 0.0
         for _ in range(abs(pulses[j])):
             word = next_word(rng)
             if pulse.shaped:
@@ -243,6 +276,7 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
                 after = nearby_state(after, low, high, upper_uniform_of(word), pulse)
             after = within(after, floor, ceiling)
             joules += pulse_energy(v2t, gate, before, after)
+            squares += 0.25 * np.float64(before + after) ** 2
             before = after
         array.wear[column, row] += np.uint32(abs(pulses[j]))
         if costs.half_set > 0:
@@ -252,6 +286,9 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
             )
             column_sum += np.float64(before) - np.float64(first)
         store_conductance(array, column, row, first, before)
+        if wired:
+            path = array.wired.along_bit[row] + array.wired.along_word[column]
+            line_joules += v2t * squares * path
         if is_set:
             sets += pulses[j]
             set_joules += joules
@@ -264,6 +301,9 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
     account.joules[if_reset] += reset_joules
     account.counts[PROGRAM_LINE] += sets + resets
     account.joules[PROGRAM_LINE] += sets * costs.line_set + resets * costs.line_reset
+    if wired:
+        account.counts[PROGRAM_WIRE] += sets + resets
+        account.joules[PROGRAM_WIRE] += line_joules
 
 
 @compiled_loop
@@ -292,6 +332,10 @@ def verify(array, pulse, costs, column, row, target, budget, if_set, if_reset, r
         account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
         if costs.half_set > 0:
             book_sneak(array, pulse, row, g, account)
+        if array.wired.share.shape[0] > 0:
+            path = array.wired.along_bit[row] + array.wired.along_word[column]
+            account.counts[PROGRAM_WIRE] += 1
+            account.joules[PROGRAM_WIRE] += pulse.v2t_read * g * g * path
         seen = sensed(g, pulse, next_word(rng), array.normals)
         one_pulse[0] = correction(seen, target, band, pulse, array.nominal, array.shapes)
         if one_pulse[0] == 0:

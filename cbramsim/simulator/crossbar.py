@@ -33,12 +33,16 @@ from cbramsim.simulator.array import (
     SENSED_BITS,
     ArrayState,
     ProgramCosts,
+    no_wires,
     program_column,
     program_to,
 )
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.wires.circuit import Wires
+from cbramsim.simulator.wires.reads import WiredReads
+from cbramsim.simulator.wires.tiles import Tiles
 
 Access = Literal["transistor", "passive"]
 
@@ -67,6 +71,8 @@ class Crossbar:
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
         access: Access = "transistor",
+        wires: Wires | None = None,
+        tiles: Tiles | None = None,
     ) -> None:
         """Draw the cells and leave each at its lowest conductance.
 
@@ -85,6 +91,11 @@ class Crossbar:
         access
             `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
             bare cells, programmed in the V/2 scheme.
+        wires
+            Resistances of the lines; ideal lines by default. Reads then are exact: Kirchhoff's law
+            holds at every node. The other word lines are at ground, their cells conducting.
+        tiles
+            Size of the physical arrays, each with lines of its own; one by default.
 
         Raises
         ------
@@ -107,6 +118,11 @@ class Crossbar:
                 "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
                 "(got 'passive')"
             )
+        if wires is not None and self.device.v_sinh:
+            raise ParameterError(
+                "Crossbar.wires: needs ohmic cells, v_sinh 0 (got "
+                f"{self.device.v_sinh:g} V with wires)"
+            )
         self.access = access
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
@@ -124,7 +140,15 @@ class Crossbar:
             nominal=nominal_cell(self.device),
             shapes=step_shapes(self.device),
             normals=normal_table(pad=max(rows, columns)),
+            seen=np.zeros((0, columns), np.float32),
+            wired=no_wires(),
         )
+        self.wired: WiredReads | None = None
+        if wires is None:
+            self.state = self.state._replace(seen=self.state.g)
+        else:
+            self.wired = WiredReads(self.shape, wires, tiles or Tiles())
+            self.state = self.wired.attach(self.state)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
         self._endurance = (
             draw_endurance(self.device, (columns, rows), generator(seed, "endurance"))
@@ -165,6 +189,17 @@ class Crossbar:
         if len(self.state.spared):
             return self.state.spared == 0
         return np.ones(self.shape, np.bool_)
+
+    @property
+    def seen(self) -> NDArray[np.float32]:
+        """The conductances as reads see them, float32[rows, columns], S; read-only.
+
+        Behind resistive lines these are the effective conductances: `read` is the product with
+        them. They are solved for when they are first asked for after a cell has changed.
+        """
+        if self.wired is None:
+            return self.conductance
+        return self.wired.conductance(self.state.g)
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
@@ -209,7 +244,7 @@ class Crossbar:
         if not np.isfinite(v).all():
             raise ParameterError("Crossbar.read: voltages must be finite")
         ohmic = self.device.read_equivalent(v)
-        currents = ohmic @ self.state.g
+        currents = ohmic @ self.seen
         if noise and self.pulse.sum_sigma:
             sigma = self.pulse.sum_sigma * np.sqrt(self._connected_sum(ohmic**2))
             currents += sigma * self._read_noise.standard_normal(currents.shape, np.float32)
@@ -244,9 +279,14 @@ class Crossbar:
         cells = int(driven.sum(axis=0) @ self.state.n_connected)
         add = self.ledger.add
         line = self.device.c_cell * self.shape[1]
-        drive = n_driven * self.periphery.e_word_line + line * v2.sum()
+        drive = n_driven * self._drivers * self.periphery.e_word_line + line * v2.sum()
         add(self.phase, Operation.WORD_LINE_DRIVE, n_driven, drive)
-        add(self.phase, Operation.CELL_READ, cells, t_read * power @ self.state.row_sum)
+        if self.wired is None:
+            add(self.phase, Operation.CELL_READ, cells, t_read * power @ self.state.row_sum)
+        else:
+            in_cells, in_lines = self.wired.power(self.state.g, v.reshape(-1, self.shape[0]))
+            add(self.phase, Operation.CELL_READ, cells, t_read * in_cells)
+            add(self.phase, Operation.READ_WIRE, cells, t_read * in_lines)
         if signed:
             joules = t_read * power.sum() * self.device.g_mid
             add(self.phase, Operation.REFERENCE_READ, n_driven, joules)
@@ -494,7 +534,12 @@ class Crossbar:
         """Energy of driving one word line at the read voltage: driver and charge, J."""
         device = self.device
         line = device.c_cell * self.shape[1] * device.v_read**2
-        return self.periphery.e_word_line + line
+        return self._drivers * self.periphery.e_word_line + line
+
+    @property
+    def _drivers(self) -> int:
+        """Drivers of one word line: one for each of the physical arrays that it runs through."""
+        return 1 if self.wired is None else self.wired.layout.across
 
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming.

@@ -43,6 +43,14 @@ class Operation(IntEnum):
     """Current through one cell of a passive array that shares a line with a cell that is pulsed,
     (V/2)² G t, or a word line with one that is sensed, V_read² G t_read."""
 
+    READ_WIRE = 12
+    """Resistance of the lines on the way of one cell's read current: what the sources give beyond
+    what the cells take, from the solved voltages."""
+    PROGRAM_WIRE = 13
+    """Resistance of the lines on the way of one pulse or of one sensed cell: (G V)² R t."""
+    ADC_CONVERSION = 14
+    """One analog-to-digital conversion of the current of one bit line of one tile."""
+
     @property
     def label(self) -> str:
         """The name in reports, such as "cell read"."""
@@ -191,6 +199,7 @@ class EnergyLedger:
 COLOURS = (
     "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
     "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00", "#332288",
+    "#661100", "#AA4499", "#117733",
 )  # fmt: skip
 """One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
 

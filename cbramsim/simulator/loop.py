@@ -25,6 +25,7 @@ CELL_READ = int(Operation.CELL_READ)
 REFERENCE_READ = int(Operation.REFERENCE_READ)
 NEURON_UPDATE = int(Operation.NEURON_UPDATE)
 OUTPUT_SPIKE = int(Operation.OUTPUT_SPIKE)
+READ_WIRE = int(Operation.READ_WIRE)
 
 
 class Streams(NamedTuple):
@@ -101,7 +102,7 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
     n_active = draw_spikes(
         pixels, work.words, work.random_bytes, work.spiked, work.rows, streams.spikes
     )
-    sum_rows(array.g, work.rows, n_active, work.currents)
+    sum_rows(array.seen, work.rows, n_active, work.currents)
     per_cell = 0.0
     if array.spared.shape[0] > 0:
         per_cell = neurons.g_mid
@@ -124,9 +125,19 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
 def _book_presentation(array, pulse, neurons, rows, n_active, account):  # type: ignore[no-untyped-def]
     conductance = 0.0
     cells = 0
-    for r in range(n_active):
-        conductance += array.row_sum[rows[r]]
-        cells += array.n_connected[rows[r]]
+    if array.wired.share.shape[0] > 0:
+        in_lines = 0.0
+        for r in range(n_active):
+            row = rows[r]
+            conductance += array.row_sum[row] * array.wired.dissipated[0, row]
+            in_lines += array.row_sum[row] * array.wired.dissipated[1, row]
+            cells += array.n_connected[row]
+        account.counts[READ_WIRE] += cells
+        account.joules[READ_WIRE] += pulse.v2t_read * in_lines
+    else:
+        for r in range(n_active):
+            conductance += array.row_sum[rows[r]]
+            cells += array.n_connected[rows[r]]
     account.counts[WORD_LINE_DRIVE] += n_active
     account.counts[CELL_READ] += cells
     account.joules[CELL_READ] += pulse.v2t_read * conductance

@@ -19,6 +19,7 @@ from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.errors import DataError, ParameterError, nearest
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
+from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.crossbar import Access, Crossbar
 from cbramsim.simulator.datasets import checked_images, checked_labels
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
@@ -38,6 +39,8 @@ from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner, Pruning
 from cbramsim.simulator.state_file import copy_checked, read_state, write_state
 from cbramsim.simulator.stdp import Programming, StdpRule, pulse_tables, rule_constants
+from cbramsim.simulator.wires.circuit import Wires
+from cbramsim.simulator.wires.tiles import Tiles
 from cbramsim.validation import Parameters
 
 Rule = Literal["ideal", "device"]
@@ -46,6 +49,8 @@ Vote = Literal["profile", "majority"]
 
 IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
+MOST_IMAGES = 10_000
+"""Images from which it is learned which inputs spike together."""
 IMAGES_PER_BATCH = 500
 """Images that one worker takes at a time for labelling and recognition."""
 
@@ -76,6 +81,16 @@ class NetworkConfig(Parameters):
     access: Access = "transistor"
     """What is with each cell: a `transistor` that shuts it off while others on its lines are
     programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    wires: bool = False
+    """Whether lines have resistance: every read then sees what is left of the voltages, and the
+    lines dissipate."""
+    wiring: Wires = Wires()
+    """Resistances of the lines, with `wires`."""
+    tiles: Tiles = Tiles()
+    """Size of the physical arrays that share the cells."""
+    wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 1e-3
+    """Error of a mean bit-line current, as a part of it, that may build up while learning before
+    the lines are solved for again. (What was reached is in the results.)"""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -284,6 +299,8 @@ class SpikingNetwork:
         self.pixels = most_active_pixels(images, self.config.inputs)
         inputs = self.select_pixels(images)
         self.activity = inputs.mean(axis=0, dtype=np.float64) / 256
+        if self.config.wires:
+            self.together = _active_together(inputs, self.activity)
         self._begin()
         return inputs
 
@@ -356,9 +373,11 @@ class SpikingNetwork:
         device = self.device.without_variability() if self.ideal else self.device
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
+        config = self.config
         self.crossbar = Crossbar(
-            device, shape, seed, self.periphery, self.ledger, self.config.access
-        )
+            device, shape, seed, self.periphery, self.ledger, config.access,
+            config.wiring if config.wires else None, config.tiles,
+        )  # fmt: skip
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
         self.work = scratch(*shape)
@@ -410,6 +429,8 @@ class SpikingNetwork:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
         config, crossbar = self.config, self.crossbar
         account = self.ledger.account("train")
+        if crossbar.wired:
+            crossbar.wired.follow(crossbar.state, self.together, config.wires_error)
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         train(
             images, chosen, winners, self._update,
@@ -540,11 +561,17 @@ class SpikingNetwork:
         self.select_pixels(images[:1])  # refuse what does not fit before the work begins
         starts = range(0, len(images), IMAGES_PER_BATCH)
         workers = min(self.threads, len(starts))
+        state = self.crossbar.state
+        if self.crossbar.wired:
+            state = self.crossbar.wired.at_rest(state, self.together)
         with ThreadPoolExecutor(workers) as pool:
             jobs = (
                 pool.map(
                     lambda start: self._respond(
-                        self.select_pixels(images[start : start + IMAGES_PER_BATCH]), phase, start
+                        state,
+                        self.select_pixels(images[start : start + IMAGES_PER_BATCH]),
+                        phase,
+                        start,
                     ),
                     starts[group : group + 4 * workers],
                 )
@@ -556,7 +583,7 @@ class SpikingNetwork:
                     yield responses
 
     def _respond(
-        self, images: NDArray[np.uint8], phase: str, start: int
+        self, state: ArrayState, images: NDArray[np.uint8], phase: str, start: int
     ) -> tuple[NDArray[np.float32], Account]:
         """Return the responses to one batch, and what they cost."""
         config, crossbar, seed = self.config, self.crossbar, self.config.seed
@@ -569,7 +596,7 @@ class SpikingNetwork:
         naming = phase == "label"
         neurons = self._neurons(1.0 if naming else config.competition.readout_sharpness)
         respond(
-            images, responses, config.encoding.windows, crossbar.state, crossbar.pulse, neurons,
+            images, responses, config.encoding.windows, state, crossbar.pulse, neurons,
             streams, scratch(*crossbar.shape), account,
         )  # fmt: skip
         self._price_events(account)
@@ -634,6 +661,9 @@ class SpikingNetwork:
             "labels_used": self.labels_used,
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
+        if self.crossbar.wired:
+            arrays["together"] = self.together
+            arrays |= self.crossbar.wired.to_arrays(state)
         arrays |= self.crossbar.clock.to_arrays()
         arrays |= self.ledger.to_arrays()
         arrays |= {f"extra_{name}": value for name, value in extra.items()}
@@ -673,6 +703,9 @@ class SpikingNetwork:
             raise ValueError(f"pixels must be >= 0 and < {self.image_pixels}")
         self.activity = np.zeros(self.pixels.size)
         copy_checked(self.activity, arrays, "activity")
+        if self.config.wires:
+            self.together = np.zeros((self.pixels.size,) * 2)
+            copy_checked(self.together, arrays, "together")
         self._build()
         self._restore_crossbar(arrays)
         copy_checked(self.bias, arrays, "bias")
@@ -707,4 +740,20 @@ class SpikingNetwork:
         for name, array in fields.items():
             copy_checked(array, arrays, name)
         self.crossbar.restore(**fields)  # type: ignore[arg-type]
+        if self.crossbar.wired:
+            self.crossbar.wired.restore(arrays, self.crossbar.state)
         self.crossbar.clock.restore(arrays, state.g_columns)
+
+
+def _active_together(
+    inputs: NDArray[np.uint8], activity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probability that two inputs spike in one window, float64[inputs, inputs].
+
+    Given the image they are independent, so that it is the mean product of their pixel densities;
+    on the diagonal, the probability that one does.
+    """
+    some = inputs[:: max(1, len(inputs) // MOST_IMAGES)].astype(np.float32) / 256
+    together = (some.T @ some / len(some)).astype(np.float64)
+    np.fill_diagonal(together, activity)
+    return together

@@ -48,6 +48,7 @@ LTP_PULSE = int(Operation.LTP_PULSE)
 LTD_PULSE = int(Operation.LTD_PULSE)
 SENSE_READ = int(Operation.SENSE_READ)
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
+PROGRAM_WIRE = int(Operation.PROGRAM_WIRE)
 
 SENSED_STATES = 1 << SENSED_BITS
 """States that the sense amplifier tells apart."""
@@ -231,6 +232,10 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
     cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
     account.counts[SENSE_READ] += cells
     account.joules[SENSE_READ] += pulse.v2t_read * conductance + cells * costs.sense
+    if array.wired.share.shape[0] > 0:
+        lines = sensing_in_lines(array, column)
+        account.counts[PROGRAM_WIRE] += cells
+        account.joules[PROGRAM_WIRE] += pulse.v2t_read * lines
     if costs.half_set > 0:
         for row in range(work.states.size):
             if not array.inhibited[column, row]:
@@ -273,6 +278,17 @@ def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
         cells += not inhibited[row]
         conductance += np.float64(g[row]) * (not inhibited[row])
     return cells, conductance
+
+
+@kernel
+def sensing_in_lines(array, column):  # type: ignore[no-untyped-def]
+    """Return the sum of G² R over the cells of a column that still get pulses, S."""
+    total = 0.0
+    along_word = array.wired.along_word[column]
+    for row in range(array.wired.along_bit.size):
+        g = np.float64(array.g_columns[column, row]) * (not array.inhibited[column, row])
+        total += g * g * (array.wired.along_bit[row] + along_word)
+    return total
 
 
 @kernel

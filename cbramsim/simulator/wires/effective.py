@@ -49,6 +49,11 @@ class Effective(NamedTuple):
     dissipation: NDArray[np.float64]
     """The part of `admittance` that is dissipated in the cells, [rows, rows]; symmetric."""
 
+    @classmethod
+    def nothing(cls) -> Effective:
+        """Return an array without lines."""
+        return cls(*(np.zeros((0, 0)) for _ in cls._fields))
+
     def power(self, voltages: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what the cells and what the wires dissipate at `voltages`, V[..., rows], in W."""
         v = np.asarray(voltages, np.float64)

@@ -1,0 +1,192 @@
+r"""Reads of an array behind resistive lines, while it is used and while it learns.
+
+Fixed cells are read exactly: `WiredReads.conductance` solves every tile once and keeps the result
+until a cell changes.
+
+While it learns, a cell changes at every presentation. Between two exact solutions a read sees
+
+.. math:: \tilde G_{ik}(t) = \tilde G_{ik}(t_0) + \frac{\tilde G_{ik}(t_0)}{G_{ik}(t_0)}
+          \left[G_{ik}(t) - G_{ik}(t_0)\right],
+
+that is, the drop along the lines as it was. `WiredReads.follow` solves exactly every now and then,
+and measures by how much this was off; the interval is halved or doubled to keep that below a bound.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.simulator.array import ArrayState, Wired
+from cbramsim.simulator.state_file import copy_checked
+from cbramsim.simulator.wires.circuit import Wires
+from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.tiles import Layout, Tiles
+
+EXACT = 1e-9
+"""Relative tolerance of solutions for fixed cells."""
+TRACKING = 0.01
+"""Tolerance of a solution while learning, as a part of the error that is allowed."""
+LONGEST = 64
+"""Most steps between two solutions."""
+LEAST = np.finfo(float).tiny
+
+
+class WiredReads:
+    """The lines of an array of tiles, and what reads see behind them.
+
+    Attributes
+    ----------
+    layout
+        Where the tiles are.
+    interval, since
+        Steps between two exact solutions while learning, and steps since the last.
+    error
+        Largest error of a mean read that any solution has found, as a part of the current.
+    solutions
+        Exact solutions so far while learning.
+    """
+
+    def __init__(self, shape: tuple[int, int], wires: Wires, tiles: Tiles) -> None:
+        self.wires = wires
+        self.layout = Layout(shape, wires, tiles)
+        self.interval, self.since = 1, 1
+        self.error, self.solutions = 0.0, 0
+        self._solved: NDArray[np.float32] | None = None
+        self._seen = np.zeros((0, 0), np.float32)
+        self._tiles: list[Effective] = []
+
+    def attach(self, state: ArrayState) -> ArrayState:
+        """Return the state of an array behind these lines; ideal until it is solved."""
+        rows, _ = state.g.shape
+        return state._replace(
+            seen=state.g.copy(),
+            wired=Wired(
+                np.ones_like(state.g),
+                np.concatenate([np.ones((1, rows)), np.zeros((1, rows))]),
+                self.layout.along_word,
+                self.layout.along_bit,
+            ),
+        )
+
+    # ---- fixed cells ---------------------------------------------------------------------------
+
+    def conductance(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the effective conductances of fixed cells, both float32[rows, columns], S."""
+        self._solve(g)
+        return self._seen
+
+    def at_rest(self, state: ArrayState, together: NDArray[np.float64]) -> ArrayState:
+        """Return the state of fixed cells as exact reads see it; `together` as in `follow`."""
+        seen = self.conductance(state.g)
+        dissipated = self._by_row(self._tiles, state.row_sum, together)
+        return state._replace(seen=seen, wired=state.wired._replace(dissipated=dissipated))
+
+    def power(self, g: NDArray[np.float32], voltages: NDArray[Any]) -> tuple[float, float]:
+        """Return what cells and lines dissipate at voltages V[reads, rows], summed, W."""
+        self._solve(g)
+        parts = [
+            tile.power(voltages[:, rows])
+            for tile, (rows, _) in zip(self._tiles, self.layout, strict=True)
+        ]
+        return float(sum(c.sum() for c, _ in parts)), float(sum(w.sum() for _, w in parts))
+
+    def _solve(self, g: NDArray[np.float32]) -> None:
+        """Solve the tiles in which a cell has changed since they were solved."""
+        solved = self._solved
+        if solved is not None and np.array_equal(solved, g):
+            return
+        if solved is None:
+            self._seen = np.empty_like(g)
+            self._tiles = [Effective.nothing() for _ in self.layout]
+        for n, part in enumerate(self.layout):
+            if solved is None or not np.array_equal(solved[part], g[part]):
+                self._tiles[n] = effective(g[part], self.wires, tolerance=EXACT)
+                self._seen[part] = self._tiles[n].conductance
+        self._solved = g.copy()
+
+    # ---- state file ----------------------------------------------------------------------------
+
+    def to_arrays(self, state: ArrayState) -> dict[str, NDArray[Any]]:
+        """Return what has to be saved to go on learning; `restore` puts it back."""
+        return {
+            "wires_seen": state.seen,
+            "wires_share": state.wired.share,
+            "wires_dissipated": state.wired.dissipated,
+            "wires_progress": np.array([self.interval, self.since, self.solutions]),
+            "wires_error": np.array([self.error]),
+        }
+
+    def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
+        """Put back what `to_arrays` returned."""
+        copy_checked(state.seen, arrays, "wires_seen")
+        copy_checked(state.wired.share, arrays, "wires_share")
+        copy_checked(state.wired.dissipated, arrays, "wires_dissipated")
+        self.interval, self.since, self.solutions = (int(n) for n in arrays["wires_progress"])
+        self.error = float(arrays["wires_error"][0])
+        if self.interval < 1 or min(self.since, self.solutions) < 0:
+            raise ValueError("wires_progress must be >= 0, an interval >= 1")
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    def follow(self, state: ArrayState, together: NDArray[np.float64], bound: float) -> None:
+        """Take note of one step of learning, and solve the array again if it is time.
+
+        Parameters
+        ----------
+        state
+            The array; what reads see of it is replaced.
+        together
+            Probability that two word lines are active in one read, float64[rows, rows]; on the
+            diagonal, that one is.
+        bound
+            Error of a mean read to keep below.
+        """
+        if self.since < self.interval:
+            self.since += 1
+            return
+        error = self._solve_again(state, together, TRACKING * bound)
+        if self.solutions:  # before the first one, nothing was known of the lines
+            self.error = max(self.error, error)
+            if error > bound:
+                self.interval = max(1, self.interval // 2)
+            elif error < 0.4 * bound:
+                self.interval = min(LONGEST, 2 * self.interval)
+        self.solutions += 1
+        self.since = 1
+
+    def _solve_again(
+        self, state: ArrayState, together: NDArray[np.float64], tolerance: float
+    ) -> float:
+        """Solve the array; return the largest error of a mean read, as a part of the current."""
+        tiles, off, mean = [], [], []
+        for rows, columns in self.layout:
+            tile = effective(state.g[rows, columns], self.wires, tolerance=tolerance)
+            active = np.diag(together)[rows]
+            exact = active @ tile.conductance
+            off.append(np.abs(active @ state.seen[rows, columns] - exact).max())
+            mean.append(exact.mean())
+            state.seen[rows, columns] = tile.conductance
+            tiles.append(tile)
+        np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
+        state.wired.dissipated[:] = self._by_row(tiles, state.row_sum, together)
+        return float(max(off) / max(np.mean(mean), LEAST))
+
+    def _by_row(
+        self, tiles: list[Effective], row_sum: NDArray[np.float64], together: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return where the power of a read goes, as in `Wired.dissipated`.
+
+        With word line i active, word line m is with the probability P(i, m) / P(i): on average,
+        row i's part of the quadratic forms of `Effective.power` is what is summed here.
+        """
+        power = np.zeros((2, len(row_sum)))
+        for tile, (rows, _) in zip(tiles, self.layout, strict=True):
+            part = together[rows, rows]
+            given = part / np.maximum(np.diag(part), LEAST)[:, None]
+            cells = (tile.dissipation * given).sum(axis=1)
+            power[0, rows] += cells
+            power[1, rows] += (tile.admittance * given).sum(axis=1) - cells
+        return power / np.maximum(row_sum, LEAST)

@@ -27,7 +27,7 @@ from cbramsim.simulator.periphery.adc import Adc, Code, Converters, convert_rows
 from cbramsim.simulator.periphery.normals import fill_normals
 from cbramsim.validation import Parameters
 
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 """About so many outputs are made at a time, and remain in the processor's cache."""
 
 
@@ -80,7 +80,7 @@ def noisy_product(
         out = np.matmul(part, g, out=currents[place : place + len(part)])
         every, each = _variances(part, g2, noise.absolute, columns)
         _finish(
-            out, every, each, state, *chain.scale, chain.sharing, chain.offsets, chain.edges,
+            out, every, each, state, *chain.scale, chain.of_column, chain.offsets, chain.edges,
             codes[start : start + at_once],
         )  # fmt: skip
     return currents if converters is None else codes
@@ -171,7 +171,7 @@ def _add_noise(out, normals, every, each):  # type: ignore[no-untyped-def]
 
 
 @compiled_loop
-def _finish(out, every, each, state, factor, summand, sharing, offsets, edges, codes):  # type: ignore[no-untyped-def]
+def _finish(out, every, each, state, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
     """Add noise to `out`, float32[n, columns], and convert it to `codes` if there is room."""
     rows, columns = out.shape
     normals = np.empty(rows * columns, np.float32)
@@ -180,4 +180,4 @@ def _finish(out, every, each, state, factor, summand, sharing, offsets, edges, c
         own = each[n] if each.shape[0] else each.reshape(-1)
         _add_noise(out[n], normals[n * columns : (n + 1) * columns], every[n], own)
     if codes.shape[0]:
-        convert_rows(out, factor, summand, sharing, offsets, edges, codes)
+        convert_rows(out, factor, summand, of_column, offsets, edges, codes)

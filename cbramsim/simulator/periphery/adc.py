@@ -91,7 +91,9 @@ class Converters:
         """
         for name, value in (("columns", columns), ("sharing", sharing)):
             if value < 1:
-                raise ParameterError(f"Converters.{name}: must be a whole number >= 1 (got {value})")
+                raise ParameterError(
+                    f"Converters.{name}: must be a whole number >= 1 (got {value})"
+                )
         self.adc, self.columns = adc, columns
         self.of_column = np.arange(columns, dtype=np.uint32) // np.uint32(sharing)
         """The converter of each column, uint32[columns]."""

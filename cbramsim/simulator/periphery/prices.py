@@ -125,7 +125,8 @@ ADD_16 = Price(
 )
 """One addition of 16 bits, J."""
 ADC_AREA = Price(0.0096 / 8, "derived", f"{ISAAC}: 8 ADCs of 8 bits, 0.0096 mm2")
-"""One 8-bit converter, mm²."""
+"""One converter of `ADC_AREA_BITS`, mm²."""
+ADC_AREA_BITS = 8
 
 
 def conversion_price(bits: int, source: str = "isaac") -> Price:

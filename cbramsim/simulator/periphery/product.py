@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -73,7 +75,7 @@ def noisy_product(
     g2 = np.square(np.float32(noise.relative) * g) if noise.relative else None
     currents = np.empty((batch if converters is None else min(batch, at_once), columns), np.float32)
     codes = np.empty((0 if converters is None else batch, columns), Code)
-    chain = converters or Converters(Adc(bits=1), columns)
+    chain = converters or Converters(Adc(), columns)  # unused: there is no room for codes
     for start in range(0, batch, at_once):
         part = v[start : start + at_once]
         place = start if converters is None else 0
@@ -101,12 +103,15 @@ def time_noisy_product(
     kinds = {"absolute": ReadNoise(absolute=2e-6), "relative": ReadNoise(relative=0.02)}
     exact = v @ g
     adc = Adc(bits=8, full_scale=1.2 * float(exact.max()))
-    chains = {"": adc, "_nonideal": adc.replace(offset_d2d=0.5, inl=0.5, dnl=0.25)}
+    chains = {
+        "": Converters(adc, shape[1]),
+        "_nonideal": Converters(adc.replace(offset_d2d=0.5, inl=0.5, dnl=0.25), shape[1]),
+    }
     state = stream(0, "noisy product")
-    runs = {"numpy": lambda: v @ g} | {
-        kind + end: lambda n=noise, c=Converters(a, shape[1]): noisy_product(v, g, n, state, c)
-        for kind, noise in kinds.items() for end, a in chains.items()
-    }  # fmt: skip
+    runs: dict[str, Callable[[], NDArray]] = {"numpy": lambda: v @ g}
+    for kind, noise in kinds.items():
+        for end, chain in chains.items():
+            runs[kind + end] = partial(noisy_product, v, g, noise, state, chain)
     for run in runs.values():  # compiles
         run()
     seconds = dict.fromkeys(runs, math.inf)

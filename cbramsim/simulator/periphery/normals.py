@@ -55,6 +55,7 @@ def seed_lanes(state):  # type: ignore[no-untyped-def]
     for j in range(LANES):
         a, b = next_word(state), next_word(state)
         lanes[0, j], lanes[1, j] = np.uint32(a), np.uint32(a >> np.uint64(32))
+        # A generator must not be all zero.
         lanes[2, j], lanes[3, j] = np.uint32(b) | np.uint32(1), np.uint32(b >> np.uint64(32))
     return lanes
 
@@ -107,12 +108,10 @@ def normal_pairs(lanes, out):  # type: ignore[no-untyped-def]
 def fill_normals(state, out):  # type: ignore[no-untyped-def]
     """Fill `out`, float32[n], with independent standard normal numbers."""
     lanes = seed_lanes(state)
-    n = out.size
-    start = 0
-    while start + 2 * LANES <= n:
-        normal_pairs(lanes, out[start : start + 2 * LANES])
-        start += 2 * LANES
-    if start < n:
-        rest = np.empty(2 * LANES, np.float32)
-        normal_pairs(lanes, rest)
-        out[start:] = rest[: n - start]
+    rest = np.empty(2 * LANES, np.float32)
+    for start in range(0, out.size, 2 * LANES):
+        left = out.size - start
+        normal_pairs(lanes, out[start : start + 2 * LANES] if left >= 2 * LANES else rest)
+        if left < 2 * LANES:
+            for j in range(left):
+                out[start + j] = rest[j]

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from cbramsim.errors import ParameterError
-from cbramsim.kernels import compiled_loop, kernel, vector_kernel
+from cbramsim.kernels import compiled_loop, kernel
 from cbramsim.rng import generator
 from cbramsim.validation import Parameters
 
@@ -173,7 +173,7 @@ def check_range(adc: Adc, signal_span: float, signal_step: float = 0.0) -> None:
         )
 
 
-@vector_kernel
+@kernel
 def round_and_clip(values, factor, summand, top, codes):  # type: ignore[no-untyped-def]
     """Convert one row of `values` by ideal converters."""
     half, highest = np.float32(0.5), np.float32(top)

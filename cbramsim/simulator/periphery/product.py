@@ -68,6 +68,11 @@ def noisy_product(
     -------
     float32[batch, columns] or uint16[batch, columns]
         Currents, A, or codes.
+
+    Raises
+    ------
+    ParameterError
+        If shapes do not fit, or a value is not finite.
     """
     v, g = _checked(voltages, g, converters)
     batch, columns = len(v), g.shape[1]
@@ -80,6 +85,8 @@ def noisy_product(
         part = v[start : start + at_once]
         place = start if converters is None else 0
         out = np.matmul(part, g, out=currents[place : place + len(part)])
+        if not np.isfinite(out.sum()):
+            raise ParameterError("noisy_product: voltages and g must be finite")
         every, each = _variances(part, g2, noise.absolute, columns)
         _finish(
             out, every, each, state, *chain.scale, chain.of_column, chain.offsets, chain.edges,

@@ -118,8 +118,12 @@ class Rollup(NamedTuple):
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """Parts that are in no total."""
-        return tuple(line.part for line in self.energy + self.area if line.total is None)
+        """What is in no total, such as `area of word-line drivers`."""
+        return tuple(
+            f"{what} of {line.part}"
+            for what, lines in (("energy", self.energy), ("area", self.area))
+            for line in lines if line.total is None
+        )  # fmt: skip
 
     def __str__(self) -> str:
         """Return a table for people."""

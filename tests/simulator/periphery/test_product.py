@@ -134,6 +134,14 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         noisy_product(v[None], g, ReadNoise(), stream(0, "read"), Converters(Adc(), 4))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    v, g = array()
+    v[3] = value
+    with pytest.raises(ParameterError, match="finite"):
+        noisy_product(v[None], g, ReadNoise(), stream(0, "read"), Converters(Adc(dnl=0.1), 5))
+
+
 def test_the_benchmark_measures_both_and_the_errors() -> None:
     figures = time_noisy_product(batch=400, shape=(40, 60), repetitions=1)
     for kind in ("absolute", "relative"):

@@ -30,9 +30,11 @@ def test_parts_sum_to_the_total(scheme: str, kind: str) -> None:
     assert result.joules == pytest.approx(sum(energies.values()), rel=1e-12)
     assert {"cells", "ADC"} == {line.part for line in result.area if line.total is not None}
     assert result.mm2 == pytest.approx(sum(line.total or 0 for line in result.area))
-    for line in result.energy + result.area:
-        assert (line.total is None) == (line.evidence == "none") == (line.part in result.unpriced)
-        assert line.source
+    for what, lines in (("energy", result.energy), ("area", result.area)):
+        for line in lines:
+            missing = f"{what} of {line.part}" in result.unpriced
+            assert (line.total is None) == (line.evidence == "none") == missing
+            assert line.source
 
 
 def test_conversions_follow_isaacs_rule() -> None:
@@ -87,12 +89,12 @@ def test_sense_amplifiers_and_neurons_are_those_of_the_periphery() -> None:
     assert part(result, "neurons").evidence == "assumed"
     assert part(result, "output spike").evidence == "published"
     assert part(result, "shift and add").events == 0
-    assert "sense amplifiers" in result.unpriced  # their area
+    assert "area of sense amplifiers" in result.unpriced
 
 
 def test_an_area_without_a_source_is_not_zero() -> None:
-    assert "ADC" in roll_up(macro(adc_bits=6)).unpriced
-    assert "ADC" not in roll_up(macro(adc_bits=8)).unpriced
+    assert "area of ADC" in roll_up(macro(adc_bits=6)).unpriced
+    assert "area of ADC" not in roll_up(macro(adc_bits=8)).unpriced
     table = str(roll_up(macro(adc_bits=6)))
     assert "unpriced" in table
     assert "total" in table

@@ -5,11 +5,12 @@ until a cell changes.
 
 While it learns, a cell changes at every presentation. Between two exact solutions a read sees
 
-.. math:: \tilde G_{ik}(t) = \tilde G_{ik}(t_0) + \frac{\tilde G_{ik}(t_0)}{G_{ik}(t_0)}
-          \left[G_{ik}(t) - G_{ik}(t_0)\right],
+.. math:: \\tilde G_{ik}(t) = \\tilde G_{ik}(t_0)\\, \\frac{L_{ik}(t)}{L_{ik}(t_0)},
 
-that is, the drop along the lines as it was. `WiredReads.follow` solves exactly every now and then,
-and measures by how much this was off; the interval is halved or doubled to keep that below a bound.
+L the ladders of `along_ladders`, which are cheap, and within a step of learning
+:math:`\\tilde G / G` as it was at its beginning. `WiredReads.follow` solves exactly every now and
+then and measures by how much a mean read was off; the interval between two solutions is halved or
+doubled to keep that below a bound.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.array import ArrayState, Wired
 from cbramsim.simulator.state_file import copy_checked
-from cbramsim.simulator.wires.circuit import Wires
+from cbramsim.simulator.wires.circuit import Terminals, Wires
 from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.ladders import along_ladders
+from cbramsim.simulator.wires.solver import circuit_of
 from cbramsim.simulator.wires.tiles import Layout, Tiles
 
 EXACT = 1e-9
@@ -47,6 +50,9 @@ class WiredReads:
         Largest error of a mean read that any solution has found, as a part of the current.
     solutions
         Exact solutions so far while learning.
+    beyond
+        Effective conductances over those of the ladders, at the last solution,
+        float32[rows, columns].
     """
 
     def __init__(self, shape: tuple[int, int], wires: Wires, tiles: Tiles) -> None:
@@ -54,6 +60,7 @@ class WiredReads:
         self.layout = Layout(shape, wires, tiles)
         self.interval, self.since = 1, 1
         self.error, self.solutions = 0.0, 0
+        self.beyond = np.ones(shape, np.float32)
         self._solved: NDArray[np.float32] | None = None
         self._seen = np.zeros((0, 0), np.float32)
         self._tiles: list[Effective] = []
@@ -114,6 +121,7 @@ class WiredReads:
         return {
             "wires_seen": state.seen,
             "wires_share": state.wired.share,
+            "wires_beyond": self.beyond,
             "wires_dissipated": state.wired.dissipated,
             "wires_progress": np.array([self.interval, self.since, self.solutions]),
             "wires_error": np.array([self.error]),
@@ -123,6 +131,7 @@ class WiredReads:
         """Put back what `to_arrays` returned."""
         copy_checked(state.seen, arrays, "wires_seen")
         copy_checked(state.wired.share, arrays, "wires_share")
+        copy_checked(self.beyond, arrays, "wires_beyond")
         copy_checked(state.wired.dissipated, arrays, "wires_dissipated")
         self.interval, self.since, self.solutions = (int(n) for n in arrays["wires_progress"])
         self.error = float(arrays["wires_error"][0])
@@ -144,18 +153,38 @@ class WiredReads:
         bound
             Error of a mean read to keep below.
         """
+        ladders = self._ladders(state.g)
         if self.since < self.interval:
+            self._see(state, ladders)
             self.since += 1
             return
+        if self.solutions:
+            self._see(state, ladders)
         error = self._solve_again(state, together, TRACKING * bound)
+        np.divide(state.seen, ladders, out=self.beyond, where=ladders > 0)
+        np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
         if self.solutions:  # before the first one, nothing was known of the lines
             self.error = max(self.error, error)
             if error > bound:
                 self.interval = max(1, self.interval // 2)
-            elif error < 0.4 * bound:
+            elif error < 0.5 * bound:
                 self.interval = min(LONGEST, 2 * self.interval)
         self.solutions += 1
         self.since = 1
+
+    def _ladders(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return approximate effective conductances, float32[rows, columns], S."""
+        seen = np.empty_like(g)
+        for rows, columns in self.layout:
+            part = np.ascontiguousarray(g[rows, columns])
+            rest = Terminals.product(np.zeros(len(part)), part.shape[1], self.wires)
+            along_ladders(part, circuit_of(rest, self.wires)[0], seen[rows, columns])
+        return seen
+
+    def _see(self, state: ArrayState, ladders: NDArray[np.float32]) -> None:
+        """Let reads see what the ladders say, as far as they were right at the last solution."""
+        np.multiply(self.beyond, ladders, out=state.seen, where=ladders > 0)
+        np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
 
     def _solve_again(
         self, state: ArrayState, together: NDArray[np.float64], tolerance: float
@@ -170,7 +199,6 @@ class WiredReads:
             mean.append(exact.mean())
             state.seen[rows, columns] = tile.conductance
             tiles.append(tile)
-        np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
         state.wired.dissipated[:] = self._by_row(tiles, state.row_sum, together)
         return float(max(off) / max(np.mean(mean), LEAST))
 

@@ -2,83 +2,102 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.simulator.wires.circuit import Power, Solution, Terminals, Wires
+from cbramsim.simulator.wires.circuit import Terminals, Wires
 
 
-def solution_of(
+class Currents(NamedTuple):
+    """All currents of an array, A."""
+
+    cells: NDArray[np.float64]
+    """From word line to bit line, float64[rows, columns]."""
+    word: NDArray[np.float64]
+    """Through the segments of the word lines, left to right, float64[rows, columns + 1]."""
+    bit: NDArray[np.float64]
+    """Through the segments of the bit lines, top to bottom, float64[rows + 1, columns]."""
+
+
+class Power(NamedTuple):
+    """Where the power of the sources goes, W; `source` is the sum of the others."""
+
+    source: float
+    """Given by all terminals: sum of voltage x current into the array."""
+    cells: float
+    """Dissipated in the cells."""
+    access: float
+    """Dissipated in the access transistors."""
+    word_lines: float
+    """Dissipated in word lines and drivers."""
+    bit_lines: float
+    """Dissipated in bit lines and sense circuits."""
+
+
+def currents_of(
     conductance: NDArray, word: NDArray[np.float64], bit: NDArray[np.float64],
-    terminals: Terminals, wires: Wires, iterations: int, method: str,
-) -> Solution:  # fmt: skip
-    """Return all that follows from node voltages, of an array without faults.
+    terminals: Terminals, wires: Wires,
+) -> Currents:  # fmt: skip
+    """Return the currents of an array without faults, of lines with resistance.
 
-    Every segment that is connected has a resistance above zero: r_word, r_bit > 0, or r_source,
-    r_sense > 0 along a line of a single cell. `conductance` is that of the bare cells, S.
+    `conductance` is that of the bare cells, S.
     """
-    cell_currents = wires.in_series(np.asarray(conductance, np.float64)) * (word - bit)
-    word_currents = _along_rows(
-        word, terminals.word_left, terminals.word_right, wires.r_word, wires.r_source
+    return Currents(
+        cells=wires.in_series(conductance) * (word - bit),
+        word=_along_rows(
+            word, terminals.word_left, terminals.word_right, wires.r_word, wires.r_source
+        ),
+        bit=_along_rows(
+            bit.T, terminals.bit_top, terminals.bit_bottom, wires.r_bit, wires.r_sense
+        ).T,
     )
-    bit_currents = _along_rows(
-        bit.T, terminals.bit_top, terminals.bit_bottom, wires.r_bit, wires.r_sense
-    ).T
-    left_over = np.diff(word_currents, axis=1)
-    left_over += cell_currents
-    error = np.abs(left_over).sum()
-    np.subtract(bit_currents[1:], bit_currents[:-1], out=left_over)
-    left_over -= cell_currents
-    error += np.abs(left_over).sum()
-    power = power_of(conductance, cell_currents, word_currents, bit_currents, terminals, wires)
-    return Solution(
-        word, bit, cell_currents, word_currents, bit_currents, power, float(error), iterations,
-        method,
-    )  # fmt: skip
 
 
-def power_of(
-    conductance: NDArray, cell_currents: NDArray[np.float64], word_currents: NDArray[np.float64],
-    bit_currents: NDArray[np.float64], terminals: Terminals, wires: Wires,
-) -> Power:  # fmt: skip
+def power_of(conductance: NDArray, currents: Currents, terminals: Terminals, wires: Wires) -> Power:
     """Return where the power goes: I² R of everything, and V I of the terminals."""
-    cell_voltages = np.zeros_like(cell_currents)
-    np.divide(cell_currents, conductance, out=cell_voltages, where=np.asarray(conductance) > 0)
+    cells, word, bit = currents
+    cell_voltages = np.zeros_like(cells)
+    np.divide(cells, conductance, out=cell_voltages, where=conductance > 0)
     ends = (
-        (terminals.word_left, word_currents[:, 0]),
-        (terminals.word_right, -word_currents[:, -1]),
-        (terminals.bit_top, bit_currents[0]),
-        (terminals.bit_bottom, -bit_currents[-1]),
+        (terminals.word_left, word[:, 0]),
+        (terminals.word_right, -word[:, -1]),
+        (terminals.bit_top, bit[0]),
+        (terminals.bit_bottom, -bit[-1]),
     )
     return Power(
         source=float(sum(np.nansum(voltage * current) for voltage, current in ends)),
-        cells=float(np.vdot(cell_voltages, cell_currents)),
-        access=wires.r_access * _squared(cell_currents),
-        word_lines=wires.r_word * _squared(word_currents)
-        + wires.r_source * _squared(word_currents[:, [0, -1]]),
-        bit_lines=wires.r_bit * _squared(bit_currents)
-        + wires.r_sense * _squared(bit_currents[[0, -1]]),
+        cells=float(np.vdot(cell_voltages, cells)),
+        access=wires.r_access * _squared(cells),
+        word_lines=wires.r_word * _squared(word) + wires.r_source * _squared(word[:, [0, -1]]),
+        bit_lines=wires.r_bit * _squared(bit) + wires.r_sense * _squared(bit[[0, -1]]),
     )
+
+
+def ends_of(
+    voltages: NDArray[np.float64], first: NDArray[np.float64], last: NDArray[np.float64],
+    resistance: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Return the currents into the first and out of the last nodes of lines along the rows, A.
+
+    `first` and `last` are the voltages of the terminals; no current through an end that floats.
+    """
+    into = np.nan_to_num((first - voltages[:, 0]) / resistance)
+    out = np.nan_to_num((voltages[:, -1] - last) / resistance)
+    return into, out
 
 
 def _along_rows(
     voltages: NDArray[np.float64], first: NDArray[np.float64], last: NDArray[np.float64],
     r_segment: float, r_end: float,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Return the currents through the segments of lines along the rows, [lines, nodes + 1], A.
-
-    `first` and `last` are the voltages of the terminals; no current through an end that floats.
-    """
+    """Return the currents through the segments of lines along the rows, [lines, nodes + 1], A."""
     lines, nodes = voltages.shape
     currents = np.empty((lines, nodes + 1))
-    if nodes > 1:
-        np.subtract(voltages[:, :-1], voltages[:, 1:], out=currents[:, 1:-1])
-        currents[:, 1:-1] /= r_segment
-    with np.errstate(divide="ignore", invalid="ignore"):
-        currents[:, 0] = (first - voltages[:, 0]) / (r_segment + r_end)
-        currents[:, -1] = (voltages[:, -1] - last) / (r_segment + r_end)
-    currents[np.isnan(first), 0] = 0
-    currents[np.isnan(last), -1] = 0
+    np.subtract(voltages[:, :-1], voltages[:, 1:], out=currents[:, 1:-1])
+    currents[:, 1:-1] /= r_segment
+    currents[:, 0], currents[:, -1] = ends_of(voltages, first, last, r_segment + r_end)
     return currents
 
 

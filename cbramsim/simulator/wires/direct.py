@@ -23,9 +23,10 @@ from scipy.sparse.linalg import splu
 
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.wires.checks import check_circuit
-from cbramsim.simulator.wires.circuit import LineFaults, Solution, Terminals, Wires
-from cbramsim.simulator.wires.currents import power_of
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.wires.currents import Currents
 from cbramsim.simulator.wires.network import Network, check_driven, check_reached, network_of
+from cbramsim.simulator.wires.solution import Solution
 
 _NO_FAULTS = LineFaults()
 
@@ -57,20 +58,20 @@ def solve_directly(
     in_cells, in_rows, in_columns, _ = np.split(
         currents, np.cumsum([cells, on_rows, columns * (rows + 1)])
     )
-    cell_currents = in_cells.reshape(rows, columns)
-    word_currents = in_rows.reshape(rows, columns + 1)
-    bit_currents = in_columns.reshape(columns, rows + 1).T
-    return Solution(
-        voltages[:cells].reshape(rows, columns),
-        voltages[cells : 2 * cells].reshape(rows, columns),
-        cell_currents,
-        word_currents,
-        bit_currents,
-        power_of(conductance, cell_currents, word_currents, bit_currents, terminals, wires),
-        error_bound=float(np.abs(network.inflow(currents)[: 2 * cells]).sum()),
-        iterations=0,
-        method="direct",
+    known = Currents(
+        in_cells.reshape(rows, columns),
+        in_rows.reshape(rows, columns + 1),
+        in_columns.reshape(columns, rows + 1).T,
     )
+    ends = (known.word[:, [0, -1]], known.bit[[0, -1]])
+    return Solution(
+        conductance, terminals, wires,
+        word=voltages[:cells].reshape(rows, columns),
+        bit=voltages[cells : 2 * cells].reshape(rows, columns),
+        error_bound=float(np.abs(network.inflow(currents)[: 2 * cells]).sum()),
+        through=float(sum(np.abs(end).sum() for end in ends)),
+        iterations=0, method="direct", known=known,
+    )  # fmt: skip
 
 
 def _solved(

@@ -1,0 +1,77 @@
+"""`Solution`: the node voltages of an array, and the currents and powers that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.simulator.wires.circuit import Terminals, Wires
+from cbramsim.simulator.wires.currents import Currents, Power, currents_of, ends_of, power_of
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Node voltages of an array and what follows from them; by `cbramsim.simulator.wires.solve`.
+
+    Currents and power are worked out when they are asked for.
+    """
+
+    conductance: NDArray[np.float64]
+    """Of the bare cells, float64[rows, columns], S."""
+    terminals: Terminals
+    """The voltages that drive the array."""
+    wires: Wires
+    """The resistances."""
+    word: NDArray[np.float64]
+    """Voltages of the word-line nodes, float64[rows, columns], V."""
+    bit: NDArray[np.float64]
+    """Voltages of the bit-line nodes, float64[rows, columns], V."""
+    error_bound: float
+    """No current in the array is further from the exact one than this, A: the sum over all nodes
+    of the size of what Kirchhoff's law leaves over. (By superposition: current injected at a node
+    divides over the paths to the terminals, so that no branch carries more than was injected.)"""
+    through: float
+    """Sum of the sizes of the currents through all terminals, A."""
+    iterations: int
+    """Steps of the solver; 0 if direct."""
+    method: str
+    """`relaxation` or `direct`."""
+    known: Currents | None = field(default=None, repr=False)
+    """The currents, where they do not follow from the voltages: without resistance."""
+
+    @cached_property
+    def currents(self) -> Currents:
+        """All currents, by Ohm's law."""
+        if self.known is not None:
+            return self.known
+        return currents_of(self.conductance, self.word, self.bit, self.terminals, self.wires)
+
+    @cached_property
+    def power(self) -> Power:
+        """Where the power goes."""
+        return power_of(self.conductance, self.currents, self.terminals, self.wires)
+
+    @property
+    def outputs(self) -> NDArray[np.float64]:
+        """Currents that leave through the ends of the bit lines, float64[columns], A."""
+        if self.known is not None:
+            return self.known.bit[-1] - self.known.bit[0]
+        top, bottom = ends_of(
+            self.bit.T, self.terminals.bit_top, self.terminals.bit_bottom,
+            self.wires.r_bit + self.wires.r_sense,
+        )  # fmt: skip
+        return bottom - top
+
+    @property
+    def inputs(self) -> NDArray[np.float64]:
+        """Currents that enter through the ends of the word lines, float64[rows], A."""
+        if self.known is not None:
+            return self.known.word[:, 0] - self.known.word[:, -1]
+        left, right = ends_of(
+            self.word, self.terminals.word_left, self.terminals.word_right,
+            self.wires.r_word + self.wires.r_source,
+        )  # fmt: skip
+        return left - right

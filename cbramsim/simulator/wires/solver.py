@@ -1,0 +1,161 @@
+"""`solve`: the node voltages of an array with resistive lines, to a guaranteed tolerance."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from cbramsim.errors import CbramError, ParameterError
+from cbramsim.simulator.wires.checks import check_circuit
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.wires.direct import solve_directly
+from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, no_drops, settle
+from cbramsim.simulator.wires.solution import Solution
+
+Method = Literal["auto", "relaxation", "direct"]
+
+FINEST = 1e-13
+"""Smallest relative tolerance that double precision may reach."""
+
+
+class ConvergenceError(CbramError, ArithmeticError):
+    """A solution that did not reach its tolerance; says what it reached."""
+
+
+def solve(
+    conductance: ArrayLike,
+    terminals: Terminals,
+    wires: Wires,
+    *,
+    faults: LineFaults | None = None,
+    tolerance: float = 1e-9,
+    method: Method = "auto",
+) -> Solution:
+    """Solve Kirchhoff's law at every node of an array.
+
+    The equations are those of `cbramsim.simulator.wires.circuit`. An array whose lines are whole
+    and of positive resistance is solved by accelerated line relaxation; any other, and one for
+    which that should fail, directly.
+
+    Parameters
+    ----------
+    conductance
+        Of the bare cells, float[rows, columns], S; 0 for no cell, infinite for a short.
+    terminals
+        Voltages at the ends of the lines.
+    wires
+        Resistances.
+    faults
+        Broken and bridged lines.
+    tolerance
+        What Kirchhoff's law leaves over, summed over all nodes, may be this part of the currents
+        through the terminals, summed over them. No current is wrong by more than that sum.
+    method
+        `auto`, `relaxation` or `direct`.
+
+    Raises
+    ------
+    ParameterError
+        If a value is impossible, shapes do not fit, or part of the array floats.
+    ConvergenceError
+        If the tolerance is not reached.
+    """
+    g = np.ascontiguousarray(conductance, np.float64)
+    terminals = Terminals(*(np.asarray(end, np.float64) for end in terminals))
+    faults = faults or LineFaults()
+    check_circuit(g, terminals, faults)
+    if method not in get_args(Method):
+        raise ParameterError(
+            f"solve.method: must be one of {', '.join(get_args(Method))} (got {method!r})"
+        )
+    if not FINEST <= tolerance < 1:
+        raise ParameterError(f"solve.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})")
+    regular = not faults and wires.r_word > 0 and wires.r_bit > 0 and bool(np.isfinite(g).all())
+    if method == "relaxation" and not regular:
+        raise ParameterError(
+            "solve.method: relaxation needs lines without faults, r_word and r_bit > 0, and finite "
+            "conductances (got another array)"
+        )
+    solution = None
+    if regular and method != "direct":
+        solution = _relax(g, terminals, wires, tolerance)
+    if solution is None:
+        solution = solve_directly(g, terminals, wires, faults)
+    if solution.error_bound > tolerance * solution.through:
+        raise ConvergenceError(
+            f"solve: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves over "
+            f"is {solution.error_bound / solution.through:.2g} of the currents through the "
+            f"terminals ({solution.method}, {solution.iterations} iterations)"
+        )
+    return solution
+
+
+def _relax(
+    conductance: NDArray[np.float64], terminals: Terminals, wires: Wires, tolerance: float
+) -> Solution | None:
+    """Return the solution by relaxation, or None if it does not converge."""
+    _check_floating(conductance, terminals)
+    lines, source = circuit_of(terminals, wires)
+    factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
+    drops = no_drops(conductance.shape)  # type: ignore[arg-type]
+    bound, through, steps = settle(factors, lines, source, drops, tolerance)
+    if bound > tolerance * through:
+        return None
+    word, bit, *_ = source
+    return Solution(
+        conductance, terminals, wires,
+        word=np.add(drops.u, word[:, None], out=drops.u),
+        bit=np.add(drops.v, bit, out=drops.v),
+        error_bound=bound, through=through, iterations=steps, method="relaxation",
+    )  # fmt: skip
+
+
+def circuit_of(terminals: Terminals, wires: Wires) -> tuple[Lines, Source]:
+    """Return conductances and voltages of the lines; for resistances above zero."""
+    to_word, to_bit = 1 / (wires.r_source + wires.r_word), 1 / (wires.r_sense + wires.r_bit)
+    left, right, top, bottom = (
+        np.where(np.isnan(end), 0.0, each)
+        for end, each in zip(terminals, (to_word, to_word, to_bit, to_bit), strict=True)
+    )
+    word = _first_of(terminals.word_left, terminals.word_right)
+    bit = _first_of(terminals.bit_top, terminals.bit_bottom)
+    source = Source(
+        word, bit, np.nan_to_num(terminals.word_right - word),
+        np.nan_to_num(terminals.bit_bottom - bit),
+    )  # fmt: skip
+    return Lines(1 / wires.r_word, 1 / wires.r_bit, left, right, top, bottom), source
+
+
+def _first_of(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the voltage of one terminal, or of the other where that floats, or zero."""
+    return np.nan_to_num(np.where(np.isnan(one), other, one)).astype(np.float64)
+
+
+def _check_floating(g: NDArray[np.float64], terminals: Terminals) -> None:
+    """Refuse lines that no terminal reaches, neither their own nor through cells and others."""
+    rows, columns = g.shape
+    driven = ~np.concatenate(
+        [
+            np.isnan(terminals.word_left) & np.isnan(terminals.word_right),
+            np.isnan(terminals.bit_top) & np.isnan(terminals.bit_bottom),
+        ]
+    )
+    if driven.all():
+        return
+    row, column = np.nonzero(g)
+    edges = coo_array(
+        (np.ones(row.size, np.int8), (row, rows + column)), shape=(rows + columns,) * 2
+    )
+    _, part = connected_components(edges, directed=False)
+    reached = np.isin(part, part[driven])
+    if not reached.all():
+        line = int(np.argmin(reached))
+        name = f"word line {line}" if line < rows else f"bit line {line - rows}"
+        raise ParameterError(
+            f"Terminals: {name} floats: neither it nor a line that its cells connect it to has a "
+            f"terminal, so that its voltage is undetermined ({(~reached).sum()} such lines)"
+        )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.wires.solution import Solution
 
 NAN = float("nan")
 
@@ -64,17 +65,19 @@ def dense_voltages(
     )
 
 
-def left_over(
-    conductance: NDArray, word: NDArray, bit: NDArray, cell_currents: NDArray,
-    word_currents: NDArray, bit_currents: NDArray,
-) -> float:  # fmt: skip
-    """Return the largest violation of Kirchhoff's law at a node, node by node, A."""
-    worst = 0.0
-    for i, j in np.ndindex(conductance.shape):
-        into_word = word_currents[i, j] - word_currents[i, j + 1] - cell_currents[i, j]
-        into_bit = bit_currents[i, j] - bit_currents[i + 1, j] + cell_currents[i, j]
-        worst = max(worst, abs(into_word), abs(into_bit))
-    return worst
+def left_over(solution: Solution) -> float:
+    """Return what Kirchhoff's law leaves over, its size summed node by node, A."""
+    cells, along_rows, along_columns = solution.currents
+    total = 0.0
+    for i, j in np.ndindex(cells.shape):
+        total += abs(along_rows[i, j] - along_rows[i, j + 1] - cells[i, j])
+        total += abs(along_columns[i, j] - along_columns[i + 1, j] + cells[i, j])
+    return total
+
+
+def all_of(solution: Solution) -> tuple[NDArray, ...]:
+    """Return the voltages of word and bit lines, and the currents of cells, word and bit lines."""
+    return (solution.word, solution.bit, *solution.currents)
 
 
 def random_terminals(shape: tuple[int, int], seed: int) -> Terminals:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cbramsim.errors import ParameterError
-from cbramsim.simulator.wires.circuit import LineFaults, Solution, Terminals, Wires
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
-from tests.simulator.wires.oracle import NAN, dense_voltages, random_terminals
+from cbramsim.simulator.wires.solution import Solution
+from tests.simulator.wires.oracle import NAN, all_of, dense_voltages, random_terminals
 
 WIRES = Wires(r_word=2.0, r_bit=3.0, r_source=50.0, r_sense=20.0, r_access=500.0)
 IDEAL = Wires(r_word=0, r_bit=0)
@@ -27,7 +28,7 @@ def assert_lawful(
 ) -> None:  # fmt: skip
     """Ohm for every cell and segment, Kirchhoff at every node without a bridge, energy."""
     faults = faults or LineFaults()
-    word, bit, cells, along_rows, along_columns = solution[:5]
+    word, bit, cells, along_rows, along_columns = all_of(solution)
     scale = max(np.abs(part).max() for part in (cells, along_rows, along_columns))
     drop = max(np.abs(word).max(), np.abs(bit).max())
     rows, columns = g.shape
@@ -120,7 +121,7 @@ def test_an_access_transistor_is_in_series_with_its_cell() -> None:
     terminals = Terminals.product([0.1, 0.2, 0.3, 0.4, 0.5], 4, wires)
     solution = solve_directly(g, terminals, wires)
     currents = terminals.word_left[:, None] / (1 / g + 1e4)
-    np.testing.assert_allclose(solution.cell_currents, currents, rtol=1e-13)
+    np.testing.assert_allclose(solution.currents.cells, currents, rtol=1e-13)
     assert solution.power.access == pytest.approx((1e4 * currents**2).sum(), rel=1e-13)
     assert solution.power.cells == pytest.approx((currents**2 / g).sum(), rel=1e-13)
 
@@ -188,7 +189,7 @@ def test_sources_and_senses_may_be_swapped() -> None:
         volts = np.zeros(14)
         volts[driven] = 1.0
         solution = solve_directly(g, Terminals(*np.split(volts, ends)), WIRES)
-        word, bit = solution.word_currents, solution.bit_currents
+        word, bit = solution.currents.word, solution.currents.bit
         return np.concatenate([-word[:, 0], word[:, -1], -bit[0], bit[-1]])
 
     transfer = np.array([leaving(driven) for driven in range(14)])
@@ -224,7 +225,7 @@ def test_no_resistance_is_the_limit_of_little(zero: tuple[str, ...], scheme: str
     exact, near = (solve_directly(g, terminals, one) for one in (without, little))
     np.testing.assert_allclose(exact.word, near.word, atol=1e-8)
     np.testing.assert_allclose(exact.bit, near.bit, atol=1e-8)
-    for one, other in zip(exact[2:5], near[2:5], strict=True):
+    for one, other in zip(exact.currents, near.currents, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6 * np.abs(other).max())
     assert_lawful(g, terminals, without, exact)
 
@@ -236,7 +237,7 @@ def test_a_cell_of_no_resistance_joins_its_lines() -> None:
     for wires in (WIRES, WIRES.replace(r_access=0), WIRES.replace(r_access=0, r_word=0)):
         exact = solve_directly(g, terminals, wires)
         near = solve_directly(np.where(np.isinf(g), 1e6, g), terminals, wires)
-        for one, other in zip(exact[:5], near[:5], strict=True):
+        for one, other in zip(all_of(exact), all_of(near), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-6 * np.abs(other).max())
         assert_lawful(g, terminals, wires, exact)
     assert exact.word[1, 2] == exact.bit[1, 2]
@@ -248,7 +249,7 @@ def test_no_conductance_is_the_limit_of_little() -> None:
     terminals = Terminals.selected((4, 0), 1.0, (5, 4), "floating", WIRES)
     exact = solve_directly(g, terminals, WIRES)
     near = solve_directly(np.where(g == 0, 1e-15, g), terminals, WIRES)
-    for one, other in zip(exact[:5], near[:5], strict=True):
+    for one, other in zip(all_of(exact), all_of(near), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-9 * np.abs(other).max())
 
 
@@ -278,7 +279,7 @@ def test_a_word_line_driven_from_both_ends_survives_a_break() -> None:
     solution = solve_directly(g, terminals, wires, LineFaults(open_word=((0, 1),)))
     expected = [0.5 / (52 + 1e4 + 500 + 23), 0.5 / (52 + 5e3 + 500 + 23)]
     assert solution.outputs == pytest.approx(expected, rel=1e-14)
-    assert solution.word_currents[0] == pytest.approx([expected[0], 0, -expected[1]], rel=1e-14)
+    assert solution.currents.word[0] == pytest.approx([expected[0], 0, -expected[1]], rel=1e-14)
 
 
 def test_an_open_bit_line_lifts_the_cells_above_it() -> None:
@@ -286,7 +287,7 @@ def test_an_open_bit_line_lifts_the_cells_above_it() -> None:
     terminals = Terminals.product([0.5, 0.3], 1, WIRES)
     solution = solve_directly(g, terminals, WIRES, LineFaults(open_bit=((1, 0),)))
     assert solution.outputs == pytest.approx([0.3 / (52 + 5e3 + 500 + 23)], rel=1e-14)
-    assert solution.cell_currents[0, 0] == pytest.approx(0, abs=1e-18)
+    assert solution.currents.cells[0, 0] == pytest.approx(0, abs=1e-18)
     assert solution.bit[0, 0] == pytest.approx(0.5, rel=1e-14)
 
 
@@ -298,8 +299,8 @@ def test_bridged_word_lines_share_their_voltage() -> None:
     shared = (0.5 + 0.1) / 10 / (2 / 10 + 1e-2 + 3e-2)
     assert solution.word[:, 0] == pytest.approx([shared, shared], rel=1e-14)
     assert solution.inputs == pytest.approx([(0.5 - shared) / 10, (0.1 - shared) / 10], rel=1e-13)
-    bridge = solution.word_currents[0, 0] - solution.cell_currents[0, 0]
-    assert bridge == pytest.approx(-solution.word_currents[1, 0] + 3e-2 * shared, rel=1e-13)
+    bridge = solution.currents.word[0, 0] - solution.currents.cells[0, 0]
+    assert bridge == pytest.approx(-solution.currents.word[1, 0] + 3e-2 * shared, rel=1e-13)
     assert solution.outputs == pytest.approx([4e-2 * shared], rel=1e-13)
 
 
@@ -335,7 +336,7 @@ def test_a_loop_without_resistance_carries_the_limit_of_equal_small_ones() -> No
     solution = solve_directly(g, terminals, wires, faults)
     word, _ = dense_voltages(g, terminals, little, faults, r_bridge=1e-5)
     np.testing.assert_allclose(
-        solution.word_currents[:, 1:-1], -np.diff(word, axis=1) / 1e-5, rtol=1e-4, atol=1e-10
+        solution.currents.word[:, 1:-1], -np.diff(word, axis=1) / 1e-5, rtol=1e-4, atol=1e-10
     )
     assert solution.error_bound < 1e-16
 
@@ -351,7 +352,7 @@ def test_a_part_that_floats_is_named() -> None:
     with pytest.raises(ParameterError, match=r"Terminals: word line 3, columns 5 to 7 float.*3 no"):
         solve_directly(g, terminals, WIRES, faults)
     g[3, 6] = 1e-9
-    assert solve_directly(g, terminals, WIRES, faults).cell_currents[3, 6] == pytest.approx(
+    assert solve_directly(g, terminals, WIRES, faults).currents.cells[3, 6] == pytest.approx(
         0, abs=1e-16
     )
 
@@ -424,9 +425,9 @@ def test_badcrossbar(r_wire: tuple[float, float]) -> None:
     ours = solve_directly(g, Terminals.product(v, 5, wires), wires)
     pairs = [
         (ours.outputs, theirs.currents.output[0]),
-        (ours.cell_currents, theirs.currents.device),
-        (ours.word_currents[:, :-1], theirs.currents.word_line),
-        (ours.bit_currents[1:], theirs.currents.bit_line),
+        (ours.currents.cells, theirs.currents.device),
+        (ours.currents.word[:, :-1], theirs.currents.word_line),
+        (ours.currents.bit[1:], theirs.currents.bit_line),
         (ours.word, theirs.voltages.word_line),
         (ours.bit, theirs.voltages.bit_line),
     ]

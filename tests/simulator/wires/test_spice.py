@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cbramsim.errors import DataError, ParameterError
-from cbramsim.simulator.wires.circuit import LineFaults, Solution, Terminals, Wires
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
+from cbramsim.simulator.wires.solution import Solution
 from cbramsim.simulator.wires.spice import from_spice, to_spice
 from tests.simulator.wires.oracle import NAN, random_terminals
 
@@ -78,8 +79,8 @@ def operating_point(netlist: str) -> str:
 def assert_same(values: dict[str, float], terminals: Terminals, solution: Solution) -> None:
     """The terminal currents; where ends are one, their sum. And the voltages of nodes."""
     into = Terminals(
-        solution.word_currents[:, 0], -solution.word_currents[:, -1],
-        solution.bit_currents[0], -solution.bit_currents[-1],
+        solution.currents.word[:, 0], -solution.currents.word[:, -1],
+        solution.currents.bit[0], -solution.currents.bit[-1],
     )  # fmt: skip
     scale = max(np.abs(current).max() for current in into)
     listed = 0

@@ -12,7 +12,13 @@ from cbramsim.errors import ParameterError
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.solution import Solution
-from tests.simulator.wires.oracle import NAN, all_of, dense_voltages, random_terminals
+from tests.simulator.wires.oracle import (
+    NAN,
+    all_of,
+    dense_voltages,
+    left_over,
+    random_terminals,
+)
 
 WIRES = Wires(r_word=2.0, r_bit=3.0, r_source=50.0, r_sense=20.0, r_access=500.0)
 IDEAL = Wires(r_word=0, r_bit=0)
@@ -273,6 +279,23 @@ def test_a_picoohm() -> None:
     wires = Wires(r_word=1e-12, r_bit=1e-12)
     solution = solve_directly(g, Terminals.product(v, 4, wires), wires)
     np.testing.assert_allclose(solution.outputs, v @ g, rtol=1e-9)
+
+
+def test_what_rounding_destroys_is_in_the_bound() -> None:
+    """Picoohms and no terminal near: 1e12 S hide the cells, and the bound says so."""
+    wires = Wires(r_word=1e-12, r_bit=1e-12)
+    terminals = Terminals.selected((2, 1), 1.0, (30, 40), "floating", wires)
+    solution = solve_directly(random_array((30, 40)), terminals, wires)
+    assert solution.error_bound == pytest.approx(left_over(solution), rel=1e-6)
+    assert solution.error_bound > 1e-3 * solution.through
+
+
+def test_a_floating_line_takes_the_voltage_it_is_joined_to() -> None:
+    floating = Terminals(np.array([NAN]), np.array([NAN]), np.full(2, NAN), np.array([0.3, 0.1]))
+    solution = solve_directly(np.array([[np.inf, 1e-4]]), floating, IDEAL)
+    assert solution.outputs == pytest.approx([-2e-5, 2e-5], rel=1e-14)
+    assert solution.word[0] == pytest.approx([0.3, 0.3], rel=1e-14)
+    assert solution.currents.word[0] == pytest.approx([0, 2e-5, 0], rel=1e-14)
 
 
 # Faults, worked by hand

@@ -153,7 +153,7 @@ def add_noise(out, sigma, n_active, spared, per_cell, normals, word):  # type: i
 
 @inlined
 def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
-    """Change one cell from `before` to `after`, in both layouts, for reads, and in its row's sum."""
+    """Change one cell from `before` to `after` wherever its conductance is kept or seen."""
     array.g[row, column] = after
     array.g_columns[column, row] = after
     array.row_sum[row] += np.float64(after) - np.float64(before)

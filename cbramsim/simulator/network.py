@@ -89,8 +89,8 @@ class NetworkConfig(Parameters):
     tiles: Tiles = Tiles()
     """Size of the physical arrays that share the cells."""
     wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
-    """Error of the mean current of any bit line, as a part of it, that may build up while learning before
-    the lines are solved for again. (What was reached is in the results.)"""
+    """Error of the mean current of any bit line, as a part of it, that may build up while learning
+    before the lines are solved for again. (What was reached is in the results.)"""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""

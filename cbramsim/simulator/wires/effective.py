@@ -29,12 +29,13 @@ from cbramsim.kernels import compiled_loop, inlined
 from cbramsim.simulator.wires.checks import check_circuit
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.relaxation import (
+    ROUNDS,
     STEPS,
     correct,
     factorise,
+    leftovers,
     no_drops,
     no_source,
-    settle,
 )
 from cbramsim.simulator.wires.solver import ConvergenceError, circuit_of, solve
 
@@ -47,7 +48,8 @@ class Effective(NamedTuple):
     admittance: NDArray[np.float64]
     """Current into a word line per volt on another, [rows, rows]; symmetric."""
     dissipation: NDArray[np.float64]
-    """The part of `admittance` that is dissipated in the cells, [rows, rows]; symmetric."""
+    """The part of `admittance` that is dissipated in the cells, [rows, rows]; symmetric. Empty if
+    it was not asked for."""
 
     @classmethod
     def nothing(cls) -> Effective:
@@ -62,7 +64,12 @@ class Effective(NamedTuple):
 
 
 def effective(
-    conductance: ArrayLike, wires: Wires, *, tolerance: float = 1e-9, threads: int | None = None
+    conductance: ArrayLike,
+    wires: Wires,
+    *,
+    tolerance: float = 1e-9,
+    dissipation: bool = True,
+    threads: int | None = None,
 ) -> Effective:
     """Return an array as its terminals see it.
 
@@ -74,6 +81,8 @@ def effective(
         Resistances. With `r_access`, what the transistors dissipate counts as the cells'.
     tolerance
         As in `solve`, of every one of the solutions.
+    dissipation
+        Whether to work out where the power goes, which takes as long again.
     threads
         How many to use; one per core by default. The result does not depend on it.
 
@@ -92,7 +101,8 @@ def effective(
     lines, _ = circuit_of(terminals, wires)
     factors = factorise(np.ascontiguousarray(wires.in_series(g)), lines)
     rows = len(g)
-    result = Effective(np.empty(g.shape), np.empty((rows, rows)), np.empty((rows, rows)))
+    asked = rows if dissipation else 0
+    result = Effective(np.empty(g.shape), np.empty((rows, rows)), np.empty((asked, asked)))
     workers = min(threads or os.cpu_count() or 1, rows)
 
     def drive(worker: int) -> float:
@@ -125,23 +135,32 @@ def _drive_each(  # type: ignore[no-untyped-def]
     for i in driven:
         source.word[i] = 1.0
         drops.u[:] = 0.0
-        drops.v[:] = 0.0
-        bound, through, _ = settle(factors, lines, source, drops, tolerance)
+        drops.rw[:] = 0.0
+        drops.rb[:] = 0.0
+        drops.rw[i] = -g[i]
+        drops.rb[i] = g[i]
+        for _ in range(ROUNDS):
+            correct(factors, lines, source, drops, 0.5 * tolerance, 0.0, STEPS)
+            bound, through = leftovers(g, lines, source, drops)
+            if bound <= tolerance * through or not np.isfinite(bound):
+                break
         worst = max(worst, bound / through) if through > 0 else worst
         for j in range(columns):
             conductance[i, j] = (
                 lines.bottom[j] * drops.v[rows - 1, j] + lines.top[j] * drops.v[0, j]
             )
         _into_word_lines(lines, drops, admittance[i])
+        source.word[i] = 0.0
+        if not dissipation.size:
+            continue
         # A relative change of all cells: what it adds to the currents, it adds as a source.
         largest = 0.0
         for m in range(rows):
             for j in range(columns):
-                cell = g[m, j] * (source.word[m] + drops.u[m, j] - drops.v[m, j])
+                cell = g[m, j] * ((m == i) + drops.u[m, j] - drops.v[m, j])
                 drops.rw[m, j] = -cell
                 drops.rb[m, j] = cell
                 largest += abs(cell)
-        source.word[i] = 0.0
         drops.u[:] = 0.0
         correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
         _into_word_lines(lines, drops, dissipation[i])

@@ -34,6 +34,8 @@ TRACKING = 0.01
 """Tolerance of a solution while learning, as a part of the error that is allowed."""
 LONGEST = 64
 """Most steps between two solutions."""
+POWER_EVERY = 4
+"""Solutions while learning between two that also say where the power goes."""
 LEAST = np.finfo(float).tiny
 
 
@@ -191,15 +193,19 @@ class WiredReads:
     ) -> float:
         """Solve the array; return the largest error of a mean read, as a part of the current."""
         tiles, off, mean = [], [], []
+        with_power = self.solutions % POWER_EVERY == 0
         for rows, columns in self.layout:
-            tile = effective(state.g[rows, columns], self.wires, tolerance=tolerance)
+            tile = effective(
+                state.g[rows, columns], self.wires, tolerance=tolerance, dissipation=with_power
+            )
             active = np.diag(together)[rows]
             exact = active @ tile.conductance
             off.append(np.abs(active @ state.seen[rows, columns] - exact).max())
             mean.append(exact.mean())
             state.seen[rows, columns] = tile.conductance
             tiles.append(tile)
-        state.wired.dissipated[:] = self._by_row(tiles, state.row_sum, together)
+        if with_power:
+            state.wired.dissipated[:] = self._by_row(tiles, state.row_sum, together)
         return float(max(off) / max(np.mean(mean), LEAST))
 
     def _by_row(

@@ -71,6 +71,7 @@ class Layout:
         )
 
     def __iter__(self) -> Iterator[tuple[slice, slice]]:
+        """Yield the rows and columns of each tile."""
         for top, bottom in zip(self.row_parts[:-1], self.row_parts[1:], strict=True):
             for left, right in zip(self.column_parts[:-1], self.column_parts[1:], strict=True):
                 yield slice(top, bottom), slice(left, right)
@@ -78,10 +79,10 @@ class Layout:
 
 def _to_ends(count: int, segment: float, terminal: float, ends: Ends) -> NDArray[np.float64]:
     """Return the resistance from the terminals of a line to each of its nodes, float64[n], Ohm."""
-    from_first = terminal + segment * np.arange(1, count + 1)
+    from_first = terminal + segment * np.arange(1.0, count + 1)
     if ends == "one":
         return from_first
     total = from_first + from_first[::-1]
-    return np.divide(
-        from_first * from_first[::-1], total, out=np.zeros_like(total), where=total > 0
-    )
+    parallel = np.zeros(count)
+    np.divide(from_first * from_first[::-1], total, out=parallel, where=total > 0)
+    return parallel

@@ -42,12 +42,22 @@ class Operation(IntEnum):
     HALF_SELECT = 11
     """Current through one cell of a passive array that shares a line with a cell that is pulsed,
     (V/2)² G t, or a word line with one that is sensed, V_read² G t_read."""
+    SLICE_ADC = 12
+    """One conversion of the current of one bit line of a bit slice."""
+    SHIFT_ADD = 13
+    """One digital addition: of a shifted bit slice, or of a code that was sensed."""
+    BIT_SENSE = 14
+    """One decision of a sense amplifier on a stored bit; the current is a cell read."""
+    BIT_SET = 15
+    """Pulse that writes a binary 1: V_set² G t_set."""
+    BIT_RESET = 16
+    """Pulse that writes a binary 0: V_reset² G t_reset."""
 
     @property
     def label(self) -> str:
         """The name in reports, such as "cell read"."""
         words = self.name.lower().replace("_", " ")
-        return words.replace("ltp", "LTP").replace("ltd", "LTD")
+        return words.replace("ltp", "LTP").replace("ltd", "LTD").replace("adc", "ADC")
 
 
 class Account(NamedTuple):
@@ -145,7 +155,10 @@ class EnergyLedger:
         for phase, counts, joules in zip(
             arrays["ledger_phases"], arrays["ledger_counts"], arrays["ledger_joules"], strict=True
         ):
-            ledger.add_account(str(phase), Account(counts, joules))
+            # A file from before an operation was known says nothing of it: it never happened.
+            account = ledger.account(str(phase))
+            account.counts[: len(counts)] += counts
+            account.joules[: len(joules)] += joules
         return ledger
 
     def __str__(self) -> str:
@@ -191,6 +204,7 @@ class EnergyLedger:
 COLOURS = (
     "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
     "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00", "#332288",
+    "#AA4499", "#DDCC77", "#88CCEE", "#661100", "#6699CC",
 )  # fmt: skip
 """One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
 

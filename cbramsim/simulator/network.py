@@ -21,6 +21,7 @@ from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.crossbar import Access, Crossbar
 from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.digital_cells import DigitalCells, DigitalCrossbar, wanted_codes
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.loop import (
@@ -43,6 +44,7 @@ from cbramsim.validation import Parameters
 Rule = Literal["ideal", "device"]
 Update = Literal["winner", "dense"]
 Vote = Literal["profile", "majority"]
+Storage = Literal["analog", "digital"]
 
 IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
@@ -76,6 +78,11 @@ class NetworkConfig(Parameters):
     access: Access = "transistor"
     """What is with each cell: a `transistor` that shuts it off while others on its lines are
     programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    storage: Storage = "analog"
+    """How weights are kept: `analog`, each the conductance of one cell; or `digital`, each a code
+    in binary cells."""
+    digital: DigitalCells = DigitalCells()
+    """Bits and read-out of digital storage."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -122,6 +129,25 @@ class NetworkConfig(Parameters):
                 )
             if self.access != "transistor":
                 raise ValueError("update must be winner in a passive array (got dense)")
+        return self
+
+    @model_validator(mode="after")
+    def _check_digital(self) -> Self:
+        if self.storage == "digital":
+            for needed, name, got in (
+                (("device",), "rule", self.rule),
+                (("transistor",), "access", self.access),
+                (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
+                (("none", "soft"), "pruning.kind", self.pruning.kind),
+            ):
+                if got not in needed:
+                    allowed = " or ".join(needed)
+                    raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
+            if self.pruning.kind == "soft" and self.pruning.selection == "write-cost":
+                raise ValueError(
+                    "storage: digital needs a pruning.selection without the cost of analog pulses "
+                    "(got write-cost)"
+                )
         return self
 
 
@@ -356,9 +382,15 @@ class SpikingNetwork:
         device = self.device.without_variability() if self.ideal else self.device
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
-        self.crossbar = Crossbar(
-            device, shape, seed, self.periphery, self.ledger, self.config.access
-        )
+        self.crossbar: Crossbar | DigitalCrossbar
+        if self.config.storage == "digital":
+            self.crossbar = DigitalCrossbar(
+                device, shape, self.config.digital, seed, self.periphery, self.ledger
+            )
+        else:
+            self.crossbar = Crossbar(
+                device, shape, seed, self.periphery, self.ledger, self.config.access
+            )
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
         self.work = scratch(*shape)
@@ -411,13 +443,20 @@ class SpikingNetwork:
         config, crossbar = self.config, self.crossbar
         account = self.ledger.account("train")
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
-        train(
-            images, chosen, winners, self._update,
-            np.float32(config.competition.homeostasis_at(self.images_seen)), self.spike_counts,
-            crossbar.state, crossbar.pulse, crossbar.program_costs(),
-            self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
-            account,
-        )  # fmt: skip
+        homeostasis = np.float32(config.competition.homeostasis_at(self.images_seen))
+        if isinstance(crossbar, DigitalCrossbar):
+            wanted = wanted_codes(config.stdp, config.digital, config.programming.scheme)
+            crossbar.train(
+                images, chosen, winners, homeostasis, self.spike_counts, wanted, self._neurons(),
+                self.streams, self.work, account,
+            )  # fmt: skip
+        else:
+            train(
+                images, chosen, winners, self._update, homeostasis, self.spike_counts,
+                crossbar.state, crossbar.pulse, crossbar.program_costs(),
+                self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
+                account,
+            )  # fmt: skip
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
         self.images_seen += len(chosen)
@@ -445,6 +484,7 @@ class SpikingNetwork:
             (Operation.WORD_LINE_DRIVE, self.crossbar.word_line_energy),
             (Operation.NEURON_UPDATE, self.periphery.e_neuron),
             (Operation.OUTPUT_SPIKE, self.periphery.e_spike),
+            *(self.crossbar.prices if isinstance(self.crossbar, DigitalCrossbar) else ()),
         ):
             account.joules[operation] = account.counts[operation] * joules
 
@@ -568,10 +608,14 @@ class SpikingNetwork:
         # several of them have a say in a vote.
         naming = phase == "label"
         neurons = self._neurons(1.0 if naming else config.competition.readout_sharpness)
-        respond(
-            images, responses, config.encoding.windows, crossbar.state, crossbar.pulse, neurons,
-            streams, scratch(*crossbar.shape), account,
-        )  # fmt: skip
+        windows, work = config.encoding.windows, scratch(*crossbar.shape)
+        if isinstance(crossbar, DigitalCrossbar):
+            crossbar.respond(images, responses, windows, neurons, streams, work, account)
+        else:
+            respond(
+                images, responses, windows, crossbar.state, crossbar.pulse, neurons, streams, work,
+                account,
+            )  # fmt: skip
         self._price_events(account)
         return responses, account
 

@@ -8,7 +8,8 @@ sits in one cell, at its own lowest or highest conductance; the cells of plane k
 lines of all others and have bit lines of their own, so that b N bit lines serve N neurons.
 """
 
-from cbramsim.simulator.digital_cells.crossbar import BitErrors, DigitalCrossbar
+from cbramsim.simulator.digital_cells.bit_errors import BitErrors
+from cbramsim.simulator.digital_cells.crossbar import DigitalCrossbar
 from cbramsim.simulator.digital_cells.parameters import (
     Capacity,
     DigitalCells,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,24 +12,21 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import Wear
 from cbramsim.devices.pulses import G_HIGH, G_LOW, PulseConstants
 from cbramsim.errors import ParameterError
-from cbramsim.rng import NORMAL_MASK, generator
+from cbramsim.rng import generator
 from cbramsim.simulator.array import ArrayState, ProgramCosts
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.digital_cells.loop import Slices, fill_logic, respond, train, write_codes
+from cbramsim.simulator.digital_cells.bit_errors import (
+    BitErrors,
+    count_bit_errors,
+    expected_bit_error_rate,
+)
+from cbramsim.simulator.digital_cells.loop import respond, train
 from cbramsim.simulator.digital_cells.parameters import DigitalCells
+from cbramsim.simulator.digital_cells.slices import Slices, fill_logic, write_codes
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.loop import Neurons, Scratch, Streams
 from cbramsim.simulator.periphery import Periphery
-
-
-class BitErrors(NamedTuple):
-    """How often a bit that has just been written is misread, both values equally likely."""
-
-    static: float
-    """Part of the bits that read wrong without noise: stuck cells, levels on the wrong side."""
-    total: float
-    """The same with read noise."""
 
 
 class _Cells(Crossbar):
@@ -53,7 +49,7 @@ class DigitalCrossbar:
         The physical `Crossbar`, rows x (b x columns); bit line ``p * columns + k`` holds plane p
         of column k.
     logic
-        float32[rows, columns], S: what a weight adds to a read, see `digital_cells.loop`.
+        float32[rows, columns], S: what a weight adds to a read, see `digital_cells.slices`.
     digital
         The `DigitalCells`.
     """
@@ -144,41 +140,13 @@ class DigitalCrossbar:
         planes = self.state.wear.reshape(self.digital.bits, -1)
         return planes.sum(axis=1, dtype=np.int64)
 
-    def bit_errors(self, reads: int = 1) -> BitErrors:
-        """Write 0 and 1 into every cell on paper, sense each `reads` times, and count errors."""
-        state, rng = self.state, generator(self._seed, "bit errors")
-        mid, pulse = np.float32(self.device.g_mid), self.pulse
-        wrong = static = 0
-        for level, bit in ((G_LOW, False), (G_HIGH, True)):
-            g = state.cells[..., level]
-            static += int(((g > mid) != bit).sum())
-            for _ in range(reads):
-                draws = rng.integers(NORMAL_MASK + 1, size=(2, *g.shape))
-                seen = g + np.float32(pulse.read_sigma) * state.normals[draws[0]]
-                if pulse.flicker:
-                    upper = state.normals[draws[1]] < pulse.flicker_quantile
-                    seen += np.float32(pulse.flicker) * (upper - np.float32(pulse.flicker_duty))
-                wrong += int(((seen > mid) != bit).sum())
-        return BitErrors(static / (2 * g.size), wrong / (2 * g.size * reads))
+    def bit_error_rate(self, reads: int = 1) -> BitErrors:
+        """Return how often a bit that has just been written is misread: by brute force."""
+        return count_bit_errors(self.cells, generator(self._seed, "bit errors"), reads)
 
     def expected_bit_error_rate(self) -> float:
-        r"""Return the same in closed form: the tail of the read noise beyond the reference.
-
-        :math:`P = \frac12 \langle Q(\frac{G_{mid} - G_{low}}{\sigma}) +
-        Q(\frac{G_{high} - G_{mid}}{\sigma}) \rangle` over the cells, Q the Gaussian tail; with
-        flicker, over its two values as well.
-        """
-        pulse, duty = self.pulse, self.pulse.flicker_duty
-        shifts = [(1.0, 0.0)]
-        if pulse.flicker:
-            shifts = [(duty, pulse.flicker * (1 - duty)), (1 - duty, -pulse.flicker * duty)]
-        total = 0.0
-        for level, sign in ((G_LOW, 1), (G_HIGH, -1)):
-            g = self.state.cells[..., level].astype(np.float64)
-            for chance, shift in shifts:
-                margin = sign * (self.device.g_mid - g - shift)
-                total += 0.5 * chance * _tail(margin, pulse.read_sigma).mean()
-        return float(total)
+        """Return the total of `bit_error_rate` in closed form, from the Gaussian tail."""
+        return expected_bit_error_rate(self.cells)
 
     # ---- writing -------------------------------------------------------------------------------
 
@@ -380,12 +348,3 @@ class DigitalCrossbar:
             bool((np.abs(g - self.device.g_mid) <= reach).any())
             for g in (state.cells[..., G_LOW], state.cells[..., G_HIGH], state.g)
         )
-
-
-def _tail(margin: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Return the probability that normal noise of `sigma` exceeds a margin, of any sign."""
-    if not sigma:
-        return (margin <= 0).astype(np.float64)
-    from scipy.special import ndtr  # scipy takes long to import
-
-    return ndtr(-margin / sigma)  # type: ignore[no-any-return]

@@ -20,6 +20,7 @@ from cbramsim.simulator.digital_cells import (
     capacity,
     wanted_codes,
 )
+from cbramsim.simulator.digital_cells.slices import shift_and_add
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.loop import Neurons, Streams, scratch
 from cbramsim.simulator.network import NetworkConfig, SpikingNetwork
@@ -347,6 +348,16 @@ def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
     (exact,), (digitised,) = (list(each.responses(images, "test")) for each in (network, fine))
     np.testing.assert_allclose(exact, digitised, rtol=0.02)
     assert (exact != digitised).any()
+
+
+def test_converters_round_and_saturate() -> None:
+    """16 rows and 3 bits: steps of two cells, from -8 to +6 of them."""
+    crossbar = DigitalCrossbar(NOMINAL, (16, 5), DigitalCells(bits=1, adc_bits=3))
+    d, out = NOMINAL, np.zeros(5, np.float32)
+    ones = np.array([0, 2, 7.4, 13.1, 16])
+    lines = (16 * d.g_min + ones * d.g_range).astype(np.float32)
+    shift_and_add(lines, crossbar._slices, 16, out)
+    np.testing.assert_allclose((out - 16 * d.g_min) / d.g_range, [0, 2, 8, 14, 14], atol=1e-4)
 
 
 def test_cells_that_noise_cannot_turn_are_summed_as_if_sensed_one_by_one(mnist: Dataset) -> None:

@@ -383,8 +383,12 @@ def serial_write_seconds(network: SpikingNetwork) -> float:
     """
     device, account = network.device, network.ledger.account("train")
     sets, resets, others = (
-        int(account.counts[operation])
-        for operation in (Operation.LTP_PULSE, Operation.LTD_PULSE, Operation.PRUNE_SET_PULSE)
+        sum(int(account.counts[operation]) for operation in operations)
+        for operations in (
+            (Operation.LTP_PULSE, Operation.BIT_SET),
+            (Operation.LTD_PULSE, Operation.BIT_RESET),
+            (Operation.PRUNE_SET_PULSE,),
+        )
     )
     longer = max(device.t_set, device.t_reset)
     return sets * device.t_set + resets * device.t_reset + others * longer

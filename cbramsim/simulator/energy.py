@@ -42,20 +42,27 @@ class Operation(IntEnum):
     HALF_SELECT = 11
     """Current through one cell of a passive array that shares a line with a cell that is pulsed,
     (V/2)² G t, or a word line with one that is sensed, V_read² G t_read."""
-
     READ_WIRE = 12
     """Resistance of the lines on the way of one cell's read current: what the sources give beyond
     what the cells take, from the solved voltages."""
     PROGRAM_WIRE = 13
     """Resistance of the lines on the way of one pulse or of one sensed cell: (G V)² R t."""
     ADC_CONVERSION = 14
-    """One analog-to-digital conversion of the current of one bit line of one tile."""
+    """One analog-to-digital conversion of the current of one bit line."""
+    SHIFT_ADD = 15
+    """One digital addition: of a tile, of a shifted bit slice, or of a code that was sensed."""
+    BIT_SENSE = 16
+    """One decision of a sense amplifier on a stored bit; the current is a cell read."""
+    BIT_SET = 17
+    """Pulse that writes a binary 1: V_set² G t_set."""
+    BIT_RESET = 18
+    """Pulse that writes a binary 0: V_reset² G t_reset."""
 
     @property
     def label(self) -> str:
         """The name in reports, such as "cell read"."""
         words = self.name.lower().replace("_", " ")
-        return words.replace("ltp", "LTP").replace("ltd", "LTD")
+        return words.replace("ltp", "LTP").replace("ltd", "LTD").replace("adc", "ADC")
 
 
 class Account(NamedTuple):
@@ -153,7 +160,10 @@ class EnergyLedger:
         for phase, counts, joules in zip(
             arrays["ledger_phases"], arrays["ledger_counts"], arrays["ledger_joules"], strict=True
         ):
-            ledger.add_account(str(phase), Account(counts, joules))
+            # A file from before an operation was known says nothing of it: it never happened.
+            account = ledger.account(str(phase))
+            account.counts[: len(counts)] += counts
+            account.joules[: len(joules)] += joules
         return ledger
 
     def __str__(self) -> str:
@@ -199,7 +209,7 @@ class EnergyLedger:
 COLOURS = (
     "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
     "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00", "#332288",
-    "#661100", "#AA4499", "#117733",
+    "#661100", "#AA4499", "#DDCC77", "#88CCEE", "#6699CC", "#117733", "#999933",
 )  # fmt: skip
 """One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
 

@@ -22,6 +22,7 @@ from cbramsim.rng import generator, stream
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.crossbar import Access, Crossbar
 from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.digital_cells import DigitalCells, DigitalCrossbar, wanted_codes
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.loop import (
@@ -46,6 +47,7 @@ from cbramsim.validation import Parameters
 Rule = Literal["ideal", "device"]
 Update = Literal["winner", "dense"]
 Vote = Literal["profile", "majority"]
+Storage = Literal["analog", "digital"]
 
 IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
@@ -91,6 +93,11 @@ class NetworkConfig(Parameters):
     wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
     """Error of the mean current of any bit line, as a part of it, that may build up while learning
     before the lines are solved for again. (What was reached is in the results.)"""
+    storage: Storage = "analog"
+    """How weights are kept: `analog`, each the conductance of one cell; or `digital`, each a code
+    in binary cells."""
+    digital: DigitalCells = DigitalCells()
+    """Bits and read-out of digital storage."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -137,6 +144,26 @@ class NetworkConfig(Parameters):
                 )
             if self.access != "transistor":
                 raise ValueError("update must be winner in a passive array (got dense)")
+        return self
+
+    @model_validator(mode="after")
+    def _check_digital(self) -> Self:
+        if self.storage == "digital":
+            for needed, name, got in (
+                (("device",), "rule", self.rule),
+                (("transistor",), "access", self.access),
+                (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
+                (("none", "soft"), "pruning.kind", self.pruning.kind),
+                ((False,), "wires", self.wires),
+            ):
+                if got not in needed:
+                    allowed = " or ".join(map(str, needed)).lower()
+                    raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
+            if self.pruning.kind == "soft" and self.pruning.selection == "write-cost":
+                raise ValueError(
+                    "storage: digital needs a pruning.selection without the cost of analog pulses "
+                    "(got write-cost)"
+                )
         return self
 
 
@@ -374,10 +401,16 @@ class SpikingNetwork:
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
         config = self.config
-        self.crossbar = Crossbar(
-            device, shape, seed, self.periphery, self.ledger, config.access,
-            config.wiring if config.wires else None, config.tiles,
-        )  # fmt: skip
+        self.crossbar: Crossbar | DigitalCrossbar
+        if config.storage == "digital":
+            self.crossbar = DigitalCrossbar(
+                device, shape, config.digital, seed, self.periphery, self.ledger
+            )
+        else:
+            self.crossbar = Crossbar(
+                device, shape, seed, self.periphery, self.ledger, config.access,
+                config.wiring if config.wires else None, config.tiles,
+            )  # fmt: skip
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
         self.work = scratch(*shape)
@@ -432,13 +465,20 @@ class SpikingNetwork:
         if crossbar.wired:
             crossbar.wired.follow(crossbar.state, self.together, config.wires_error)
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
-        train(
-            images, chosen, winners, self._update,
-            np.float32(config.competition.homeostasis_at(self.images_seen)), self.spike_counts,
-            crossbar.state, crossbar.pulse, crossbar.program_costs(),
-            self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
-            account,
-        )  # fmt: skip
+        homeostasis = np.float32(config.competition.homeostasis_at(self.images_seen))
+        if isinstance(crossbar, DigitalCrossbar):
+            wanted = wanted_codes(config.stdp, config.digital, config.programming.scheme)
+            crossbar.train(
+                images, chosen, winners, homeostasis, self.spike_counts, wanted, self._neurons(),
+                self.streams, self.work, account,
+            )  # fmt: skip
+        else:
+            train(
+                images, chosen, winners, self._update, homeostasis, self.spike_counts,
+                crossbar.state, crossbar.pulse, crossbar.program_costs(),
+                self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
+                account,
+            )  # fmt: skip
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
         self.images_seen += len(chosen)
@@ -466,6 +506,7 @@ class SpikingNetwork:
             (Operation.WORD_LINE_DRIVE, self.crossbar.word_line_energy),
             (Operation.NEURON_UPDATE, self.periphery.e_neuron),
             (Operation.OUTPUT_SPIKE, self.periphery.e_spike),
+            *(self.crossbar.prices if isinstance(self.crossbar, DigitalCrossbar) else ()),
         ):
             account.joules[operation] = account.counts[operation] * joules
 
@@ -595,10 +636,14 @@ class SpikingNetwork:
         # several of them have a say in a vote.
         naming = phase == "label"
         neurons = self._neurons(1.0 if naming else config.competition.readout_sharpness)
-        respond(
-            images, responses, config.encoding.windows, state, crossbar.pulse, neurons,
-            streams, scratch(*crossbar.shape), account,
-        )  # fmt: skip
+        windows, work = config.encoding.windows, scratch(*crossbar.shape)
+        if isinstance(crossbar, DigitalCrossbar):
+            crossbar.respond(images, responses, windows, neurons, streams, work, account)
+        else:
+            respond(
+                images, responses, windows, state, crossbar.pulse, neurons, streams, work,
+                account,
+            )  # fmt: skip
         self._price_events(account)
         return responses, account
 

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.digital_cells import DigitalCrossbar
 from cbramsim.simulator.stdp import Programming, StdpRule, expected_write_energy
 
 
 class Surroundings(NamedTuple):
     """What all neurons of a network share."""
 
-    crossbar: Crossbar
+    crossbar: Crossbar | DigitalCrossbar
     """The array."""
     activity: NDArray[np.float64]
     """Probability with which each input spikes in a window, float64[inputs]."""

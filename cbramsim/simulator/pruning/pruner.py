@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.digital_cells import DigitalCrossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.pruning import maturity, selection, value
 from cbramsim.simulator.pruning.neuron import Neuron, Surroundings
@@ -94,7 +95,7 @@ class Pruner:
     def __init__(
         self,
         policy: Pruning,
-        crossbar: Crossbar,
+        crossbar: Crossbar | DigitalCrossbar,
         activity: NDArray[np.float64],
         rule: StdpRule | None = None,
         programming: Programming | None = None,

@@ -1,0 +1,355 @@
+"""`DigitalCrossbar`: weights in binary cells, with the face of a `Crossbar` to a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbramsim.devices.device import Device
+from cbramsim.devices.endurance import Wear
+from cbramsim.devices.pulses import G_HIGH, G_LOW, PulseConstants
+from cbramsim.errors import ParameterError
+from cbramsim.rng import generator
+from cbramsim.simulator.array import ArrayState, ProgramCosts
+from cbramsim.simulator.clock import Clock
+from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.digital_cells.bit_errors import (
+    BitErrors,
+    count_bit_errors,
+    expected_bit_error_rate,
+)
+from cbramsim.simulator.digital_cells.loop import respond, train
+from cbramsim.simulator.digital_cells.parameters import DigitalCells
+from cbramsim.simulator.digital_cells.slices import Slices, fill_logic, write_codes
+from cbramsim.simulator.energy import Account, EnergyLedger, Operation
+from cbramsim.simulator.loop import Neurons, Scratch, Streams
+from cbramsim.simulator.periphery import Periphery
+
+
+class _Cells(Crossbar):
+    """The physical array, which says when anything but a write changes its cells."""
+
+    on_change: Callable[[], None] | None = None
+
+    def _conductance_changed(self) -> None:
+        super()._conductance_changed()
+        if self.on_change:
+            self.on_change()
+
+
+class DigitalCrossbar:
+    """An array of binary cells that holds a code of b bits per weight.
+
+    Attributes
+    ----------
+    cells
+        The physical `Crossbar`, rows x (b x columns); bit line ``p * columns + k`` holds plane p
+        of column k.
+    logic
+        float32[rows, columns], S: what a weight adds to a read, see `digital_cells.slices`.
+    digital
+        The `DigitalCells`.
+    """
+
+    def __init__(
+        self,
+        device: Device | str,
+        shape: tuple[int, int],
+        digital: DigitalCells | None = None,
+        seed: int = 0,
+        periphery: Periphery | str = "cmos-28nm",
+        ledger: EnergyLedger | None = None,
+    ) -> None:
+        """Draw the cells and write code 0 everywhere.
+
+        Parameters
+        ----------
+        device, seed, periphery, ledger
+            As for `Crossbar`; every cell has a transistor.
+        shape
+            (word lines, weights per word line).
+        digital
+            How weights are stored; 2 bits by default.
+        """
+        self.digital = digital or DigitalCells()
+        rows, self._columns = shape
+        lines = self.digital.bits * self._columns
+        self.cells = _Cells(device, (rows, lines), seed, periphery, ledger)
+        self.device, self.periphery = self.cells.device, self.cells.periphery
+        self.pulse: PulseConstants = self.cells.pulse
+        self.pulse_stream = self.cells.pulse_stream
+        self.logic = np.zeros(shape, np.float32)
+        self._seed = seed
+        self._refresh()
+        self.cells.on_change = self._refresh
+
+    def __repr__(self) -> str:
+        """Return what the array is."""
+        rows, columns = self.shape
+        return (
+            f"DigitalCrossbar({self.device.name}, {rows} x {columns} weights of "
+            f"{self.digital.bits} bits)"
+        )
+
+    # ---- what one sees -------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(word lines, weights per word line)."""
+        return self.logic.shape  # type: ignore[return-value]
+
+    @property
+    def state(self) -> ArrayState:
+        """The physical cells."""
+        return self.cells.state
+
+    @property
+    def wired(self) -> None:
+        """Lines are ideal."""
+        return None
+
+    @property
+    def conductance(self) -> NDArray[np.float32]:
+        """The logic conductances, float32[rows, columns], S; read-only."""
+        view = self.logic.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weights as a read sees them, float32[rows, columns]."""
+        return np.asarray(self.device.weight_of(self.logic), np.float32)
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The codes as they read without noise, int64[rows, columns]."""
+        bits = (self.state.g > self.device.g_mid).reshape(self.shape[0], self.digital.bits, -1)
+        return np.einsum("rpk,p->rk", bits, 1 << np.arange(self.digital.bits))
+
+    @property
+    def connected(self) -> NDArray[np.bool_]:
+        """Which weights are part of the array: all, bool[rows, columns]."""
+        return np.ones(self.shape, np.bool_)
+
+    @property
+    def inhibited(self) -> NDArray[np.bool_]:
+        """Which weights get no more pulses, bool[rows, columns]."""
+        return self.state.inhibited[: self._columns].T
+
+    @property
+    def plane_pulses(self) -> NDArray[np.int64]:
+        """How many pulses the cells of each plane have got in all, int64[bits], from bit 0 on."""
+        planes = self.state.wear.reshape(self.digital.bits, -1)
+        return planes.sum(axis=1, dtype=np.int64)
+
+    def bit_error_rate(self, reads: int = 1) -> BitErrors:
+        """Return how often a bit that has just been written is misread: by brute force."""
+        return count_bit_errors(self.cells, generator(self._seed, "bit errors"), reads)
+
+    def expected_bit_error_rate(self) -> float:
+        """Return the total of `bit_error_rate` in closed form, from the Gaussian tail."""
+        return expected_bit_error_rate(self.cells)
+
+    # ---- writing -------------------------------------------------------------------------------
+
+    def set_codes(self, codes: ArrayLike) -> None:
+        """Put every weight at a code, int[rows, columns] or one for all; not booked."""
+        wanted = np.broadcast_to(np.asarray(codes), self.shape)
+        top = self.digital.codes - 1
+        if not (
+            np.issubdtype(wanted.dtype, np.integer) and wanted.min() >= 0 and wanted.max() <= top
+        ):
+            raise ParameterError(
+                f"DigitalCrossbar.set_codes: codes must be whole numbers >= 0 and <= {top} "
+                f"(got {codes!r})"
+            )
+        bits = (wanted[:, None, :] >> np.arange(self.digital.bits)[:, None]) & 1
+        low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
+        self.cells.set_conductance(np.where(bits.reshape(low.shape), high, low))
+
+    def set_weights(self, weights: ArrayLike) -> None:
+        """Put every weight at the code nearest to it, as `set_codes`."""
+        self.set_codes(self.digital.code_of(np.asarray(weights, np.float64)))
+
+    def program_to(
+        self,
+        column: int,
+        rows: ArrayLike,
+        target: ArrayLike,
+        operation: Operation = Operation.PROGRAM_PULSE,
+    ) -> int:
+        """Write the codes nearest to a logic conductance; return how many read otherwise.
+
+        Parameters and errors as for `Crossbar.program_to`. Each code is read, the bits that differ
+        are written, and it is read again.
+        """
+        row_list = self.cells._checked_lines("program_to", column, rows)
+        targets = np.broadcast_to(np.asarray(target, np.float64), row_list.shape)
+        wanted = self.digital.code_of(self.device.weight_of(targets))
+        missed = write_codes(
+            self.logic, self.state, self._slices, self.pulse, self.program_costs(), column,
+            row_list, wanted, int(operation), self.pulse_stream,
+            self.cells.ledger.account(self.phase),
+        )  # fmt: skip
+        self.wear_out()
+        return int(missed)
+
+    def inhibit(self, column: int, rows: ArrayLike) -> None:
+        """Let weights keep their codes from now on."""
+        for plane in range(self.digital.bits):
+            self.cells.inhibit(plane * self._columns + column, rows)
+
+    def disconnect(self, column: int, rows: ArrayLike) -> None:
+        """Refuse: a weight of zero is between two codes."""
+        raise ParameterError("DigitalCrossbar.disconnect: digital weights cannot be taken out")
+
+    # ---- the loops -----------------------------------------------------------------------------
+
+    def train(
+        self,
+        images: NDArray[np.uint8],
+        chosen: NDArray[np.int64],
+        winners: NDArray[np.int32],
+        homeostasis: np.float32,
+        spike_counts: NDArray[np.int64],
+        wanted: NDArray[np.float32],
+        neurons: Neurons,
+        streams: Streams,
+        work: Scratch,
+        account: Account,
+    ) -> None:
+        """Learn from ``images[chosen]``, see `digital_cells.loop.train`."""
+        train(
+            images, chosen, winners, homeostasis, spike_counts, self.logic, self.state,
+            self._slices, self.pulse, self.program_costs(), wanted, neurons, streams, work, account,
+        )  # fmt: skip
+
+    def respond(
+        self,
+        images: NDArray[np.uint8],
+        responses: NDArray[np.float32],
+        windows: int,
+        neurons: Neurons,
+        streams: Streams,
+        work: Scratch,
+        account: Account,
+    ) -> None:
+        """Write the responses to `images`, see `digital_cells.loop.respond`."""
+        respond(
+            images, responses, windows, self.logic, self.state, self._slices, self.pulse, neurons,
+            streams, work, account,
+        )  # fmt: skip
+
+    @property
+    def prices(self) -> tuple[tuple[Operation, float], ...]:
+        """Events of digital read-out whose energy does not depend on the cells, and each's, J."""
+        steps = 2 ** self.digital.adc_resolution(self.shape[0])
+        return (
+            (Operation.ADC_CONVERSION, steps * self.periphery.e_slice_adc_step),
+            (Operation.SHIFT_ADD, self.periphery.e_add),
+            (Operation.BIT_SENSE, self.periphery.e_sense),
+        )
+
+    @property
+    def word_line_energy(self) -> float:
+        """Energy of driving one word line past the cells of all planes, J."""
+        return self.cells.word_line_energy
+
+    def program_costs(self) -> ProgramCosts:
+        """Return the state-independent energies of writing.
+
+        `sense` is for all bits of a weight: they share a word line, which is driven once.
+        """
+        sense = self.word_line_energy + self.digital.bits * self.periphery.e_sense
+        return self.cells.program_costs()._replace(sense=sense)
+
+    # ---- time and wear: those of the cells -----------------------------------------------------
+
+    @property
+    def phase(self) -> str:
+        """The phase of the ledger on which `program_to` books."""
+        return self.cells.phase
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        self.cells.phase = phase
+
+    @property
+    def clock(self) -> Clock:
+        """The time of the cells."""
+        return self.cells.clock
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> None:
+        """Let time pass, as `Crossbar.wait`."""
+        self.cells.wait(seconds, hours=hours, days=days, years=years, celsius=celsius)
+
+    def advance(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at work, as `Crossbar.advance`."""
+        self.cells.advance(seconds, celsius)
+
+    def wear(self, images: int = 0) -> Wear:
+        """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
+        return self.cells.wear(images)
+
+    def wear_out(self) -> None:
+        """Let every cell that has got as many pulses as it survives stay where it is."""
+        self.cells.wear_out()
+
+    def restore(
+        self,
+        conductance: NDArray[np.float32],
+        cells: NDArray[np.float32],
+        wear: NDArray[np.uint32],
+        inhibited: NDArray[np.bool_],
+        connected: NDArray[np.bool_],
+        row_sum: NDArray[np.float64],
+    ) -> None:
+        """Put back a saved `state`, exactly; `connected` is that of weights."""
+        all_cells = np.ones(self.cells.shape, np.bool_)
+        self.cells.restore(conductance, cells, wear, inhibited, all_cells, row_sum)
+
+    def _refresh(self) -> None:
+        """Bring what is derived from the cells into step with them."""
+        self._slices = self._new_slices()
+        fill_logic(self.logic, self.state, self._slices)
+
+    def _new_slices(self) -> Slices:
+        digital, device, rows = self.digital, self.device, self.shape[0]
+        top = digital.codes - 1
+        planes = math.sqrt(sum(4**plane for plane in range(digital.bits)))
+        steps = 2**digital.adc_bits
+        return Slices(
+            bits=digital.bits,
+            sensed=digital.read == "sensed",
+            noisy=self._noise_turns_bits(),
+            noise=self.pulse.sum_sigma * planes / top,
+            adc_step=rows / steps if digital.adc_bits else 0.0,
+            adc_top=0.5 * steps,
+            g_min=device.g_min,
+            g_mid=device.g_mid,
+            g_range=device.g_range,
+            unit=device.g_range / top,
+            write_pulses=digital.write_pulses,
+        )
+
+    def _noise_turns_bits(self) -> bool:
+        """Return whether any cell, in any of its states, is within reach of the reference."""
+        if self.digital.read != "sensed":
+            return False
+        state = self.state
+        reach = self.pulse.read_sigma * float(np.abs(state.normals).max()) + self.pulse.flicker
+        return any(
+            bool((np.abs(g - self.device.g_mid) <= reach).any())
+            for g in (state.cells[..., G_LOW], state.cells[..., G_HIGH], state.g)
+        )

@@ -18,6 +18,7 @@ from cbramsim.simulator.array import add_noise, sum_rows
 from cbramsim.simulator.encoding import draw_spikes
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.neurons import BLOCK, block_sums, draw_winner, exponentials, to_potentials
+from cbramsim.simulator.readout import read_tiles
 from cbramsim.simulator.stdp import learn_densely, learn_ideally, learn_with_pulses
 
 WORD_LINE_DRIVE = int(Operation.WORD_LINE_DRIVE)
@@ -93,7 +94,7 @@ def scratch(inputs: int, neurons: int) -> Scratch:
 
 
 @kernel
-def present(pixels, array, pulse, neurons, streams, work, account):  # type: ignore[no-untyped-def]
+def present(pixels, array, pulse, chain, neurons, streams, work, account):  # type: ignore[no-untyped-def]
     """Present one window; return the sum of the responses.
 
     Leaves the exponentials of the potentials in ``work.currents`` and the active inputs in
@@ -102,23 +103,36 @@ def present(pixels, array, pulse, neurons, streams, work, account):  # type: ign
     n_active = draw_spikes(
         pixels, work.words, work.random_bytes, work.spiked, work.rows, streams.spikes
     )
+    if chain.starts.size > 0:
+        read_tiles(
+            array, chain, pulse, work.rows, n_active, neurons.g_mid, streams.reads, work.currents,
+            account,
+        )  # fmt: skip
+        offset = np.float32(0)
+    else:
+        _read(array, pulse, neurons.g_mid, work, n_active, streams.reads)
+        offset = np.float32(n_active * neurons.g_mid)
+    largest = to_potentials(work.currents, offset, neurons.gain, neurons.bias)
+    exponentials(work.currents, largest, work.exponent_bits, work.power_of_two)
+    _book_presentation(array, pulse, neurons, work.rows, n_active, account)
+    return block_sums(work.currents, work.sums)
+
+
+@inlined
+def _read(array, pulse, g_mid, work, n_active, stream):  # type: ignore[no-untyped-def]
+    """Write the sums of the active rows, S, with their noise, into ``work.currents``."""
     sum_rows(array.seen, work.rows, n_active, work.currents)
     per_cell = 0.0
     if array.spared.shape[0] > 0:
-        per_cell = neurons.g_mid
+        per_cell = g_mid
         sum_rows(array.spared, work.rows, n_active, work.spared)
         for k in range(work.currents.size):
             work.currents[k] += work.spared[k]
     if pulse.sum_sigma > 0:
         add_noise(
             work.currents, pulse.sum_sigma, n_active, work.spared, per_cell, array.normals,
-            next_word(streams.reads),
+            next_word(stream),
         )  # fmt: skip
-    offset = np.float32(n_active * neurons.g_mid)
-    largest = to_potentials(work.currents, offset, neurons.gain, neurons.bias)
-    exponentials(work.currents, largest, work.exponent_bits, work.power_of_two)
-    _book_presentation(array, pulse, neurons, work.rows, n_active, account)
-    return block_sums(work.currents, work.sums)
 
 
 @inlined
@@ -154,7 +168,7 @@ IDEAL, DEVICE, DENSE = range(3)
 @compiled_loop
 def train(  # type: ignore[no-untyped-def]
     images, order, winners, update, homeostasis, spike_counts,
-    array, pulse, costs, rule, tables, neurons, streams, work, account,
+    array, pulse, costs, rule, tables, chain, neurons, streams, work, account,
 ):  # fmt: skip
     """Learn from ``images[order]``, in that order.
 
@@ -172,14 +186,14 @@ def train(  # type: ignore[no-untyped-def]
         Fall of a neuron's bias when it fires.
     spike_counts
         int64[neurons], added to.
-    array, pulse, costs, rule, tables, neurons, streams, work, account
-        `ArrayState`, `PulseConstants`, `ProgramCosts`, `RuleConstants`, `PulseTables`, `Neurons`,
-        `Streams`, `Scratch`, `Account`.
+    array, pulse, costs, rule, tables, chain, neurons, streams, work, account
+        `ArrayState`, `PulseConstants`, `ProgramCosts`, `RuleConstants`, `PulseTables`,
+        `Conversion`, `Neurons`, `Streams`, `Scratch`, `Account`.
     """
     for n in range(order.size):
         pixels = images[order[n]]
         for window in range(winners.shape[1]):
-            total = present(pixels, array, pulse, neurons, streams, work, account)
+            total = present(pixels, array, pulse, chain, neurons, streams, work, account)
             winner = draw_winner(work.currents, work.sums, total, next_word(streams.competition))
             winners[n, window] = winner
             spike_counts[winner] += 1
@@ -195,7 +209,7 @@ def train(  # type: ignore[no-untyped-def]
 
 
 @compiled_loop
-def respond(images, responses, windows, array, pulse, neurons, streams, work, account):  # type: ignore[no-untyped-def]
+def respond(images, responses, windows, array, pulse, chain, neurons, streams, work, account):  # type: ignore[no-untyped-def]
     """Write each neuron's mean firing probability for each image into `responses`.
 
     Parameters
@@ -206,13 +220,13 @@ def respond(images, responses, windows, array, pulse, neurons, streams, work, ac
         float32[images, neurons], overwritten; each row sums to 1.
     windows
         Windows per image.
-    array, pulse, neurons, streams, work, account
+    array, pulse, chain, neurons, streams, work, account
         As in `train`.
     """
     for n in range(images.shape[0]):
         responses[n, :] = 0
         for _ in range(windows):
-            total = present(images[n], array, pulse, neurons, streams, work, account)
+            total = present(images[n], array, pulse, chain, neurons, streams, work, account)
             share = np.float32(1) / (total * np.float32(windows))
             for k in range(work.currents.size):
                 responses[n, k] += work.currents[k] * share

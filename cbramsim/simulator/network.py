@@ -7,6 +7,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -38,6 +39,7 @@ from cbramsim.simulator.loop import (
 from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner, Pruning
+from cbramsim.simulator.readout import Conversion, Readout, conversion, no_conversion
 from cbramsim.simulator.state_file import copy_checked, read_state, write_state
 from cbramsim.simulator.stdp import Programming, StdpRule, pulse_tables, rule_constants
 from cbramsim.simulator.wires.circuit import Wires
@@ -90,6 +92,8 @@ class NetworkConfig(Parameters):
     """Resistances of the lines, with `wires`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays that share the cells."""
+    readout: Readout = Readout()
+    """Converters between the bit lines and the neurons."""
     wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
     """Error of the mean current of any bit line, as a part of it, that may build up while learning
     before the lines are solved for again. (What was reached is in the results.)"""
@@ -135,6 +139,14 @@ class NetworkConfig(Parameters):
         return device.replace(**self.cell)
 
     @model_validator(mode="after")
+    def _check_readout(self) -> Self:
+        if self.readout.adc_bits:
+            self.readout.price()  # refuses a source that is not known
+            if self.pruning.kind == "hard":
+                raise ValueError("readout: converters need pruning.kind none or soft (got hard)")
+        return self
+
+    @model_validator(mode="after")
     def _check_dense(self) -> Self:
         if self.update == "dense":
             if self.rule != "ideal" or self.pruning.kind != "none":
@@ -155,6 +167,7 @@ class NetworkConfig(Parameters):
                 (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
                 (("none", "soft"), "pruning.kind", self.pruning.kind),
                 ((False,), "wires", self.wires),
+                ((0,), "readout.adc_bits (see digital.adc_bits)", self.readout.adc_bits),
             ):
                 if got not in needed:
                     allowed = " or ".join(map(str, needed)).lower()
@@ -328,6 +341,9 @@ class SpikingNetwork:
         self.activity = inputs.mean(axis=0, dtype=np.float64) / 256
         if self.config.wires:
             self.together = _active_together(inputs, self.activity)
+        if self.config.readout.adc_bits:
+            starts, _ = self.config.tiles.parts((self.pixels.size, self.config.neurons))
+            self.most_active = _most_active(inputs, starts)
         self._begin()
         return inputs
 
@@ -414,6 +430,7 @@ class SpikingNetwork:
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
         self.work = scratch(*shape)
+        self.chain = self._new_chain()
         self.bias = np.zeros(neurons, np.float32)
         self.spike_counts = np.zeros(neurons, np.int64)
         self.streams = Streams(
@@ -476,8 +493,8 @@ class SpikingNetwork:
             train(
                 images, chosen, winners, self._update, homeostasis, self.spike_counts,
                 crossbar.state, crossbar.pulse, crossbar.program_costs(),
-                self.rule_constants, self.pulse_tables, self._neurons(), self.streams, self.work,
-                account,
+                self.rule_constants, self.pulse_tables, self.chain, self._neurons(), self.streams,
+                self.work, account,
             )  # fmt: skip
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
@@ -490,6 +507,16 @@ class SpikingNetwork:
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
         self._price_events(account)
         return winners
+
+    def _new_chain(self) -> Conversion:
+        """Return converters of one's own: they hold the memory of one thread."""
+        readout, shape = self.config.readout, self.crossbar.shape
+        if not readout.adc_bits:
+            return no_conversion()
+        starts, _ = self.config.tiles.parts(shape)
+        tile_rows = int(np.diff(starts).max())
+        adc = readout.converter(self.most_active, tile_rows, self.device.g_range)
+        return conversion(adc, starts, shape[1], self.config.seed)
 
     def _neurons(self, factor: float = 1.0) -> Neurons:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
@@ -506,9 +533,19 @@ class SpikingNetwork:
             (Operation.WORD_LINE_DRIVE, self.crossbar.word_line_energy),
             (Operation.NEURON_UPDATE, self.periphery.e_neuron),
             (Operation.OUTPUT_SPIKE, self.periphery.e_spike),
+            *self._conversion_prices(),
             *(self.crossbar.prices if isinstance(self.crossbar, DigitalCrossbar) else ()),
         ):
             account.joules[operation] = account.counts[operation] * joules
+
+    def _conversion_prices(self) -> tuple[tuple[Operation, float], ...]:
+        """Return the events of converters and what each costs, J."""
+        if not self.config.readout.adc_bits:
+            return ()
+        return (
+            (Operation.ADC_CONVERSION, self.config.readout.price().value),
+            (Operation.SHIFT_ADD, self.periphery.e_add),
+        )
 
     def wait(
         self,
@@ -641,8 +678,8 @@ class SpikingNetwork:
             crossbar.respond(images, responses, windows, neurons, streams, work, account)
         else:
             respond(
-                images, responses, windows, state, crossbar.pulse, neurons, streams, work,
-                account,
+                images, responses, windows, state, crossbar.pulse, self._new_chain(), neurons,
+                streams, work, account,
             )  # fmt: skip
         self._price_events(account)
         return responses, account
@@ -706,6 +743,8 @@ class SpikingNetwork:
             "labels_used": self.labels_used,
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
+        if self.config.readout.adc_bits:
+            arrays["most_active"] = self.most_active
         if self.crossbar.wired:
             arrays["together"] = self.together
             arrays |= self.crossbar.wired.to_arrays(state)
@@ -748,6 +787,8 @@ class SpikingNetwork:
             raise ValueError(f"pixels must be >= 0 and < {self.image_pixels}")
         self.activity = np.zeros(self.pixels.size)
         copy_checked(self.activity, arrays, "activity")
+        if self.config.readout.adc_bits:
+            self.most_active = float(arrays["most_active"])
         if self.config.wires:
             self.together = np.zeros((self.pixels.size,) * 2)
             copy_checked(self.together, arrays, "together")
@@ -802,3 +843,9 @@ def _active_together(
     together = (some.T @ some / len(some)).astype(np.float64)
     np.fill_diagonal(together, activity)
     return together
+
+
+def _most_active(inputs: NDArray[np.uint8], starts: NDArray[np.int64]) -> float:
+    """Return the most inputs of a tile that spike in a window of any image, on average."""
+    sums = (inputs[:, a:b].sum(axis=1, dtype=np.int64) for a, b in pairwise(starts))
+    return max(float(part.max()) / 256 for part in sums)

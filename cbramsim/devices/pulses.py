@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.kernels import inlined
+from cbramsim.kernels import inlined, kernel
 
 G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
 """Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
@@ -155,6 +155,23 @@ def mean_step(g, cell, start, pulse, shapes):  # type: ignore[no-untyped-def]
         depth = depth_at(g, cell[start], cell[G_LOW + G_HIGH - start])
         return cell[start + 1] * interpolated(shapes, start, depth)
     return affine_step_at(g, cell[start], cell[start + 1], cell[start + 2])
+
+
+@kernel
+def mean_train(g, cell, start, pulses, pulse, shapes):  # type: ignore[no-untyped-def]
+    """Return where the mean of some `pulses`, not a whole number, takes a `cell` from `g`, S.
+
+    They are spread over many parts of a step: :math:`dG/dn = S(G)`, in closed form where the step
+    is affine, else in parts of at most one step. Without bounds.
+    """
+    if pulse.shaped:
+        parts = math.ceil(pulses)
+        for _ in range(parts):
+            g += pulses / parts * mean_step(g, cell, start, pulse, shapes)
+        return g
+    slope = np.float64(cell[start + 2])
+    grown = math.expm1(slope * pulses) / slope if slope != 0 else pulses
+    return g + affine_step_at(g, cell[start], cell[start + 1], slope) * grown
 
 
 @inlined

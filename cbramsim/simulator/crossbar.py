@@ -35,12 +35,14 @@ from cbramsim.simulator.array import (
     ProgramCosts,
     program_column,
     program_to,
+    settle_all,
 )
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
 
 Access = Literal["transistor", "passive"]
+WriteScheme = Literal["V/2", "V/3"]
 
 LONGEST_WAIT = 1e15
 """A longer wait is taken for a mistake, s."""
@@ -67,6 +69,7 @@ class Crossbar:
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
         access: Access = "transistor",
+        scheme: WriteScheme = "V/2",
     ) -> None:
         """Draw the cells and leave each at its lowest conductance.
 
@@ -84,7 +87,10 @@ class Crossbar:
             Where to book energy; a new one by default.
         access
             `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
-            bare cells, programmed in the V/2 scheme.
+            bare cells.
+        scheme
+            How a passive array is programmed, see `array.book_half_select`: other cells on the two
+            lines see half the voltage (`V/2`), or all other cells a third of it (`V/3`).
 
         Raises
         ------
@@ -107,7 +113,16 @@ class Crossbar:
                 "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
                 "(got 'passive')"
             )
-        self.access = access
+        if scheme not in get_args(WriteScheme):
+            raise ParameterError(
+                f"Crossbar.scheme: must be one of {', '.join(get_args(WriteScheme))} "
+                f"(got {scheme!r})"
+            )
+        if scheme != "V/2" and access != "passive":
+            raise ParameterError(
+                f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
+            )
+        self.access, self.scheme = access, scheme
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
@@ -124,6 +139,9 @@ class Crossbar:
             nominal=nominal_cell(self.device),
             shapes=step_shapes(self.device),
             normals=normal_table(pad=max(rows, columns)),
+            drive=np.zeros((2, rows + columns + 1 if self.disturbs else 0)),
+            driven=np.zeros((2, columns, rows) if self.disturbs else (2, 0, 0)),
+            unresolved=np.zeros((columns, rows) if self.disturbs else (0, 0), np.float32),
         )
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
         self._endurance = (
@@ -170,6 +188,11 @@ class Crossbar:
     def inhibited(self) -> NDArray[np.bool_]:
         """Which cells get no more pulses, bool[rows, columns]."""
         return self.state.inhibited.T
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether programming a cell moves half-selected ones: `Device.v_switch`, if passive."""
+        return self.access == "passive" and self.device.v_switch > 0
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -284,7 +307,7 @@ class Crossbar:
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
-        self.wear_out()
+        self.settle()
 
     def program_to(
         self,
@@ -330,7 +353,7 @@ class Crossbar:
             self.state, self.pulse, self.program_costs(), column, row_list, targets, budget,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
-        self.wear_out()
+        self.settle()
         return int(missed)
 
     def set_conductance(self, conductance: ArrayLike) -> None:
@@ -433,10 +456,20 @@ class Crossbar:
             endurance=self.device.endurance,
         )
 
+    def settle(self) -> None:
+        """Let cells follow what has been programmed: half-selected ones drift, worn ones stay.
+
+        What programs does it at its end, a network after every step of training. Meanwhile, a
+        half-selected cell follows when it is sensed or pulsed.
+        """
+        if self.disturbs:
+            settle_all(self.state, self.pulse, self.pulse_stream)
+        self.wear_out()
+
     def wear_out(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is.
 
-        `program` and `program_to` do it at their end, a network after every step of training.
+        What programs does it at its end, a network after every step of training.
         """
         if self._endurance is not None and self.state.wear.max() >= self._weakest:
             dead = self.state.wear >= self._endurance
@@ -501,18 +534,28 @@ class Crossbar:
 
         A pulse charges its bit line and its word line to V. In a passive array it charges each to
         V/2 only, but the other cells on the two lines see that voltage, and conduct; with a
-        transistor in every cell they do not. Sensing drives the cell's word line once, and takes
-        one decision per bit.
+        transistor in every cell they do not. In the V/3 scheme it charges all others to V/6, too,
+        and all other cells conduct. Sensing drives the cell's word line once, and takes one
+        decision per bit.
         """
         device, (rows, columns) = self.device, self.shape
-        passive = float(self.access == "passive")
+        passive, thirds = float(self.access == "passive"), self.scheme == "V/3"
+        part = 1 / 3 if thirds else 1 / 2
         both_lines = device.c_cell * (rows + columns) * (0.25 if passive else 1)
+        if thirds:
+            both_lines += device.c_cell * (2 * rows * columns - rows - columns) / 36
+        v_set, v_reset, widths = device.v_set, device.v_reset, device.t_set / device.t_reset
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
             sense=self.word_line_energy + SENSED_BITS * self.periphery.e_sense,
-            half_set=device.v2t(0.5 * device.v_set, device.t_set) * passive,
-            half_reset=device.v2t(0.5 * device.v_reset, device.t_reset) * passive,
+            half_set=device.v2t(part * device.v_set, device.t_set) * passive,
+            half_reset=device.v2t(part * device.v_reset, device.t_reset) * passive,
+            thirds=thirds,
+            part_set=device.part_of_step(part * v_set, v_set),
+            part_reset=device.part_of_step(part * v_reset, v_reset),
+            across_set=thirds * widths * device.part_of_step(v_set / 3, v_reset),
+            across_reset=thirds / widths * device.part_of_step(v_reset / 3, v_set),
         )
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:

@@ -19,7 +19,7 @@ from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.errors import DataError, ParameterError, nearest
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
-from cbramsim.simulator.crossbar import Access, Crossbar
+from cbramsim.simulator.crossbar import Access, Crossbar, WriteScheme
 from cbramsim.simulator.datasets import checked_images, checked_labels
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
@@ -76,6 +76,9 @@ class NetworkConfig(Parameters):
     access: Access = "transistor"
     """What is with each cell: a `transistor` that shuts it off while others on its lines are
     programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    scheme: WriteScheme = "V/2"
+    """What other cells of a passive array see: half the voltage on the two lines of the programmed
+    one (`V/2`), or a third of it everywhere (`V/3`)."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -357,7 +360,8 @@ class SpikingNetwork:
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
         self.crossbar = Crossbar(
-            device, shape, seed, self.periphery, self.ledger, self.config.access
+            device, shape, seed, self.periphery, self.ledger, self.config.access,
+            self.config.scheme,
         )
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
@@ -424,7 +428,7 @@ class SpikingNetwork:
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
-        crossbar.wear_out()
+        crossbar.settle()
         encoding = config.encoding
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
         self._price_events(account)
@@ -634,6 +638,8 @@ class SpikingNetwork:
             "labels_used": self.labels_used,
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
+        if self.crossbar.disturbs:
+            arrays["unresolved"] = state.unresolved
         arrays |= self.crossbar.clock.to_arrays()
         arrays |= self.ledger.to_arrays()
         arrays |= {f"extra_{name}": value for name, value in extra.items()}
@@ -707,4 +713,6 @@ class SpikingNetwork:
         for name, array in fields.items():
             copy_checked(array, arrays, name)
         self.crossbar.restore(**fields)  # type: ignore[arg-type]
+        if self.crossbar.disturbs:
+            copy_checked(state.unresolved, arrays, "unresolved")
         self.crossbar.clock.restore(arrays, state.g_columns)

@@ -40,6 +40,14 @@ from cbramsim.simulator.array import (
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.programming import (
+    Corrections,
+    Trace,
+    Writing,
+    empty_trace,
+    trace_trains,
+    write_cells,
+)
 
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
@@ -48,6 +56,8 @@ LONGEST_WAIT = 1e15
 """A longer wait is taken for a mistake, s."""
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
+MAX_TRACED = 100_000
+"""More pulses in one trace are taken for a mistake."""
 
 
 class Crossbar:
@@ -340,21 +350,99 @@ class Crossbar:
             Cells that were given up.
         """
         row_list = self._checked_lines("program_to", column, rows)
-        targets = np.asarray(target, np.float64)
-        highest = 2 * self.device.g_max
-        if not ((targets >= 0) & (targets <= highest)).all():
-            raise ParameterError(
-                f"Crossbar.program_to: target must be >= 0 and <= {highest:g} S, twice the g_max "
-                f"of the device (got {target!r})"
-            )
-        targets = _one_per_row("program_to: target", targets, row_list)
-        budget = math.ceil(max(self.device.pulses_up, self.device.pulses_down))
+        targets = self._checked_targets("program_to", target, row_list)
         missed = program_to(
-            self.state, self.pulse, self.program_costs(), column, row_list, targets, budget,
+            self.state, self.pulse, self.program_costs(), column, row_list, targets, self._span,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
         return int(missed)
+
+    def pulse_train(self, cells: ArrayLike, pulses: ArrayLike, *, sense: bool = False) -> Trace:
+        """Give each of some cells the same pulses, and return what every single one did.
+
+        Cell after cell gets its whole train. Inhibited cells get none. All is booked.
+
+        Parameters
+        ----------
+        cells
+            int[cells, 2], (word line, bit line) of each.
+        pulses
+            The number of pulses, set pulses if positive, reset pulses if negative; or several such
+            numbers, for trains one after the other: ``[64, -64]``.
+        sense
+            Sense each cell before the first and after every pulse.
+        """
+        asked = np.atleast_1d(np.asarray(pulses))
+        if not np.issubdtype(asked.dtype, np.integer) or np.abs(asked).sum() > MAX_TRACED:
+            raise ParameterError(
+                f"Crossbar.pulse_train: pulses must be whole numbers, {MAX_TRACED} pulses at most "
+                f"(got {pulses!r})"
+            )
+        train = np.repeat(np.sign(asked), np.abs(asked)).astype(np.int8)
+        trace = empty_trace(self._checked_cells("pulse_train", cells), train.size)
+        trace_trains(
+            self.state, self.pulse, self.program_costs(), train, sense, self.pulse_stream,
+            self.ledger.account(self.phase), trace,
+        )  # fmt: skip
+        self.settle()
+        return trace
+
+    def write_verify(
+        self,
+        cells: ArrayLike,
+        target: ArrayLike,
+        *,
+        tolerance: float | None = None,
+        budget: int | None = None,
+        corrections: Corrections = "pulse",
+    ) -> Writing:
+        """Program cells and verify them, as `program_to`, and return all that happened.
+
+        Inhibited cells get no pulses, and count as misses.
+
+        Parameters
+        ----------
+        cells
+            int[cells, 2], (word line, bit line) of each.
+        target
+            float or float[cells], the conductance wanted of all or of each, S.
+        tolerance
+            How far from its target a cell may read, S; by default, as in `program_to`, half a step
+            and two standard deviations of the read noise.
+        budget
+            Most pulses per cell; by default, as in `program_to`, those that span the window.
+        corrections
+            What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal
+            device needs for what is missing.
+        """
+        checked = self._checked_cells("write_verify", cells)
+        targets = self._checked_targets("write_verify", target, checked[:, 0])
+        if tolerance is not None and not 0 <= tolerance <= self.device.g_max:
+            raise ParameterError(
+                f"Crossbar.write_verify: tolerance must be >= 0 and <= {self.device.g_max:g} S, "
+                f"the g_max of the device (got {tolerance!r})"
+            )
+        most = self._span if budget is None else budget
+        if not (isinstance(most, int | np.integer) and 0 <= most <= MAX_TRACED):
+            raise ParameterError(
+                f"Crossbar.write_verify: budget must be a whole number >= 0 and <= {MAX_TRACED} "
+                f"(got {budget!r})"
+            )
+        if corrections not in get_args(Corrections):
+            raise ParameterError(
+                f"Crossbar.write_verify: corrections must be one of "
+                f"{', '.join(get_args(Corrections))} (got {corrections!r})"
+            )
+        trace, reached = empty_trace(checked, int(most)), np.zeros(len(checked), np.bool_)
+        write_cells(
+            self.state, self.pulse, self.program_costs(), targets,
+            -1.0 if tolerance is None else float(tolerance), corrections == "train",
+            self.pulse_stream, self.ledger.account(self.phase), trace, reached,
+        )  # fmt: skip
+        self.settle()
+        final = self.conductance[checked[:, 0], checked[:, 1]]
+        return Writing(trace, targets, reached, final, self.device.g_range)
 
     def set_conductance(self, conductance: ArrayLike) -> None:
         """Put every cell into a given state (S), clipped to its window; not booked.
@@ -521,6 +609,41 @@ class Crossbar:
                 f"(got {rows!r})"
             )
         return row_list.astype(np.int64)
+
+    def _checked_cells(self, method: str, cells: ArrayLike) -> NDArray[np.int64]:
+        """Return `cells` as int64[cells, 2], after a check that all exist."""
+        pairs = np.asarray(cells)
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise ParameterError(
+                f"Crossbar.{method}: cells must be pairs (word line, bit line) (got shape "
+                f"{pairs.shape})"
+            )
+        if pairs.size and not (
+            np.issubdtype(pairs.dtype, np.integer) and ((pairs >= 0) & (pairs < self.shape)).all()
+        ):
+            raise ParameterError(
+                f"Crossbar.{method}: cells must be within {self.shape[0]} word lines and "
+                f"{self.shape[1]} bit lines (got {cells!r})"
+            )
+        return pairs.astype(np.int64)
+
+    def _checked_targets(
+        self, method: str, target: ArrayLike, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return a target (S) for each of `rows`, after a check that it can be meant."""
+        targets = np.asarray(target, np.float64)
+        highest = 2 * self.device.g_max
+        if not ((targets >= 0) & (targets <= highest)).all():
+            raise ParameterError(
+                f"Crossbar.{method}: target must be >= 0 and <= {highest:g} S, twice the g_max "
+                f"of the device (got {target!r})"
+            )
+        return _one_per_row(f"{method}: target", targets, rows)
+
+    @property
+    def _span(self) -> int:
+        """Pulses that span the nominal window, the budget of a verification."""
+        return math.ceil(max(self.device.pulses_up, self.device.pulses_down))
 
     @property
     def word_line_energy(self) -> float:

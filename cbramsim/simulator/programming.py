@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import RESET, SET, mean_step
 from cbramsim.kernels import compiled_loop, kernel
-from cbramsim.simulator.array import correction, program_cells, sense_cell
+from cbramsim.simulator.array import correction, program_cells, sense_cell, settle_cell
 from cbramsim.simulator.energy import Operation
 
 Corrections = Literal["pulse", "train"]
@@ -186,8 +186,7 @@ def write_cells(  # type: ignore[no-untyped-def]
         book(account, trace.energy, n, -1.0)
         given = 0
         while True:
-            note(array, pulse, costs, True, rng, account, trace, n, given)
-            seen = trace.sensed[n, given]
+            seen = note(array, pulse, costs, True, rng, account, trace, n, given)
             way = needed(seen, targets[n], tolerance, pulse, array)
             reached[n] = way == 0
             if way == 0 or given == budget:
@@ -208,7 +207,7 @@ def needed(seen, target, tolerance, pulse, array):  # type: ignore[no-untyped-de
     """Return the polarity of the pulse that a cell needs, or 0 if it is close enough."""
     if tolerance < 0:
         band = 2 * pulse.sum_sigma
-        return correction(np.float64(seen), target, band, pulse, array.nominal, array.shapes)
+        return correction(seen, target, band, pulse, array.nominal, array.shapes)
     if abs(target - seen) <= tolerance:
         return 0
     return 1 if target > seen else -1
@@ -218,8 +217,7 @@ def needed(seen, target, tolerance, pulse, array):  # type: ignore[no-untyped-de
 def missing_pulses(seen, target, way, pulse, array):  # type: ignore[no-untyped-def]
     """Return how many pulses take the nominal cell next to `target`, at least 1."""
     cell, start = array.nominal, SET if way > 0 else RESET
-    g = np.float64(seen)
-    count = 0
+    g, count = seen, 0
     while count < MOST_MISSING:
         step = way * mean_step(g, cell, start, pulse, array.shapes)
         if way * (target - g) <= 0.5 * step or step <= 0:
@@ -246,11 +244,16 @@ def give(array, pulse, costs, way, rng, account, trace, n, p):  # type: ignore[n
 
 @kernel
 def note(array, pulse, costs, sense, rng, account, trace, n, p):  # type: ignore[no-untyped-def]
-    """Write down the state of cell `n` after `p` pulses, and what is sensed of it."""
+    """Write down the state of cell `n` after `p` pulses; return what is sensed of it, or NaN."""
     row, column = trace.cells[n]
+    seen = np.nan
     if sense:
-        trace.sensed[n, p] = sense_cell(array, pulse, costs, column, row, rng, account)
+        seen = sense_cell(array, pulse, costs, column, row, rng, account)
+    elif array.drive.shape[1] > 0:
+        settle_cell(array, pulse, column, row, rng)
+    trace.sensed[n, p] = seen
     trace.conductance[n, p] = array.g_columns[column, row]
+    return seen
 
 
 @kernel

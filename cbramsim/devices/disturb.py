@@ -9,10 +9,9 @@ V and width t moves a cell by the part
           \qquad V_0 = v_{switch},
 
 of what a write pulse of that polarity moves it from the same state: :math:`e^{-V_{write} / 2V_0}`
-at half the voltage if :math:`V_{write} \gg V_0`, V / V_write if :math:`V_0 \gg V_{write}`. Many such
-pulses add up: n of them move a cell as n f write pulses do on average, :math:`dG/dn = f S(G)` with
-S the mean step. Their noise is left out (assumed: it averages out over many pulses, and no
-measurement of it is published), and so is their wear. A cell that they have moved ages like a newly
+at half the voltage if :math:`V_{write} \gg V_0`, V / V_write if :math:`V_0 \gg V_{write}`. Many of
+them add up, :math:`dG/dn = f S(G)` with S the mean step. Their noise is left out (assumed: it
+averages out over many pulses), and so is their wear. A cell that they have moved ages like a newly
 programmed one (assumed).
 """
 

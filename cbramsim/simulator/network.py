@@ -360,7 +360,12 @@ class SpikingNetwork:
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
         self.crossbar = Crossbar(
-            device, shape, seed, self.periphery, self.ledger, self.config.access,
+            device,
+            shape,
+            seed,
+            self.periphery,
+            self.ledger,
+            self.config.access,
             self.config.scheme,
         )
         self.rule_constants = rule_constants(self.config.stdp, self.device)

@@ -320,7 +320,7 @@ class NumpyTwin:
     def _book_half_select(
         self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray
     ) -> None:
-        """Book the cells that see a part of the voltage while one cell after the other is pulsed."""
+        """Book the cells that see a part of the voltage while one after the other is pulsed."""
         if not self.costs.half_set:
             return
         before = self.g[rows, column].astype(np.float64)

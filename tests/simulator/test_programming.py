@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import ParameterError
+from cbramsim.experiments.array_studies.programming import SHAPE as SHAPE_WRITTEN
+from cbramsim.experiments.array_studies.programming import programming_figure, programming_study
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.programming import BOOKED
@@ -120,7 +125,9 @@ def test_the_histogram_counts_every_cell() -> None:
     assert counts.sum() + missed == len(ALL)
     assert 0 < missed < len(ALL)
     assert written.yield_ == counts.sum() / len(ALL)
-    assert written.mean_pulses == pytest.approx((counts * np.arange(counts.size)).sum() / counts.sum())
+    assert written.mean_pulses == pytest.approx(
+        (counts * np.arange(counts.size)).sum() / counts.sum()
+    )
     low, middle, high = written.percentiles()
     assert low <= middle <= high
     assert middle == np.median(written.pulses[written.reached])
@@ -188,3 +195,20 @@ def test_inhibited_cells_are_left_alone() -> None:
 def test_what_makes_no_sense_is_refused(call, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         call(Crossbar(QUIET, SHAPE))
+
+
+def test_the_study_counts_every_cell_and_is_drawn(tmp_path: Path) -> None:
+    study = programming_study("subquantum-cbram", seed=1, v_switch=0.1)
+    table = json.loads(json.dumps(study.to_dict()))
+    assert sum(table["histogram"]) + table["missed"] == SHAPE_WRITTEN[0] * SHAPE_WRITTEN[1]
+    by_pulses = [entry for entry in table["tolerances"] if entry["corrections"] == "pulse"]
+    assert [e["joules"] for e in by_pulses] == sorted(
+        (e["joules"] for e in by_pulses), reverse=True
+    )
+    half, third = study.drifts
+    assert (np.diff(half.up) >= 0).all()
+    assert (np.diff(half.down) <= 0).all()
+    assert half.up[-1] == pytest.approx(CBRAM.g_max)
+    assert third.up[20] - CBRAM.g_min < 0.5 * (half.up[20] - CBRAM.g_min)
+    programming_figure(study, tmp_path / "programming.png")
+    assert (tmp_path / "programming.png").stat().st_size > 10_000

@@ -58,7 +58,7 @@ class Drift(NamedTuple):
     pulses: NDArray[np.int64]
     """Pulses given, int64[n]."""
     up: NDArray[np.float32]
-    """Conductance of a cell on the line that started at `g_min`, after set pulses, float32[n], S."""
+    """Conductance of a cell that started at `g_min`, after set pulses, float32[n], S."""
     down: NDArray[np.float32]
     """Of one that started at `g_max`, after reset pulses, float32[n], S."""
 
@@ -68,8 +68,8 @@ class ProgrammingStudy(NamedTuple):
 
     device: Device
     """The technology, as given."""
-    assumed_v_switch: float
-    """`v_switch` with which half-selected cells move, V: the device's, or an assumed one."""
+    v_switch: float
+    """Voltage scale with which half-selected cells move, V: the device's, or an assumed one."""
     levels: tuple[Writing, ...]
     """Columns of cells written to each of `LEVELS`, pulse by pulse."""
     written: Writing
@@ -84,7 +84,7 @@ class ProgrammingStudy(NamedTuple):
         counts, missed = self.written.histogram()
         return {
             "device": self.device.name,
-            "assumed_v_switch": self.assumed_v_switch,
+            "v_switch": self.v_switch,
             "yield": self.written.yield_,
             "mean_pulses": self.written.mean_pulses,
             "percentiles_5_50_95": self.written.percentiles().tolist(),
@@ -115,7 +115,8 @@ def programming_study(
         device's, or, where it has none, a twelfth of its set voltage (assumed).
     """
     device = device if isinstance(device, Device) else Device.load(device)
-    rows, columns = SHAPE
+    rows = SHAPE[0]
+    scale = v_switch or device.v_switch or device.v_set / 12
     cells = np.argwhere(np.ones(SHAPE))
     rng = np.random.default_rng(seed)
     targets = device.conductance_of(rng.uniform(-1, 1, len(cells)))
@@ -127,7 +128,7 @@ def programming_study(
     )
     return ProgrammingStudy(
         device=device,
-        assumed_v_switch=v_switch or device.v_switch or device.v_set / 12,
+        v_switch=scale,
         levels=levels,
         written=Crossbar(device, SHAPE, seed).write_verify(cells, targets),
         at=tuple(
@@ -136,12 +137,11 @@ def programming_study(
             for tolerance in TOLERANCES
         ),
         drifts=tuple(
-            drift_study(device.replace(v_switch=v_switch or device.v_switch or device.v_set / 12),
-                        scheme)
+            drift_study(device.replace(v_switch=scale), scheme)
             for scheme in ("V/2", "V/3")
             if not device.c_gate
         ),
-    )  # fmt: skip
+    )
 
 
 def _at_tolerance(
@@ -199,6 +199,8 @@ def _traces(ax: Axes, study: ProgrammingStudy) -> None:
         ax.plot(traces, color=colour, lw=0.7, alpha=0.8)
         target = (study.device.g_min + level * band) * 1e6
         ax.axhline(target, color=colour, lw=1.0, ls="--")
+        last = writing.pulses[:SHOWN]
+        ax.plot(last, traces[last, np.arange(len(last))], color=colour, ls="none", marker="o", ms=3)
     longest = max(int(writing.pulses[:SHOWN].max()) for writing in study.levels)
     ax.set_xlim(0, max(longest, 1) * 1.02)
     ax.set_xlabel("pulses")
@@ -207,7 +209,7 @@ def _traces(ax: Axes, study: ProgrammingStudy) -> None:
 
 
 def _histogram(ax: Axes, written: Writing) -> None:
-    counts, missed = written.histogram()
+    counts, _ = written.histogram()
     width = max(1, -(-len(counts) // 40))
     binned = np.add.reduceat(counts, np.arange(0, len(counts), width))
     ax.bar(np.arange(len(binned)) * width, binned, width, align="edge", color=BLUE)
@@ -216,12 +218,13 @@ def _histogram(ax: Axes, written: Writing) -> None:
         ax.axvline(value, color="black", lw=0.9, ls=style)
     ax.set_xlabel("pulses to target (random targets)")
     ax.set_ylabel("cells" if width == 1 else f"cells per {width} pulses")
+    ax.set_ylim(0, 1.3 * max(binned.max(), 1))
     ax.text(
-        0.98, 0.97,
+        0.98, 0.99,
         f"{written.yield_:.1%} reach it\nmedian {middle:.0f}, 5-95 %: {low:.0f}-{high:.0f}",
         transform=ax.transAxes, ha="right", va="top", size=7,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )  # fmt: skip
-
 
 
 def _tolerances(ax: Axes, study: ProgrammingStudy) -> None:
@@ -237,8 +240,10 @@ def _tolerances(ax: Axes, study: ProgrammingStudy) -> None:
                 tolerance, values, color=colour, marker=marker, fillstyle=fill, ms=4, lw=1.0,
                 ls="-" if fill == "full" else "--",
             )  # fmt: skip
-        ax.plot([], [], color=GREY, marker=marker, fillstyle=fill, ms=4, lw=1.0,
-                ls="-" if fill == "full" else "--", label=f"sensed after every {corrections}")  # fmt: skip
+        ax.plot(
+            [], [], color=GREY, marker=marker, fillstyle=fill, ms=4, lw=1.0,
+            ls="-" if fill == "full" else "--", label=f"sensed after every {corrections}",
+        )  # fmt: skip
     ax.set_xscale("log")
     ax.set_xticks([100 * t for t in TOLERANCES], [f"{100 * t:g}" for t in TOLERANCES])
     ax.minorticks_off()
@@ -248,11 +253,15 @@ def _tolerances(ax: Axes, study: ProgrammingStudy) -> None:
     right.set_ylabel("energy per cell (pJ)", color=ORANGE)
     right.set_ylim(0, None)
     right.spines["top"].set_visible(False)
-    ax.legend(frameon=False, fontsize=7, loc="center right")
+    ax.legend(frameon=False, fontsize=7, loc="lower left")
 
 
 def _drifts(ax: Axes, study: ProgrammingStudy) -> None:
     device = study.device
+    if not study.drifts:
+        ax.text(0.5, 0.5, "cells with a gate:\nno passive array", ha="center", va="center")
+        ax.set_axis_off()
+        return
     for drift, colour, style in zip(study.drifts, (ORANGE, VIOLET), ("-", "--"), strict=False):
         for g in (drift.up, drift.down):
             part = 100 * (g - device.g_min) / device.g_range
@@ -260,9 +269,9 @@ def _drifts(ax: Axes, study: ProgrammingStudy) -> None:
             ax.plot(drift.pulses, part, color=colour, ls=style, label=label)
     ax.set_xscale("log")
     ax.set_xlabel("pulses on a cell of the same line")
-    ax.set_ylabel("half-selected cell (% of window)")
-    given = " (assumed)" if study.device.v_switch != study.assumed_v_switch else ""
+    ax.set_ylabel("half-selected cell\n(% of window)")
+    given = " (assumed)" if device.evidence("v_switch").evidence == "assumed" else ""
     ax.legend(
         frameon=False, fontsize=7, title_fontsize=7, loc="center left",
-        title=f"$v_{{switch}}$ = {study.assumed_v_switch:.2g} V{given}",
+        title=f"$v_{{switch}}$ = {study.v_switch:.2g} V{given}",
     )  # fmt: skip

@@ -17,12 +17,13 @@ from cbramsim.devices.pulses import (
     RESET,
     SET,
     affine_step_at,
+    affine_train,
     depth_at,
     interpolated,
     mean_step,
-    mean_train,
     nearby_state,
     pulse_energy,
+    shaped_train,
     within,
 )
 from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
@@ -179,11 +180,10 @@ def book_half_select(array, costs, row, g, column_sum, half, pulses, account):  
     reversed if they are on neither line. Cells that conduct less than in proportion at low voltage
     take less.
     """
-    others = column_sum - g
-    cells = array.g.size - 1
-    if not costs.thirds:
-        others += array.row_sum[row] - g
-        cells = array.g.shape[0] + array.g.shape[1] - 2
+    # without a branch, which would keep the compiler from dropping reference counts
+    others = (array.row_sum[row] - g) * (not costs.thirds) + (column_sum - g)
+    rows, columns = array.g.shape
+    cells = rows + columns - 2 + costs.thirds * (rows - 1) * (columns - 1)
     account.counts[HALF_SELECT] += pulses * cells
     account.joules[HALF_SELECT] += pulses * half * others
 
@@ -342,10 +342,13 @@ def settle_cell(array, pulse, column, row, rng):  # type: ignore[no-untyped-def]
     before = np.float64(array.g_columns[column, row])
     if up + down == 0.0 or not high > low or before == 0.0:  # stuck, worn out, or not there
         return 0.0
-    cell = array.cells[column, row]
     g = before + np.float64(array.unresolved[column, row])
-    g = mean_train(g, cell, SET, up, pulse, array.shapes)
-    g = mean_train(g, cell, RESET, down, pulse, array.shapes)
+    for start, pulses in ((SET, up), (RESET, down)):
+        if pulse.shaped:
+            g = shaped_train(g, array.cells[column, row], start, pulses, pulse, array.shapes)
+        else:
+            first, slope = array.cells[column, row, start + 1], array.cells[column, row, start + 2]
+            g = affine_train(g, array.cells[column, row, start], first, slope, pulses)
     g = min(max(g, min(np.float64(low), before)), max(np.float64(high), before))
     if pulse.finite:
         g = np.float64(nearby_state(g, low, high, upper_uniform_of(next_word(rng)), pulse))

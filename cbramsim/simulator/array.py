@@ -332,39 +332,58 @@ def settle_cell(array, pulse, column, row, rng):  # type: ignore[no-untyped-def]
     states takes one of the two next to where it should be, at random, right on average.
     Returns by how much the cell has changed, S.
     """
-    bit_line = array.g.shape[0] + column
-    seen_up = array.drive[0, row] + array.drive[0, bit_line] + array.drive[0, -1]
-    seen_down = array.drive[1, row] + array.drive[1, bit_line] + array.drive[1, -1]
-    up = max(seen_up - array.driven[0, column, row], 0.0)
-    down = max(seen_down - array.driven[1, column, row], 0.0)
-    array.driven[0, column, row], array.driven[1, column, row] = seen_up, seen_down
-    low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
     before = np.float64(array.g_columns[column, row])
+    after = followed(
+        before, array.cells[column], array.drive, array.driven[:, column],
+        array.unresolved[column], pulse, array.shapes, column, row, rng,
+    )  # fmt: skip
+    if after != before:
+        store_conductance(array, column, row, before, after)
+    return np.float64(after) - before
+
+
+@kernel
+def followed(before, cells, drive, driven, unresolved, pulse, shapes, column, row, rng):  # type: ignore[no-untyped-def]
+    """Return where a half-selected cell is now, see `settle_cell`; arrays are of its column."""
+    bit_line = driven.shape[1] + column
+    seen_up = drive[0, row] + drive[0, bit_line] + drive[0, -1]
+    seen_down = drive[1, row] + drive[1, bit_line] + drive[1, -1]
+    up, down = max(seen_up - driven[0, row], 0.0), max(seen_down - driven[1, row], 0.0)
+    driven[0, row], driven[1, row] = seen_up, seen_down
+    low, high = cells[row, G_LOW], cells[row, G_HIGH]
     if up + down == 0.0 or not high > low or before == 0.0:  # stuck, worn out, or not there
-        return 0.0
-    g = before + np.float64(array.unresolved[column, row])
-    for start, pulses in ((SET, up), (RESET, down)):
-        if pulse.shaped:
-            g = shaped_train(g, array.cells[column, row], start, pulses, pulse, array.shapes)
-        else:
-            first, slope = array.cells[column, row, start + 1], array.cells[column, row, start + 2]
-            g = affine_train(g, array.cells[column, row, start], first, slope, pulses)
+        return np.float32(before)
+    g = before + np.float64(unresolved[row])
+    if pulse.shaped:
+        g = shaped_train(g, cells[row], SET, up, pulse, shapes)
+        g = shaped_train(g, cells[row], RESET, down, pulse, shapes)
+    else:
+        g = affine_train(g, low, cells[row, SET + 1], cells[row, SET + 2], up)
+        g = affine_train(g, high, cells[row, RESET + 1], cells[row, RESET + 2], down)
     g = min(max(g, min(np.float64(low), before)), max(np.float64(high), before))
     if pulse.finite:
         g = np.float64(nearby_state(g, low, high, upper_uniform_of(next_word(rng)), pulse))
         g = min(max(g, np.float64(low)), np.float64(high))
     after = np.float32(g)
-    array.unresolved[column, row] = np.float32(g - np.float64(after))
-    store_conductance(array, column, row, before, after)
-    return np.float64(after) - before
+    unresolved[row] = np.float32(g - np.float64(after))
+    return after
 
 
 @kernel
 def settle_column(array, pulse, column, rng):  # type: ignore[no-untyped-def]
     """Bring the half-selected cells of a column up to date, if they move at all."""
     if array.drive.shape[1] > 0:
-        for row in range(array.g.shape[0]):
-            settle_cell(array, pulse, column, row, rng)
+        # one array after the other: a tuple of arrays is costly to hand on for every cell
+        g, row_sum, cells, drive = array.g, array.row_sum, array.cells[column], array.drive
+        g_column, driven, shapes = array.g_columns[column], array.driven[:, column], array.shapes
+        unresolved = array.unresolved[column]
+        for row in range(g_column.size):
+            before = np.float64(g_column[row])
+            after = followed(
+                before, cells, drive, driven, unresolved, pulse, shapes, column, row, rng
+            )
+            g[row, column] = g_column[row] = after
+            row_sum[row] += np.float64(after) - before
 
 
 @compiled_loop

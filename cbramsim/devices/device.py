@@ -4,6 +4,7 @@
 :mod:`~cbramsim.devices.states`           conductance window, levels, quantised states, read noise
 :mod:`~cbramsim.devices.pulse_law`        how far a pulse moves the state, and its noise
 :mod:`~cbramsim.devices.conduction`       voltages, widths, current-voltage curve, capacitances
+:mod:`~cbramsim.devices.disturb`          switching of cells that see a part of the write voltage
 :mod:`~cbramsim.devices.faults`           stuck and open cells
 :mod:`~cbramsim.devices.retention`        drift and relaxation with time and temperature
 :mod:`~cbramsim.devices.endurance`        wear
@@ -15,6 +16,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from cbramsim.devices.conduction import Conduction
+from cbramsim.devices.disturb import Disturb
 from cbramsim.devices.endurance import Endurance
 from cbramsim.devices.faults import Faults
 from cbramsim.devices.pulse_law import PulseLaw
@@ -29,11 +31,13 @@ FAULTS = ("stuck_low", "stuck_high", "stuck_open")
 """Cells that do not switch."""
 AGEING = ("drift_exponent", "retention_time", "activation_energy", "endurance")
 """What time and use do."""
+DISTURB = ("v_switch",)
+"""What the programming of others does."""
 GRANULARITY = ("levels", "g_quantum")
 """States a cell can take."""
 
 
-class Device(Endurance, Retention, Faults, Conduction, PulseLaw, States):
+class Device(Endurance, Retention, Faults, Disturb, Conduction, PulseLaw, States):
     """A frozen description of one cell technology, in SI units.
 
     A quantity and its spreads are named alike: `x`, `x_d2d` (relative standard deviation from
@@ -66,7 +70,7 @@ class Device(Endurance, Retention, Faults, Conduction, PulseLaw, States):
     def without_variability(self) -> Self:
         """Return the same technology with identical, noiseless cells that all work and stay."""
         spreads = [key for key in self.physical_parameters() if key.endswith(VARIABILITY)]
-        return self.without(*spreads, *NOISE, *FAULTS, *AGEING)
+        return self.without(*spreads, *NOISE, *FAULTS, *AGEING, *DISTURB)
 
     @property
     def behaviours(self) -> list[str]:

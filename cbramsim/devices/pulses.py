@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.kernels import inlined
+from cbramsim.kernels import inlined, kernel
 
 G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
 """Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
@@ -155,6 +155,28 @@ def mean_step(g, cell, start, pulse, shapes):  # type: ignore[no-untyped-def]
         depth = depth_at(g, cell[start], cell[G_LOW + G_HIGH - start])
         return cell[start + 1] * interpolated(shapes, start, depth)
     return affine_step_at(g, cell[start], cell[start + 1], cell[start + 2])
+
+
+@inlined
+def affine_train(g, edge, first, slope, pulses):  # type: ignore[no-untyped-def]
+    """Return where the mean of some `pulses`, not a whole number, takes a cell from `g`, S.
+
+    They are spread over many parts of a step, :math:`dG/dn = S(G)`, here with the affine step of
+    `affine_step_at`. Without bounds.
+    """
+    x = np.float64(slope) * pulses
+    # expm1(x) / x; its series is right to 1e-13, and fast
+    grown = 1 + x / 2 * (1 + x / 3 * (1 + x / 4)) if abs(x) < 1e-3 else math.expm1(x) / x
+    return g + affine_step_at(g, edge, first, slope) * pulses * grown
+
+
+@kernel
+def shaped_train(g, cell, start, pulses, pulse, shapes):  # type: ignore[no-untyped-def]
+    """Return the same for a shaped step: in parts of at most one step."""
+    parts = math.ceil(pulses)
+    for _ in range(parts):
+        g += pulses / parts * mean_step(g, cell, start, pulse, shapes)
+    return g
 
 
 @inlined

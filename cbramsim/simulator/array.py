@@ -17,11 +17,13 @@ from cbramsim.devices.pulses import (
     RESET,
     SET,
     affine_step_at,
+    affine_train,
     depth_at,
     interpolated,
     mean_step,
     nearby_state,
     pulse_energy,
+    shaped_train,
     within,
 )
 from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
@@ -68,6 +70,14 @@ class ArrayState(NamedTuple):
     lines, or, with ideal lines, `g` itself."""
     wired: Wired
     """What lines with resistance make of the cells; empty with ideal lines."""
+    drive: NDArray[np.float64]
+    """Where half-selected cells move: write pulses, or parts of one, that the cells of each word
+    line, of each bit line, and all have seen, float64[2, rows + columns + 1]; set and reset
+    pulses apart. Nothing, where they stay."""
+    driven: NDArray[np.float64]
+    """How many of them each cell has followed, or does not see, float64[2, columns, rows]."""
+    unresolved: NDArray[np.float32]
+    """What they have moved each cell besides, below single precision, float32[columns, rows], S."""
 
 
 class Wired(NamedTuple):
@@ -100,10 +110,21 @@ class ProgramCosts(NamedTuple):
     sense: float
     """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
     half_set: float
-    """(V/2)² t of a set pulse, V² s, in a passive array; 0 where half-selected cells are shut off
-    by their transistors."""
+    """(V/2)² t of a set pulse, V² s, in a passive array, or (V/3)² t; 0 where half-selected cells
+    are shut off by their transistors."""
     half_reset: float
-    """(V/2)² t of a reset pulse, V² s, likewise."""
+    """The same of a reset pulse, V² s."""
+    thirds: bool = False
+    """Whether all other cells see a third of the voltage, rather than those on the two lines half
+    of it."""
+    part_set: float = 0.0
+    """How far a set pulse moves other cells on its lines, part of a step."""
+    part_reset: float = 0.0
+    """The same of a reset pulse."""
+    across_set: float = 0.0
+    """How far a set pulse moves cells on neither line, which see it reversed: part of a reset."""
+    across_reset: float = 0.0
+    """How far a reset pulse moves cells on neither line: part of a set."""
 
 
 @vector_kernel
@@ -163,24 +184,35 @@ def store_conductance(array, column, row, before, after):  # type: ignore[no-unt
 
 @inlined
 def half_selected_column(array, costs, column):  # type: ignore[no-untyped-def]
-    """Return the summed conductance of a column, S; 0 in an array without half-selected cells."""
+    """Return the summed conductance of a column, S; 0 in an array without half-selected cells.
+
+    That of all columns where all other cells see a part of the voltage.
+    """
     total = 0.0
-    if costs.half_set > 0:
+    if costs.thirds:
+        for row in range(array.g.shape[0]):
+            total += array.row_sum[row]
+    elif costs.half_set > 0:
         for row in range(array.g.shape[0]):
             total += np.float64(array.g_columns[column, row])
     return total
 
 
 @inlined
-def book_half_select(array, row, g, column_sum, half, pulses, account):  # type: ignore[no-untyped-def]
-    """Book what `pulses` on a cell drive through the others on its lines, each at half the voltage.
+def book_half_select(array, costs, row, g, column_sum, half, pulses, account):  # type: ignore[no-untyped-def]
+    """Book what `pulses` on a cell, of conductance `g`, drive through others at a part of V.
 
     The V/2 scheme: the cell's word line at V/2, its bit line at -V/2, all others at ground. Of the
-    cells on the two lines, all but the pulsed one, of conductance `g`, see half the voltage. Cells
-    are ohmic here; those that conduct less than in proportion at low voltage take less.
+    cells on the two lines, all but the pulsed one see half the voltage. The V/3 scheme: the other
+    word lines at -V/6, the other bit lines at V/6. All other cells see a third of the voltage,
+    reversed if they are on neither line. Cells that conduct less than in proportion at low voltage
+    take less.
     """
-    others = (array.row_sum[row] - g) + (column_sum - g)
-    account.counts[HALF_SELECT] += pulses * (array.g.shape[0] + array.g.shape[1] - 2)
+    # without a branch, which would keep the compiler from dropping reference counts
+    others = (array.row_sum[row] - g) * (not costs.thirds) + (column_sum - g)
+    rows, columns = array.g.shape
+    cells = rows + columns - 2 + costs.thirds * (rows - 1) * (columns - 1)
+    account.counts[HALF_SELECT] += pulses * cells
     account.joules[HALF_SELECT] += pulses * half * others
 
 
@@ -248,9 +280,13 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
     sets, set_joules, resets, reset_joules, line_joules = 0, 0.0, 0, 0.0, 0.0
     wired = array.wired.share.shape[0] > 0
     column_sum = half_selected_column(array, costs, column)
+    disturbs = array.drive.shape[1] > 0
     for j in range(n):
         row = rows[j]
         is_set = pulses[j] > 0
+        if disturbs:
+            column_sum += settle_cell(array, pulse, column, row, rng)
+            drive_others(array, costs, column, row, is_set, abs(pulses[j]))
         low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
         start = SET if is_set else RESET
         edge = array.cells[column, row, start]
@@ -282,7 +318,7 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
         if costs.half_set > 0:
             half = costs.half_set if is_set else costs.half_reset
             book_half_select(
-                array, row, np.float64(first), column_sum, half, abs(pulses[j]), account
+                array, costs, row, np.float64(first), column_sum, half, abs(pulses[j]), account
             )
             column_sum += np.float64(before) - np.float64(first)
         store_conductance(array, column, row, first, before)
@@ -306,6 +342,101 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
         account.joules[PROGRAM_WIRE] += line_joules
 
 
+@inlined
+def drive_others(array, costs, column, row, is_set, pulses):  # type: ignore[no-untyped-def]
+    """Note that `pulses` of one polarity on a cell are seen, in part, by others.
+
+    A cell sees the sum of what its two lines and the array have seen. What the pulsed cell itself
+    does not see counts as followed.
+    """
+    way = 0 if is_set else 1
+    bit_line = array.g.shape[0] + column
+    part = pulses * (costs.part_set if is_set else costs.part_reset)
+    array.drive[way, row] += part
+    array.drive[way, bit_line] += part
+    array.driven[way, column, row] += 2 * part
+    part = pulses * (costs.across_set if is_set else costs.across_reset)
+    if part > 0:
+        array.drive[1 - way, -1] += part
+        array.drive[1 - way, row] -= part
+        array.drive[1 - way, bit_line] -= part
+        array.driven[1 - way, column, row] -= part
+
+
+@kernel
+def settle_cell(array, pulse, column, row, rng):  # type: ignore[no-untyped-def]
+    """Move a half-selected cell by what it has seen since it was last looked at.
+
+    First by the set pulses, then by the reset pulses: their order counts in the second order of a
+    small part only. What is below single precision is kept for the next time. A cell of finite
+    states takes one of the two next to where it should be, at random, right on average.
+    Returns by how much the cell has changed, S.
+    """
+    before = np.float64(array.g_columns[column, row])
+    after = followed(
+        before, array.cells[column], array.drive, array.driven[:, column],
+        array.unresolved[column], pulse, array.shapes, column, row, rng,
+    )  # fmt: skip
+    if after != before:
+        store_conductance(array, column, row, before, after)
+    return np.float64(after) - before
+
+
+@kernel
+def followed(before, cells, drive, driven, unresolved, pulse, shapes, column, row, rng):  # type: ignore[no-untyped-def]
+    """Return where a half-selected cell is now, see `settle_cell`; arrays are of its column."""
+    bit_line = driven.shape[1] + column
+    seen_up = drive[0, row] + drive[0, bit_line] + drive[0, -1]
+    seen_down = drive[1, row] + drive[1, bit_line] + drive[1, -1]
+    up, down = max(seen_up - driven[0, row], 0.0), max(seen_down - driven[1, row], 0.0)
+    driven[0, row], driven[1, row] = seen_up, seen_down
+    low, high = cells[row, G_LOW], cells[row, G_HIGH]
+    if up + down == 0.0 or not high > low or before == 0.0:  # stuck, worn out, or not there
+        return np.float32(before)
+    g = before + np.float64(unresolved[row])
+    if pulse.shaped:
+        g = shaped_train(g, cells[row], SET, up, pulse, shapes)
+        g = shaped_train(g, cells[row], RESET, down, pulse, shapes)
+    else:
+        g = affine_train(g, low, cells[row, SET + 1], cells[row, SET + 2], up)
+        g = affine_train(g, high, cells[row, RESET + 1], cells[row, RESET + 2], down)
+    g = min(max(g, min(np.float64(low), before)), max(np.float64(high), before))
+    if pulse.finite:
+        g = np.float64(nearby_state(g, low, high, upper_uniform_of(next_word(rng)), pulse))
+        g = min(max(g, np.float64(low)), np.float64(high))
+    after = np.float32(g)
+    unresolved[row] = np.float32(g - np.float64(after))
+    return after
+
+
+@kernel
+def settle_column(array, pulse, column, rng):  # type: ignore[no-untyped-def]
+    """Bring the half-selected cells of a column up to date, if they move at all."""
+    if array.drive.shape[1] > 0:
+        # one array after the other: a tuple of arrays is costly to hand on for every cell
+        g, row_sum, cells, drive = array.g, array.row_sum, array.cells[column], array.drive
+        g_column, driven, shapes = array.g_columns[column], array.driven[:, column], array.shapes
+        unresolved, seen, share = array.unresolved[column], array.seen, array.wired.share
+        for row in range(g_column.size):
+            before = np.float64(g_column[row])
+            after = followed(
+                before, cells, drive, driven, unresolved, pulse, shapes, column, row, rng
+            )
+            g[row, column] = g_column[row] = after
+            row_sum[row] += np.float64(after) - before
+            if share.shape[0] > 0:
+                seen[row, column] += share[row, column] * np.float32(after - before)
+
+
+@compiled_loop
+def settle_all(array, pulse, rng):  # type: ignore[no-untyped-def]
+    """Bring all half-selected cells up to date, and begin to count again."""
+    for column in range(array.g.shape[1]):
+        settle_column(array, pulse, column, rng)
+    array.drive[:] = 0
+    array.driven[:] = 0
+
+
 @compiled_loop
 def program_column(array, pulse, costs, column, rows, pulses, operation, rng, account):  # type: ignore[no-untyped-def]
     """Give cells of one column their signed `pulses`; those that are inhibited get none."""
@@ -318,6 +449,23 @@ def program_column(array, pulse, costs, column, rows, pulses, operation, rng, ac
 
 
 @kernel
+def sense_cell(array, pulse, costs, column, row, rng, account):  # type: ignore[no-untyped-def]
+    """Return what the controller senses of one cell, S; booked."""
+    if array.drive.shape[1] > 0:
+        settle_cell(array, pulse, column, row, rng)
+    g = np.float64(array.g_columns[column, row])
+    account.counts[SENSE_READ] += 1
+    account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
+    if costs.half_set > 0:
+        book_sneak(array, pulse, row, g, account)
+    if array.wired.share.shape[0] > 0:
+        path = array.wired.along_bit[row] + array.wired.along_word[column]
+        account.counts[PROGRAM_WIRE] += 1
+        account.joules[PROGRAM_WIRE] += pulse.v2t_read * g * g * path
+    return sensed(g, pulse, next_word(rng), array.normals)
+
+
+@kernel
 def verify(array, pulse, costs, column, row, target, budget, if_set, if_reset, rng, account):  # type: ignore[no-untyped-def]
     """Sense one cell and correct it, pulse by pulse, until it reads as `target`.
 
@@ -327,16 +475,7 @@ def verify(array, pulse, costs, column, row, target, budget, if_set, if_reset, r
     band = 2 * pulse.sum_sigma
     given = 0
     while True:
-        g = np.float64(array.g_columns[column, row])
-        account.counts[SENSE_READ] += 1
-        account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
-        if costs.half_set > 0:
-            book_sneak(array, pulse, row, g, account)
-        if array.wired.share.shape[0] > 0:
-            path = array.wired.along_bit[row] + array.wired.along_word[column]
-            account.counts[PROGRAM_WIRE] += 1
-            account.joules[PROGRAM_WIRE] += pulse.v2t_read * g * g * path
-        seen = sensed(g, pulse, next_word(rng), array.normals)
+        seen = sense_cell(array, pulse, costs, column, row, rng, account)
         one_pulse[0] = correction(seen, target, band, pulse, array.nominal, array.shapes)
         if one_pulse[0] == 0:
             return True

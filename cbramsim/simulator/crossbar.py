@@ -36,20 +36,32 @@ from cbramsim.simulator.array import (
     no_wires,
     program_column,
     program_to,
+    settle_all,
 )
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.programming import (
+    Corrections,
+    Trace,
+    Writing,
+    empty_trace,
+    trace_trains,
+    write_cells,
+)
 from cbramsim.simulator.wires.circuit import Wires
 from cbramsim.simulator.wires.reads import WiredReads
 from cbramsim.simulator.wires.tiles import Tiles
 
 Access = Literal["transistor", "passive"]
+WriteScheme = Literal["V/2", "V/3"]
 
 LONGEST_WAIT = 1e15
 """A longer wait is taken for a mistake, s."""
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
+MAX_TRACED = 100_000
+"""More pulses in one trace are taken for a mistake."""
 
 
 class Crossbar:
@@ -71,6 +83,7 @@ class Crossbar:
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
         access: Access = "transistor",
+        scheme: WriteScheme = "V/2",
         wires: Wires | None = None,
         tiles: Tiles | None = None,
     ) -> None:
@@ -90,7 +103,10 @@ class Crossbar:
             Where to book energy; a new one by default.
         access
             `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
-            bare cells, programmed in the V/2 scheme.
+            bare cells.
+        scheme
+            How a passive array is programmed, see `array.book_half_select`: other cells on the two
+            lines see half the voltage (`V/2`), or all other cells a third of it (`V/3`).
         wires
             Resistances of the lines; ideal lines by default. Reads then are exact: Kirchhoff's law
             holds at every node. The other word lines are at ground, their cells conducting.
@@ -123,7 +139,16 @@ class Crossbar:
                 "Crossbar.wires: needs ohmic cells, v_sinh 0 (got "
                 f"{self.device.v_sinh:g} V with wires)"
             )
-        self.access = access
+        if scheme not in get_args(WriteScheme):
+            raise ParameterError(
+                f"Crossbar.scheme: must be one of {', '.join(get_args(WriteScheme))} "
+                f"(got {scheme!r})"
+            )
+        if scheme != "V/2" and access != "passive":
+            raise ParameterError(
+                f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
+            )
+        self.access, self.scheme = access, scheme
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
@@ -142,6 +167,9 @@ class Crossbar:
             normals=normal_table(pad=max(rows, columns)),
             seen=np.zeros((0, columns), np.float32),
             wired=no_wires(),
+            drive=np.zeros((2, rows + columns + 1 if self.disturbs else 0)),
+            driven=np.zeros((2, columns, rows) if self.disturbs else (2, 0, 0)),
+            unresolved=np.zeros((columns, rows) if self.disturbs else (0, 0), np.float32),
         )
         self.wired: WiredReads | None = None
         if wires is None:
@@ -205,6 +233,11 @@ class Crossbar:
     def inhibited(self) -> NDArray[np.bool_]:
         """Which cells get no more pulses, bool[rows, columns]."""
         return self.state.inhibited.T
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether programming a cell moves half-selected ones: `Device.v_switch`, if passive."""
+        return self.access == "passive" and self.device.v_switch > 0
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -324,7 +357,7 @@ class Crossbar:
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
-        self.wear_out()
+        self.settle()
 
     def program_to(
         self,
@@ -357,21 +390,99 @@ class Crossbar:
             Cells that were given up.
         """
         row_list = self._checked_lines("program_to", column, rows)
-        targets = np.asarray(target, np.float64)
-        highest = 2 * self.device.g_max
-        if not ((targets >= 0) & (targets <= highest)).all():
-            raise ParameterError(
-                f"Crossbar.program_to: target must be >= 0 and <= {highest:g} S, twice the g_max "
-                f"of the device (got {target!r})"
-            )
-        targets = _one_per_row("program_to: target", targets, row_list)
-        budget = math.ceil(max(self.device.pulses_up, self.device.pulses_down))
+        targets = self._checked_targets("program_to", target, row_list)
         missed = program_to(
-            self.state, self.pulse, self.program_costs(), column, row_list, targets, budget,
+            self.state, self.pulse, self.program_costs(), column, row_list, targets, self._span,
             int(operation), self.pulse_stream, self.ledger.account(self.phase),
         )  # fmt: skip
-        self.wear_out()
+        self.settle()
         return int(missed)
+
+    def pulse_train(self, cells: ArrayLike, pulses: ArrayLike, *, sense: bool = False) -> Trace:
+        """Give each of some cells the same pulses, and return what every single one did.
+
+        Cell after cell gets its whole train. Inhibited cells get none. All is booked.
+
+        Parameters
+        ----------
+        cells
+            int[cells, 2], (word line, bit line) of each.
+        pulses
+            The number of pulses, set pulses if positive, reset pulses if negative; or several such
+            numbers, for trains one after the other: ``[64, -64]``.
+        sense
+            Sense each cell before the first and after every pulse.
+        """
+        asked = np.atleast_1d(np.asarray(pulses))
+        if not np.issubdtype(asked.dtype, np.integer) or np.abs(asked).sum() > MAX_TRACED:
+            raise ParameterError(
+                f"Crossbar.pulse_train: pulses must be whole numbers, {MAX_TRACED} pulses at most "
+                f"(got {pulses!r})"
+            )
+        train = np.repeat(np.sign(asked), np.abs(asked)).astype(np.int8)
+        trace = empty_trace(self._checked_cells("pulse_train", cells), train.size)
+        trace_trains(
+            self.state, self.pulse, self.program_costs(), train, sense, self.pulse_stream,
+            self.ledger.account(self.phase), trace,
+        )  # fmt: skip
+        self.settle()
+        return trace
+
+    def write_verify(
+        self,
+        cells: ArrayLike,
+        target: ArrayLike,
+        *,
+        tolerance: float | None = None,
+        budget: int | None = None,
+        corrections: Corrections = "pulse",
+    ) -> Writing:
+        """Program cells and verify them, as `program_to`, and return all that happened.
+
+        Inhibited cells get no pulses, and count as misses.
+
+        Parameters
+        ----------
+        cells
+            int[cells, 2], (word line, bit line) of each.
+        target
+            float or float[cells], the conductance wanted of all or of each, S.
+        tolerance
+            How far from its target a cell may read, S; by default, as in `program_to`, half a step
+            and two standard deviations of the read noise.
+        budget
+            Most pulses per cell; by default, as in `program_to`, those that span the window.
+        corrections
+            What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal
+            device needs for what is missing.
+        """
+        checked = self._checked_cells("write_verify", cells)
+        targets = self._checked_targets("write_verify", target, checked[:, 0])
+        if tolerance is not None and not 0 <= tolerance <= self.device.g_max:
+            raise ParameterError(
+                f"Crossbar.write_verify: tolerance must be >= 0 and <= {self.device.g_max:g} S, "
+                f"the g_max of the device (got {tolerance!r})"
+            )
+        most = self._span if budget is None else budget
+        if not (isinstance(most, int | np.integer) and 0 <= most <= MAX_TRACED):
+            raise ParameterError(
+                f"Crossbar.write_verify: budget must be a whole number >= 0 and <= {MAX_TRACED} "
+                f"(got {budget!r})"
+            )
+        if corrections not in get_args(Corrections):
+            raise ParameterError(
+                f"Crossbar.write_verify: corrections must be one of "
+                f"{', '.join(get_args(Corrections))} (got {corrections!r})"
+            )
+        trace, reached = empty_trace(checked, int(most)), np.zeros(len(checked), np.bool_)
+        write_cells(
+            self.state, self.pulse, self.program_costs(), targets,
+            -1.0 if tolerance is None else float(tolerance), corrections == "train",
+            self.pulse_stream, self.ledger.account(self.phase), trace, reached,
+        )  # fmt: skip
+        self.settle()
+        final = self.conductance[checked[:, 0], checked[:, 1]]
+        return Writing(trace, targets, reached, final, self.device.g_range)
 
     def set_conductance(self, conductance: ArrayLike) -> None:
         """Put every cell into a given state (S), clipped to its window; not booked.
@@ -473,10 +584,20 @@ class Crossbar:
             endurance=self.device.endurance,
         )
 
+    def settle(self) -> None:
+        """Let cells follow what has been programmed: half-selected ones drift, worn ones stay.
+
+        What programs does it at its end, a network after every step of training. Meanwhile, a
+        half-selected cell follows when it is sensed or pulsed.
+        """
+        if self.disturbs:
+            settle_all(self.state, self.pulse, self.pulse_stream)
+        self.wear_out()
+
     def wear_out(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is.
 
-        `program` and `program_to` do it at their end, a network after every step of training.
+        What programs does it at its end, a network after every step of training.
         """
         if self._endurance is not None and self.state.wear.max() >= self._weakest:
             dead = self.state.wear >= self._endurance
@@ -529,6 +650,41 @@ class Crossbar:
             )
         return row_list.astype(np.int64)
 
+    def _checked_cells(self, method: str, cells: ArrayLike) -> NDArray[np.int64]:
+        """Return `cells` as int64[cells, 2], after a check that all exist."""
+        pairs = np.asarray(cells)
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise ParameterError(
+                f"Crossbar.{method}: cells must be pairs (word line, bit line) (got shape "
+                f"{pairs.shape})"
+            )
+        if pairs.size and not (
+            np.issubdtype(pairs.dtype, np.integer) and ((pairs >= 0) & (pairs < self.shape)).all()
+        ):
+            raise ParameterError(
+                f"Crossbar.{method}: cells must be within {self.shape[0]} word lines and "
+                f"{self.shape[1]} bit lines (got {cells!r})"
+            )
+        return pairs.astype(np.int64)
+
+    def _checked_targets(
+        self, method: str, target: ArrayLike, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return a target (S) for each of `rows`, after a check that it can be meant."""
+        targets = np.asarray(target, np.float64)
+        highest = 2 * self.device.g_max
+        if not ((targets >= 0) & (targets <= highest)).all():
+            raise ParameterError(
+                f"Crossbar.{method}: target must be >= 0 and <= {highest:g} S, twice the g_max "
+                f"of the device (got {target!r})"
+            )
+        return _one_per_row(f"{method}: target", targets, rows)
+
+    @property
+    def _span(self) -> int:
+        """Pulses that span the nominal window, the budget of a verification."""
+        return math.ceil(max(self.device.pulses_up, self.device.pulses_down))
+
     @property
     def word_line_energy(self) -> float:
         """Energy of driving one word line at the read voltage: driver and charge, J."""
@@ -546,18 +702,28 @@ class Crossbar:
 
         A pulse charges its bit line and its word line to V. In a passive array it charges each to
         V/2 only, but the other cells on the two lines see that voltage, and conduct; with a
-        transistor in every cell they do not. Sensing drives the cell's word line once, and takes
-        one decision per bit.
+        transistor in every cell they do not. In the V/3 scheme it charges all others to V/6, too,
+        and all other cells conduct. Sensing drives the cell's word line once, and takes one
+        decision per bit.
         """
         device, (rows, columns) = self.device, self.shape
-        passive = float(self.access == "passive")
+        passive, thirds = float(self.access == "passive"), self.scheme == "V/3"
+        part = 1 / 3 if thirds else 1 / 2
         both_lines = device.c_cell * (rows + columns) * (0.25 if passive else 1)
+        if thirds:
+            both_lines += device.c_cell * (2 * rows * columns - rows - columns) / 36
+        v_set, v_reset, widths = device.v_set, device.v_reset, device.t_set / device.t_reset
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
             sense=self.word_line_energy + SENSED_BITS * self.periphery.e_sense,
-            half_set=device.v2t(0.5 * device.v_set, device.t_set) * passive,
-            half_reset=device.v2t(0.5 * device.v_reset, device.t_reset) * passive,
+            half_set=device.v2t(part * device.v_set, device.t_set) * passive,
+            half_reset=device.v2t(part * device.v_reset, device.t_reset) * passive,
+            thirds=thirds,
+            part_set=device.part_of_step(part * v_set, v_set),
+            part_reset=device.part_of_step(part * v_reset, v_reset),
+            across_set=thirds * widths * device.part_of_step(v_set / 3, v_reset),
+            across_reset=thirds / widths * device.part_of_step(v_reset / 3, v_set),
         )
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:

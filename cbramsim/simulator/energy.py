@@ -41,7 +41,8 @@ class Operation(IntEnum):
     """Charging both lines for one pulse of whatever kind: (n_rows + n_columns) C V²."""
     HALF_SELECT = 11
     """Current through one cell of a passive array that shares a line with a cell that is pulsed,
-    (V/2)² G t, or a word line with one that is sensed, V_read² G t_read."""
+    (V/2)² G t, or, in the V/3 scheme, is anywhere else, (V/3)² G t; or that shares a word line
+    with one that is sensed, V_read² G t_read."""
     READ_WIRE = 12
     """Resistance of the lines on the way of one cell's read current: what the sources give beyond
     what the cells take, from the solved voltages."""

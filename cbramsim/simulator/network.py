@@ -21,7 +21,7 @@ from cbramsim.errors import DataError, ParameterError, nearest
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.array import ArrayState
-from cbramsim.simulator.crossbar import Access, Crossbar
+from cbramsim.simulator.crossbar import Access, Crossbar, WriteScheme
 from cbramsim.simulator.datasets import checked_images, checked_labels
 from cbramsim.simulator.digital_cells import DigitalCells, DigitalCrossbar, wanted_codes
 from cbramsim.simulator.encoding import Encoding, most_active_pixels
@@ -85,6 +85,9 @@ class NetworkConfig(Parameters):
     access: Access = "transistor"
     """What is with each cell: a `transistor` that shuts it off while others on its lines are
     programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    scheme: WriteScheme = "V/2"
+    """What other cells of a passive array see: half the voltage on the two lines of the programmed
+    one (`V/2`), or a third of it everywhere (`V/3`)."""
     wires: bool = False
     """Whether lines have resistance: every read then sees what is left of the voltages, and the
     lines dissipate."""
@@ -425,7 +428,7 @@ class SpikingNetwork:
         else:
             self.crossbar = Crossbar(
                 device, shape, seed, self.periphery, self.ledger, config.access,
-                config.wiring if config.wires else None, config.tiles,
+                config.scheme, config.wiring if config.wires else None, config.tiles,
             )  # fmt: skip
         self.rule_constants = rule_constants(self.config.stdp, self.device)
         self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
@@ -502,7 +505,8 @@ class SpikingNetwork:
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
-        crossbar.wear_out()
+        if crossbar.disturbs:
+            crossbar.settle()
         encoding = config.encoding
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
         self._price_events(account)
@@ -743,6 +747,8 @@ class SpikingNetwork:
             "labels_used": self.labels_used,
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
+        if self.crossbar.disturbs:
+            arrays["unresolved"] = state.unresolved
         if self.config.readout.adc_bits:
             arrays["most_active"] = self.most_active
         if self.crossbar.wired:
@@ -826,6 +832,8 @@ class SpikingNetwork:
         for name, array in fields.items():
             copy_checked(array, arrays, name)
         self.crossbar.restore(**fields)  # type: ignore[arg-type]
+        if self.crossbar.disturbs:
+            copy_checked(state.unresolved, arrays, "unresolved")
         if self.crossbar.wired:
             self.crossbar.wired.restore(arrays, self.crossbar.state)
         self.crossbar.clock.restore(arrays, state.g_columns)

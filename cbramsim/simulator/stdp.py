@@ -38,6 +38,7 @@ from cbramsim.simulator.array import (
     flicker_of,
     half_selected_column,
     program_cells,
+    settle_column,
     store_conductance,
     verify,
 )
@@ -229,6 +230,7 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
     account
         `Account` to book on.
     """
+    settle_column(array, pulse, column, stream)
     cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
     account.counts[SENSE_READ] += cells
     account.joules[SENSE_READ] += pulse.v2t_read * conductance + cells * costs.sense
@@ -373,7 +375,7 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
         if after == before:
             continue
         if costs.half_set > 0:
-            book_half_select(array, row, before, column_sum, half, 1, account)
+            book_half_select(array, costs, row, before, column_sum, half, 1, account)
             column_sum += np.float64(after) - before
         store_conductance(array, column, row, before, after)
         account.counts[operation] += 1

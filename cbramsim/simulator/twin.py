@@ -320,16 +320,20 @@ class NumpyTwin:
     def _book_half_select(
         self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray
     ) -> None:
-        """Book the cells that see half the voltage while one cell after the other is pulsed."""
+        """Book the cells that see a part of the voltage while one after the other is pulsed."""
         if not self.costs.half_set:
             return
         before = self.g[rows, column].astype(np.float64)
         moved = np.cumsum(after - before) - (after - before)
-        column_sum = self.g[:, column].sum(dtype=np.float64) + moved
-        others = self.row_sum[rows] + column_sum - 2 * before
+        if self.costs.thirds:
+            others = self.row_sum.sum() + moved - before
+            cells = self.g.size - 1
+        else:
+            column_sum = self.g[:, column].sum(dtype=np.float64) + moved
+            others = self.row_sum[rows] + column_sum - 2 * before
+            cells = sum(self.g.shape) - 2
         half = np.where(pulses > 0, self.costs.half_set, self.costs.half_reset)
         count = np.abs(pulses)
-        cells = sum(self.g.shape) - 2
         self._book(Operation.HALF_SELECT, count.sum() * cells, (count * half * others).sum())
 
     def _book_read(self, spiked: NDArray[np.bool_]) -> None:

@@ -53,6 +53,13 @@ POLICIES = {
     "dense": {"rule": "ideal", "update": "dense", "pruning": {"kind": "none"}},
     "passive": {"access": "passive", "pruning": {"kind": "none"}},
     "passive ideal": {"access": "passive", "rule": "ideal", "pruning": {"kind": "none"}},
+    "passive thirds": {"access": "passive", "scheme": "V/3", "pruning": {"kind": "none"}},
+    "thirds ideal": {
+        "access": "passive",
+        "scheme": "V/3",
+        "rule": "ideal",
+        "pruning": {"kind": "none"},
+    },
     "passive hard": {
         "access": "passive",
         "pruning": {"kind": "hard", "fraction": 0.4, "mature_spikes": 20},
@@ -77,6 +84,10 @@ class SlowRecount(NumpyTwin):
         rows, columns = self.g.shape
         passive = network.config.access == "passive"
         lines = (rows + columns) * d.c_cell / (4 if passive else 1)
+        thirds = network.config.scheme == "V/3"
+        if thirds:  # the other word lines at -V/6, the other bit lines at V/6
+            lines += ((rows - 1) * columns + (columns - 1) * rows) * d.c_cell / 36
+        part = 3 if thirds else 2
         self.pulse = self.pulse._replace(
             v2t_set=0 if d.c_gate else joules_per_siemens(d, d.v_set, d.t_set),
             v2t_reset=0 if d.c_gate else joules_per_siemens(d, d.v_reset, d.t_reset),
@@ -86,8 +97,9 @@ class SlowRecount(NumpyTwin):
             line_set=lines * d.v_set * d.v_set,
             line_reset=lines * d.v_reset * d.v_reset,
             sense=8 * p.e_sense + p.e_word_line + columns * d.c_cell * d.v_read * d.v_read,
-            half_set=joules_per_siemens(d, d.v_set / 2, d.t_set) * passive,
-            half_reset=joules_per_siemens(d, d.v_reset / 2, d.t_reset) * passive,
+            half_set=joules_per_siemens(d, d.v_set / part, d.t_set) * passive,
+            half_reset=joules_per_siemens(d, d.v_reset / part, d.t_reset) * passive,
+            thirds=thirds,
         )
 
     def conductance_of(self, rows: np.ndarray) -> float:

@@ -107,6 +107,11 @@ class DigitalCrossbar:
         return self.cells.state
 
     @property
+    def disturbs(self) -> bool:
+        """Every cell has a transistor: no cell is half-selected."""
+        return False
+
+    @property
     def wired(self) -> None:
         """Lines are ideal."""
         return None

@@ -149,7 +149,7 @@ def _drive_each(  # type: ignore[no-untyped-def]
             conductance[i, j] = (
                 lines.bottom[j] * drops.v[rows - 1, j] + lines.top[j] * drops.v[0, j]
             )
-        _into_word_lines(lines, drops, admittance[i])
+        current_into_word_lines(lines, drops, admittance[i])
         source.word[i] = 0.0
         if not dissipation.size:
             continue
@@ -163,12 +163,12 @@ def _drive_each(  # type: ignore[no-untyped-def]
                 largest += abs(cell)
         drops.u[:] = 0.0
         correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
-        _into_word_lines(lines, drops, dissipation[i])
+        current_into_word_lines(lines, drops, dissipation[i])
     return worst
 
 
 @inlined
-def _into_word_lines(lines, drops, currents):  # type: ignore[no-untyped-def]
+def current_into_word_lines(lines, drops, currents):  # type: ignore[no-untyped-def]
     """Write the currents that the drops draw through the terminals of the word lines, A."""
     rows, columns = drops.u.shape
     for m in range(rows):

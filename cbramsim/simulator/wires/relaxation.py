@@ -201,7 +201,7 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
     z, q = drops.rb, drops.v  # memory that is free while u is being found
     rows, columns = g.shape
     nothing, below = np.zeros(columns), np.empty(columns)
-    _bit_lines(drops.rb, factors.bit, lines.bit, q)
+    bit_lines(drops.rb, factors.bit, lines.bit, q)
     _begin(g, q, r, p, s)
     steps, alpha, rz_before = 0, 0.0, 1.0
     while True:
@@ -228,7 +228,7 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
         _drive_bit_lines(g[i], source.word[i], source.bit, drops.u[i], z[i])
     for j in range(columns):
         z[rows - 1, j] += lines.bottom[j] * source.bottom[j]
-    _bit_lines(z, factors.bit, lines.bit, drops.v)
+    bit_lines(z, factors.bit, lines.bit, drops.v)
     return steps
 
 
@@ -359,7 +359,7 @@ def _up(below, pivots, g_bit, s, g, p, q):  # type: ignore[no-untyped-def]
 
 
 @vector_kernel
-def _bit_lines(x, pivots, g_bit, y):  # type: ignore[no-untyped-def]
+def bit_lines(x, pivots, g_bit, y):  # type: ignore[no-untyped-def]
     """Solve (T_b + D) y = x."""
     rows, columns = x.shape
     for j in range(columns):

@@ -34,7 +34,7 @@ from cbramsim.simulator.wires.relaxation import (
     correct,
     factorise,
     leftovers,
-    no_drops,
+    memory,
     no_source,
 )
 from cbramsim.simulator.wires.solver import ConvergenceError, circuit_of, solve
@@ -108,7 +108,7 @@ def effective(
     def drive(worker: int) -> float:
         own = np.arange(worker, rows, workers)
         return _drive_each(
-            factors, lines, own, no_source(*g.shape), no_drops(g.shape), tolerance, *result
+            factors, lines, own, no_source(*g.shape), memory(g.shape), tolerance, *result
         )  # type: ignore[misc,arg-type]
 
     with ThreadPoolExecutor(workers) as pool:

@@ -27,7 +27,7 @@ from cbramsim.simulator.wires.relaxation import (
     correct,
     factorise,
     leftovers,
-    no_drops,
+    memory,
     no_source,
 )
 from cbramsim.simulator.wires.solver import ConvergenceError, circuit_of
@@ -69,7 +69,7 @@ def updated(
     d, d_dot = np.empty((cells, rows)), np.empty((cells, rows))
     worst = _push_through_each(
         factorise(np.ascontiguousarray(old), lines), lines, row, column,
-        no_source(rows, columns), no_drops((rows, columns)), tolerance, c, d, z, d_dot, z_dot,
+        no_source(rows, columns), memory((rows, columns)), tolerance, c, d, z, d_dot, z_dot,
     )  # fmt: skip
     if worst > tolerance:
         raise ConvergenceError(

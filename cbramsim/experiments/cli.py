@@ -361,6 +361,43 @@ def robustness(
         sys.exit(1)
 
 
+@main.command(short_help="What the resistance of lines does, and how fast it is solved for.")
+@option("--out", type=PATH, default="runs/wires", metavar="FOLDER", help="Folder to write.")
+@option("--devices", default="subquantum-cbram,gst-pcm", metavar="A,B", help="Technologies.")
+@option("--quick", is_flag=True, help="Only a look: small problems.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@study_flags(seeds=1)
+def wires(
+    out: Path,
+    devices: str,
+    quick: bool,
+    as_json: bool,
+    seeds: int,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **where: Any,
+) -> None:
+    """Time the exact solution of resistive lines, and learn behind them.
+
+    \b
+    How fast and how exact, side by side in one run; badcrossbar too, where it is installed.
+    What arrays lose by size and resistance, and what approximations make of it.
+    Accuracy and energy of learning behind lines, by size of the tiles: 10,000 images by
+    default, scored on held-back training images; `--set` changes that.
+    """
+    from cbramsim.experiments import wires as experiment
+    from cbramsim.experiments.device_studies.study import Where
+
+    with _going_on():
+        found = experiment.run(
+            _collect(config, settings, {}), out, devices=tuple(devices.split(",")), seeds=seeds,
+            quick=quick, at=Where(**where),
+        )  # fmt: skip
+    click.echo(found.to_json() if as_json else found.report())
+    if found.failures:
+        sys.exit(1)
+
+
 @main.command(short_help="Turn measured pulse trains into a device file.")
 @click.argument("measured", type=PATH, metavar="MEASURED.csv")
 @option("--out", type=PATH, metavar="FILE", help="Device file to write  [MEASURED.toml, here]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -145,10 +146,13 @@ def axes_grid(  # type: ignore[no-untyped-def]
     width: float,
     height: float,
     *,
-    sharey: bool = False,
+    sharey: Literal["none", "all", "row", "col"] = "none",
     widths: tuple[float, ...] | None = None,
 ):
-    """Return a figure of `width` x `height` inches, and its axes in one list, row by row."""
+    """Return a figure of `width` x `height` inches, and its axes in one list, row by row.
+
+    `sharey` as in `matplotlib.figure.Figure.subplots`.
+    """
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(
         rows, columns, sharey=sharey, squeeze=False, gridspec_kw={"width_ratios": widths}

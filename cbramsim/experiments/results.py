@@ -11,13 +11,16 @@ import numpy as np
 from cbramsim.errors import DataError
 from cbramsim.experiments.run_folder import METRICS
 
-PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse")
+PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse", "bit_set", "bit_reset")
 """Operations that are programming pulses."""
-WRITES = (*PULSES, "program_line", "half_select")
+WRITES = (*PULSES, "program_line", "program_wire", "half_select")
 """Operations that are the price of programming."""
-ARRAY = (*WRITES, "cell_read", "reference_read")
+ARRAY = (*WRITES, "cell_read", "read_wire", "reference_read")
 """Operations whose price the cells and the wires pay, and not the circuits around them."""
-READS = ("word_line_drive", "cell_read", "reference_read")
+READS = (
+    "word_line_drive", "cell_read", "read_wire", "reference_read", "adc_conversion", "shift_add",
+    "bit_sense",
+)  # fmt: skip
 """Operations that are the price of a vector-matrix product."""
 
 
@@ -61,6 +64,10 @@ def quantities(metrics: dict[str, Any]) -> dict[str, float]:
         "array_joules": _joules(train, *ARRAY),
         "half_select_joules": _joules(train, "half_select"),
         "cell_read_joules": _joules(train, "cell_read"),
+        "read_wire_joules": _joules(train, "read_wire"),
+        "wire_joules": _joules(train, "read_wire", "program_wire"),
+        "seen_conductance": metrics["wires"]["seen"],
+        "wires_error": metrics["wires"]["error"],
         "test_cell_read_joules": _joules(metrics["energy"][scored], "cell_read"),
         "inference_joules": metrics["energy_joules_per_image"][scored],
         "hottest_cell_pulses": metrics["wear"]["hottest"],

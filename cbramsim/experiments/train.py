@@ -345,6 +345,7 @@ class Run:
             "missed_cells": network.pruner.missed,
             "seed": config.seed,
             "wear": wear(network, learned),
+            "wires": wires(network),
             "serial_write_seconds": serial_write_seconds(network),
             "simulated_seconds": learned * config.encoding.windows * config.encoding.window,
             "training_seconds": self.seconds,
@@ -373,6 +374,20 @@ def wear(network: SpikingNetwork, images: int) -> dict[str, Any]:
     years = found.years(rate)
     finite = years if years < float("inf") else None
     return found._asdict() | {"images_per_second": rate, "years": finite}
+
+
+def wires(network: SpikingNetwork) -> dict[str, Any]:
+    """Return what lines have done to the reads of a network.
+
+    `seen`, the part of the conductance of the cells that reads see; `error`, the largest of a mean
+    read while learning; and how often the lines were solved for.
+    """
+    reads = network.crossbar.wired
+    if reads is None:
+        return {"seen": 1.0, "error": 0.0, "solutions": 0}
+    cells = network.crossbar.conductance
+    seen = float(reads.conductance(cells).sum() / cells.sum())
+    return {"seen": seen, "error": reads.error, "solutions": reads.solutions}
 
 
 def serial_write_seconds(network: SpikingNetwork) -> float:
@@ -423,6 +438,12 @@ def summary(metrics: dict[str, Any]) -> str:
     ]  # fmt: skip
     total = sum(len(part) for part in metrics["parameter_evidence"].values())
     lines.append(f"evidence           {len(assumed)} of {total} physical parameters are assumed")
+    behind = metrics["wires"]
+    if behind["solutions"]:
+        lines.append(
+            f"wires              reads see {behind['seen']:.1%} of the conductance; solved for "
+            f"{behind['solutions']} times while learning, mean reads right to {behind['error']:.2%}"
+        )
     worn = metrics["wear"]
     if worn["years"] is not None:
         rate, life = worn["images_per_second"], in_prefixed(worn["years"] * YEAR, "s")

@@ -51,7 +51,7 @@ def comparison(rows: list[dict[str, Any]], summary: dict[str, Any], out: Path) -
 def tornado(sensitivity: dict[str, Any], out: Path) -> None:
     """Draw by what factor training energy, and how far accuracy, moves with each assumption."""
     effects = sensitivity["effects"]
-    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.0 + 0.22 * len(effects), sharey=True)
+    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.0 + 0.22 * len(effects), sharey="row")
     energy, accuracy = axes
     for y, effect in enumerate(effects):
         for change in effect["changes"]:
@@ -93,7 +93,7 @@ def _factor_axis(ax: Axes) -> None:
 def attribution(found: Attribution, path: Path) -> None:
     """Draw what each imperfection costs in accuracy and energy, alone and among all."""
     effects = [e for e in found.effects if e["alone"]["accuracy_loss"] is not None]
-    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.2 + 0.34 * len(effects), sharey=True)
+    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.2 + 0.34 * len(effects), sharey="row")
     for ax, quantity, scale, origin in (
         (axes[0], "accuracy_loss", 100, 0),
         (axes[1], "energy_factor", 100, 1),

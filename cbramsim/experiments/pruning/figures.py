@@ -56,7 +56,7 @@ def draw_all(study: Study) -> None:
 def _accuracy(study: Study, found: Found) -> None:
     """Accuracy over the pruned fraction, by rule."""
     rules = [rule for rule in ("device", "ideal") if found.select("unpruned", rule)]
-    figure, axes = axes_grid(1, len(rules), max(COLUMN_WIDTH * len(rules), 6), 3.8, sharey=True)
+    figure, axes = axes_grid(1, len(rules), max(COLUMN_WIDTH * len(rules), 6), 3.8, sharey="row")
     for ax, rule in zip(axes, rules, strict=True):
         for policy in ALL_POLICIES.values():
             _curve(ax, found, rule, policy, "accuracy", 100)

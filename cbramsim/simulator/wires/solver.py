@@ -20,6 +20,9 @@ Method = Literal["auto", "relaxation", "direct"]
 
 FINEST = 1e-13
 """Smallest relative tolerance that double precision may reach."""
+NOTHING = 1e-20
+"""A current is none if it is below this part of what the highest voltage could drive through all
+cells side by side: ten thousand times below what rounding leaves of a current that is one."""
 
 
 class ConvergenceError(CbramError, ArithmeticError):
@@ -85,7 +88,11 @@ def solve(
         solution = _relax(g, terminals, wires, tolerance)
     if solution is None:
         solution = solve_directly(g, terminals, wires, faults)
-    if solution.error_bound > tolerance * solution.through:
+    # Where nothing flows, there is nothing to compare with.
+    voltage = max(float(np.abs(np.nan_to_num(end)).max()) for end in terminals)
+    nothing = NOTHING * voltage * float(g[np.isfinite(g)].sum())
+    allowed = max(tolerance * solution.through, nothing)
+    if not solution.error_bound <= allowed:
         raise ConvergenceError(
             f"solve: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves over "
             f"is {solution.error_bound / solution.through:.2g} of the currents through the "
@@ -103,14 +110,13 @@ def _relax(
     factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
     drops = no_drops(conductance.shape)  # type: ignore[arg-type]
     bound, through, steps = settle(factors, lines, source, drops, tolerance)
-    if bound > tolerance * through:
+    if not bound <= tolerance * through:  # also where it is not a number
         return None
     word, bit, *_ = source
     return Solution(
-        conductance, terminals, wires,
-        word=np.add(drops.u, word[:, None], out=drops.u),
-        bit=np.add(drops.v, bit, out=drops.v),
+        conductance, terminals, wires, word=drops.u + word[:, None], bit=drops.v + bit,
         error_bound=bound, through=through, iterations=steps, method="relaxation",
+        drops=(drops.u, drops.v, word, bit),
     )  # fmt: skip
 
 

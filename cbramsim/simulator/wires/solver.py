@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cbramsim.errors import CbramError, ParameterError
-from cbramsim.simulator.wires.checks import check_circuit
+from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, no_drops, settle
@@ -18,8 +18,6 @@ from cbramsim.simulator.wires.solution import Solution
 
 Method = Literal["auto", "relaxation", "direct"]
 
-FINEST = 1e-13
-"""Smallest relative tolerance that double precision may reach."""
 NOTHING = 1e-20
 """A current is none if it is below this part of what the highest voltage could drive through all
 cells side by side: ten thousand times below what rounding leaves of a current that is one."""
@@ -75,8 +73,7 @@ def solve(
         raise ParameterError(
             f"solve.method: must be one of {', '.join(get_args(Method))} (got {method!r})"
         )
-    if not FINEST <= tolerance < 1:
-        raise ParameterError(f"solve.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})")
+    check_tolerance("solve", tolerance)
     regular = not faults and wires.r_word > 0 and wires.r_bit > 0 and bool(np.isfinite(g).all())
     if method == "relaxation" and not regular:
         raise ParameterError(

@@ -95,7 +95,7 @@ def test_they_follow_a_change_of_the_cells_better_than_they_approximate() -> Non
     assert exact.sum() < 0.8 * g.sum()
     followed = exact / ladders(g, wires) * ladders(later, wires)
     off = np.abs(ladders(later, wires) - exact_later).sum(), np.abs(followed - exact_later).sum()
-    assert off[1] < 0.1 * off[0]
+    assert off[1] < 0.15 * off[0]
 
 
 def test_open_cells_show_nothing_and_block_nothing() -> None:

@@ -226,7 +226,9 @@ class Crossbar:
         """
         if self.wired is None:
             return self.conductance
-        return self.wired.conductance(self.state.g)
+        view = self.wired.conductance(self.state.g).view()
+        view.flags.writeable = False
+        return view
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:

@@ -382,6 +382,10 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
         account.joules[operation] += pulse_energy(v2t, gate, before, after)
         account.counts[PROGRAM_LINE] += 1
         account.joules[PROGRAM_LINE] += line
+        if array.wired.share.shape[0] > 0:
+            path = array.wired.along_bit[row] + array.wired.along_word[column]
+            account.counts[PROGRAM_WIRE] += 1
+            account.joules[PROGRAM_WIRE] += 0.25 * v2t * (before + after) ** 2 * path
 
 
 @kernel
@@ -430,6 +434,7 @@ def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  
     account.counts[PROGRAM_LINE] += rows * columns
     lines = sets * costs.line_set + (rows - sets) * costs.line_reset
     account.joules[PROGRAM_LINE] += columns * lines
+    account.counts[PROGRAM_WIRE] += array.wired.share.shape[0] * columns
 
 
 @inlined
@@ -443,3 +448,10 @@ def _book_all_cells(array, pulse, costs, spiked, part, account):  # type: ignore
             reset_conductance += array.row_sum[row]
     account.joules[LTP_PULSE] += part * pulse.v2t_set * set_conductance
     account.joules[LTD_PULSE] += part * pulse.v2t_reset * reset_conductance
+    for row in range(array.wired.share.shape[0]):
+        v2t = pulse.v2t_set if spiked[row] else pulse.v2t_reset
+        lines = 0.0
+        for column in range(array.g.shape[1]):
+            path = array.wired.along_bit[row] + array.wired.along_word[column]
+            lines += np.float64(array.g[row, column]) ** 2 * path
+        account.joules[PROGRAM_WIRE] += part * v2t * lines

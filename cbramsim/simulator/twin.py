@@ -113,6 +113,13 @@ class NumpyTwin:
         self.bias = network.bias.astype(np.float64)
         self.spike_counts = network.spike_counts.copy()
         self.tables = network.pulse_tables
+        self.wired = network.crossbar.wired
+        if self.wired:
+            # What reads see: each cell's own part of it stays as at the beginning of the step.
+            self.effective, self.part = state.seen.copy(), state.wired.share.copy()
+            self.dissipated = state.wired.dissipated.copy()
+            lines = self.wired.layout
+            self.paths = lines.along_bit[:, None] + lines.along_word
         self.ledger = EnergyLedger()
 
     def present(self, pixels: NDArray[np.uint8], homeostasis: float) -> int:
@@ -133,7 +140,8 @@ class NumpyTwin:
         """Return u = b + beta sum(w y), float64[neurons], with read noise."""
         y = spiked.astype(np.float32)
         connected = y @ self.connected if self.any_open else y.sum()
-        summed = (y @ self.g).astype(np.float64) - connected * self.device.g_mid
+        seen = self.effective if self.wired else self.g
+        summed = (y @ seen).astype(np.float64) - connected * self.device.g_mid
         if self.pulse.sum_sigma:
             sigma = self.pulse.sum_sigma * np.sqrt(connected)
             summed += sigma * self.draws.read_normals(summed.size)
@@ -180,6 +188,8 @@ class NumpyTwin:
             self._book(
                 Operation.SENSE_READ, 1, self.pulse.v2t_read * float(g[0]) + self.costs.sense
             )
+            square = g.astype(np.float64) ** 2
+            self._book_lines(column, np.array([row]), self.pulse.v2t_read * square, 1)
             seen = self._seen(g.astype(np.float64))
             up, down = (
                 abs(float(self._steps(seen, nominal, np.array([way]))[0])) for way in (True, False)
@@ -201,14 +211,14 @@ class NumpyTwin:
         changed = ~self.inhibited[column] & (after != self.g[:, column])
         signs = changed * np.where(spiked, 1, -1)
         self._book_half_select(column, np.flatnonzero(changed), signs[changed], after[changed])
-        self.g[changed, column] = after[changed]
-        self.row_sum[changed] += after[changed] - before[changed]
+        self._move(np.flatnonzero(changed), column, after[changed])
         for mask, operation, v2t, gate, line in (
             (changed & spiked, *self._price_of_sets),
             (changed & ~spiked, *self._price_of_resets),
         ):
-            joules = v2t * 0.5 * (before[mask] + after[mask].astype(np.float64)).sum()
-            joules += gate * mask.sum()
+            mean = 0.5 * (before[mask] + after[mask].astype(np.float64))
+            joules = v2t * mean.sum() + gate * mask.sum()
+            self._book_lines(column, np.flatnonzero(mask), v2t * mean**2, mask.sum())
             self._book(operation, mask.sum(), joules)
             self._book(Operation.PROGRAM_LINE, mask.sum(), mask.sum() * line)
 
@@ -224,6 +234,11 @@ class NumpyTwin:
         self.g[:] = after.astype(np.float32)
         self.row_sum[:] = self.g.sum(axis=1, dtype=np.float64)
         mean = 0.5 * (before + self.g).sum(axis=1)
+        if self.wired:
+            self.effective += self.part * (self.g - before).astype(np.float32)
+            squares = 0.5 * (before**2 + self.g.astype(np.float64) ** 2) * self.paths
+            price = np.where(spiked, self.pulse.v2t_set, self.pulse.v2t_reset)
+            self._book(Operation.PROGRAM_WIRE, self.g.size, price @ squares.sum(axis=1))
         for mask, operation, v2t, gate, line in (
             (spiked, *self._price_of_sets),
             (~spiked, *self._price_of_resets),
@@ -237,6 +252,9 @@ class NumpyTwin:
         g = self.g[:, column]
         joules = self.pulse.v2t_read * g[free].sum(dtype=np.float64) + free.sum() * self.costs.sense
         self._book(Operation.SENSE_READ, free.sum(), joules)
+        rows = np.flatnonzero(free)
+        squares = g[rows].astype(np.float64) ** 2
+        self._book_lines(column, rows, self.pulse.v2t_read * squares, rows.size)
         if self.costs.half_set:
             sneak = (self.row_sum[free] - g[free].astype(np.float64)).sum()
             others = int(free.sum()) * (self.g.shape[1] - 1)
@@ -263,6 +281,7 @@ class NumpyTwin:
         cell = self.cells[column, rows].astype(np.float64)
         start = self.g[rows, column].astype(np.float64)
         g, conductance = start.copy(), np.zeros(len(rows))
+        squares = np.zeros(len(rows))
         for n in range(trains.max(initial=0)):
             on = np.flatnonzero(trains > n)
             noise = self.pulse.step_sigma * normals[first[on] + n].astype(np.float64)
@@ -275,16 +294,17 @@ class NumpyTwin:
             )
             after = np.clip(after, low, high).astype(np.float32)
             conductance[on] += 0.5 * (g[on] + after)
+            squares[on] += 0.25 * (g[on] + after) ** 2
             g[on] = after
         self._book_half_select(column, rows, pulses[rows], g)
-        self.g[rows, column] = g
-        self.row_sum[rows] += g - start
+        self._move(rows, column, g)
         for mask, operation, v2t, gate, line in (
             (up, *self._price_of_sets),
             (~up, *self._price_of_resets),
         ):
             count = trains[mask].sum()
             self._book(operation, count, v2t * conductance[mask].sum() + gate * count)
+            self._book_lines(column, rows[mask], v2t * squares[mask], count)
             self._book(Operation.PROGRAM_LINE, count, count * line)
 
     def _steps(
@@ -317,6 +337,25 @@ class NumpyTwin:
             g = low + np.floor((g - low) / safe + uniforms) * distance
         return g
 
+    def _move(self, rows: NDArray[np.int64], column: int, after: NDArray[Any]) -> None:
+        """Put cells of a column into another state, wherever it is kept or seen."""
+        before = self.g[rows, column].astype(np.float64)
+        self.row_sum[rows] += after - before
+        if self.wired:
+            self.effective[rows, column] += self.part[rows, column] * (after - before)
+        self.g[rows, column] = after
+
+    def _book_lines(
+        self, column: int, rows: NDArray[np.int64], squares: NDArray[Any], count: int
+    ) -> None:
+        """Book what pulses on cells, or sensing them, drive through the lines: (G V)² R t.
+
+        `squares` are the sums of (G V)² t of each of `rows`.
+        """
+        if self.wired:
+            joules = squares @ self.paths[rows, column]
+            self._book(Operation.PROGRAM_WIRE, count, joules)
+
     def _book_half_select(
         self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray
     ) -> None:
@@ -339,10 +378,19 @@ class NumpyTwin:
     def _book_read(self, spiked: NDArray[np.bool_]) -> None:
         n, columns = int(spiked.sum()), self.g.shape[1]
         v2t = self.pulse.v2t_read
-        drive = self.periphery.e_word_line + self.device.c_cell * columns * self.device.v_read**2
+        drivers = self.wired.layout.across if self.wired else 1
+        drive = (
+            drivers * self.periphery.e_word_line
+            + self.device.c_cell * columns * self.device.v_read**2
+        )
         self._book(Operation.WORD_LINE_DRIVE, n, n * drive)
         cells = self.n_connected[spiked].sum()
-        self._book(Operation.CELL_READ, cells, v2t * self.conductance_of(spiked))
+        if self.wired:
+            in_cells, in_lines = self.dissipated @ (self.row_sum * spiked)
+            self._book(Operation.CELL_READ, cells, v2t * in_cells)
+            self._book(Operation.READ_WIRE, cells, v2t * in_lines)
+        else:
+            self._book(Operation.CELL_READ, cells, v2t * self.conductance_of(spiked))
         self._book(Operation.REFERENCE_READ, n, v2t * n * self.device.g_mid)
         self._book(Operation.NEURON_UPDATE, columns, columns * self.periphery.e_neuron)
         self._book(Operation.OUTPUT_SPIKE, 1, self.periphery.e_spike)

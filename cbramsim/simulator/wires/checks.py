@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals
 
+FINEST = 1e-13
+"""Smallest relative tolerance that double precision may reach."""
+
 
 def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults) -> None:
     """Raise `ParameterError` if sizes do not fit, or a value means nothing."""
@@ -33,3 +36,11 @@ def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults
                     f"LineFaults.{name}: must be {len(limit)} numbers from 0 and below {limit} "
                     f"(got {place})"
                 )
+
+
+def check_tolerance(where: str, tolerance: float) -> None:
+    """Raise `ParameterError` if double precision cannot hold it."""
+    if not FINEST <= tolerance < 1:
+        raise ParameterError(
+            f"{where}.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})"
+        )

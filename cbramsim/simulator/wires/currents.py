@@ -38,14 +38,14 @@ class Power(NamedTuple):
 
 def currents_of(
     conductance: NDArray, word: NDArray[np.float64], bit: NDArray[np.float64],
-    terminals: Terminals, wires: Wires,
+    terminals: Terminals, wires: Wires, apart: NDArray[np.float64] | float = 0.0,
 ) -> Currents:  # fmt: skip
     """Return the currents of an array without faults, of lines with resistance.
 
-    `conductance` is that of the bare cells, S.
+    `conductance` is that of the bare cells, S. Word lines are `apart` from bit lines, V, besides.
     """
     return Currents(
-        cells=wires.in_series(conductance) * (word - bit),
+        cells=wires.in_series(conductance) * (apart + (word - bit)),
         word=_along_rows(
             word, terminals.word_left, terminals.word_right, wires.r_word, wires.r_source
         ),

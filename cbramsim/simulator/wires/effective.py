@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.errors import ParameterError
 from cbramsim.kernels import compiled_loop, inlined
-from cbramsim.simulator.wires.checks import check_circuit
+from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.relaxation import (
     ROUNDS,
@@ -37,7 +37,7 @@ from cbramsim.simulator.wires.relaxation import (
     memory,
     no_source,
 )
-from cbramsim.simulator.wires.solver import ConvergenceError, circuit_of, solve
+from cbramsim.simulator.wires.solver import circuit_of, solve
 
 
 class Effective(NamedTuple):
@@ -84,7 +84,7 @@ def effective(
     dissipation
         Whether to work out where the power goes, which takes as long again.
     threads
-        How many to use; one per core by default. The result does not depend on it.
+        How many to use, > 0; one per core by default. The result does not depend on it.
 
     Raises
     ------
@@ -96,8 +96,9 @@ def effective(
     check_circuit(g, terminals, LineFaults())
     if not np.isfinite(g).all():
         raise ParameterError("effective.conductance: must be finite")
+    check_tolerance("effective", tolerance)
     if not (wires.r_word > 0 and wires.r_bit > 0):
-        return _directly(g, wires)
+        return _directly(g, wires, tolerance)
     lines, _ = circuit_of(terminals, wires)
     factors = factorise(np.ascontiguousarray(wires.in_series(g)), lines)
     rows = len(g)
@@ -112,13 +113,8 @@ def effective(
         )  # type: ignore[misc,arg-type]
 
     with ThreadPoolExecutor(workers) as pool:
-        worst = max(pool.map(drive, range(workers)))
-    if worst > tolerance:
-        raise ConvergenceError(
-            f"effective: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves "
-            f"over is {worst:.2g} of the currents through the terminals"
-        )
-    return result
+        reached = [worst <= tolerance for worst in pool.map(drive, range(workers))]
+    return result if all(reached) else _directly(g, wires, tolerance)
 
 
 @compiled_loop
@@ -144,7 +140,8 @@ def _drive_each(  # type: ignore[no-untyped-def]
             bound, through = leftovers(g, lines, source, drops)
             if bound <= tolerance * through or not np.isfinite(bound):
                 break
-        worst = max(worst, bound / through) if through > 0 else worst
+        left_over = bound / through if through > 0 else bound
+        worst = left_over if not left_over <= worst else worst  # also one that is not a number
         for j in range(columns):
             conductance[i, j] = (
                 lines.bottom[j] * drops.v[rows - 1, j] + lines.top[j] * drops.v[0, j]
@@ -176,8 +173,8 @@ def current_into_word_lines(lines, drops, currents):  # type: ignore[no-untyped-
         currents[m] = -(lines.left[m] * first + lines.right[m] * last)
 
 
-def _directly(g: NDArray[np.float64], wires: Wires) -> Effective:
-    """Return the array as seen where word lines or bit lines have no resistance."""
+def _directly(g: NDArray[np.float64], wires: Wires, tolerance: float) -> Effective:
+    """Return the array as seen where lines have no resistance, or too little beside their ends."""
     rows, columns = g.shape
     if wires == ideal_wires(wires):
         total = g.sum(axis=1)
@@ -185,7 +182,8 @@ def _directly(g: NDArray[np.float64], wires: Wires) -> Effective:
     result = Effective(np.empty(g.shape), np.empty((rows, rows)), np.empty((rows, rows)))
     across = np.empty((rows, g.size))
     for i, voltages in enumerate(np.eye(rows)):
-        solution = solve(g, Terminals.product(voltages, columns, wires), wires)
+        terminals = Terminals.product(voltages, columns, wires)
+        solution = solve(g, terminals, wires, tolerance=tolerance, method="direct")
         result.conductance[i] = solution.outputs
         result.admittance[i] = solution.inputs
         across[i] = (solution.word - solution.bit).ravel()

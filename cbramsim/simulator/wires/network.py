@@ -133,7 +133,7 @@ def _segments(lines: int, nodes: int, r_segment: float, r_end: float) -> NDArray
     """Return the conductances of the segments of lines, [lines, nodes + 1], S."""
     resistances = np.full((lines, nodes + 1), r_segment)
     resistances[:, [0, -1]] += r_end
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return 1 / resistances
 
 

@@ -40,6 +40,10 @@ MOST_UPDATES = 100
 POWER_EVERY = 4
 """Solutions while learning between two that also say where the power goes."""
 LEAST = np.finfo(float).tiny
+NEXT_TO_NONE = 1e-6
+"""Resistance of a segment of an ideal line for ladders, Ohm."""
+FAINT = 1e-30
+"""Ladders that say less, S, are not followed: rounding has taken what they say."""
 
 
 class WiredReads:
@@ -52,7 +56,8 @@ class WiredReads:
     interval, since
         Steps between two exact solutions while learning, and steps since the last.
     error
-        Largest error of a mean read that any solution has found, as a part of the current.
+        Largest error of a mean read that any solution has found, as a part of the current: also
+        of the last reads before it, which took the lines as they were when their step began.
     solutions
         Exact solutions so far while learning.
     beyond
@@ -174,13 +179,15 @@ class WiredReads:
             self._see(state, ladders)
             self.since += 1
             return
+        read = state.seen.copy()  # by the last reads of the step before
         if self.solutions:
             self._see(state, ladders)
-        error = self._solve_again(state, together, TRACKING * bound)
-        np.divide(state.seen, ladders, out=self.beyond, where=ladders > 0)
+        error, drifted = self._solve_again(state, read, together, TRACKING * bound)
+        np.divide(state.seen, ladders, out=self.beyond, where=ladders > FAINT)
+        self.beyond[state.g == 0] = 0
         np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
         if self.solutions:  # before the first one, nothing was known of the lines
-            self.error = max(self.error, error)
+            self.error = max(self.error, error, drifted)
             if error > bound:
                 self.interval = max(1, self.interval // 2)
             elif error < 0.5 * bound:
@@ -191,22 +198,33 @@ class WiredReads:
     def _ladders(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return approximate effective conductances, float32[rows, columns], S."""
         seen = np.empty_like(g)
+        some = {name: max(getattr(self.wires, name), NEXT_TO_NONE) for name in ("r_word", "r_bit")}
+        wires = self.wires.replace(**some)
         for rows, columns in self.layout:
-            part = np.ascontiguousarray(g[rows, columns])
-            rest = Terminals.product(np.zeros(len(part)), part.shape[1], self.wires)
-            along_ladders(part, circuit_of(rest, self.wires)[0], seen[rows, columns])
+            part = np.ascontiguousarray(wires.in_series(g[rows, columns]))
+            rest = Terminals.product(np.zeros(len(part)), part.shape[1], wires)
+            along_ladders(part, circuit_of(rest, wires)[0], seen[rows, columns])
         return seen
 
     def _see(self, state: ArrayState, ladders: NDArray[np.float32]) -> None:
         """Let reads see what the ladders say, as far as they were right at the last solution."""
-        np.multiply(self.beyond, ladders, out=state.seen, where=ladders > 0)
+        np.multiply(self.beyond, ladders, out=state.seen, where=ladders > FAINT)
+        # Of a cell that was taken out since then; of one that was out before, what others let
+        # through to its lines was solved for.
+        taken_out = (state.g == 0) & (self.beyond > 0)
+        state.seen[taken_out] = self.beyond[taken_out] = 0
         np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
 
     def _solve_again(
-        self, state: ArrayState, together: NDArray[np.float64], tolerance: float
-    ) -> float:
-        """Solve the array; return the largest error of a mean read, as a part of the current."""
-        tiles, off, mean = [], [], []
+        self, state: ArrayState, read: NDArray[np.float32], together: NDArray[np.float64],
+        tolerance: float,
+    ) -> tuple[float, float]:  # fmt: skip
+        """Solve the array; return the largest error of a mean read, as a part of the current.
+
+        Of one of what is seen now, and of one of what was seen when the array was last `read`.
+        """
+        tiles, mean = [], []
+        off: tuple[list[float], list[float]] = [], []
         with_power = self.solutions % POWER_EVERY == 0
         for rows, columns in self.layout:
             tile = effective(
@@ -214,13 +232,15 @@ class WiredReads:
             )
             active = np.diag(together)[rows]
             exact = active @ tile.conductance
-            off.append(np.abs(active @ state.seen[rows, columns] - exact).max())
+            for seen, each in zip((state.seen, read), off, strict=True):
+                each.append(float(np.abs(active @ seen[rows, columns] - exact).max()))
             mean.append(exact.mean())
             state.seen[rows, columns] = tile.conductance
             tiles.append(tile)
         if with_power:
             state.wired.dissipated[:] = self._by_row(tiles, state.row_sum, together)
-        return float(max(off) / max(np.mean(mean), LEAST))
+        per = max(float(np.mean(mean)), LEAST)
+        return max(off[0]) / per, max(off[1]) / per
 
     def _by_row(
         self, tiles: list[Effective], row_sum: NDArray[np.float64], together: NDArray[np.float64]

@@ -41,13 +41,17 @@ class Solution:
     """`relaxation` or `direct`."""
     known: Currents | None = field(default=None, repr=False)
     """The currents, where they do not follow from the voltages: without resistance."""
+    drops: tuple[NDArray[np.float64], ...] | None = field(default=None, repr=False)
+    """Voltages of the word-line and bit-line nodes against those of a terminal of their lines, and
+    these, V: small differences, of which the voltages themselves lose digits to rounding."""
 
     @cached_property
     def currents(self) -> Currents:
         """All currents, by Ohm's law."""
         if self.known is not None:
             return self.known
-        return currents_of(self.conductance, self.word, self.bit, self.terminals, self.wires)
+        word, bit, ends, apart = self._against_terminals
+        return currents_of(self.conductance, word, bit, ends, self.wires, apart)
 
     @cached_property
     def power(self) -> Power:
@@ -59,10 +63,10 @@ class Solution:
         """Currents that leave through the ends of the bit lines, float64[columns], A."""
         if self.known is not None:
             return self.known.bit[-1] - self.known.bit[0]
+        _, bit, ends, _ = self._against_terminals
         top, bottom = ends_of(
-            self.bit.T, self.terminals.bit_top, self.terminals.bit_bottom,
-            self.wires.r_bit + self.wires.r_sense,
-        )  # fmt: skip
+            bit.T, ends.bit_top, ends.bit_bottom, self.wires.r_bit + self.wires.r_sense
+        )
         return bottom - top
 
     @property
@@ -70,8 +74,24 @@ class Solution:
         """Currents that enter through the ends of the word lines, float64[rows], A."""
         if self.known is not None:
             return self.known.word[:, 0] - self.known.word[:, -1]
+        word, _, ends, _ = self._against_terminals
         left, right = ends_of(
-            self.word, self.terminals.word_left, self.terminals.word_right,
-            self.wires.r_word + self.wires.r_source,
-        )  # fmt: skip
+            word, ends.word_left, ends.word_right, self.wires.r_word + self.wires.r_source
+        )
         return left - right
+
+    @property
+    def _against_terminals(
+        self,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Terminals, NDArray[np.float64] | float]:
+        """Return what currents follow from.
+
+        The voltages of word-line and bit-line nodes and of the terminals, and what is to be added
+        to the voltage from a word-line node to one of a bit line.
+        """
+        if self.drops is None:
+            return self.word, self.bit, self.terminals, 0.0
+        u, v, word, bit = self.drops
+        left, right, top, bottom = self.terminals
+        ends = Terminals(left - word, right - word, top - bit, bottom - bit)
+        return u, v, ends, np.subtract.outer(word, bit)

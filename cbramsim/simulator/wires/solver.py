@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cbramsim.errors import CbramError, ParameterError
-from cbramsim.simulator.wires.checks import check_circuit
+from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, memory, settle
@@ -18,8 +18,9 @@ from cbramsim.simulator.wires.solution import Solution
 
 Method = Literal["auto", "relaxation", "direct"]
 
-FINEST = 1e-13
-"""Smallest relative tolerance that double precision may reach."""
+NOTHING = 1e-20
+"""A current is none if it is below this part of what the highest voltage could drive through all
+cells side by side: ten thousand times below what rounding leaves of a current that is one."""
 
 
 class ConvergenceError(CbramError, ArithmeticError):
@@ -72,8 +73,7 @@ def solve(
         raise ParameterError(
             f"solve.method: must be one of {', '.join(get_args(Method))} (got {method!r})"
         )
-    if not FINEST <= tolerance < 1:
-        raise ParameterError(f"solve.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})")
+    check_tolerance("solve", tolerance)
     regular = not faults and wires.r_word > 0 and wires.r_bit > 0 and bool(np.isfinite(g).all())
     if method == "relaxation" and not regular:
         raise ParameterError(
@@ -85,7 +85,11 @@ def solve(
         solution = _relax(g, terminals, wires, tolerance)
     if solution is None:
         solution = solve_directly(g, terminals, wires, faults)
-    if solution.error_bound > tolerance * solution.through:
+    # Where nothing flows, there is nothing to compare with.
+    voltage = max(float(np.abs(np.nan_to_num(end)).max()) for end in terminals)
+    nothing = NOTHING * voltage * float(g[np.isfinite(g)].sum())
+    allowed = max(tolerance * solution.through, nothing)
+    if not solution.error_bound <= allowed:
         raise ConvergenceError(
             f"solve: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves over "
             f"is {solution.error_bound / solution.through:.2g} of the currents through the "
@@ -103,14 +107,13 @@ def _relax(
     factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
     drops = memory(conductance.shape)  # type: ignore[arg-type]
     bound, through, steps = settle(factors, lines, source, drops, tolerance)
-    if bound > tolerance * through:
+    if not bound <= tolerance * through:  # also where it is not a number
         return None
     word, bit, *_ = source
     return Solution(
-        conductance, terminals, wires,
-        word=np.add(drops.u, word[:, None], out=drops.u),
-        bit=np.add(drops.v, bit, out=drops.v),
+        conductance, terminals, wires, word=drops.u + word[:, None], bit=drops.v + bit,
         error_bound=bound, through=through, iterations=steps, method="relaxation",
+        drops=(drops.u, drops.v, word, bit),
     )  # fmt: skip
 
 

@@ -118,7 +118,8 @@ def run(
     sweep = carry_out(plan, out, description, at)
     sizes = approximations.SIZES[:4] if quick else approximations.SIZES
     points = approximations.run(devices, sizes)
-    found = _collect(out, sweep, points, _timed(out, quick=quick), shared)
+    timed = claims.of_timings(_timed(out, quick=quick), quick=quick)
+    found = _collect(out, sweep, points, timed, shared)
     _write(found, points, sweep, devices[0], resistances)
     return found
 
@@ -138,7 +139,7 @@ def _collect(
     out: Path,
     sweep: Sweep,
     points: list[approximations.Point],
-    timed: dict[str, Timing],
+    timed: list[dict[str, Any]],
     shared: dict[str, Any],
 ) -> Found:
     from cbramsim.experiments.train import TrainConfig
@@ -149,7 +150,7 @@ def _collect(
     scored = "validation" if config.validation_images else "test"
     summary = {
         "claims": [
-            *claims.of_timings(timed),
+            *timed,
             *claims.of_tiles(tiles, _learned(sweep), config.epochs, scored),
         ],
         "learning": entries,

@@ -53,19 +53,21 @@ TARGETS = {
 }  # fmt: skip
 
 
-def of_timings(timings: dict[str, Timing]) -> list[dict[str, Any]]:
-    """Return the claims about time and memory."""
-    return [_claim(name, TARGETS[name], timing) for name, timing in timings.items()]
+def of_timings(timings: dict[str, Timing], *, quick: bool) -> list[dict[str, Any]]:
+    """Return the claims about time and memory; a `quick` look at smaller problems decides none."""
+    return [_claim(name, TARGETS[name], timing, quick) for name, timing in timings.items()]
 
 
-def _claim(name: str, target: Target, timing: Timing) -> dict[str, Any]:
+def _claim(name: str, target: Target, timing: Timing, quick: bool) -> dict[str, Any]:
+    value = None if quick else timing.value
     return {
         "name": name, "value": timing.value, "spread": None, "unit": target.unit,
-        "target": target.bound, "held": _held(timing.value, target.bound, target),
-        "stretch": target.stretch,
-        "stretch_held": _held(timing.value, target.stretch, target),
+        "target": target.bound, "held": _held(value, target.bound, target),
+        "stretch": target.stretch, "stretch_held": _held(value, target.stretch, target),
         "evidence": "measured", "error": timing.error, "error_definition": target.error,
-        "definition": target.definition, "facts": timing.facts,
+        "definition": ("a quick look, at a smaller size than: " if quick else "")
+        + target.definition,
+        "facts": timing.facts,
     }  # fmt: skip
 
 

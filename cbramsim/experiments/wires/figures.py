@@ -45,7 +45,7 @@ def approximations(points: list[Point], out: Path) -> None:
         above.set_title(device, size=9)
         below.set_xlabel("word lines, and bit lines")
         below.set_yscale("log")
-        below.set_ylim(1e-12, 1e4)
+        below.set_ylim(1e-11, 1e5)
         for ax in (above, below):
             ax.set_xscale("log", base=2)
             ax.set_xticks(sizes, [str(size) for size in sizes])
@@ -94,8 +94,13 @@ def learning(entries: list[dict[str, Any]], out: Path) -> None:
             ax.grid(alpha=0.3, axis="y")
         below.set_xlabel("lines of a square tile")
     axes[0].set_ylabel("accuracy (%)")
-    axes[len(devices)].set_ylabel("current through cells and lines,\nenergy over ideal reads")
+    axes[len(devices)].set_ylabel("energy of reads\n(ideal lines: 1)")
     axes[0].legend(frameon=False, fontsize="x-small", loc="lower left")
+    parts = [
+        axes[-1].bar([0], [0], color=GREY),
+        axes[-1].bar([0], [0], color="white", edgecolor=GREY, hatch="////"),
+    ]
+    axes[-1].legend(parts, ["cells", "lines"], frameon=False, fontsize="x-small")
     save(figure, out / "learning.png")
 
 

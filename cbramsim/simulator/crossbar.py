@@ -49,7 +49,7 @@ from cbramsim.simulator.programming import (
     trace_trains,
     write_cells,
 )
-from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve, to_spice
+from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve
 from cbramsim.simulator.wires.reads import WiredReads
 
 Access = Literal["transistor", "passive"]
@@ -311,7 +311,9 @@ class Crossbar:
         return solve(*self._circuit("solve", voltages, tile))
 
     def to_spice(self, voltages: ArrayLike, tile: int = 0, *, node_voltages: bool = False) -> str:
-        """Return a netlist for ngspice of what `solve` solves, and prints; parameters likewise."""
+        """Return a netlist for ngspice of what `solve` solves; parameters likewise."""
+        from cbramsim.simulator.wires.spice import to_spice  # imports much, is rarely asked for
+
         return to_spice(
             *self._circuit("to_spice", voltages, tile),
             title=f"{self!r}, tile {tile}",

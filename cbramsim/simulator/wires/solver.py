@@ -6,13 +6,10 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cbramsim.errors import CbramError, ParameterError
 from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
-from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, memory, settle
 from cbramsim.simulator.wires.solution import Solution
 
@@ -84,6 +81,8 @@ def solve(
     if regular and method != "direct":
         solution = _relax(g, terminals, wires, tolerance)
     if solution is None:
+        from cbramsim.simulator.wires.direct import solve_directly  # imports much, is rarely needed
+
         solution = solve_directly(g, terminals, wires, faults)
     # Where nothing flows, there is nothing to compare with.
     voltage = max(float(np.abs(np.nan_to_num(end)).max()) for end in terminals)
@@ -161,6 +160,9 @@ def _check_floating(g: NDArray[np.float64], terminals: Terminals) -> None:
     )
     if driven.all():
         return
+    from scipy.sparse import coo_array  # imports much, and is needed where a line floats only
+    from scipy.sparse.csgraph import connected_components
+
     row, column = np.nonzero(g)
     edges = coo_array(
         (np.ones(row.size, np.int8), (row, rows + column)), shape=(rows + columns,) * 2

@@ -38,7 +38,8 @@ LONGEST = 64
 MOST_UPDATES = 100
 """Updates of tiles, each within `EXACT`, before a tile is solved anew."""
 POWER_EVERY = 4
-"""Solutions while learning between two that also say where the power goes."""
+"""Solutions while learning between two that also say where the power goes; all of them do while
+they are no more steps apart than this."""
 LEAST = np.finfo(float).tiny
 NEXT_TO_NONE = 1e-6
 """Resistance of a segment of an ideal line for ladders, Ohm."""
@@ -158,6 +159,8 @@ class WiredReads:
         self.error = float(arrays["wires_error"][0])
         if self.interval < 1 or min(self.since, self.solutions) < 0:
             raise ValueError("wires_progress must be >= 0, an interval >= 1")
+        if not self.error >= 0:
+            raise ValueError("wires_error must be >= 0")
 
     # ---- learning ------------------------------------------------------------------------------
 
@@ -225,7 +228,7 @@ class WiredReads:
         """
         tiles, mean = [], []
         off: tuple[list[float], list[float]] = [], []
-        with_power = self.solutions % POWER_EVERY == 0
+        with_power = self.interval <= POWER_EVERY or self.solutions % POWER_EVERY == 0
         for rows, columns in self.layout:
             tile = effective(
                 state.g[rows, columns], self.wires, tolerance=tolerance, dissipation=with_power

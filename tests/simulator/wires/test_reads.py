@@ -301,6 +301,19 @@ def test_a_state_that_does_not_fit_is_refused(mnist: Dataset, tmp_path: Path, na
         SpikingNetwork.load(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("wires_error", [np.nan]), ("wires_progress", [0, 1, 1])]
+)
+def test_impossible_progress_is_refused(
+    mnist: Dataset, tmp_path: Path, name: str, value: list
+) -> None:
+    path = tmp_path / "state.npz"
+    SpikingNetwork(**SMALL).fit(mnist.train_images[:200], epochs=1).save(path)
+    np.savez(path, **{**dict(np.load(path)), name: np.array(value)})
+    with pytest.raises(DataError, match=f"{name} must be >= 0"):
+        SpikingNetwork.load(path)
+
+
 @pytest.mark.parametrize("rule", ["device", "ideal"])
 @pytest.mark.parametrize("resistance", [0.0, 1e-6])
 def test_with_hardly_any_resistance_it_learns_as_without(
@@ -402,6 +415,24 @@ def test_the_energy_of_reads_is_the_mean_over_spikes(mnist: Dataset) -> None:
     assert account.joules[Operation.CELL_READ] == pytest.approx(cells * per_read, rel=0.02)
     assert account.joules[Operation.READ_WIRE] == pytest.approx(lines * per_read, rel=0.05)
     assert lines > 0.05 * cells
+
+
+def test_the_energy_of_reads_while_learning(mnist: Dataset) -> None:
+    """Step by step, against the array solved at its end; within the first few, much changes."""
+    network = SpikingNetwork(**SMALL, wiring={"r_word": 10.0, "r_bit": 10.0})
+    off = []
+
+    def compare(_) -> None:
+        state, wired = network.crossbar.state, network.crossbar.wired
+        by_row = wired.at_rest(state, network.together).wired.dissipated
+        power = state.row_sum * network.activity
+        off.append(state.wired.dissipated @ power / (by_row @ power) - 1)
+
+    network.fit(mnist.train_images[:3000], epochs=1, callback=compare)
+    cells, lines = np.abs(off).T
+    assert lines[0] > 0.1
+    assert cells[3:].max() < 0.03
+    assert lines[3:].max() < 0.05
 
 
 def test_the_power_of_a_read_is_that_of_its_solution(mnist: Dataset) -> None:

@@ -29,6 +29,7 @@ from cbramsim.devices.pulses import (
 from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, next_word, normal_of, upper_uniform_of
 from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.wires.following import Wired, see_column
 
 SENSED_BITS = 8
 """Resolution with which a cell is sensed before it is programmed (assumed)."""
@@ -78,26 +79,6 @@ class ArrayState(NamedTuple):
     """How many of them each cell has followed, or does not see, float64[2, columns, rows]."""
     unresolved: NDArray[np.float32]
     """What they have moved each cell besides, below single precision, float32[columns, rows], S."""
-
-
-class Wired(NamedTuple):
-    """An array with resistive lines between two exact solutions of it."""
-
-    share: NDArray[np.float32]
-    """What reads see of a small change of a cell, float32[rows, columns]; no rows with ideal
-    lines."""
-    dissipated: NDArray[np.float64]
-    """Where the power of a read goes, float64[2, rows]: into cells and into lines, both per siemens
-    of the row's sum, averaged over the other word lines that are active."""
-    along_word: NDArray[np.float64]
-    """Resistance from the driver of a word line to each column, float64[columns], Ohm."""
-    along_bit: NDArray[np.float64]
-    """Resistance from each row along the bit line to its end, float64[rows], Ohm."""
-
-
-def no_wires() -> Wired:
-    """Return what says that lines are ideal."""
-    return Wired(np.zeros((0, 0), np.float32), np.zeros((2, 0)), np.zeros(0), np.zeros(0))
 
 
 class ProgramCosts(NamedTuple):
@@ -174,12 +155,20 @@ def add_noise(out, sigma, n_active, spared, per_cell, normals, word):  # type: i
 
 @inlined
 def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
-    """Change one cell from `before` to `after` wherever its conductance is kept or seen."""
+    """Change one cell from `before` to `after` wherever its conductance is kept.
+
+    Behind resistive lines, `see_again` says what reads then see of its column.
+    """
     array.g[row, column] = after
     array.g_columns[column, row] = after
     array.row_sum[row] += np.float64(after) - np.float64(before)
-    if array.wired.share.shape[0] > 0:
-        array.seen[row, column] += array.wired.share[row, column] * np.float32(after - before)
+
+
+@kernel
+def see_again(array, column):  # type: ignore[no-untyped-def]
+    """Bring what reads see of a column into step with its cells."""
+    if array.wired.base.shape[0] > 0:
+        see_column(array.seen, array.g_columns[column], array.wired, column)
 
 
 @inlined
@@ -278,7 +267,7 @@ def program_cells(array, pulse, costs, column, rows, pulses, n, if_set, if_reset
         `Account` to book on.
     """
     sets, set_joules, resets, reset_joules, line_joules = 0, 0.0, 0, 0.0, 0.0
-    wired = array.wired.share.shape[0] > 0
+    wired = array.wired.base.shape[0] > 0
     column_sum = half_selected_column(array, costs, column)
     disturbs = array.drive.shape[1] > 0
     for j in range(n):
@@ -416,7 +405,7 @@ def settle_column(array, pulse, column, rng):  # type: ignore[no-untyped-def]
         # one array after the other: a tuple of arrays is costly to hand on for every cell
         g, row_sum, cells, drive = array.g, array.row_sum, array.cells[column], array.drive
         g_column, driven, shapes = array.g_columns[column], array.driven[:, column], array.shapes
-        unresolved, seen, share = array.unresolved[column], array.seen, array.wired.share
+        unresolved = array.unresolved[column]
         for row in range(g_column.size):
             before = np.float64(g_column[row])
             after = followed(
@@ -424,8 +413,6 @@ def settle_column(array, pulse, column, rng):  # type: ignore[no-untyped-def]
             )
             g[row, column] = g_column[row] = after
             row_sum[row] += np.float64(after) - before
-            if share.shape[0] > 0:
-                seen[row, column] += share[row, column] * np.float32(after - before)
 
 
 @compiled_loop
@@ -433,6 +420,7 @@ def settle_all(array, pulse, rng):  # type: ignore[no-untyped-def]
     """Bring all half-selected cells up to date, and begin to count again."""
     for column in range(array.g.shape[1]):
         settle_column(array, pulse, column, rng)
+        see_again(array, column)
     array.drive[:] = 0
     array.driven[:] = 0
 
@@ -446,6 +434,7 @@ def program_column(array, pulse, costs, column, rows, pulses, operation, rng, ac
     program_cells(
         array, pulse, costs, column, rows, allowed, rows.size, operation, operation, rng, account
     )
+    see_again(array, column)
 
 
 @kernel
@@ -458,7 +447,7 @@ def sense_cell(array, pulse, costs, column, row, rng, account):  # type: ignore[
     account.joules[SENSE_READ] += pulse.v2t_read * g + costs.sense
     if costs.half_set > 0:
         book_sneak(array, pulse, row, g, account)
-    if array.wired.share.shape[0] > 0:
+    if array.wired.base.shape[0] > 0:
         path = array.wired.along_bit[row] + array.wired.along_word[column]
         account.counts[PROGRAM_WIRE] += 1
         account.joules[PROGRAM_WIRE] += pulse.v2t_read * g * g * path
@@ -497,4 +486,5 @@ def program_to(array, pulse, costs, column, rows, targets, budget, operation, rn
                 array, pulse, costs, column, rows[r], targets[r], budget, operation, operation,
                 rng, account,
             )  # fmt: skip
+    see_again(array, column)
     return missed

@@ -33,7 +33,6 @@ from cbramsim.simulator.array import (
     SENSED_BITS,
     ArrayState,
     ProgramCosts,
-    no_wires,
     program_column,
     program_to,
     settle_all,
@@ -50,6 +49,7 @@ from cbramsim.simulator.programming import (
     write_cells,
 )
 from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve
+from cbramsim.simulator.wires.following import no_wires
 from cbramsim.simulator.wires.reads import WiredReads
 
 Access = Literal["transistor", "passive"]

@@ -139,7 +139,7 @@ def _read(array, pulse, g_mid, work, n_active, stream):  # type: ignore[no-untyp
 def _book_presentation(array, pulse, neurons, rows, n_active, account):  # type: ignore[no-untyped-def]
     conductance = 0.0
     cells = 0
-    if array.wired.share.shape[0] > 0:
+    if array.wired.base.shape[0] > 0:
         in_lines = 0.0
         for r in range(n_active):
             row = rows[r]

@@ -38,6 +38,7 @@ from cbramsim.simulator.array import (
     flicker_of,
     half_selected_column,
     program_cells,
+    see_again,
     settle_column,
     store_conductance,
     verify,
@@ -234,7 +235,7 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
     cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
     account.counts[SENSE_READ] += cells
     account.joules[SENSE_READ] += pulse.v2t_read * conductance + cells * costs.sense
-    if array.wired.share.shape[0] > 0:
+    if array.wired.base.shape[0] > 0:
         lines = sensing_in_lines(array, column)
         account.counts[PROGRAM_WIRE] += cells
         account.joules[PROGRAM_WIRE] += pulse.v2t_read * lines
@@ -259,6 +260,7 @@ def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account
                 array, pulse, costs, column, work.chosen[j], target, tables.tries,
                 LTP_PULSE, LTD_PULSE, stream, account,
             )  # fmt: skip
+    see_again(array, column)
 
 
 @kernel
@@ -382,10 +384,11 @@ def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: 
         account.joules[operation] += pulse_energy(v2t, gate, before, after)
         account.counts[PROGRAM_LINE] += 1
         account.joules[PROGRAM_LINE] += line
-        if array.wired.share.shape[0] > 0:
+        if array.wired.base.shape[0] > 0:
             path = array.wired.along_bit[row] + array.wired.along_word[column]
             account.counts[PROGRAM_WIRE] += 1
             account.joules[PROGRAM_WIRE] += 0.25 * v2t * (before + after) ** 2 * path
+    see_again(array, column)
 
 
 @kernel
@@ -422,6 +425,7 @@ def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  
                 asked = g - rule.ltd
             change = share * (min(max(asked, low), high) - g)
             store_conductance(array, column, row, g, np.float32(g + change))
+        see_again(array, column)
     _book_all_cells(array, pulse, costs, spiked, 0.5, account)
     rows, columns = array.g.shape
     sets = 0
@@ -434,7 +438,7 @@ def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  
     account.counts[PROGRAM_LINE] += rows * columns
     lines = sets * costs.line_set + (rows - sets) * costs.line_reset
     account.joules[PROGRAM_LINE] += columns * lines
-    account.counts[PROGRAM_WIRE] += array.wired.share.shape[0] * columns
+    account.counts[PROGRAM_WIRE] += array.wired.along_bit.size * columns
 
 
 @inlined
@@ -448,7 +452,7 @@ def _book_all_cells(array, pulse, costs, spiked, part, account):  # type: ignore
             reset_conductance += array.row_sum[row]
     account.joules[LTP_PULSE] += part * pulse.v2t_set * set_conductance
     account.joules[LTD_PULSE] += part * pulse.v2t_reset * reset_conductance
-    for row in range(array.wired.share.shape[0]):
+    for row in range(array.wired.along_bit.size):
         v2t = pulse.v2t_set if spiked[row] else pulse.v2t_reset
         lines = 0.0
         for column in range(array.g.shape[1]):

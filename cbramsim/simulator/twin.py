@@ -115,8 +115,8 @@ class NumpyTwin:
         self.tables = network.pulse_tables
         self.wired = network.crossbar.wired
         if self.wired:
-            # What reads see: each cell's own part of it stays as at the beginning of the step.
-            self.effective, self.part = state.seen.copy(), state.wired.share.copy()
+            self.effective, self.base = state.seen.copy(), state.wired.base.T.copy()
+            self.in_common = self._in_common(network)
             self.dissipated = state.wired.dissipated.copy()
             lines = self.wired.layout
             self.paths = lines.along_bit[:, None] + lines.along_word
@@ -235,7 +235,7 @@ class NumpyTwin:
         self.row_sum[:] = self.g.sum(axis=1, dtype=np.float64)
         mean = 0.5 * (before + self.g).sum(axis=1)
         if self.wired:
-            self.effective += self.part * (self.g - before).astype(np.float32)
+            self.effective[:] = self.base * self.g / (1 + self.in_common @ self.g)
             squares = 0.5 * (before**2 + self.g.astype(np.float64) ** 2) * self.paths
             price = np.where(spiked, self.pulse.v2t_set, self.pulse.v2t_reset)
             self._book(Operation.PROGRAM_WIRE, self.g.size, price @ squares.sum(axis=1))
@@ -341,9 +341,25 @@ class NumpyTwin:
         """Put cells of a column into another state, wherever it is kept or seen."""
         before = self.g[rows, column].astype(np.float64)
         self.row_sum[rows] += after - before
-        if self.wired:
-            self.effective[rows, column] += self.part[rows, column] * (after - before)
         self.g[rows, column] = after
+        if self.wired:
+            g = self.g[:, column]
+            self.effective[:, column] = self.base[:, column] * g / (1 + self.in_common @ g)
+
+    def _in_common(self, network: SpikingNetwork) -> NDArray[np.float64]:
+        """Return the resistance of a bit line that two cells share, float64[rows, rows], Ohm."""
+        assert self.wired
+        wires, rows = network.config.wiring, len(self.g)
+        shared = np.zeros((rows, rows))
+        for part, _ in self.wired.layout:
+            count = part.stop - part.start
+            i, m = np.indices((count, count))
+            below = wires.r_bit * (count - np.maximum(i, m)) + wires.r_sense
+            if wires.bit_ends == "both":
+                above = wires.r_bit * (np.minimum(i, m) + 1) + wires.r_sense
+                below = below * above / (wires.r_bit * (count + 1) + 2 * wires.r_sense)
+            shared[part, part] = below
+        return shared
 
     def _book_lines(
         self, column: int, rows: NDArray[np.int64], squares: NDArray[Any], count: int

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.simulator.array import ArrayState, Wired
+from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.state_file import copy_checked
 from cbramsim.simulator.wires.circuit import Terminals, Wires
 from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.following import Wired, anchor
 from cbramsim.simulator.wires.ladders import along_ladders
 from cbramsim.simulator.wires.solver import circuit_of
 from cbramsim.simulator.wires.tiles import Layout, Tiles
@@ -79,11 +80,16 @@ class WiredReads:
 
     def attach(self, state: ArrayState) -> ArrayState:
         """Return the state of an array behind these lines; ideal until it is solved."""
-        rows, _ = state.g.shape
+        rows, columns = state.g.shape
+        above, below = self.layout.in_common(self.wires)
         return state._replace(
             seen=state.g.copy(),
             wired=Wired(
-                np.ones_like(state.g),
+                np.ones((columns, rows), np.float32),
+                self.layout.row_parts,
+                above,
+                below,
+                np.zeros(rows, np.float32),
                 np.concatenate([np.ones((1, rows)), np.zeros((1, rows))]),
                 self.layout.along_word,
                 self.layout.along_bit,
@@ -142,7 +148,7 @@ class WiredReads:
         """Return what has to be saved to go on learning; `restore` puts it back."""
         return {
             "wires_seen": state.seen,
-            "wires_share": state.wired.share,
+            "wires_base": state.wired.base,
             "wires_beyond": self.beyond,
             "wires_dissipated": state.wired.dissipated,
             "wires_progress": np.array([self.interval, self.since, self.solutions]),
@@ -152,7 +158,7 @@ class WiredReads:
     def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
         """Put back what `to_arrays` returned."""
         copy_checked(state.seen, arrays, "wires_seen")
-        copy_checked(state.wired.share, arrays, "wires_share")
+        copy_checked(state.wired.base, arrays, "wires_base")
         copy_checked(self.beyond, arrays, "wires_beyond")
         copy_checked(state.wired.dissipated, arrays, "wires_dissipated")
         self.interval, self.since, self.solutions = (int(n) for n in arrays["wires_progress"])
@@ -188,7 +194,7 @@ class WiredReads:
         error, drifted = self._solve_again(state, read, together, TRACKING * bound)
         np.divide(state.seen, ladders, out=self.beyond, where=ladders > FAINT)
         self.beyond[state.g == 0] = 0
-        np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
+        anchor(state.seen, state.g_columns, state.wired)
         if self.solutions:  # before the first one, nothing was known of the lines
             self.error = max(self.error, error, drifted)
             if error > bound:
@@ -216,7 +222,7 @@ class WiredReads:
         # through to its lines was solved for.
         taken_out = (state.g == 0) & (self.beyond > 0)
         state.seen[taken_out] = self.beyond[taken_out] = 0
-        np.divide(state.seen, state.g, out=state.wired.share, where=state.g > 0)
+        anchor(state.seen, state.g_columns, state.wired)
 
     def _solve_again(
         self, state: ArrayState, read: NDArray[np.float32], together: NDArray[np.float64],

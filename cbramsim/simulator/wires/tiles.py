@@ -70,6 +70,26 @@ class Layout:
             ]
         )
 
+    def in_common(self, wires: Wires) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what bit-line resistance cells have in common: `above` and `below` of `Wired`."""
+        above, below = [], []
+        for count in np.diff(self.row_parts):
+            row = np.arange(count)
+            to_bottom = wires.r_bit * (count - row) + wires.r_sense
+            if wires.bit_ends == "one":
+                above.append([to_bottom, np.ones(count)])
+                below.append([np.ones(count), to_bottom])
+            else:
+                to_top = wires.r_bit * (row + 1) + wires.r_sense
+                loop = to_top[0] + to_bottom[0]
+                part = 1 / loop if loop else 0.0
+                above.append([to_bottom * part, to_top])
+                below.append([to_top * part, to_bottom])
+        return (
+            np.concatenate(above, axis=1).astype(np.float32),
+            np.concatenate(below, axis=1).astype(np.float32),
+        )
+
     def __iter__(self) -> Iterator[tuple[slice, slice]]:
         """Yield the rows and columns of each tile."""
         for top, bottom in zip(self.row_parts[:-1], self.row_parts[1:], strict=True):

@@ -229,7 +229,7 @@ def state_of(network: SpikingNetwork) -> list[NDArray]:
     state, wired = network.crossbar.state, network.crossbar.wired
     assert wired is not None
     return [
-        state.g, state.seen, state.wired.share, state.wired.dissipated, state.row_sum, wired.beyond,
+        state.g, state.seen, state.wired.base, state.wired.dissipated, state.row_sum, wired.beyond,
         np.array([wired.interval, wired.since, wired.solutions, wired.error]),
         network.bias, np.array(network.streams), *network.ledger.to_arrays().values(),
     ]  # fmt: skip
@@ -290,7 +290,7 @@ def test_saving_and_resuming_equals_not_stopping(
     assert_same(whole, resumed)
 
 
-@pytest.mark.parametrize("name", ["wires_seen", "wires_share", "wires_dissipated", "together"])
+@pytest.mark.parametrize("name", ["wires_seen", "wires_base", "wires_dissipated", "together"])
 def test_a_state_that_does_not_fit_is_refused(mnist: Dataset, tmp_path: Path, name: str) -> None:
     path = tmp_path / "state.npz"
     SpikingNetwork(**SMALL).fit(mnist.train_images[:200], epochs=1).save(path)
@@ -372,7 +372,6 @@ def test_the_exact_solution_is_taken_over(mnist: Dataset) -> None:
     network.crossbar.wired.since = network.crossbar.wired.interval
     network.crossbar.wired.follow(state, network.together, 1e-4)
     np.testing.assert_allclose(state.seen, exact(network), rtol=1e-3)
-    np.testing.assert_allclose(state.wired.share, state.seen / state.g, rtol=1e-6)
     np.testing.assert_allclose(network.crossbar.seen, exact(network), rtol=1e-5)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cbramsim.errors import DataError
 from cbramsim.experiments.run_folder import METRICS
 
-PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse")
+PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse", "bit_set", "bit_reset")
 """Operations that are programming pulses."""
 WRITES = (*PULSES, "program_line", "half_select")
 """Operations that are the price of programming."""

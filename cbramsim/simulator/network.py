@@ -164,6 +164,7 @@ class NetworkConfig(Parameters):
     @model_validator(mode="after")
     def _check_digital(self) -> Self:
         if self.storage == "digital":
+            self.digital.conversion_price(self.inputs)  # refuses a source that is not known
             for needed, name, got in (
                 (("device",), "rule", self.rule),
                 (("transistor",), "access", self.access),

@@ -251,9 +251,8 @@ class DigitalCrossbar:
     @property
     def prices(self) -> tuple[tuple[Operation, float], ...]:
         """Events of digital read-out whose energy does not depend on the cells, and each's, J."""
-        steps = 2 ** self.digital.adc_resolution(self.shape[0])
         return (
-            (Operation.ADC_CONVERSION, steps * self.periphery.e_slice_adc_step),
+            (Operation.ADC_CONVERSION, self.digital.conversion_price(self.shape[0]).value),
             (Operation.SHIFT_ADD, self.periphery.e_add),
             (Operation.BIT_SENSE, self.periphery.e_sense),
         )

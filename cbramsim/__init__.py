@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from cbramsim.simulator.pruning import Pruning as Pruning
     from cbramsim.simulator.stdp import Programming as Programming
     from cbramsim.simulator.stdp import StdpRule as StdpRule
+    from cbramsim.simulator.wires import Terminals as Terminals
+    from cbramsim.simulator.wires import Tiles as Tiles
+    from cbramsim.simulator.wires import Wires as Wires
 
 _HOME = {
     "Device": "cbramsim.devices.device",
@@ -46,6 +49,9 @@ _HOME = {
     "Pruning": "cbramsim.simulator.pruning",
     "Programming": "cbramsim.simulator.stdp",
     "StdpRule": "cbramsim.simulator.stdp",
+    "Terminals": "cbramsim.simulator.wires",
+    "Tiles": "cbramsim.simulator.wires",
+    "Wires": "cbramsim.simulator.wires",
 }
 
 __all__ = ["__version__", *_HOME]

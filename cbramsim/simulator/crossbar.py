@@ -49,9 +49,8 @@ from cbramsim.simulator.programming import (
     trace_trains,
     write_cells,
 )
-from cbramsim.simulator.wires.circuit import Wires
+from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve, to_spice
 from cbramsim.simulator.wires.reads import WiredReads
-from cbramsim.simulator.wires.tiles import Tiles
 
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
@@ -291,6 +290,51 @@ class Crossbar:
     ) -> NDArray:
         """Return the bit-line currents with `v_read` on the word lines whose `spikes` are true."""
         return self.read(self.device.v_read * np.asarray(spikes, bool), signed=signed, noise=noise)
+
+    def solve(self, voltages: ArrayLike, tile: int = 0) -> Solution:
+        """Return the voltages of all nodes of a physical array while it is read; not booked.
+
+        Parameters
+        ----------
+        voltages
+            float[rows] for all word lines of the logical array, V.
+        tile
+            Which of the physical arrays, counted row by row.
+
+        Raises
+        ------
+        ParameterError
+            If there are no `wires`, or no such tile, or `voltages` do not fit.
+        """
+        return solve(*self._circuit("solve", voltages, tile))
+
+    def to_spice(self, voltages: ArrayLike, tile: int = 0, *, node_voltages: bool = False) -> str:
+        """Return a netlist for ngspice of what `solve` solves, and prints; parameters likewise."""
+        return to_spice(
+            *self._circuit("to_spice", voltages, tile),
+            title=f"{self!r}, tile {tile}",
+            node_voltages=node_voltages,
+        )
+
+    def _circuit(
+        self, method: str, voltages: ArrayLike, tile: int
+    ) -> tuple[NDArray, Terminals, Wires]:
+        if self.wired is None:
+            raise ParameterError(f"Crossbar.{method}: needs an array with wires (got ideal lines)")
+        v, tiles = np.asarray(voltages, np.float64), list(self.wired.layout)
+        if v.shape != self.shape[:1] or not np.isfinite(v).all():
+            raise ParameterError(
+                f"Crossbar.{method}: voltages must be {self.shape[0]} finite values, one per word "
+                f"line (got shape {v.shape})"
+            )
+        if not 0 <= tile < len(tiles):
+            raise ParameterError(
+                f"Crossbar.{method}: tile must be >= 0 and < {len(tiles)} (got {tile})"
+            )
+        rows, columns = tiles[tile]
+        g = self.state.g[rows, columns].astype(np.float64)
+        terminals = Terminals.product(v[rows], g.shape[1], self.wired.wires)
+        return g, terminals, self.wired.wires
 
     def _reference_currents(self, v: NDArray) -> NDArray:
         """Return what each bit line is compared with: the reference less its disconnected cells."""

@@ -506,7 +506,7 @@ class SpikingNetwork:
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
-        if crossbar.disturbs:
+        if isinstance(crossbar, Crossbar):
             crossbar.settle()
         encoding = config.encoding
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)

@@ -1,1 +1,26 @@
-"""Line resistance: the exact nodal solution of an array, fast."""
+"""Line resistance: the exact nodal solution of an array, fast.
+
+`solve` returns the voltages of all nodes for given `Terminals`; `effective` the array as its
+terminals see it, with which every later read is a product; `Crossbar(wires=...)` uses both.
+"""
+
+from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.solution import Solution
+from cbramsim.simulator.wires.solver import ConvergenceError, solve
+from cbramsim.simulator.wires.spice import from_spice, to_spice
+from cbramsim.simulator.wires.tiles import Tiles
+
+__all__ = [
+    "ConvergenceError",
+    "Effective",
+    "LineFaults",
+    "Solution",
+    "Terminals",
+    "Tiles",
+    "Wires",
+    "effective",
+    "from_spice",
+    "solve",
+    "to_spice",
+]

@@ -34,7 +34,7 @@ from cbramsim.simulator.wires.relaxation import (
     correct,
     factorise,
     leftovers,
-    no_drops,
+    memory,
     no_source,
 )
 from cbramsim.simulator.wires.solver import ConvergenceError, circuit_of, solve
@@ -108,7 +108,7 @@ def effective(
     def drive(worker: int) -> float:
         own = np.arange(worker, rows, workers)
         return _drive_each(
-            factors, lines, own, no_source(*g.shape), no_drops(g.shape), tolerance, *result
+            factors, lines, own, no_source(*g.shape), memory(g.shape), tolerance, *result
         )  # type: ignore[misc,arg-type]
 
     with ThreadPoolExecutor(workers) as pool:
@@ -149,7 +149,7 @@ def _drive_each(  # type: ignore[no-untyped-def]
             conductance[i, j] = (
                 lines.bottom[j] * drops.v[rows - 1, j] + lines.top[j] * drops.v[0, j]
             )
-        _into_word_lines(lines, drops, admittance[i])
+        current_into_word_lines(lines, drops, admittance[i])
         source.word[i] = 0.0
         if not dissipation.size:
             continue
@@ -163,12 +163,12 @@ def _drive_each(  # type: ignore[no-untyped-def]
                 largest += abs(cell)
         drops.u[:] = 0.0
         correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
-        _into_word_lines(lines, drops, dissipation[i])
+        current_into_word_lines(lines, drops, dissipation[i])
     return worst
 
 
 @inlined
-def _into_word_lines(lines, drops, currents):  # type: ignore[no-untyped-def]
+def current_into_word_lines(lines, drops, currents):  # type: ignore[no-untyped-def]
     """Write the currents that the drops draw through the terminals of the word lines, A."""
     rows, columns = drops.u.shape
     for m in range(rows):

@@ -1,7 +1,7 @@
 r"""Reads of an array behind resistive lines, while it is used and while it learns.
 
-Fixed cells are read exactly: `WiredReads.conductance` solves every tile once and keeps the result
-until a cell changes.
+Fixed cells are read exactly: `WiredReads.conductance` solves every tile once, keeps the result
+until a cell changes, and then updates it.
 
 While it learns, a cell changes at every presentation. Between two exact solutions a read sees
 
@@ -27,6 +27,7 @@ from cbramsim.simulator.wires.effective import Effective, effective
 from cbramsim.simulator.wires.ladders import along_ladders
 from cbramsim.simulator.wires.solver import circuit_of
 from cbramsim.simulator.wires.tiles import Layout, Tiles
+from cbramsim.simulator.wires.updates import updated
 
 EXACT = 1e-9
 """Relative tolerance of solutions for fixed cells."""
@@ -34,6 +35,8 @@ TRACKING = 0.01
 """Tolerance of a solution while learning, as a part of the error that is allowed."""
 LONGEST = 64
 """Most steps between two solutions."""
+MOST_UPDATES = 100
+"""Updates of tiles, each within `EXACT`, before a tile is solved anew."""
 POWER_EVERY = 4
 """Solutions while learning between two that also say where the power goes."""
 LEAST = np.finfo(float).tiny
@@ -66,6 +69,7 @@ class WiredReads:
         self._solved: NDArray[np.float32] | None = None
         self._seen = np.zeros((0, 0), np.float32)
         self._tiles: list[Effective] = []
+        self._updates = 0
 
     def attach(self, state: ArrayState) -> ArrayState:
         """Return the state of an array behind these lines; ideal until it is solved."""
@@ -112,9 +116,19 @@ class WiredReads:
             self._tiles = [Effective.nothing() for _ in self.layout]
         for n, part in enumerate(self.layout):
             if solved is None or not np.array_equal(solved[part], g[part]):
-                self._tiles[n] = effective(g[part], self.wires, tolerance=EXACT)
+                self._tiles[n] = self._solved_tile(n, part, g)
                 self._seen[part] = self._tiles[n].conductance
         self._solved = g.copy()
+
+    def _solved_tile(self, n: int, part: tuple[slice, slice], g: NDArray[np.float32]) -> Effective:
+        """Return a tile as it is now: updated where a few of its cells have changed."""
+        now = g[part].astype(np.float64)
+        if self._solved is None or self._updates >= MOST_UPDATES:
+            self._updates = 0
+            return effective(now, self.wires, tolerance=EXACT)
+        self._updates += 1
+        before = self._solved[part].astype(np.float64)
+        return updated(self._tiles[n], before, now, self.wires, tolerance=EXACT)
 
     # ---- state file ----------------------------------------------------------------------------
 

@@ -103,9 +103,9 @@ def factorise(g: NDArray[np.float64], lines: Lines) -> Factors:
     return factors
 
 
-def no_drops(shape: tuple[int, int]) -> Drops:
-    """Return zero drops, and memory."""
-    return Drops(*(np.zeros(shape) for _ in Drops._fields))
+def memory(shape: tuple[int, int]) -> Drops:
+    """Return memory for the drops of an array."""
+    return Drops(*(np.empty(shape) for _ in Drops._fields))
 
 
 def no_source(rows: int, columns: int) -> Source:
@@ -149,12 +149,12 @@ def _factorise(factors, lines):  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped-def]
-    """Correct the drops until Kirchhoff's law leaves over no more than `tolerance`.
+    """Find the drops, from none, so that Kirchhoff's law leaves over no more than `tolerance`.
 
     Parameters
     ----------
     factors, lines, source, drops
-        `Factors`, `Lines`, `Source`, `Drops`.
+        `Factors`, `Lines`, `Source`, `Drops`; what is in the latter is overwritten.
     tolerance
         Part of the currents through the terminals that what is left over may sum up to.
 
@@ -164,8 +164,8 @@ def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped
         What is left over and what flows through the terminals, summed, A, whether or not the
         tolerance is reached; and the steps taken.
     """
-    _, through = leftovers(factors.g, lines, source, drops)
-    steps, bound = 0, 0.0
+    _at_rest(factors.g, lines, source, drops)
+    steps, bound, through = 0, 0.0, 0.0
     for n in range(ROUNDS):
         # A part of what is allowed is kept for rounding.
         allowed = 0.5 * tolerance * through if n else 0.0
@@ -174,6 +174,21 @@ def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped
         if bound <= tolerance * through or not np.isfinite(bound):
             break
     return bound, through, steps
+
+
+@vector_kernel
+def _at_rest(g, lines, source, drops):  # type: ignore[no-untyped-def]
+    """Leave no drops, and what Kirchhoff's law then leaves over."""
+    rows, columns = g.shape
+    for i in range(rows):
+        for j in range(columns):
+            cell = g[i, j] * (source.word[i] - source.bit[j])
+            drops.u[i, j] = 0.0
+            drops.rw[i, j] = -cell
+            drops.rb[i, j] = cell
+        drops.rw[i, columns - 1] += lines.right[i] * source.right[i]
+    for j in range(columns):
+        drops.rb[rows - 1, j] += lines.bottom[j] * source.bottom[j]
 
 
 @compiled_loop
@@ -201,7 +216,7 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
     z, q = drops.rb, drops.v  # memory that is free while u is being found
     rows, columns = g.shape
     nothing, below = np.zeros(columns), np.empty(columns)
-    _bit_lines(drops.rb, factors.bit, lines.bit, q)
+    bit_lines(drops.rb, factors.bit, lines.bit, q)
     _begin(g, q, r, p, s)
     steps, alpha, rz_before = 0, 0.0, 1.0
     while True:
@@ -228,7 +243,7 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
         _drive_bit_lines(g[i], source.word[i], source.bit, drops.u[i], z[i])
     for j in range(columns):
         z[rows - 1, j] += lines.bottom[j] * source.bottom[j]
-    _bit_lines(z, factors.bit, lines.bit, drops.v)
+    bit_lines(z, factors.bit, lines.bit, drops.v)
     return steps
 
 
@@ -359,7 +374,7 @@ def _up(below, pivots, g_bit, s, g, p, q):  # type: ignore[no-untyped-def]
 
 
 @vector_kernel
-def _bit_lines(x, pivots, g_bit, y):  # type: ignore[no-untyped-def]
+def bit_lines(x, pivots, g_bit, y):  # type: ignore[no-untyped-def]
     """Solve (T_b + D) y = x."""
     rows, columns = x.shape
     for j in range(columns):

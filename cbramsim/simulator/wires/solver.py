@@ -13,7 +13,7 @@ from cbramsim.errors import CbramError, ParameterError
 from cbramsim.simulator.wires.checks import check_circuit
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
-from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, no_drops, settle
+from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, memory, settle
 from cbramsim.simulator.wires.solution import Solution
 
 Method = Literal["auto", "relaxation", "direct"]
@@ -101,7 +101,7 @@ def _relax(
     _check_floating(conductance, terminals)
     lines, source = circuit_of(terminals, wires)
     factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
-    drops = no_drops(conductance.shape)  # type: ignore[arg-type]
+    drops = memory(conductance.shape)  # type: ignore[arg-type]
     bound, through, steps = settle(factors, lines, source, drops, tolerance)
     if bound > tolerance * through:
         return None
@@ -117,22 +117,34 @@ def _relax(
 def circuit_of(terminals: Terminals, wires: Wires) -> tuple[Lines, Source]:
     """Return conductances and voltages of the lines; for resistances above zero."""
     to_word, to_bit = 1 / (wires.r_source + wires.r_word), 1 / (wires.r_sense + wires.r_bit)
-    left, right, top, bottom = (
-        np.where(np.isnan(end), 0.0, each)
-        for end, each in zip(terminals, (to_word, to_word, to_bit, to_bit), strict=True)
+    left, right = (
+        _connected(terminals.word_left, to_word),
+        _connected(terminals.word_right, to_word),
     )
-    word = _first_of(terminals.word_left, terminals.word_right)
-    bit = _first_of(terminals.bit_top, terminals.bit_bottom)
-    source = Source(
-        word, bit, np.nan_to_num(terminals.word_right - word),
-        np.nan_to_num(terminals.bit_bottom - bit),
-    )  # fmt: skip
-    return Lines(1 / wires.r_word, 1 / wires.r_bit, left, right, top, bottom), source
+    top, bottom = _connected(terminals.bit_top, to_bit), _connected(terminals.bit_bottom, to_bit)
+    word, beyond_word = _voltages(terminals.word_left, terminals.word_right)
+    bit, beyond_bit = _voltages(terminals.bit_top, terminals.bit_bottom)
+    lines = Lines(1 / wires.r_word, 1 / wires.r_bit, left, right, top, bottom)
+    return lines, Source(word, bit, beyond_word, beyond_bit)
 
 
-def _first_of(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the voltage of one terminal, or of the other where that floats, or zero."""
-    return np.nan_to_num(np.where(np.isnan(one), other, one)).astype(np.float64)
+def _connected(end: NDArray[np.float64], conductance: float) -> NDArray[np.float64]:
+    """Return the conductance to each terminal, none where a line floats."""
+    return np.where(np.isnan(end), 0.0, conductance)
+
+
+def _voltages(
+    first: NDArray[np.float64], last: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the voltage of the first terminal of each line, of the last where that floats, or 0.
+
+    And by how much the voltage of the last is above that, where there is one.
+    """
+    start = np.where(np.isnan(first), last, first)
+    start[np.isnan(start)] = 0.0
+    above = last - start
+    above[np.isnan(above)] = 0.0
+    return start, above
 
 
 def _check_floating(g: NDArray[np.float64], terminals: Terminals) -> None:

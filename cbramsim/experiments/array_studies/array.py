@@ -136,11 +136,12 @@ def run(
     size = array_plan.QUICK_SIZE if quick else {} if full else array_plan.SIZE
     shared = nested({**size, **flat(base)})
     config = TrainConfig(**shared)
+    data = Data(config)  # refuses numbers of images that there are not
     sweep = _learn(shared, config, scope, out / "learning", seeds, at)
     rows = [row | _components(sweep, row["run"]) for row in sweep.rows()]
     speed = _speed(out, scope, at.force)
     programming = programming_study(config.technology())
-    summary, products = _collect(sweep, rows, config, scope, speed, programming, seeds)
+    summary, products = _collect(sweep, rows, config, data, scope, speed, programming, seeds)
     found = ArrayStudy(out, rows, summary, programming, sweep.failures)
     _write(found, products)
     return found
@@ -206,10 +207,9 @@ def _speed(out: Path, scope: Scope, force: bool) -> dict[str, dict[str, float]]:
 
 
 def _collect(
-    sweep: Sweep, rows: list[Row], config: TrainConfig, scope: Scope,
+    sweep: Sweep, rows: list[Row], config: TrainConfig, data: Data, scope: Scope,
     speed: dict[str, dict[str, float]], programming: ProgrammingStudy, seeds: int,
 ) -> tuple[dict[str, Any], dict[str, list[Row]]]:  # fmt: skip
-    data = Data(config)
     learned = config.epochs * data.train_count
     cases = Cases(rows)
     names = dict.fromkeys(row["case"] for row in rows)

@@ -26,8 +26,9 @@ IMAGES = 50
 """Images of which the product is formed."""
 INPUT_BITS = 8
 TILES = ("512 x 1024", "128 x 128")
-USUAL = {"encoding": "bit-serial", "adc_bits": 8}
-"""What is left as it is while something else is varied."""
+USUAL_KIND: Kind = "bit-serial"
+USUAL_BITS = 8
+"""Encoding and resolution of which the parts are listed."""
 DISTURBANCES: dict[str, dict[str, float]] = {
     "none": {},
     "all currents 1 % low": {"gain": 0.99},
@@ -57,9 +58,7 @@ class Trained(NamedTuple):
     def encoding(self, kind: Kind) -> InputEncoding:
         """Return how its inputs are put on the word lines: a slot is a read pulse of the device."""
         device = self.device
-        return InputEncoding(
-            kind=kind, bits=INPUT_BITS, v_read=device.v_read, t_slot=device.t_read
-        )
+        return InputEncoding(kind=kind, bits=INPUT_BITS, v_read=device.v_read, t_slot=device.t_read)
 
 
 def product_costs(
@@ -72,10 +71,10 @@ def product_costs(
     totals
         One row for each size of tile, reference, encoding and resolution.
     parts
-        The parts of those with `USUAL` encoding and resolution, with source and evidence grade.
+        The parts of those with the usual encoding and resolution, with source and evidence grade.
     """
     totals, parts = [], []
-    resolutions = sorted({*adc_bits, USUAL["adc_bits"]})
+    resolutions = sorted({*adc_bits, USUAL_BITS})
     for tile, scheme, kind, bits in product(TILES, SCHEMES, KINDS, resolutions):
         what = {"tile": tile, "reference": scheme, "encoding": kind, "adc_bits": bits}
         found = _roll_up(trained, tile, scheme, kind, bits, adc_source)
@@ -86,7 +85,7 @@ def product_costs(
                 "unpriced": "; ".join(found.unpriced),
             }
         )  # fmt: skip
-        if all(what[key] == value for key, value in USUAL.items()):
+        if (kind, bits) == (USUAL_KIND, USUAL_BITS):
             parts += [
                 what | {"quantity": quantity} | line._asdict()
                 for quantity, lines in (("energy (J)", found.energy), ("area (mm2)", found.area))
@@ -97,7 +96,7 @@ def product_costs(
 
 def product_errors(trained: Trained, adc_bits: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return how far a product is from the exact one, by tile, reference, converter and fault."""
-    encoding = trained.encoding("bit-serial")
+    encoding = trained.encoding(USUAL_KIND)
     codes = encoding.codes(trained.inputs)
     voltages = encoding.voltages(codes)
     exact = (codes / encoding.top * encoding.v_read) @ trained.weights
@@ -132,8 +131,9 @@ def _roll_up(
     codes = encoding.codes(trained.inputs)
     most = encoding.most_activations * codes.size
     macro = Macro(
-        rows=rows, columns=columns, tile_rows=LAYOUTS[tile].rows, tile_columns=LAYOUTS[tile].columns,
-        encoding=encoding, reference=trained.reference(scheme), adc_bits=bits, adc_source=source,
+        rows=rows, columns=columns, tile_rows=LAYOUTS[tile].rows,
+        tile_columns=LAYOUTS[tile].columns, encoding=encoding,
+        reference=trained.reference(scheme), adc_bits=bits, adc_source=source,
         activity=float(encoding.activations(codes).sum() / most),
         cells_joules=_cell_joules(trained, encoding, scheme), neurons=True,
     )  # fmt: skip

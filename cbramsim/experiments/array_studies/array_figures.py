@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from cbramsim.experiments.array_studies.array_plan import ANALOG, converter_case, digital_case
 from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
@@ -26,7 +27,7 @@ COMPONENT_COLOURS = {
 
 def converters(summary: dict[str, Any], out: Path) -> None:
     """Draw accuracy and training energy against the bits of the converters, by size of tile."""
-    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 2.9)
+    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.0)
     same = summary["layouts"]
     points = [point for point in summary["points"] if point["part"] == "converters"]
     for n, layout in enumerate(dict.fromkeys(point["layout"] for point in points)):
@@ -61,14 +62,14 @@ def components(summary: dict[str, Any], out: Path) -> None:
             )  # fmt: skip
         left += widths
     ax.invert_yaxis()
-    ax.set_xlabel(f"energy of training per image ({UNIT})")
+    ax.set_xlabel(f"training energy per image ({UNIT})")
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, out / "components.png")
 
 
 def digital(summary: dict[str, Any], out: Path) -> None:
     """Draw accuracy and training energy against the binary cells of a weight."""
-    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 2.9)
+    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.0)
     points = [point for point in summary["points"] if point["part"] == "digital"]
     kinds = (
         ("summed", 0, "currents summed, nothing rounded"),
@@ -111,7 +112,10 @@ def _both(
         ax.grid(alpha=0.3)
     accuracy.set_ylabel("accuracy (%)")
     energy.set_yscale("log")
-    energy.set_ylabel(f"energy of training per image ({UNIT})")
+    energy.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    energy.yaxis.set_major_formatter("{x:g}")
+    energy.yaxis.set_minor_formatter(NullFormatter())
+    energy.set_ylabel(f"training energy per image ({UNIT})")
 
 
 def _analog_lines(accuracy: Axes, energy: Axes, analog: Point, label: str) -> None:
@@ -142,9 +146,7 @@ def _mark_what_fits(ax: Axes, capacity: list[dict[str, Any]], tried: list[int]) 
     most = max((entry["bits"] for entry in capacity if entry["fits"]), default=0)
     if not most:
         return
-    ax.axvspan(min(tried) / 1.15, most * 1.15, color=GREY, alpha=0.2, lw=0)
+    ax.axvspan(
+        min(tried) / 1.15, most * 1.15, color=GREY, alpha=0.2, lw=0, label="fits in 512 kbit"
+    )
     ax.set_xlim(min(tried) / 1.15, max(tried) * 1.15)
-    ax.text(
-        min(tried) * 0.9, 0.98, "fits in 512 kbit", size=7, va="top",
-        transform=ax.get_xaxis_transform(),
-    )  # fmt: skip

@@ -37,6 +37,7 @@ def claim(
     spread: float | None = None, interval: tuple[float, float] | None = None,
     evidence: str = "simulated with assumed device parameters", **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
+    """Return one claim as it is written into summary.json."""
     return {
         "name": name, "value": value, "spread": spread, "interval": interval, "unit": unit,
         "target": target, "held": held, "evidence": evidence, "definition": definition,

@@ -199,7 +199,7 @@ class DigitalCrossbar:
             row_list, wanted, int(operation), self.pulse_stream,
             self.cells.ledger.account(self.phase),
         )  # fmt: skip
-        self.wear_out()
+        self.settle()
         return int(missed)
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
@@ -306,9 +306,9 @@ class DigitalCrossbar:
         """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
         return self.cells.wear(images)
 
-    def wear_out(self) -> None:
+    def settle(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        self.cells.wear_out()
+        self.cells.settle()
 
     def restore(
         self,

@@ -379,7 +379,7 @@ def array(
 ) -> None:
     """Study the array as it is built: converters, tiles, digital cells, programming.
 
-    By default 20,000 images are learned once, and 10,000 other training images scored on: a
+    By default 20,000 images are learned once, and 5,000 other training images scored on: about a
     quarter of an hour on two cores. Run it again to go on where it stopped.
     """
     from cbramsim.experiments.array_studies import array as experiment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +73,20 @@ def test_what_is_cut_in_the_same_way_is_learned_once() -> None:
 # ---- claims ------------------------------------------------------------------------------------
 
 
-def test_bits_needed_are_the_fewest_from_which_on_none_loses() -> None:
+def test_bits_needed_are_the_fewest_that_lose_nothing() -> None:
     scope = FULL._replace(adc_bits=(3, 4, 5, 6))
-    accuracies = {3: 0.90, 4: 0.94, 5: 0.93, 6: 0.941}
+    accuracies = {3: 0.90, 4: 0.93, 5: 0.938, 6: 0.941}
     rows = [row("no converter", 0, 0.942)] + [
         row(f"128 x 128,adc={bits}", 0, a) for bits, a in accuracies.items()
     ]
     found = claimed(rows, scope)
-    assert found["adc_bits_needed"]["value"] == 6, "4 bits are good by chance: 5 are not"
+    assert found["adc_bits_needed"]["value"] == 5
+    assert found["adc_bits_needed"]["losses"][4][0] == pytest.approx(0.012)
     assert found["adc_energy_share"]["value"] == pytest.approx(0.5)
     low, high = found["adc_energy_share"]["interval"]
     assert low <= 0.5 < high
-    rows[-1]["accuracy"] = 0.5
+    for one in rows[1:]:
+        one["accuracy"] = 0.5
     assert "adc_bits_needed" not in claimed(rows, scope)
 
 
@@ -172,7 +175,8 @@ def run(out: Path, *more: str) -> Any:
     return done
 
 
-def test_a_small_study(tmp_path: Path) -> None:
+def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(array, "programming_study", cache(array.programming_study))
     printed = json.loads(run(tmp_path / "a", "--json").stdout)
     summary = json.loads((tmp_path / "a" / "summary.json").read_text())
     assert printed == summary

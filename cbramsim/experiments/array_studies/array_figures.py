@@ -27,7 +27,7 @@ COMPONENT_COLOURS = {
 
 def converters(summary: dict[str, Any], out: Path) -> None:
     """Draw accuracy and training energy against the bits of the converters, by size of tile."""
-    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.0)
+    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
     same = summary["layouts"]
     points = [point for point in summary["points"] if point["part"] == "converters"]
     for n, layout in enumerate(dict.fromkeys(point["layout"] for point in points)):
@@ -69,12 +69,12 @@ def components(summary: dict[str, Any], out: Path) -> None:
 
 def digital(summary: dict[str, Any], out: Path) -> None:
     """Draw accuracy and training energy against the binary cells of a weight."""
-    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.0)
+    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
     points = [point for point in summary["points"] if point["part"] == "digital"]
     kinds = (
-        ("summed", 0, "currents summed, nothing rounded"),
-        ("sensed", 0, "bit by bit, sense amplifiers"),
-        ("summed", 6, "currents summed, 6-bit converters"),
+        ("summed", 0, "summed, exact converters"),
+        ("sensed", 0, "sensed bit by bit"),
+        ("summed", 6, "summed, 6-bit converters"),
     )
     for n, (read, bits, label) in enumerate(kinds):
         mine = [point for point in points if (point["read"], point["adc_bits"]) == (read, bits)]
@@ -90,7 +90,7 @@ def digital(summary: dict[str, Any], out: Path) -> None:
         _mark_what_fits(ax, summary["capacity_512_kbit"], tried)
     handles, labels = energy.get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize="small"
+        handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize="small"
     )
     save(figure, out / "digital.png")
 

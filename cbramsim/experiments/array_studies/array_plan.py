@@ -8,7 +8,7 @@ from cbramsim.experiments.device_studies.study import Case
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.wires.tiles import Tiles
 
-SIZE = {"train_images": 30_000, "validation_images": 10_000, "epochs": 1}
+SIZE = {"train_images": 25_000, "validation_images": 5_000, "epochs": 1}
 """Images of the runs: some of the training images, scored on others of them."""
 QUICK_SIZE = {
     "neurons": 20, "inputs": 200, "train_images": 600, "validation_images": 200,

@@ -11,6 +11,8 @@ from cbramsim.experiments.array_studies import array_plan
 from cbramsim.experiments.array_studies.array_claims import claims
 from cbramsim.experiments.array_studies.array_costs import (
     IMAGES,
+    USUAL_BITS,
+    USUAL_KIND,
     Trained,
     product_costs,
     product_errors,
@@ -82,6 +84,8 @@ class ArrayStudy(NamedTuple):
             f"{size['seeds']} seeds",
             "",
             table(self.summary),
+            "",
+            product_table(self.summary),
             "",
         ]
         for claim in self.summary["claims"]:
@@ -165,6 +169,36 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def product_table(summary: dict[str, Any]) -> str:
+    """Return what one product of the trained matrix costs, and how far it is off, as Markdown."""
+    lines = [
+        "One product, inputs bit by bit, converters of 8 bits; error in parts of the product's "
+        "standard deviation, as it is and with all currents 1 % low:",
+        "",
+        "| tiles | reference | energy | latency | area | error | 1 % low |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    errors = {
+        (e["tile"], e["reference"], e["adc_bits"], e["disturbance"]): e["error"]
+        for e in summary["product_errors"]
+    }
+    for found in summary["products"]:
+        if (found["encoding"], found["adc_bits"]) != (USUAL_KIND, USUAL_BITS):
+            continue
+        key = found["tile"], found["reference"], USUAL_BITS
+        lines.append(
+            f"| {found['tile']} | {found['reference']} | {in_prefixed(found['joules'], 'J')} | "
+            f"{in_prefixed(found['seconds'], 's')} | {found['mm2']:.3g} mm2 | "
+            f"{errors[(*key, 'none')]:.2%} | {errors[(*key, 'all currents 1 % low')]:.2%} |"
+        )
+        unpriced = found["unpriced"]
+    if summary["products"]:
+        lines.append(f"\nWithout a price: {unpriced}.")
+    fit = [entry["bits"] for entry in summary["capacity_512_kbit"] if entry["fits"]]
+    lines.append(f"Weights of {', '.join(map(str, fit)) or 'no'} bits fit into 512 kbit.")
+    return "\n".join(lines)
+
+
 # ---- runs --------------------------------------------------------------------------------------
 
 
@@ -234,7 +268,8 @@ def _collect(
             for bits in DIGITAL_BITS_SHOWN
             for fit in [capacity(bits, config.inputs, config.neurons)]
         ],
-        "product": products.get(PARTS, []),
+        "products": products.get(PRODUCTS, []),
+        "product_parts": products.get(PARTS, []),
         "product_errors": products.get(ERRORS, []),
         "product_speed": speed,
         "programming": programming.to_dict(),

@@ -28,7 +28,7 @@ INPUT_BITS = 8
 TILES = ("512 x 1024", "128 x 128")
 USUAL_KIND: Kind = "bit-serial"
 USUAL_BITS = 8
-"""Encoding and resolution of which the parts are listed."""
+"""Encoding and resolution that are shown, and of which the parts are listed."""
 DISTURBANCES: dict[str, dict[str, float]] = {
     "none": {},
     "all currents 1 % low": {"gain": 0.99},

@@ -398,6 +398,42 @@ def wires(
         sys.exit(1)
 
 
+@main.command(short_help="Converters, tiles, digital cells, programming.")
+@option("--out", type=PATH, default="runs/array", metavar="FOLDER", help="Folder to write.")
+@option("--full", is_flag=True, help="All images, three epochs, the test set.")
+@option("--quick", is_flag=True, help="Only show that everything works.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@study_flags(seeds=3)
+def array(
+    out: Path,
+    full: bool,
+    quick: bool,
+    as_json: bool,
+    seeds: int,
+    config: Path | None,
+    settings: tuple[str, ...],
+    **where: Any,
+) -> None:
+    """Study the array as it is built: converters, tiles, digital cells, programming.
+
+    By default 20,000 images are learned once, and 5,000 other training images scored on: about a
+    quarter of an hour on two cores. Run it again to go on where it stopped.
+    """
+    from cbramsim.experiments.array_studies import array as experiment
+    from cbramsim.experiments.device_studies.study import Where
+
+    if full and quick:
+        raise CbramError("--full: not with --quick")
+    with _going_on():
+        found = experiment.run(
+            _collect(config, settings, {}), out, seeds=seeds, full=full, quick=quick,
+            at=Where(**where),
+        )  # fmt: skip
+    click.echo(found.to_json() if as_json else found.report())
+    if found.failures:
+        sys.exit(1)
+
+
 @main.command(short_help="Turn measured pulse trains into a device file.")
 @click.argument("measured", type=PATH, metavar="MEASURED.csv")
 @option("--out", type=PATH, metavar="FILE", help="Device file to write  [MEASURED.toml, here]")

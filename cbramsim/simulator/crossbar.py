@@ -147,7 +147,7 @@ class Crossbar:
             raise ParameterError(
                 f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
             )
-        self.access, self.scheme = access, scheme
+        self.access, self.scheme, self.tiles = access, scheme, tiles or Tiles()
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
@@ -174,7 +174,7 @@ class Crossbar:
         if wires is None:
             self.state = self.state._replace(seen=self.state.g)
         else:
-            self.wired = WiredReads(self.shape, wires, tiles or Tiles())
+            self.wired = WiredReads(self.shape, wires, self.tiles)
             self.state = self.wired.attach(self.state)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
         self._endurance = (
@@ -743,7 +743,13 @@ class Crossbar:
     @property
     def _drivers(self) -> int:
         """Drivers of one word line: one for each of the physical arrays that it runs through."""
-        return 1 if self.wired is None else self.wired.layout.across
+        return len(self.tiles.parts(self.shape)[1]) - 1
+
+    @property
+    def _tile_shape(self) -> tuple[int, int]:
+        """(word lines, bit lines) of the largest physical array."""
+        rows, columns = (int(np.diff(starts).max()) for starts in self.tiles.parts(self.shape))
+        return rows, columns
 
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming.
@@ -752,9 +758,9 @@ class Crossbar:
         V/2 only, but the other cells on the two lines see that voltage, and conduct; with a
         transistor in every cell they do not. In the V/3 scheme it charges all others to V/6, too,
         and all other cells conduct. Sensing drives the cell's word line once, and takes one
-        decision per bit.
+        decision per bit. Lines are those of the (largest) tile that the cell is in.
         """
-        device, (rows, columns) = self.device, self.shape
+        device, (rows, columns) = self.device, self._tile_shape
         passive, thirds = float(self.access == "passive"), self.scheme == "V/3"
         part = 1 / 3 if thirds else 1 / 2
         both_lines = device.c_cell * (rows + columns) * (0.25 if passive else 1)
@@ -764,7 +770,9 @@ class Crossbar:
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
-            sense=self.word_line_energy + SENSED_BITS * self.periphery.e_sense,
+            sense=self.periphery.e_word_line
+            + device.c_cell * columns * device.v_read**2
+            + SENSED_BITS * self.periphery.e_sense,
             half_set=device.v2t(part * device.v_set, device.t_set) * passive,
             half_reset=device.v2t(part * device.v_reset, device.t_reset) * passive,
             thirds=thirds,

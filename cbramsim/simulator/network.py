@@ -164,6 +164,7 @@ class NetworkConfig(Parameters):
     @model_validator(mode="after")
     def _check_digital(self) -> Self:
         if self.storage == "digital":
+            self.digital.conversion_price(self.inputs)  # refuses a source that is not known
             for needed, name, got in (
                 (("device",), "rule", self.rule),
                 (("transistor",), "access", self.access),
@@ -505,8 +506,7 @@ class SpikingNetwork:
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
-        if isinstance(crossbar, Crossbar):
-            crossbar.settle()
+        crossbar.settle()
         encoding = config.encoding
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
         self._price_events(account)

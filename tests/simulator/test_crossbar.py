@@ -11,6 +11,7 @@ from cbramsim.simulator.array import sum_rows
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.wires.tiles import Tiles
 
 CBRAM = Device.load("subquantum-cbram")
 QUIET = CBRAM.without_variability()
@@ -312,3 +313,17 @@ def test_cells_are_programmed_to_targets_of_their_own() -> None:
     np.testing.assert_allclose(reached, np.linspace(-0.9, 0.9, 40), atol=0.05)
     with pytest.raises(ParameterError, match="one for all or one per row, 40"):
         crossbar.program_to(1, range(40), targets[:7])
+
+
+def test_lines_end_where_their_tile_does() -> None:
+    """A read drives the word lines of all tiles; a sense or a pulse, only those of its own."""
+    device = Device.load("subquantum-cbram")
+    crossbar = Crossbar(device, (300, 200), tiles=Tiles(rows=100, columns=64))
+    one, whole = crossbar.periphery.e_word_line, Crossbar(device, (300, 200))
+    read_line = device.c_cell * device.v_read**2
+    assert crossbar.word_line_energy == pytest.approx(4 * one + 200 * read_line)
+    assert whole.word_line_energy == pytest.approx(one + 200 * read_line)
+    tiled, plain = crossbar.program_costs(), whole.program_costs()
+    assert plain.sense - tiled.sense == pytest.approx(150 * read_line)
+    assert tiled.line_set == pytest.approx((100 + 50) * device.c_cell * device.v_set**2)
+    assert plain.line_set == pytest.approx((300 + 200) * device.c_cell * device.v_set**2)

@@ -270,7 +270,7 @@ class DigitalTwin:
             self.book(Operation.SHIFT_ADD, n * self.columns, n * self.columns * p.e_add)
         else:
             resolution = self.digital.adc_bits or math.ceil(math.log2(self.rows + 1))
-            conversion = p.e_slice_adc_step * 2**resolution
+            conversion = 16e-3 / (8 * 1.28e9) / 2**8 * 2**resolution  # of ISAAC, per step
             adds = (self.bits - 1) * self.columns
             self.book(Operation.ADC_CONVERSION, lines, lines * conversion)
             self.book(Operation.SHIFT_ADD, adds, adds * p.e_add)

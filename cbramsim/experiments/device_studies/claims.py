@@ -29,14 +29,15 @@ def claims(
         _overhead(overhead),
         *(_energy_ratio(cases, devices, entry["device"], effects) for entry in devices),
     ]
-    return [claim for claim in made if claim]
+    return [one for one in made if one]
 
 
-def _claim(
+def claim(
     name: str, value: float, *, unit: str, definition: str, target: Any = None, held: Any = None,
     spread: float | None = None, interval: tuple[float, float] | None = None,
     evidence: str = "simulated with assumed device parameters", **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
+    """Return one claim as it is written into summary.json."""
     return {
         "name": name, "value": value, "spread": spread, "interval": interval, "unit": unit,
         "target": target, "held": held, "evidence": evidence, "definition": definition,
@@ -46,7 +47,7 @@ def _claim(
 def _devices_over_85(devices: list[dict[str, Any]]) -> dict[str, Any]:
     over = [entry["device"] for entry in devices if entry["accuracy"][0] >= LEARNS]
     tried = [entry["device"] for entry in devices]
-    return _claim(
+    return claim(
         "devices_over_85",
         len(over),
         unit="devices",
@@ -63,7 +64,7 @@ def _loss_at_50_percent(spread: Cases) -> dict[str, Any] | None:
     if not len(pairs):
         return None
     losses = pairs[:, 0] - pairs[:, 1]
-    return _claim(
+    return claim(
         "loss_at_50_percent_d2d",
         float(losses.mean()),
         spread=float(losses.std(ddof=1)) if len(losses) > 1 else None,
@@ -79,7 +80,7 @@ def _loss_at_50_percent(spread: Cases) -> dict[str, Any] | None:
 
 def _overhead(overhead: Overhead) -> dict[str, Any]:
     ratio = overhead.everything / overhead.plain
-    return _claim(
+    return claim(
         "behaviour_overhead",
         ratio,
         unit="ratio",
@@ -105,7 +106,7 @@ def _energy_ratio(
         return None
     ratios = pairs[:, 0] / pairs[:, 1]
     value = float(ratios.mean())
-    return _claim(
+    return claim(
         f"energy_ratio_to_subquantum:{name}",
         value,
         spread=float(ratios.std(ddof=1)) if len(ratios) > 1 else None,

@@ -199,7 +199,7 @@ class DigitalCrossbar:
             row_list, wanted, int(operation), self.pulse_stream,
             self.cells.ledger.account(self.phase),
         )  # fmt: skip
-        self.wear_out()
+        self.settle()
         return int(missed)
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
@@ -251,9 +251,8 @@ class DigitalCrossbar:
     @property
     def prices(self) -> tuple[tuple[Operation, float], ...]:
         """Events of digital read-out whose energy does not depend on the cells, and each's, J."""
-        steps = 2 ** self.digital.adc_resolution(self.shape[0])
         return (
-            (Operation.ADC_CONVERSION, steps * self.periphery.e_slice_adc_step),
+            (Operation.ADC_CONVERSION, self.digital.conversion_price(self.shape[0]).value),
             (Operation.SHIFT_ADD, self.periphery.e_add),
             (Operation.BIT_SENSE, self.periphery.e_sense),
         )
@@ -307,9 +306,9 @@ class DigitalCrossbar:
         """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
         return self.cells.wear(images)
 
-    def wear_out(self) -> None:
+    def settle(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        self.cells.wear_out()
+        self.cells.settle()
 
     def restore(
         self,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.errors import ParameterError
+from cbramsim.simulator.periphery.prices import Price, conversion_price
 from cbramsim.simulator.stdp import SENSED_STATES, Scheme, StdpRule
 from cbramsim.validation import Parameters
 
@@ -29,6 +30,8 @@ class DigitalCells(Parameters):
     adc_bits: Annotated[int, Field(ge=0, le=16)] = 0
     """Resolution of the converters of `summed`, whose range is half of all rows either way. 0 is
     exact: nothing is rounded, at the price of as many bits as tell apart all counts of rows."""
+    adc_source: str = "isaac"
+    """Whose converter is priced: a key of `ADC_PRICES`, as for `Readout`."""
     rule_at: Literal["code", "midpoint"] = "midpoint"
     """Where potentiation is evaluated: at the weight of the present `code`; or at the `midpoint`
     between it and the next one, so that neighbouring codes are equally likely at a weight midway
@@ -55,6 +58,10 @@ class DigitalCells(Parameters):
     def adc_resolution(self, rows: int) -> int:
         """Return the bits of a converter: those asked for, or enough for any count of `rows`."""
         return self.adc_bits or max(math.ceil(math.log2(rows + 1)), 1)
+
+    def conversion_price(self, rows: int) -> Price:
+        """Return the price of one conversion on a bit line with `rows` cells, J."""
+        return conversion_price(self.adc_resolution(rows), self.adc_source)
 
 
 def wanted_codes(

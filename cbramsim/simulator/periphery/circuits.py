@@ -24,7 +24,5 @@ class Periphery(SourcedParameters):
     """One neuron taking part in one competition, J."""
     e_spike: Annotated[float, Field(ge=0, le=1), Joule]
     """One output spike, J."""
-    e_slice_adc_step: Annotated[float, Field(ge=0, le=1), Joule] = 6.1e-15
-    """Converter of a bit slice, per conversion and step: one of n bits takes 2^n as much, J."""
     e_add: Annotated[float, Field(ge=0, le=1), Joule] = 0.05e-12
     """One digital addition, J."""

@@ -1,0 +1,152 @@
+"""Figures of the study of the array: one message each, units on the axes, colour-blind-safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from cbramsim.experiments.array_studies.array_plan import ANALOG, converter_case, digital_case
+from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
+from cbramsim.experiments.figures import COLUMN_WIDTH, GREY, axes_grid, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Point = dict[str, Any]
+UNIT, SCALE = "nJ", 1e9
+"""Of energies per image."""
+COMPONENT_COLOURS = {
+    "word lines": "#0072B2", "cells": "#56B4E9", "reference": "#CCCCCC", "wires": "#661100",
+    "ADC": "#D55E00", "shift-add": "#F0E442", "neurons": "#CC79A7", "sensing": "#009E73",
+    "pulses": "#332288",
+}  # fmt: skip
+
+
+def converters(summary: dict[str, Any], out: Path) -> None:
+    """Draw accuracy and training energy against the bits of the converters, by size of tile."""
+    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
+    same = summary["layouts"]
+    points = [point for point in summary["points"] if point["part"] == "converters"]
+    for n, layout in enumerate(dict.fromkeys(point["layout"] for point in points)):
+        also = [name for name, first in same.items() if first == layout and name != layout]
+        label = " = ".join([layout, *also]) + (" tiles" if "x" in layout else "")
+        style = {"color": COLOURS[n], "marker": MARKERS[n], "ms": 4, "lw": 1.2, "label": label}
+        mine = [point for point in points if point["layout"] == layout]
+        _both(accuracy, energy, [point["adc_bits"] for point in mine], mine, style)
+    _analog_lines(accuracy, energy, _points(summary)[ANALOG], ANALOG)
+    for ax in (accuracy, energy):
+        ax.set_xticks(sorted({point["adc_bits"] for point in points}))
+        ax.set_xlabel("resolution of the converters (bit)")
+    handles, labels = energy.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize="small"
+    )
+    save(figure, out / "converters.png")
+
+
+def components(summary: dict[str, Any], out: Path) -> None:
+    """Draw where the energy of training goes, in arrays with and without converters."""
+    points = _points(summary)
+    shown = [(label, points[case]) for label, case in _bars(summary) if case in points]
+    figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 0.9 + 0.36 * len(shown))
+    left = np.zeros(len(shown))
+    for name, colour in COMPONENT_COLOURS.items():
+        widths = np.array([SCALE * point["components"][name] for _, point in shown])
+        if widths.any():
+            ax.barh(
+                [label for label, _ in shown], widths, left=left, color=colour, label=name,
+                edgecolor="white", linewidth=0.4,
+            )  # fmt: skip
+        left += widths
+    ax.invert_yaxis()
+    ax.set_xlabel(f"training energy per image ({UNIT})")
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, out / "components.png")
+
+
+def digital(summary: dict[str, Any], out: Path) -> None:
+    """Draw accuracy and training energy against the binary cells of a weight."""
+    figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
+    points = [point for point in summary["points"] if point["part"] == "digital"]
+    kinds = (
+        ("summed", 0, "summed, exact converters"),
+        ("sensed", 0, "sensed bit by bit"),
+        ("summed", 6, "summed, 6-bit converters"),
+    )
+    for n, (read, bits, label) in enumerate(kinds):
+        mine = [point for point in points if (point["read"], point["adc_bits"]) == (read, bits)]
+        style = {"color": COLOURS[n], "marker": MARKERS[n], "ms": 4, "lw": 1.2, "label": label}
+        _both(accuracy, energy, [point["bits"] for point in mine], mine, style)
+    _analog_lines(accuracy, energy, _points(summary)[ANALOG], "analog cells")
+    tried = sorted({point["bits"] for point in points})
+    for ax in (accuracy, energy):
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(tried, [str(bits) for bits in tried])
+        ax.minorticks_off()
+        ax.set_xlabel("binary cells per weight")
+        _mark_what_fits(ax, summary["capacity_512_kbit"], tried)
+    handles, labels = energy.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize="small"
+    )
+    save(figure, out / "digital.png")
+
+
+def _points(summary: dict[str, Any]) -> dict[str, Point]:
+    return {point["case"]: point for point in summary["points"]}
+
+
+def _both(
+    accuracy: Axes, energy: Axes, x: list[int], points: list[Point], style: dict[str, Any]
+) -> None:
+    for ax, quantity, scale in (
+        (accuracy, "accuracy", 100),
+        (energy, "train_joules_per_image", SCALE),
+    ):
+        means = [scale * point[quantity][0] for point in points]
+        spreads = [scale * (point[quantity][1] or 0) for point in points]
+        ax.errorbar(x, means, yerr=spreads, capsize=2, **style)
+        ax.grid(alpha=0.3)
+    accuracy.set_ylabel("accuracy (%)")
+    energy.set_yscale("log")
+    energy.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    energy.yaxis.set_major_formatter("{x:g}")
+    energy.yaxis.set_minor_formatter(NullFormatter())
+    energy.set_ylabel(f"training energy per image ({UNIT})")
+
+
+def _analog_lines(accuracy: Axes, energy: Axes, analog: Point, label: str) -> None:
+    for ax, value in (
+        (accuracy, 100 * analog["accuracy"][0]),
+        (energy, SCALE * analog["train_joules_per_image"][0]),
+    ):
+        ax.axhline(value, color="black", lw=1, ls="--", label=label)
+
+
+def _bars(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is drawn as bars: label and case."""
+    claims = {claim["name"]: claim["value"] for claim in summary["claims"]}
+    bits = claims.get("adc_bits_needed")
+    layouts = dict.fromkeys(summary["layouts"].values())
+    return [
+        ("analog, no converter", ANALOG),
+        *((f"analog, {bits}-bit ADC, {layout}", converter_case(layout, bits)) for layout in layouts
+          if bits is not None),
+        ("2 bits, summed", digital_case(2)),
+        ("2 bits, summed, 6-bit ADC", digital_case(2, "summed", 6)),
+        ("2 bits, sensed", digital_case(2, "sensed")),
+    ]  # fmt: skip
+
+
+def _mark_what_fits(ax: Axes, capacity: list[dict[str, Any]], tried: list[int]) -> None:
+    """Shade the bits per weight with which the network fits into 512 kbit."""
+    most = max((entry["bits"] for entry in capacity if entry["fits"]), default=0)
+    if not most:
+        return
+    ax.axvspan(
+        min(tried) / 1.15, most * 1.15, color=GREY, alpha=0.2, lw=0, label="fits in 512 kbit"
+    )
+    ax.set_xlim(min(tried) / 1.15, max(tried) * 1.15)

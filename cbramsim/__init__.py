@@ -18,12 +18,12 @@ __version__ = "0.4.0"
 if TYPE_CHECKING:
     from cbramsim.devices.device import Device as Device
     from cbramsim.errors import ParameterError as ParameterError
+    from cbramsim.simulator.configuration import NetworkConfig as NetworkConfig
     from cbramsim.simulator.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.datasets import load_dataset as load_dataset
     from cbramsim.simulator.encoding import Encoding as Encoding
     from cbramsim.simulator.energy import EnergyLedger as EnergyLedger
     from cbramsim.simulator.energy import Operation as Operation
-    from cbramsim.simulator.network import NetworkConfig as NetworkConfig
     from cbramsim.simulator.network import SpikingNetwork as SpikingNetwork
     from cbramsim.simulator.neurons import Competition as Competition
     from cbramsim.simulator.periphery import Periphery as Periphery
@@ -42,7 +42,7 @@ _HOME = {
     "Encoding": "cbramsim.simulator.encoding",
     "EnergyLedger": "cbramsim.simulator.energy",
     "Operation": "cbramsim.simulator.energy",
-    "NetworkConfig": "cbramsim.simulator.network",
+    "NetworkConfig": "cbramsim.simulator.configuration",
     "SpikingNetwork": "cbramsim.simulator.network",
     "Competition": "cbramsim.simulator.neurons",
     "Periphery": "cbramsim.simulator.periphery",

@@ -19,10 +19,11 @@ from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.learning_curve import LearningCurve
 from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
+from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import LONGEST_WAIT
 from cbramsim.simulator.datasets import Dataset, load_dataset
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.network import NetworkConfig, SpikingNetwork, Step
+from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.simulator.state_file import read_state
 from cbramsim.units import in_prefixed
 

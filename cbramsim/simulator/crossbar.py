@@ -29,16 +29,10 @@ from cbramsim.devices.pulses import (
 from cbramsim.devices.retention import Ageing
 from cbramsim.errors import ParameterError
 from cbramsim.rng import generator, normal_table, stream
-from cbramsim.simulator.array import (
-    SENSED_BITS,
-    ArrayState,
-    ProgramCosts,
-    program_column,
-    program_to,
-    settle_all,
-)
+from cbramsim.simulator.array import ArrayState, ProgramCosts
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
+from cbramsim.simulator.half_select import settle_all
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.programming import (
     Corrections,
@@ -51,6 +45,7 @@ from cbramsim.simulator.programming import (
 from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve
 from cbramsim.simulator.wires.following import no_wires
 from cbramsim.simulator.wires.reads import WiredReads
+from cbramsim.simulator.writing import SENSED_BITS, program_column, program_to
 
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
@@ -104,11 +99,13 @@ class Crossbar:
             `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
             bare cells.
         scheme
-            How a passive array is programmed, see `array.book_half_select`: other cells on the two
+            How a passive array is programmed, see `simulator.half_select`: other cells on the two
             lines see half the voltage (`V/2`), or all other cells a third of it (`V/3`).
         wires
             Resistances of the lines; ideal lines by default. Reads then are exact: Kirchhoff's law
-            holds at every node. The other word lines are at ground, their cells conducting.
+            holds at every node. Word lines that are not active are at ground, with their cells
+            conducting. What access transistors take in a read counts as the cells'. Half-selected
+            cells and the reference column see ideal lines (assumed).
         tiles
             Size of the physical arrays, each with lines of its own; one by default.
 
@@ -133,6 +130,8 @@ class Crossbar:
                 "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
                 "(got 'passive')"
             )
+        if not isinstance(wires, Wires | None):
+            raise ParameterError(f"Crossbar.wires: must be Wires, or None (got {wires!r})")
         if wires is not None and self.device.v_sinh:
             raise ParameterError(
                 "Crossbar.wires: needs ohmic cells, v_sinh 0 (got "

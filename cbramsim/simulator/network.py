@@ -9,22 +9,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, model_validator
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.retention import COLDEST, HOTTEST
-from cbramsim.errors import DataError, ParameterError, nearest
+from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.array import ArrayState
-from cbramsim.simulator.crossbar import Access, Crossbar, WriteScheme
+from cbramsim.simulator.configuration import NetworkConfig
+from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.datasets import checked_images, checked_labels
-from cbramsim.simulator.digital_cells import DigitalCells, DigitalCrossbar, wanted_codes
-from cbramsim.simulator.encoding import Encoding, most_active_pixels
+from cbramsim.simulator.digital_cells import DigitalCrossbar, wanted_codes
+from cbramsim.simulator.encoding import most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.loop import (
     DENSE,
@@ -36,20 +35,13 @@ from cbramsim.simulator.loop import (
     scratch,
     train,
 )
-from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
-from cbramsim.simulator.pruning import Pruner, Pruning
-from cbramsim.simulator.readout import Conversion, Readout, conversion, no_conversion
+from cbramsim.simulator.pruning import Pruner
+from cbramsim.simulator.readout import Conversion, conversion, no_conversion
 from cbramsim.simulator.state_file import copy_checked, read_state, write_state
-from cbramsim.simulator.stdp import Programming, StdpRule, pulse_tables, rule_constants
-from cbramsim.simulator.wires.circuit import Wires
-from cbramsim.simulator.wires.tiles import Tiles
-from cbramsim.validation import Parameters
+from cbramsim.simulator.stdp import pulse_tables, rule_constants
 
-Rule = Literal["ideal", "device"]
-Update = Literal["winner", "dense"]
 Vote = Literal["profile", "majority"]
-Storage = Literal["analog", "digital"]
 
 IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
@@ -57,131 +49,6 @@ MOST_IMAGES = 10_000
 """Images from which it is learned which inputs spike together."""
 IMAGES_PER_BATCH = 500
 """Images that one worker takes at a time for labelling and recognition."""
-
-
-class NetworkConfig(Parameters):
-    """Everything that defines a network but its data."""
-
-    neurons: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """Output neurons, one bit line each."""
-    inputs: Annotated[int, Field(ge=1, le=100_000)] = 397
-    """Most active pixels to use, one word line each."""
-    device: str = "subquantum-cbram"
-    """Cell technology: a preset's name, or the path of a TOML file."""
-    cell: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of the cell to change from what `device` says, in SI units, by name."""
-    periphery: str = "cmos-28nm"
-    """Circuits around the array: a preset's name, or the path of a TOML file."""
-    rule: Rule = "device"
-    """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses)."""
-    update: Update = "winner"
-    """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
-    (`dense`, as a conventional network; under the ideal rule and without pruning only)."""
-    programming: Programming = Programming()
-    """How the controller gives device pulses."""
-    celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
-    """Temperature of the array at work, °C."""
-    access: Access = "transistor"
-    """What is with each cell: a `transistor` that shuts it off while others on its lines are
-    programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
-    scheme: WriteScheme = "V/2"
-    """What other cells of a passive array see: half the voltage on the two lines of the programmed
-    one (`V/2`), or a third of it everywhere (`V/3`)."""
-    wires: bool = False
-    """Whether lines have resistance: every read then sees what is left of the voltages, and the
-    lines dissipate."""
-    wiring: Wires = Wires()
-    """Resistances of the lines, with `wires`."""
-    tiles: Tiles = Tiles()
-    """Size of the physical arrays that share the cells."""
-    readout: Readout = Readout()
-    """Converters between the bit lines and the neurons."""
-    wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
-    """Error of the mean current of any bit line, as a part of it, that may build up while learning
-    before the lines are solved for again. (What was reached is in the results.)"""
-    storage: Storage = "analog"
-    """How weights are kept: `analog`, each the conductance of one cell; or `digital`, each a code
-    in binary cells."""
-    digital: DigitalCells = DigitalCells()
-    """Bits and read-out of digital storage."""
-    initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
-    """Mean of the weights before training, before they are clipped to their range: at -1, half of
-    them start at the floor."""
-    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.7
-    """Standard deviation of the weights before training and clipping."""
-    stdp: StdpRule = StdpRule()
-    """The learning rule."""
-    competition: Competition = Competition()
-    """The neurons."""
-    encoding: Encoding = Encoding()
-    """Pixels to spikes."""
-    pruning: Pruning = Pruning()
-    """Pruning while learning."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Seed of everything random."""
-
-    def technology(self) -> Device:
-        """Return the device with the changes in `cell`.
-
-        Raises
-        ------
-        CbramError
-            If the device, or a change, is not valid.
-        """
-        return self.changed(Device.load(self.device))
-
-    def changed(self, device: Device) -> Device:
-        """Return `device` with the changes in `cell`."""
-        if not self.cell:
-            return device
-        for key in self.cell:
-            if key not in device.physical_parameters():
-                hint = nearest(key, device.physical_parameters())
-                raise ParameterError(f"{type(self).__name__}.cell.{key}: unknown key{hint}")
-        return device.replace(**self.cell)
-
-    @model_validator(mode="after")
-    def _check_readout(self) -> Self:
-        if self.readout.adc_bits:
-            self.readout.price()  # refuses a source that is not known
-            if self.pruning.kind == "hard":
-                raise ValueError("readout: converters need pruning.kind none or soft (got hard)")
-        return self
-
-    @model_validator(mode="after")
-    def _check_dense(self) -> Self:
-        if self.update == "dense":
-            if self.rule != "ideal" or self.pruning.kind != "none":
-                raise ValueError(
-                    "update must be winner, unless rule is ideal and pruning.kind is none "
-                    f"(got dense with {self.rule} and {self.pruning.kind})"
-                )
-            if self.access != "transistor":
-                raise ValueError("update must be winner in a passive array (got dense)")
-        return self
-
-    @model_validator(mode="after")
-    def _check_digital(self) -> Self:
-        if self.storage == "digital":
-            self.digital.conversion_price(self.inputs)  # refuses a source that is not known
-            for needed, name, got in (
-                (("device",), "rule", self.rule),
-                (("transistor",), "access", self.access),
-                (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
-                (("none", "soft"), "pruning.kind", self.pruning.kind),
-                ((False,), "wires", self.wires),
-                ((0,), "readout.adc_bits (see digital.adc_bits)", self.readout.adc_bits),
-            ):
-                if got not in needed:
-                    allowed = " or ".join(map(str, needed)).lower()
-                    raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
-            if self.pruning.kind == "soft" and self.pruning.selection == "write-cost":
-                raise ValueError(
-                    "storage: digital needs a pruning.selection without the cost of analog pulses "
-                    "(got write-cost)"
-                )
-        return self
 
 
 class Step(NamedTuple):

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import RESET, SET, mean_step
 from cbramsim.kernels import compiled_loop, kernel
-from cbramsim.simulator.array import correction, program_cells, sense_cell, settle_cell
 from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.half_select import settle_cell
+from cbramsim.simulator.writing import correction, program_cells, sense_cell
 
 Corrections = Literal["pulse", "train"]
 """What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal device

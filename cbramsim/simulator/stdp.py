@@ -31,19 +31,15 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, mean_step, pulse_energy
 from cbramsim.kernels import inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
-from cbramsim.simulator.array import (
-    SENSED_BITS,
+from cbramsim.simulator.array import see_again, store_conductance
+from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.half_select import (
     book_half_select,
     book_sneak,
-    flicker_of,
     half_selected_column,
-    program_cells,
-    see_again,
     settle_column,
-    store_conductance,
-    verify,
 )
-from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.writing import SENSED_BITS, flicker_of, program_cells, verify
 from cbramsim.validation import Parameters
 
 LTP_PULSE = int(Operation.LTP_PULSE)

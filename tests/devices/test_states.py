@@ -10,8 +10,8 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_constants
 from cbramsim.devices.states import G0
 from cbramsim.rng import normal_table
-from cbramsim.simulator.array import flicker_of, sensed
 from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.writing import flicker_of, sensed
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 Z = 4.5

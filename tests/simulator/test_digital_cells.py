@@ -13,6 +13,7 @@ from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.errors import ParameterError
 from cbramsim.experiments.device_studies.overhead import loaded
 from cbramsim.rng import stream
+from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.datasets import Dataset
 from cbramsim.simulator.digital_cells import (
     DigitalCells,
@@ -23,7 +24,7 @@ from cbramsim.simulator.digital_cells import (
 from cbramsim.simulator.digital_cells.slices import shift_and_add
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.loop import Neurons, Streams, scratch
-from cbramsim.simulator.network import NetworkConfig, SpikingNetwork
+from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.stdp import StdpRule
 from tests.replay import ReplayDraws
 

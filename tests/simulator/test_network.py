@@ -10,9 +10,10 @@ import pytest
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import CbramError, DataError, ParameterError
+from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.datasets import Dataset
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.network import NetworkConfig, SpikingNetwork
+from cbramsim.simulator.network import SpikingNetwork
 
 SMALL = {"neurons": 30, "inputs": 120, "pruning": {"mature_spikes": 40}}
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from cbramsim.kernels import compiled_loop, inlined, kernel
 from cbramsim.rng import fill_with_words, next_word
-from cbramsim.simulator.array import SENSE_READ
 from cbramsim.simulator.digital_cells.slices import read_slices, sense_codes, write_code
 from cbramsim.simulator.encoding import draw_spikes
 from cbramsim.simulator.energy import Operation
@@ -19,6 +18,7 @@ from cbramsim.simulator.loop import (
 )
 from cbramsim.simulator.neurons import block_sums, draw_winner, exponentials, to_potentials
 from cbramsim.simulator.stdp import choose_pulses, open_conductance
+from cbramsim.simulator.writing import SENSE_READ
 
 ADC_CONVERSION = int(Operation.ADC_CONVERSION)
 SHIFT_ADD = int(Operation.SHIFT_ADD)

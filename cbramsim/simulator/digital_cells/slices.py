@@ -19,14 +19,8 @@ import numpy as np
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, next_word
-from cbramsim.simulator.array import (
-    PROGRAM_LINE,
-    SENSE_READ,
-    add_noise,
-    flicker_of,
-    store_conductance,
-    sum_rows,
-)
+from cbramsim.simulator.array import add_noise, store_conductance, sum_rows
+from cbramsim.simulator.writing import PROGRAM_LINE, SENSE_READ, flicker_of
 
 
 class Slices(NamedTuple):

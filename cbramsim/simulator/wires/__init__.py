@@ -6,7 +6,7 @@ terminals see it, with which every later read is a product; `Crossbar(wires=...)
 """
 
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
-from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.effective_matrix import Effective, effective
 from cbramsim.simulator.wires.solution import Solution
 from cbramsim.simulator.wires.solver import ConvergenceError, solve
 from cbramsim.simulator.wires.tiles import Tiles

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.state_file import copy_checked
 from cbramsim.simulator.wires.circuit import Terminals, Wires
-from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.effective_matrix import Effective, effective
 from cbramsim.simulator.wires.following import Wired, anchor
 from cbramsim.simulator.wires.ladders import along_ladders
 from cbramsim.simulator.wires.solver import circuit_of

@@ -53,7 +53,7 @@ def solve(
         What Kirchhoff's law leaves over, summed over all nodes, may be this part of the currents
         through the terminals, summed over them. No current is wrong by more than that sum.
     method
-        `auto`, `relaxation` or `direct`.
+        `auto`, `relaxation` (and nothing else if that fails) or `direct`.
 
     Raises
     ------
@@ -80,6 +80,8 @@ def solve(
     solution = None
     if regular and method != "direct":
         solution = _relax(g, terminals, wires, tolerance)
+    if solution is None and method == "relaxation":
+        raise ConvergenceError(f"solve: relaxation did not converge to {tolerance:g}")
     if solution is None:
         from cbramsim.simulator.wires.direct import solve_directly  # imports much, is rarely needed
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cbramsim.kernels import compiled_loop
 from cbramsim.simulator.wires.circuit import Terminals, Wires
-from cbramsim.simulator.wires.effective import Effective, current_into_word_lines, effective
+from cbramsim.simulator.wires.effective_matrix import Effective, current_into_word_lines, effective
 from cbramsim.simulator.wires.relaxation import (
     STEPS,
     bit_lines,

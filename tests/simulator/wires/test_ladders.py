@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cbramsim.simulator.wires.circuit import Terminals, Wires
-from cbramsim.simulator.wires.effective import effective
+from cbramsim.simulator.wires.effective_matrix import effective
 from cbramsim.simulator.wires.ladders import along_ladders
 from cbramsim.simulator.wires.solver import circuit_of
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cbramsim.errors import ParameterError
-from cbramsim.simulator.wires import effective as module
+from cbramsim.simulator.wires import effective_matrix as module
 from cbramsim.simulator.wires.circuit import Terminals, Wires
-from cbramsim.simulator.wires.effective import Effective, effective
+from cbramsim.simulator.wires.effective_matrix import Effective, effective
 from cbramsim.simulator.wires.solver import solve
 from tests.simulator.wires.oracle import dense_voltages
 

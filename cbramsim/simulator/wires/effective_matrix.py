@@ -104,6 +104,8 @@ def effective(
     rows = len(g)
     asked = rows if dissipation else 0
     result = Effective(np.empty(g.shape), np.empty((rows, rows)), np.empty((asked, asked)))
+    if threads is not None and threads < 1:
+        raise ParameterError(f"effective.threads: must be a whole number >= 1 (got {threads})")
     workers = min(threads or os.cpu_count() or 1, rows)
 
     def drive(worker: int) -> float:
@@ -159,7 +161,8 @@ def _drive_each(  # type: ignore[no-untyped-def]
                 drops.rb[m, j] = cell
                 largest += abs(cell)
         drops.u[:] = 0.0
-        correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
+        steps = correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
+        worst = np.inf if steps >= STEPS else worst
         current_into_word_lines(lines, drops, dissipation[i])
     return worst
 

@@ -205,10 +205,12 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"derived", "assumed", "none"} <= {part["evidence"] for part in parts}
     metrics = sorted((tmp_path / "a" / "learning" / "runs").glob("*/metrics.json"))
     before = [path.stat().st_mtime_ns for path in metrics]
+    monkeypatch.setattr(array, "_write", lambda found, products: None)
     report = run(tmp_path / "a").stdout
     assert [path.stat().st_mtime_ns for path in metrics] == before, "nothing is done twice"
     assert "200 images learned" in report
     assert "noisy_adc_product_ratio" in report
+    assert "| 128 x 128 | pair |" in report
 
 
 @pytest.mark.parametrize("key", ["readout.adc_bits=6", "digital.bits=2", "seed=1"])

@@ -351,6 +351,7 @@ class SpikingNetwork:
         config, crossbar = self.config, self.crossbar
         account = self.ledger.account("train")
         if crossbar.wired:
+            crossbar.wired.threads = self.threads
             crossbar.wired.follow(crossbar.state, self.together, config.wires_error)
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         homeostasis = np.float32(config.competition.homeostasis_at(self.images_seen))

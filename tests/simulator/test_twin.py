@@ -112,14 +112,14 @@ class SlowRecount(NumpyTwin):
         d, p = self.device, self.periphery
         rows, columns = self.g.shape
         passive = network.config.access == "passive"
+        if self.wired:  # cells are programmed and sensed in their tile
+            rows, columns = 34, 13
+            self.paths = path_resistances()
         lines = (rows + columns) * d.c_cell / (4 if passive else 1)
         thirds = network.config.scheme == "V/3"
         if thirds:  # the other word lines at -V/6, the other bit lines at V/6
             lines += ((rows - 1) * columns + (columns - 1) * rows) * d.c_cell / 36
         part = 3 if thirds else 2
-        drivers = 1
-        if self.wired:
-            drivers, self.paths = 3, path_resistances()
         self.pulse = self.pulse._replace(
             v2t_set=0 if d.c_gate else joules_per_siemens(d, d.v_set, d.t_set),
             v2t_reset=0 if d.c_gate else joules_per_siemens(d, d.v_reset, d.t_reset),
@@ -128,9 +128,7 @@ class SlowRecount(NumpyTwin):
         self.costs = ProgramCosts(
             line_set=lines * d.v_set * d.v_set,
             line_reset=lines * d.v_reset * d.v_reset,
-            sense=8 * p.e_sense
-            + drivers * p.e_word_line
-            + columns * d.c_cell * d.v_read * d.v_read,
+            sense=8 * p.e_sense + p.e_word_line + columns * d.c_cell * d.v_read * d.v_read,
             half_set=joules_per_siemens(d, d.v_set / part, d.t_set) * passive,
             half_reset=joules_per_siemens(d, d.v_reset / part, d.t_reset) * passive,
             thirds=thirds,

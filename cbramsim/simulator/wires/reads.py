@@ -65,7 +65,11 @@ class WiredReads:
     beyond
         Effective conductances over those of the ladders, at the last solution,
         float32[rows, columns].
+    threads
+        How many solve a tile; one per core by default. Results do not depend on it.
     """
+
+    threads: int | None = None
 
     def __init__(self, shape: tuple[int, int], wires: Wires, tiles: Tiles) -> None:
         self.wires = wires
@@ -137,7 +141,7 @@ class WiredReads:
         now = g[part].astype(np.float64)
         if self._solved is None or self._updates >= MOST_UPDATES:
             self._updates = 0
-            return effective(now, self.wires, tolerance=EXACT)
+            return effective(now, self.wires, tolerance=EXACT, threads=self.threads)
         self._updates += 1
         before = self._solved[part].astype(np.float64)
         return updated(self._tiles[n], before, now, self.wires, tolerance=EXACT)
@@ -237,8 +241,9 @@ class WiredReads:
         with_power = self.interval <= POWER_EVERY or self.solutions % POWER_EVERY == 0
         for rows, columns in self.layout:
             tile = effective(
-                state.g[rows, columns], self.wires, tolerance=tolerance, dissipation=with_power
-            )
+                state.g[rows, columns], self.wires, tolerance=tolerance, dissipation=with_power,
+                threads=self.threads,
+            )  # fmt: skip
             active = np.diag(together)[rows]
             exact = active @ tile.conductance
             for seen, each in zip((state.seen, read), off, strict=True):

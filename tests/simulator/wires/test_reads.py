@@ -138,9 +138,12 @@ def test_only_tiles_in_which_a_cell_has_changed_are_solved(
     from cbramsim.simulator.wires import reads
 
     solved = []
-    original = reads.effective
+    original, updated = reads.effective, reads.updated
     monkeypatch.setattr(
         reads, "effective", lambda g, *a, **k: solved.append(g.shape) or original(g, *a, **k)
+    )
+    monkeypatch.setattr(
+        reads, "updated", lambda t, g, *a, **k: solved.append(g.shape) or updated(t, g, *a, **k)
     )
     crossbar = random_crossbar()
     crossbar.read(np.full(23, 0.1))
@@ -320,11 +323,11 @@ def test_with_hardly_any_resistance_it_learns_as_without(
     mnist: Dataset, rule: str, resistance: float
 ) -> None:
     images, labels = mnist.train_images[:600], mnist.train_labels[:600]
-    changes = {**SMALL, "rule": rule}
+    changes = {**SMALL, "rule": rule, "tiles": {"rows": 25}}
     bare = SpikingNetwork(**{**changes, "wires": False}).fit(images, epochs=1)
-    wired = SpikingNetwork(
-        **changes, wiring={"r_word": resistance, "r_bit": resistance}, tiles={"rows": 25}
-    ).fit(images, epochs=1)
+    wired = SpikingNetwork(**changes, wiring={"r_word": resistance, "r_bit": resistance}).fit(
+        images, epochs=1
+    )
     np.testing.assert_array_equal(wired.spike_counts, bare.spike_counts)
     np.testing.assert_array_equal(wired.crossbar.conductance, bare.crossbar.conductance)
     for network in (wired, bare):

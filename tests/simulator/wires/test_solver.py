@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cbramsim.errors import ParameterError
-from cbramsim.simulator.wires import relaxation, solver
+from cbramsim.simulator.wires import direct, relaxation, solver
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.solution import Solution
@@ -250,7 +250,7 @@ def test_a_tolerance_that_is_not_reached_is_reported(
             method="direct",
         )  # fmt: skip
 
-    monkeypatch.setattr(solver, "solve_directly", bad)
+    monkeypatch.setattr(direct, "solve_directly", bad)
     spoiled(monkeypatch, 0.5)
     share = "nan" if np.isnan(left) else "2e-06"
     with pytest.raises(ConvergenceError, match=rf"converge to 1e-09: .* is {share} of the curr"):
@@ -263,7 +263,9 @@ def test_no_more_steps_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     g = random_cells((20, 20), 0)
     terminals = Terminals.product(np.ones(20), 20, wires)
     lines, source = solver.circuit_of(terminals, wires)
-    factors, drops = relaxation.factorise(g, lines), relaxation.no_drops(g.shape)
+    factors, drops = relaxation.factorise(g, lines), relaxation.memory(g.shape)
+    for array in drops:
+        array[:] = 0
     relaxation.leftovers(g, lines, source, drops)
     steps = relaxation.correct(factors, lines, source, drops, 1e-9, 0.0, 1)
     bound, through = relaxation.leftovers(g, lines, source, drops)

@@ -16,7 +16,7 @@ from cbramsim.simulator.wires import Solution, Terminals, Wires, solve
 
 RESISTANCES = (0.5, 2.0, 8.0)
 """Of a segment, Ohm."""
-SIDES = (32, 64, 128, 256, 0)
+SIDES = (64, 128, 256, 0)
 """Most word lines and bit lines of a tile; 0 for one array of all cells."""
 TOLERATED = 0.01
 """Loss of accuracy that a tile may cost."""

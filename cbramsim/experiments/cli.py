@@ -382,8 +382,8 @@ def wires(
     \b
     How fast and how exact, side by side in one run; badcrossbar too, where it is installed.
     What arrays lose by size and resistance, and what approximations make of it.
-    Accuracy and energy of learning behind lines, by size of the tiles: 10,000 images by
-    default, scored on held-back training images; `--set` changes that.
+    Accuracy and energy of learning behind lines, by size of the tiles: 50,000 images once,
+    scored on held-back training images; `--set` changes that. Half an hour on two cores.
     """
     from cbramsim.experiments import wires as experiment
     from cbramsim.experiments.device_studies.study import Where

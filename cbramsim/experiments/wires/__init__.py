@@ -19,6 +19,7 @@ from cbramsim.experiments.device_studies.study import (
 )
 from cbramsim.experiments.results import read_metrics
 from cbramsim.experiments.sweep import Sweep, write_csv
+from cbramsim.experiments.train import TrainConfig
 from cbramsim.experiments.wires import approximations, claims, learning, timings
 from cbramsim.experiments.wires.timings import Timing
 from cbramsim.units import in_prefixed
@@ -29,11 +30,11 @@ TABLE, POINTS = "learning.csv", "approximations.csv"
 QUICK = {"train_images": 1500, "validation_images": 500, "neurons": 50}
 """What a run of the study is made smaller by, for a look."""
 SMALL = {
-    "train_images": 20_000, "validation_images": 10_000, "epochs": 1, "pruning": {"kind": "none"},
-    "wires_error": 0.05,
+    "train_images": 60_000, "validation_images": 10_000, "epochs": 1,
+    "pruning": {"kind": "none"}, "wires_error": 0.05,
 }  # fmt: skip
-"""Unless the base says otherwise: runs learn half of so many training images, and are scored on the
-other half; lines are solved for less often than by default."""
+"""Unless the base says otherwise: runs learn five sixths of the training images once, and are scored
+on the others; lines are solved for less often than by default."""
 
 
 class Found(NamedTuple):
@@ -112,9 +113,9 @@ def run(
             )
     shared = SMALL | (QUICK if quick else {}) | base
     resistances = learning.RESISTANCES[1:2] if quick else learning.RESISTANCES
-    plan = learning.keep_some(
-        planned(shared, learning.cases(devices, resistances), range(seeds)), devices[0], resistances
-    )
+    config = TrainConfig(**shared)
+    cases = learning.cases(devices, resistances, (config.inputs, config.neurons))
+    plan = learning.keep_some(planned(shared, cases, range(seeds)), devices[0], resistances)
     description = {"experiment": "wires", "base": shared, "seeds": seeds}
     sweep = carry_out(plan, out, description, at)
     sizes = approximations.SIZES[:4] if quick else approximations.SIZES
@@ -143,8 +144,6 @@ def _collect(
     timed: list[dict[str, Any]],
     shared: dict[str, Any],
 ) -> Found:
-    from cbramsim.experiments.train import TrainConfig
-
     config = TrainConfig(**shared)
     entries = learning.table(Cases(sweep.rows()))
     tiles = learning.largest_tiles(entries, max(config.inputs, config.neurons))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.study import Case, Cases, mean_and_spread
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.sweep import PlannedRun, Sweep
@@ -18,6 +19,8 @@ RESISTANCES = (0.5, 2.0, 8.0)
 """Of a segment, Ohm."""
 SIDES = (64, 128, 256, 0)
 """Most word lines and bit lines of a tile; 0 for one array of all cells."""
+OPAQUE = 0.2
+"""Tiles that let less of the current of a read through are not learned in."""
 TOLERATED = 0.01
 """Loss of accuracy that a tile may cost."""
 DRAWN = (128, 0)
@@ -29,14 +32,38 @@ QUANTITIES = (
 """What is reported of each case."""
 
 
-def cases(devices: tuple[str, ...], resistances: tuple[float, ...]) -> list[Case]:
-    """Return every device with ideal lines, and with each resistance on each size of tile."""
+def cases(
+    devices: tuple[str, ...], resistances: tuple[float, ...], shape: tuple[int, int]
+) -> list[Case]:
+    """Return every device with ideal lines, and with each resistance on each size of tile.
+
+    Tiles that are all but opaque are left out.
+    """
     made = []
     for device in devices:
         facts = {"device": device, "ohm": 0.0, "side": 0}
         made.append(Case(f"{device},ideal", {"device": device}, facts))
-        made += [_case(device, ohm, side) for ohm in resistances for side in SIDES]
+        made += [
+            _case(device, ohm, side)
+            for ohm in resistances
+            for side in SIDES
+            if transparency(device, ohm, side, shape) >= OPAQUE
+        ]
     return made
+
+
+def transparency(device: str, ohm: float, side: int, shape: tuple[int, int]) -> float:
+    """Return what part of the current of a read a tile of cells at mid-window lets through.
+
+    With a quarter of its word lines active, evenly spread; `shape` is that of all cells.
+    """
+    technology = Device.load(device)
+    rows, columns = (-(-count // -(-count // (side or count))) for count in shape)
+    g = np.full((rows, columns), technology.g_mid)
+    v = np.where(np.arange(rows) % 4 == 0, technology.v_read, 0.0)
+    wires = Wires(r_word=ohm, r_bit=ohm)
+    outputs = solve(g, Terminals.product(v, columns, wires), wires).outputs
+    return float(outputs.sum() / (v @ g).sum())
 
 
 def _case(device: str, ohm: float, side: int) -> Case:

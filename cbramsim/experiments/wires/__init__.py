@@ -33,8 +33,8 @@ SMALL = {
     "train_images": 60_000, "validation_images": 10_000, "epochs": 1,
     "pruning": {"kind": "none"}, "wires_error": 0.05,
 }  # fmt: skip
-"""Unless the base says otherwise: runs learn five sixths of the training images once, and are scored
-on the others; lines are solved for less often than by default."""
+"""Unless the base says otherwise: runs learn five sixths of the training images once, and are
+scored on the others; lines are solved for less often than by default."""
 
 
 class Found(NamedTuple):

@@ -69,8 +69,9 @@ def solve_directly(
     ends = (known.word[:, [0, -1]], known.bit[[0, -1]])
     return Solution(
         conductance, terminals, wires,
-        word=voltages[:cells].reshape(rows, columns),
-        bit=voltages[cells : 2 * cells].reshape(rows, columns),
+        voltages[:cells].reshape(rows, columns),
+        voltages[cells : 2 * cells].reshape(rows, columns),
+        np.zeros(rows), np.zeros(columns),
         error_bound=float(np.abs(network.inflow(currents)[: 2 * cells]).sum()),
         through=float(sum(np.abs(end).sum() for end in ends)),
         iterations=0, method="direct", known=known,

@@ -25,10 +25,15 @@ class Solution:
     """The voltages that drive the array."""
     wires: Wires
     """The resistances."""
-    word: NDArray[np.float64]
-    """Voltages of the word-line nodes, float64[rows, columns], V."""
-    bit: NDArray[np.float64]
-    """Voltages of the bit-line nodes, float64[rows, columns], V."""
+    u: NDArray[np.float64]
+    """Voltages of the word-line nodes above `word_from`, float64[rows, columns], V: small
+    differences, of which the voltages themselves lose digits to rounding."""
+    v: NDArray[np.float64]
+    """Voltages of the bit-line nodes above `bit_from`, float64[rows, columns], V."""
+    word_from: NDArray[np.float64]
+    """Voltage of a terminal of each word line, or 0, float64[rows], V."""
+    bit_from: NDArray[np.float64]
+    """Voltage of a terminal of each bit line, or 0, float64[columns], V."""
     error_bound: float
     """No current in the array is further from the exact one than this, A: the sum over all nodes
     of the size of what Kirchhoff's law leaves over. (By superposition: current injected at a node
@@ -41,17 +46,24 @@ class Solution:
     """`relaxation` or `direct`."""
     known: Currents | None = field(default=None, repr=False)
     """The currents, where they do not follow from the voltages: without resistance."""
-    drops: tuple[NDArray[np.float64], ...] | None = field(default=None, repr=False)
-    """Voltages of the word-line and bit-line nodes against those of a terminal of their lines, and
-    these, V: small differences, of which the voltages themselves lose digits to rounding."""
+
+    @cached_property
+    def word(self) -> NDArray[np.float64]:
+        """Voltages of the word-line nodes, float64[rows, columns], V."""
+        return self.u + self.word_from[:, None]
+
+    @cached_property
+    def bit(self) -> NDArray[np.float64]:
+        """Voltages of the bit-line nodes, float64[rows, columns], V."""
+        return self.v + self.bit_from
 
     @cached_property
     def currents(self) -> Currents:
         """All currents, by Ohm's law."""
         if self.known is not None:
             return self.known
-        word, bit, ends, apart = self._against_terminals
-        return currents_of(self.conductance, word, bit, ends, self.wires, apart)
+        apart = np.subtract.outer(self.word_from, self.bit_from)
+        return currents_of(self.conductance, self.u, self.v, self._ends, self.wires, apart)
 
     @cached_property
     def power(self) -> Power:
@@ -63,9 +75,9 @@ class Solution:
         """Currents that leave through the ends of the bit lines, float64[columns], A."""
         if self.known is not None:
             return self.known.bit[-1] - self.known.bit[0]
-        _, bit, ends, _ = self._against_terminals
+        ends = self._ends
         top, bottom = ends_of(
-            bit.T, ends.bit_top, ends.bit_bottom, self.wires.r_bit + self.wires.r_sense
+            self.v.T, ends.bit_top, ends.bit_bottom, self.wires.r_bit + self.wires.r_sense
         )
         return bottom - top
 
@@ -74,24 +86,17 @@ class Solution:
         """Currents that enter through the ends of the word lines, float64[rows], A."""
         if self.known is not None:
             return self.known.word[:, 0] - self.known.word[:, -1]
-        word, _, ends, _ = self._against_terminals
+        ends = self._ends
         left, right = ends_of(
-            word, ends.word_left, ends.word_right, self.wires.r_word + self.wires.r_source
+            self.u, ends.word_left, ends.word_right, self.wires.r_word + self.wires.r_source
         )
         return left - right
 
     @property
-    def _against_terminals(
-        self,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], Terminals, NDArray[np.float64] | float]:
-        """Return what currents follow from.
-
-        The voltages of word-line and bit-line nodes and of the terminals, and what is to be added
-        to the voltage from a word-line node to one of a bit line.
-        """
-        if self.drops is None:
-            return self.word, self.bit, self.terminals, 0.0
-        u, v, word, bit = self.drops
+    def _ends(self) -> Terminals:
+        """The voltages of the terminals, above those from which the nodes are counted."""
         left, right, top, bottom = self.terminals
-        ends = Terminals(left - word, right - word, top - bit, bottom - bit)
-        return u, v, ends, np.subtract.outer(word, bit)
+        return Terminals(
+            left - self.word_from, right - self.word_from, top - self.bit_from,
+            bottom - self.bit_from,
+        )  # fmt: skip

@@ -110,11 +110,9 @@ def _relax(
     bound, through, steps = settle(factors, lines, source, drops, tolerance)
     if not bound <= tolerance * through:  # also where it is not a number
         return None
-    word, bit, *_ = source
     return Solution(
-        conductance, terminals, wires, word=drops.u + word[:, None], bit=drops.v + bit,
+        conductance, terminals, wires, drops.u, drops.v, source.word, source.bit,
         error_bound=bound, through=through, iterations=steps, method="relaxation",
-        drops=(drops.u, drops.v, word, bit),
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ def random_case(seed: int) -> tuple[NDArray, Terminals]:
 
 def solution_at(g: NDArray, terminals: Terminals, word: NDArray, bit: NDArray) -> Solution:
     """Return a solution that knows no more than its voltages."""
-    return Solution(g, terminals, WIRES, word, bit, np.nan, np.nan, 0, "relaxation")
+    rows, columns = np.zeros(g.shape[0]), np.zeros(g.shape[1])
+    return Solution(g, terminals, WIRES, word, bit, rows, columns, np.nan, np.nan, 0, "relaxation")
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -246,8 +246,8 @@ def test_a_tolerance_that_is_not_reached_is_reported(
 
     def bad(*circuit: object) -> Solution:
         return Solution(
-            g, terminals, WIRES, word=g, bit=g, error_bound=left, through=1.0, iterations=0,
-            method="direct",
+            g, terminals, WIRES, g, g, np.zeros(5), np.zeros(4), error_bound=left, through=1.0,
+            iterations=0, method="direct",
         )  # fmt: skip
 
     monkeypatch.setattr(direct, "solve_directly", bad)

@@ -91,6 +91,7 @@ def learning(entries: list[dict[str, Any]], out: Path) -> None:
         above.set_title(device, size=9)
         for ax in (above, below):
             ax.set_xticks(list(places.values()), [*(str(side) for side in sides), "all"])
+            ax.set_xlim(-0.5, len(places) - 0.5)
             ax.grid(alpha=0.3, axis="y")
         below.set_xlabel("lines of a square tile")
     axes[0].set_ylabel("accuracy (%)")

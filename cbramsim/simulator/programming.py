@@ -236,7 +236,7 @@ MOST_MISSING = 10_000
 def give(array, pulse, costs, way, rng, account, trace, n, p):  # type: ignore[no-untyped-def]
     """Give pulse number `p` of a trace to its cell `n`."""
     row, column = trace.cells[n]
-    one_row, one_pulse = np.full(1, row), np.full(1, np.int64(way))
+    one_row, one_pulse = np.full(1, row, np.int32), np.full(1, np.int32(way))
     trace.pulses[n, p] = way
     program_cells(
         array, pulse, costs, column, one_row, one_pulse, 1, BOOKED[0], BOOKED[0], rng, account

@@ -190,7 +190,7 @@ def verify(array, pulse, costs, column, row, target, budget, if_set, if_reset, r
 
     Returns whether it did before `budget` pulses were spent. Senses and pulses are booked.
     """
-    one_row, one_pulse = np.full(1, row), np.zeros(1, np.int64)
+    one_row, one_pulse = np.full(1, row, np.int32), np.zeros(1, np.int32)
     band = 2 * pulse.sum_sigma
     given = 0
     while True:

@@ -80,7 +80,9 @@ def test_what_the_study_varies_and_devices_that_are_not_ohmic_are_refused(tmp_pa
         wires.run({"tiles": {"rows": 3}}, tmp_path / "a")
     curved = tmp_path / "curved.toml"
     text = Device.catalog()["ideal"].read_text()
-    curved.write_text(f'{text}\n[v_sinh]\nvalue = 0.5\nunit = "V"\nevidence = "assumed"\nsource = "a test"\n')
+    curved.write_text(
+        f'{text}\n[v_sinh]\nvalue = 0.5\nunit = "V"\nevidence = "assumed"\nsource = "a test"\n'
+    )
     with pytest.raises(ParameterError, match=r"wires\.devices: must be of ohmic cells, v_sinh 0"):
         wires.run({}, tmp_path / "b", devices=(str(curved),))
 

@@ -15,14 +15,18 @@ FINEST = 1e-13
 def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults) -> None:
     """Raise `ParameterError` if sizes do not fit, or a value means nothing."""
     if conductance.ndim != 2 or not conductance.size or not (conductance >= 0).all():
-        raise ParameterError("conductance: must be [rows, columns] of numbers >= 0, in siemens")
+        raise ParameterError(
+            f"conductance: must be [rows, columns] of numbers >= 0, in siemens (got "
+            f"{_worst(conductance)})"
+        )
     rows, columns = conductance.shape
     for name, ends, size in zip(
         Terminals._fields, terminals, (rows, rows, columns, columns), strict=True
     ):
         if ends.shape != (size,) or np.isinf(ends).any():
             raise ParameterError(
-                f"Terminals.{name}: must be {size} voltages, NaN where nothing is connected"
+                f"Terminals.{name}: must be {size} voltages, NaN where nothing is connected (got "
+                f"{'infinity' if ends.shape == (size,) else f'shape {ends.shape}'})"
             )
     limits = (
         (rows, columns + 1), (rows + 1, columns), (rows, rows, columns), (rows, columns, columns),
@@ -44,3 +48,11 @@ def check_tolerance(where: str, tolerance: float) -> None:
         raise ParameterError(
             f"{where}.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})"
         )
+
+
+def _worst(conductance: NDArray) -> str:
+    """Say what is wrong with conductances."""
+    if conductance.ndim != 2 or not conductance.size:
+        return f"shape {conductance.shape}"
+    row, column = np.argwhere(~(conductance >= 0))[0]
+    return f"{conductance[row, column]:g} at row {row}, column {column}"

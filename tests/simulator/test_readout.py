@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from cbramsim.devices.device import Device
+from cbramsim.errors import ParameterError
+from cbramsim.rng import stream
+from cbramsim.simulator.configuration import NetworkConfig
+from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.energy import EnergyLedger, Operation
+from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.periphery.prices import conversion_price
+from cbramsim.simulator.readout import Readout, conversion, read_tiles
+from cbramsim.simulator.wires import Tiles
+
+DEVICE = Device.load("subquantum-cbram").without_variability()
+TILES = Tiles(rows=12)
+SMALL = {"neurons": 15, "inputs": 60, "tiles": {"rows": 25}, "pruning": {"kind": "none"}}
+
+
+@pytest.mark.parametrize("flaws", [{}, {"offset_d2d": 1.0, "inl": 1.0, "dnl": 0.3}])
+def test_tiles_are_converted_apart_and_added(flaws: dict[str, float]) -> None:
+    rng = np.random.default_rng(0)
+    crossbar = Crossbar(DEVICE, (40, 9), seed=1)
+    crossbar.set_weights(rng.uniform(-1, 1, (40, 9)))
+    starts, _ = TILES.parts(crossbar.shape)
+    readout = Readout(adc_bits=5, **flaws)
+    adc = readout.converter(6.0, 10, DEVICE.g_range)
+    chain = conversion(adc, starts, 9, seed=3)
+    spiked = rng.random(40) < 0.4
+    rows, currents = np.flatnonzero(spiked).astype(np.int32), np.zeros(9, np.float32)
+    account = EnergyLedger().account("x")
+    read_tiles(
+        crossbar.state, chain, crossbar.pulse, rows, rows.size, DEVICE.g_mid, stream(0, "x"),
+        currents, account,
+    )  # fmt: skip
+    expected = np.zeros(9)
+    for t, (first, end) in enumerate(pairwise(starts)):
+        signed = spiked[first:end] @ (crossbar.conductance[first:end].astype(float) - DEVICE.g_mid)
+        level = (signed - adc.minimum) / adc.lsb
+        if flaws:
+            edges = chain.edges[t * 9 : (t + 1) * 9, 1:-1]
+            code = (level[:, None] >= edges).sum(axis=1)
+        else:
+            code = np.clip(np.floor(level + 0.5), 0, 31)
+        expected += adc.minimum + adc.lsb * code
+    np.testing.assert_allclose(currents, expected, atol=1e-4 * adc.lsb)
+    assert account.counts[Operation.ADC_CONVERSION] == 9 * 4
+    assert account.counts[Operation.SHIFT_ADD] == 9 * 3
+
+
+def test_learning_books_its_conversions_and_goes_on_from_a_file(mnist, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    images = mnist.train_images[:600]
+
+    def network() -> SpikingNetwork:
+        return SpikingNetwork(**SMALL, readout={"adc_bits": 6, "offset_d2d": 0.5})
+
+    whole = network().fit(images, epochs=2)
+    account = whole.ledger.account("train")
+    reads = account.counts[Operation.OUTPUT_SPIKE]
+    assert account.counts[Operation.ADC_CONVERSION] == reads * 15 * 3
+    price = conversion_price(6, "isaac").value
+    assert account.joules[Operation.ADC_CONVERSION] == pytest.approx(reads * 45 * price)
+    half = network().fit(images, epochs=1)
+    half.save(tmp_path / "state.npz")
+    again = SpikingNetwork.load(tmp_path / "state.npz")
+    again.resume(again.prepare(images), epochs=2)
+    np.testing.assert_array_equal(again.crossbar.conductance, whole.crossbar.conductance)
+    assert again.ledger.to_dict() == whole.ledger.to_dict()
+
+
+def test_what_cannot_be_converted_is_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match=r"Adc\.full_scale: .* below one level"):
+        Readout(adc_bits=6, full_scale=1e-9).converter(5, 10, DEVICE.g_range)
+    with pytest.raises(
+        ParameterError, match=r"readout: converters need pruning\.kind none or soft"
+    ):
+        NetworkConfig(readout={"adc_bits": 6}, pruning={"kind": "hard"})
+    with pytest.raises(ParameterError, match="ADC"):
+        NetworkConfig(readout={"adc_bits": 6, "adc_source": "nobody"})

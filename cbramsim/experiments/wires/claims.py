@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from cbramsim.experiments.device_studies.claims import claim
 from cbramsim.experiments.wires.timings import Timing
 
 
@@ -60,15 +61,14 @@ def of_timings(timings: dict[str, Timing], *, quick: bool) -> list[dict[str, Any
 
 def _claim(name: str, target: Target, timing: Timing, quick: bool) -> dict[str, Any]:
     value = None if quick else timing.value
-    return {
-        "name": name, "value": timing.value, "spread": None, "unit": target.unit,
-        "target": target.bound, "held": _held(value, target.bound, target),
-        "stretch": target.stretch, "stretch_held": _held(value, target.stretch, target),
-        "evidence": "measured", "error": timing.error, "error_definition": target.error,
-        "definition": ("a quick look, at a smaller size than: " if quick else "")
-        + target.definition,
-        "facts": timing.facts,
-    }  # fmt: skip
+    return claim(
+        name, timing.value,  # type: ignore[arg-type]
+        unit=target.unit, target=target.bound, held=_held(value, target.bound, target),
+        definition=("a quick look, at a smaller size than: " if quick else "") + target.definition,
+        evidence="measured", stretch=target.stretch,
+        stretch_held=_held(value, target.stretch, target), error=timing.error,
+        error_definition=target.error, facts=timing.facts,
+    )  # fmt: skip
 
 
 def _held(value: float | None, bound: float, target: Target) -> bool | None:
@@ -82,14 +82,12 @@ def of_tiles(
 ) -> list[dict[str, Any]]:
     """Return the claims about the size of tiles."""
     return [
-        {
-            "name": f"largest_tile:{tile['device']}:{tile['ohm']:g} Ohm",
-            "value": tile["side"], "spread": None, "unit": "lines", "target": None, "held": None,
-            "evidence": "simulated with assumed device parameters",
-            "definition": (
+        claim(
+            f"largest_tile:{tile['device']}:{tile['ohm']:g} Ohm", tile["side"], unit="lines",
+            definition=(
                 "most lines of a square tile at which lines cost at most one point of "
                 f"{scored} accuracy ({images:,} images, {epochs} epochs); of the sizes looked at"
             ),
-        }
+        )
         for tile in tiles
     ]  # fmt: skip

@@ -146,7 +146,12 @@ class Crossbar:
             raise ParameterError(
                 f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
             )
-        self.access, self.scheme, self.tiles = access, scheme, tiles or Tiles()
+        self.access, self.scheme = access, scheme
+        tiles = tiles or Tiles()
+        row_parts, column_parts = tiles.parts((rows, columns))
+        # Drivers of a word line: one for each of the physical arrays that it runs through.
+        self._drivers = len(column_parts) - 1
+        self._tile_shape = int(np.diff(row_parts).max()), int(np.diff(column_parts).max())
         self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
@@ -173,7 +178,7 @@ class Crossbar:
         if wires is None:
             self.state = self.state._replace(seen=self.state.g)
         else:
-            self.wired = WiredReads(self.shape, wires, self.tiles)
+            self.wired = WiredReads(self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
         self._endurance = (
@@ -738,17 +743,6 @@ class Crossbar:
         device = self.device
         line = device.c_cell * self.shape[1] * device.v_read**2
         return self._drivers * self.periphery.e_word_line + line
-
-    @property
-    def _drivers(self) -> int:
-        """Drivers of one word line: one for each of the physical arrays that it runs through."""
-        return len(self.tiles.parts(self.shape)[1]) - 1
-
-    @property
-    def _tile_shape(self) -> tuple[int, int]:
-        """(word lines, bit lines) of the largest physical array."""
-        rows, columns = (int(np.diff(starts).max()) for starts in self.tiles.parts(self.shape))
-        return rows, columns
 
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming.

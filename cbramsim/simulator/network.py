@@ -37,7 +37,7 @@ from cbramsim.simulator.loop import (
 )
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
-from cbramsim.simulator.readout import Conversion, conversion, no_conversion
+from cbramsim.simulator.readout import Conversion, conversion, no_conversion, of_own_memory
 from cbramsim.simulator.state_file import copy_checked, read_state, write_state
 from cbramsim.simulator.stdp import pulse_tables, rule_constants
 
@@ -381,7 +381,7 @@ class SpikingNetwork:
         return winners
 
     def _new_chain(self) -> Conversion:
-        """Return converters of one's own: they hold the memory of one thread."""
+        """Return the converters between the bit lines and the neurons."""
         readout, shape = self.config.readout, self.crossbar.shape
         if not readout.adc_bits:
             return no_conversion()
@@ -550,7 +550,8 @@ class SpikingNetwork:
             crossbar.respond(images, responses, windows, neurons, streams, work, account)
         else:
             respond(
-                images, responses, windows, state, crossbar.pulse, self._new_chain(), neurons,
+                images, responses, windows, state, crossbar.pulse, of_own_memory(self.chain),
+                neurons,
                 streams, work, account,
             )  # fmt: skip
         self._price_events(account)

@@ -114,6 +114,11 @@ def conversion(adc: Adc, starts: NDArray[np.int64], columns: int, seed: int) -> 
     )  # fmt: skip
 
 
+def of_own_memory(chain: Conversion) -> Conversion:
+    """Return the same converters for another thread."""
+    return chain._replace(partial=chain.partial.copy(), codes=chain.codes.copy())
+
+
 @kernel
 def read_tiles(array, chain, pulse, rows, n_active, g_mid, stream, currents, account):  # type: ignore[no-untyped-def]
     """Write the converted sums of the active rows, less the reference, into `currents`, S.

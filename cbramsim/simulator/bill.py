@@ -1,0 +1,218 @@
+"""What a piece of work costs: charges that know which constants they rest on, and how firmly.
+
+A charge is an energy in joules, E = E_0 prod_i (c_i / c_i0)^p_i, where E_0 is the energy with all
+constants c_i at their stated values c_i0. So a bill can be worked out again for any other values
+of its constants without doing the work again: that is what intervals by Monte Carlo are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from cbramsim.provenance import Evidence
+from cbramsim.validation import Parameters
+
+FIRMEST_FIRST: tuple[Evidence, ...] = ("published", "derived", "assumed")
+
+
+class Constant(Parameters):
+    """A number that somebody published or assumed, and the range in which it may lie."""
+
+    name: str
+    """What it is, such as `fp32-mac-45nm`; constants of one name are one and the same."""
+    value: Annotated[float, Field(ge=0)]
+    """The number, in SI units."""
+    low: Annotated[float, Field(ge=0)]
+    """Lower end of its range."""
+    high: Annotated[float, Field(ge=0)]
+    """Upper end of its range."""
+    unit: str
+    """Its SI unit, such as `J`."""
+    evidence: Evidence
+    """`published`, `derived` or `assumed`."""
+    source: str
+    """Where number and range come from."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(
+                f"{self.name}: low <= value <= high is expected "
+                f"(got {self.low:g}, {self.value:g}, {self.high:g})"
+            )
+        if self.value and not self.low:
+            raise ValueError(f"{self.name}: low must be > 0 where value is (got 0)")
+        return self
+
+    def within(self, factor: float) -> Self:
+        """Return the constant with the range value / factor to value x factor."""
+        return self.replace(low=self.value / factor, high=self.value * factor)
+
+    def times(self, factor: float) -> Self:
+        """Return the constant in `factor` times as large a unit of work, under the same name."""
+        changes = {key: getattr(self, key) * factor for key in ("value", "low", "high")}
+        return self.replace(**changes)
+
+
+class Charge(NamedTuple):
+    """One line of a bill."""
+
+    component: str
+    """Where the energy goes, such as `arithmetic`, `L2`, `array read`."""
+    joules: float
+    """Energy at the stated values of the constants, J."""
+    powers: Mapping[str, float]
+    """Constants it depends on, by name, each with its power."""
+    evidence: Evidence
+    """The weakest grade of what it rests on."""
+
+
+class Bill:
+    """Charges, and the constants that they rest on.
+
+    Attributes
+    ----------
+    charges
+        The lines, in the order in which they were added.
+    constants
+        All constants by name, `Constant`.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing to pay."""
+        self.charges: list[Charge] = []
+        self.constants: dict[str, Constant] = {}
+
+    def __iter__(self) -> Iterator[Charge]:
+        """Go through the lines."""
+        return iter(self.charges)
+
+    def add(self, component: str, count: float, *constants: Constant) -> Self:
+        """Charge `count` times the product of `constants` to `component`."""
+        product = float(np.prod([constant.value for constant in constants]))
+        powers: dict[Constant, float] = {}
+        for constant in constants:
+            powers[constant] = powers.get(constant, 0.0) + 1
+        return self.add_joules(component, count * product, powers)
+
+    def add_joules(
+        self, component: str, joules: float, constants: Mapping[Constant, float]
+    ) -> Self:
+        """Charge an energy that goes with the given powers of `constants`."""
+        for constant in constants:
+            known = self.constants.setdefault(constant.name, constant)
+            if (known.low, known.value, known.high) != (
+                constant.low, constant.value, constant.high,
+            ):  # fmt: skip
+                raise ValueError(f"Bill: two different constants are called {constant.name}")
+        grades = [FIRMEST_FIRST.index(constant.evidence) for constant in constants]
+        powers = {constant.name: power for constant, power in constants.items()}
+        evidence = FIRMEST_FIRST[max(grades, default=0)]
+        self.charges.append(Charge(component, float(joules), powers, evidence))
+        return self
+
+    def __add__(self, other: Bill) -> Bill:
+        """Return both bills as one."""
+        both = Bill()
+        for bill in (self, other):
+            for charge in bill:
+                both.add_joules(
+                    charge.component, charge.joules,
+                    {bill.constants[name]: power for name, power in charge.powers.items()},
+                )  # fmt: skip
+        return both
+
+    def __mul__(self, factor: float) -> Bill:
+        """Return the bill for the same work done `factor` times."""
+        bill = Bill()
+        bill.constants = dict(self.constants)
+        bill.charges = [line._replace(joules=line.joules * factor) for line in self.charges]
+        return bill
+
+    __rmul__ = __mul__
+
+    @property
+    def joules(self) -> float:
+        """The total at the stated values, J."""
+        return sum(charge.joules for charge in self.charges)
+
+    def components(self) -> dict[str, float]:
+        """Return the total of each component, J, in the order of their first appearance."""
+        totals: dict[str, float] = {}
+        for charge in self.charges:
+            totals[charge.component] = totals.get(charge.component, 0.0) + charge.joules
+        return totals
+
+    def of(self, component: str) -> Bill:
+        """Return the part that goes to one component."""
+        bill = Bill()
+        bill.constants = self.constants
+        bill.charges = [charge for charge in self.charges if charge.component == component]
+        return bill
+
+    @property
+    def evidence(self) -> Evidence:
+        """Grade of the larger part of the energy: of its median joule, firmest first."""
+        shares = [
+            sum(charge.joules for charge in self.charges if charge.evidence == grade)
+            for grade in FIRMEST_FIRST
+        ]
+        half = sum(shares) / 2
+        return FIRMEST_FIRST[int(np.searchsorted(np.cumsum(shares), half))]
+
+    def sample(self, draws: Draws) -> NDArray[np.float64]:
+        """Return the total for each draw of the constants, float64[draws], J."""
+        total = np.zeros(draws.count)
+        for charge in self.charges:
+            joules = np.full(draws.count, charge.joules)
+            for name, power in charge.powers.items():
+                joules *= draws.factor(self.constants[name]) ** power
+            total += joules
+        return total
+
+
+class Draws:
+    """Random values of constants, the same for every bill, so that ratios of bills are meant.
+
+    Half of the draws of a constant lie below its stated value and half above, evenly in the
+    logarithm between it and the end of its range (assumed). Each constant has a stream of its own,
+    by its name: another constant more or less changes nothing for the others.
+    """
+
+    def __init__(self, count: int = 4000, seed: int = 0) -> None:
+        """Prepare `count` draws."""
+        self.count, self.seed = count, seed
+        self._factors: dict[str, NDArray[np.float64]] = {}
+
+    def factor(self, constant: Constant) -> NDArray[np.float64]:
+        """Return drawn over stated value of `constant`, float64[draws]."""
+        if constant.name not in self._factors:
+            self._factors[constant.name] = self._draw(constant)
+        return self._factors[constant.name]
+
+    def _draw(self, constant: Constant) -> NDArray[np.float64]:
+        if not constant.value:
+            return np.ones(self.count)
+        key = list(constant.name.encode())
+        u = np.random.default_rng([self.seed, *key]).uniform(-1, 1, self.count)
+        down, up = np.log(constant.low / constant.value), np.log(constant.high / constant.value)
+        return np.exp(np.where(u < 0, -u * down, u * up))
+
+
+def interval(samples: NDArray[np.float64], level: float = 0.9) -> tuple[float, float]:
+    """Return the central interval that holds `level` of `samples`."""
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def total(bills: Iterable[Bill]) -> Bill:
+    """Return all bills as one."""
+    result = Bill()
+    for bill in bills:
+        result = result + bill
+    return result

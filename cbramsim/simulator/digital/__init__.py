@@ -1,0 +1,1 @@
+"""The same learning job on conventional hardware: memory hierarchy, number formats, MLP."""

@@ -1,0 +1,98 @@
+"""Learning in an array: what it costs, and how well it does on the way and in the end."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.errors import ParameterError
+from cbramsim.experiments.ladder.plan import NAMED
+from cbramsim.experiments.run_folder import nested
+from cbramsim.simulator.configuration import NetworkConfig
+from cbramsim.simulator.datasets import load_dataset
+from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.reuse import Labelled, learning_curve
+
+POINTS = 12
+"""Points of a learning curve."""
+FIRST_POINT = 1 / 200
+"""The first, as a part of all images presented."""
+
+
+class Split(NamedTuple):
+    """The images of the ladder."""
+
+    images: NDArray[np.uint8]
+    """To learn."""
+    labels: NDArray[np.uint8]
+    """Of those, to name neurons with."""
+    watched: Labelled
+    """Other training images, on which learning is watched."""
+    test: Labelled
+    """For the final score."""
+
+
+def split(learned: int, watched: int, tested: int | None) -> Split:
+    """Return the bundled MNIST as the ladder splits it: the last training images are watched.
+
+    Raises
+    ------
+    ParameterError
+        If there are not so many images.
+    """
+    data = load_dataset()
+    available = len(data.train_images)
+    if learned + watched > available:
+        raise ParameterError(
+            f"ladder.learned: must be at most {available - watched}, with {watched} watched "
+            f"(got {learned})"
+        )
+    return Split(
+        data.train_images[:learned],
+        data.train_labels[:learned],
+        Labelled(data.train_images[-watched:], data.train_labels[-watched:]),
+        Labelled(data.test_images[:tested], data.test_labels[:tested]),
+    )
+
+
+def points(presented: int) -> list[int]:
+    """Return after how many images to look: evenly in the logarithm, the last at the end."""
+    return sorted({int(n) for n in np.geomspace(FIRST_POINT * presented, presented, POINTS)})
+
+
+def run(
+    network: dict[str, Any], learned: int, watched: int, tested: int | None, epochs: int
+) -> dict[str, Any]:
+    """Learn in an array and score once on the test set.
+
+    Parameters
+    ----------
+    network
+        Keys of `NetworkConfig`, dotted.
+    learned, watched, tested
+        Numbers of images, as in `split`.
+    epochs
+        Passes.
+    """
+    data = split(learned, watched, tested)
+    spiking = SpikingNetwork(NetworkConfig(**nested(network)))
+    spiking.threads = 1
+    named = Labelled(data.images[:NAMED], data.labels[:NAMED])
+    curve = learning_curve(
+        spiking, data.images, named, data.watched, points(epochs * learned), epochs=epochs
+    )
+    accuracy = spiking.label(data.images, data.labels).score(*data.test)
+    return {
+        "accuracy": float(accuracy),
+        "presented": spiking.images_seen,
+        "tested": len(data.test.images),
+        "device": spiking.device.name,
+        "curve": [point._asdict() for point in curve],
+        "ledger": spiking.ledger.to_dict(),
+        "pruned": spiking.pruner.fraction,
+        "windows": spiking.config.encoding.windows,
+        "window": spiking.config.encoding.window,
+        "shape": list(spiking.crossbar.shape),
+    }

@@ -1,0 +1,122 @@
+"""Ratios, medians and claims of the ladder, against closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+
+from cbramsim.experiments.ladder import claims, tables
+from cbramsim.experiments.ladder.approach import (
+    Approach,
+    Estimate,
+    joules,
+    nearest_alternative,
+    ratio,
+)
+from cbramsim.experiments.ladder.figures import times
+from cbramsim.simulator.bill import Bill, Constant, Draws
+
+DRAWS = Draws(4000, seed=1)
+
+
+def constant(name, value=1.0, factor=1.0, evidence="assumed"):
+    return Constant(
+        name=name, value=value, low=value / factor, high=value * factor, unit="J",
+        evidence=evidence, source="test",
+    )  # fmt: skip
+
+
+SHARED, OWN, FIXED = constant("shared", 2.0, 4), constant("own", 1.0, 9), constant("fixed", 5.0)
+
+
+def approach(name, training, inference=None, family="our array", **more):
+    return Approach(name, family, 0.94, None, training, inference, **more)
+
+
+def test_what_both_sides_share_cancels_in_a_ratio_and_what_they_do_not_stays():
+    above, below = Bill().add("array read", 30, SHARED), Bill().add("array read", 3, SHARED)
+    assert ratio(above, below, DRAWS) == pytest.approx((10, 10, 10))
+    value, low, high = ratio(above, Bill().add("array read", 6, OWN), DRAWS)
+    assert value == 10
+    assert low < 10 / 4
+    assert high > 10 * 4
+
+
+def test_the_interval_of_one_constant_is_that_of_its_logarithm():
+    value, low, high = joules(Bill().add("arithmetic", 1, OWN), DRAWS)
+    # central 90 % of a log-uniform factor between 1/9 and 9
+    assert value == 1
+    assert low == pytest.approx(9**-0.9, rel=0.05)
+    assert high == pytest.approx(9**0.9, rel=0.05)
+
+
+def test_a_claim_holds_where_its_value_is_in_range_and_says_how_often_and_why():
+    first = claims.reading("x", Bill().add("a", 30, OWN), Bill().add("b", 1, FIXED), DRAWS)
+    found = claims.factor_claim("device_factor", [first], "", DRAWS)
+    assert found["value"] == 6  # 30 / 5, outside 10..100
+    assert found["held"] is False
+    assert found["low"] < 6 < found["high"]
+    # 6 f >= 10 for f = 9^u, u uniform in -1..1, and never above 100
+    expected = (1 - math.log(10 / 6, 9)) / 2
+    assert found["share_of_draws_in_which_it_holds"] == pytest.approx(expected, abs=0.02)
+    (mover,) = found["to_hold"]
+    assert (mover["constant"], mover["evidence"]) == ("own", "assumed")
+    assert mover["part_of_variance"] == pytest.approx(1)
+    assert mover["median_where_it_holds"] > 10 / 6 > mover["median_elsewhere"]
+
+
+def test_median_and_product_of_readings_are_taken_draw_by_draw():
+    one = Bill().add("a", 1, FIXED)
+    readings = [claims.reading(str(n), n * one, one, DRAWS) for n in (1, 3, 50)]
+    middle = claims.median("median", readings)
+    assert middle.estimate == Estimate(3, 3, 3)
+    assert claims.product("both", middle, readings[2]).estimate == pytest.approx((150, 150, 150))
+    found = claims.factor_claim(
+        "total_factor", [claims.product("both", middle, readings[2])], "", DRAWS
+    )
+    assert found["held"] is True
+    assert found["holds_in_all_of_the_interval"] is True
+    assert found["to_hold"] == []
+
+
+def test_parts_of_the_table_sum_to_the_total():
+    bill = Bill().add("array read", 4, OWN).add("array write", 2, FIXED).add("array read", 1, FIXED)
+    rows = tables.rows([approach("one", bill, bill * 0.5)], DRAWS)
+    for phase in ("training", "inference"):
+        parts = [row for row in rows if row["phase"] == phase]
+        (total,) = (row["joules"] for row in parts if row["component"] == "total")
+        assert sum(row["joules"] for row in parts) == pytest.approx(2 * total)
+        assert all(row["low"] <= row["joules"] <= row["high"] for row in parts)
+
+
+def test_the_nearest_alternative_is_of_another_family_and_nearest_in_the_logarithm():
+    unit = Bill().add("a", 1, FIXED)
+    mine = approach("mine", 10 * unit)
+    near, far = (
+        approach("near", 40 * unit, family="conventional"),
+        approach("far", 1 * unit, family="low precision"),
+    )
+    kin = approach("kin", 11 * unit)
+    none = approach("none", None, family="neuromorphic chip")
+    assert nearest_alternative(mine, [mine, kin, far, none, near], "training") is near
+    assert nearest_alternative(mine, [mine, kin], "training") is None
+
+
+def test_joules_to_reach_an_accuracy_are_a_part_of_the_bill_or_none():
+    one = approach("one", Bill().add("a", 8, FIXED), shares={0.9: 0.25, 0.93: None})
+    assert one.to_reach(0.9).joules == 10
+    assert one.to_reach(0.93) is None
+    assert one.to_reach(0.95) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1, "1x"), (12.34, "12.3x"), (4567.8, "4,570x"), (1 / 340, "1/340")]
+)
+def test_ratios_are_written_as_people_read_them(value, text):
+    assert times(value) == text
+
+
+def test_draws_do_not_depend_on_the_order_in_which_constants_are_asked_for():
+    one, other = Draws(50), Draws(50)
+    one.factor(SHARED)
+    assert np.array_equal(one.factor(OWN), other.factor(OWN))

@@ -8,7 +8,7 @@ of its constants without doing the work again: that is what intervals by Monte C
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +164,23 @@ class Bill:
         ]
         half = sum(shares) / 2
         return FIRMEST_FIRST[int(np.searchsorted(np.cumsum(shares), half))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return lines and constants as plain values, for JSON; `from_dict` reads them back."""
+        return {
+            "charges": [
+                {**charge._asdict(), "powers": dict(charge.powers)} for charge in self.charges
+            ],
+            "constants": [constant.model_dump() for constant in self.constants.values()],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` was made from."""
+        bill = cls()
+        bill.constants = {entry["name"]: Constant(**entry) for entry in values["constants"]}
+        bill.charges = [Charge(**entry) for entry in values["charges"]]
+        return bill
 
     def sample(self, draws: Draws) -> NDArray[np.float64]:
         """Return the total for each draw of the constants, float64[draws], J."""

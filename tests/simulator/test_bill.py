@@ -1,5 +1,7 @@
 """Bills: parts sum to the total, constants move what rests on them and nothing else."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,13 @@ def test_one_constant_is_drawn_once_for_all_bills_so_that_ratios_are_exact():
     one, three = Bill().add("a", 1, MAC), Bill().add("b", 3, MAC)
     assert three.sample(draws) / one.sample(draws) == pytest.approx(3)
     assert interval(three.sample(draws) / one.sample(draws)) == pytest.approx((3, 3))
+
+
+def test_a_bill_survives_being_written_as_plain_values():
+    bill = Bill().add("arithmetic", 10, MAC, BYTE).add_joules("L1", 2.5, {MAC: 1.0, BYTE: -1.0})
+    again = Bill.from_dict(json.loads(json.dumps(bill.to_dict())))
+    assert again.charges == bill.charges
+    assert again.constants == bill.constants
 
 
 def test_evidence_is_that_of_the_larger_part():

@@ -567,6 +567,10 @@ class Crossbar:
         """Let the cells keep their state from now on: they get no more pulses."""
         self.state.inhibited[column, self._checked_lines("inhibit", column, rows)] = True
 
+    def release(self) -> None:
+        """Let all connected cells get pulses again."""
+        self.state.inhibited[:] = ~self.connected.T
+
     def disconnect(self, column: int, rows: ArrayLike) -> None:
         """Take cells out of the array: no current, no pulses, weight zero.
 

@@ -209,14 +209,56 @@ class SpikingNetwork:
         self.image_pixels = images.shape[1]
         self.pixels = most_active_pixels(images, self.config.inputs)
         inputs = self.select_pixels(images)
-        self.activity = inputs.mean(axis=0, dtype=np.float64) / 256
-        if self.config.wires:
-            self.together = _active_together(inputs, self.activity)
+        self._observe(inputs)
         if self.config.readout.adc_bits:
             starts, _ = self.config.tiles.parts((self.pixels.size, self.config.neurons))
             self.most_active = _most_active(inputs, starts)
         self._begin()
         return inputs
+
+    def _observe(self, inputs: NDArray[np.uint8]) -> None:
+        """Take note of how often the inputs of some images spike."""
+        self.activity = inputs.mean(axis=0, dtype=np.float64) / 256
+        if self.config.wires:
+            self.together = _active_together(inputs, self.activity)
+
+    def begin_again(self, X: ArrayLike, *, release: bool = True) -> Self:
+        """Prepare to learn from other images in the same cells, as they are.
+
+        Weights, biases, wear, time and random streams stay. What counts up while learning starts
+        again: passes, homeostasis, the maturity of neurons, the ledger; neurons lose their names.
+
+        Parameters
+        ----------
+        X
+            The images to come.
+        release
+            Whether soft-pruned cells learn again; otherwise they are held, and neurons that have
+            been pruned are not pruned again.
+        """
+        self._observe(self.select_pixels(X))
+        self.passes = self.position = self.images_seen = 0
+        self.pass_images = (0, 0)
+        self.spike_counts[:] = 0
+        self.class_counts, self.labels_used = None, 0
+        for phase in self.ledger.phases:
+            self.ledger.clear(phase)
+        if release:
+            self.release()
+        else:
+            self.pruner = self._new_pruner().holding(self.pruner)
+        return self
+
+    def release(self) -> None:
+        """Let soft-pruned cells learn again; from here on neurons are judged anew."""
+        if self.config.pruning.kind == "hard":
+            raise ParameterError(
+                "SpikingNetwork.release: pruning.kind must be none or soft (got hard): the cells "
+                "are out of the array"
+            )
+        self.crossbar.release()
+        self.pruner = self._new_pruner()
+        self.pruner.seen_spikes[:] = self.spike_counts
 
     def resume(
         self,
@@ -587,6 +629,11 @@ class SpikingNetwork:
         **extra
             Further arrays to keep with it.
         """
+        arrays = self.to_state() | {f"extra_{name}": value for name, value in extra.items()}
+        write_state(path, arrays)
+
+    def to_state(self) -> dict[str, Any]:
+        """Return all that is needed to resume and to predict, by name, for `from_state`."""
         if self.pixels is None:
             raise ParameterError("SpikingNetwork.save: fit comes first")
         state = self.crossbar.state
@@ -624,9 +671,13 @@ class SpikingNetwork:
             arrays["together"] = self.together
             arrays |= self.crossbar.wired.to_arrays(state)
         arrays |= self.crossbar.clock.to_arrays()
-        arrays |= self.ledger.to_arrays()
-        arrays |= {f"extra_{name}": value for name, value in extra.items()}
-        write_state(path, arrays)
+        return arrays | self.ledger.to_arrays()
+
+    def copy(self) -> Self:
+        """Return a network of its own in the same state, random streams included."""
+        twin = type(self).from_state(self.to_state(), "of a copy")
+        twin.threads = self.threads
+        return twin
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -207,6 +207,10 @@ class DigitalCrossbar:
         for plane in range(self.digital.bits):
             self.cells.inhibit(plane * self._columns + column, rows)
 
+    def release(self) -> None:
+        """Let all weights change again."""
+        self.cells.release()
+
     def disconnect(self, column: int, rows: ArrayLike) -> None:
         """Refuse: a weight of zero is between two codes."""
         raise ParameterError("DigitalCrossbar.disconnect: digital weights cannot be taken out")

@@ -110,6 +110,12 @@ class Pruner:
         self.seen_weights = crossbar.weights.T.copy()
         self.seen_spikes = np.zeros(columns, np.int64)
 
+    def holding(self, earlier: Pruner) -> Self:
+        """Hold what an `earlier` pruner of the same array has pruned; return self."""
+        self.pruned[:], self.stage[:] = earlier.pruned, earlier.stage
+        self.missed = earlier.missed
+        return self
+
     @property
     def mature(self) -> NDArray[np.bool_]:
         """Which neurons have been judged mature, and pruned, bool[columns]."""

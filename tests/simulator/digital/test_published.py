@@ -8,8 +8,8 @@ import pytest
 
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.simulator.digital.hierarchy import Hierarchy
-from cbramsim.simulator.digital.layers import data_outputs, shaped
-from cbramsim.simulator.digital.operations import batches
+from cbramsim.simulator.digital.layers import Layers, data_outputs, shaped
+from cbramsim.simulator.digital.operations import batches, operations
 from cbramsim.simulator.digital.published import (
     DATASETS,
     EPOCHS,
@@ -68,6 +68,22 @@ def test_known_coefficients_are_recovered(rows, tmp_path):
     assert found.held_out.runs == pytest.approx(0.2 * len(rows), rel=0.5)
     run = runs[100]
     assert found.predict(run.layers, run.observations) == pytest.approx(run.joules)
+
+
+def test_predictors_by_hand():
+    """784 x 1000 x 10 on MNIST: P = 795,010; l fits L2, f and b L3, d no cache."""
+    layers, n = Layers(widths=(784, 1000, 10)), 70_000
+    values = predictors(layers, n, CPU)
+    l, b = 1024 * 1784, 1024 * (1794 - 1784)  # noqa: E741
+    # L2: l once. L3: two copies of 4 P + 8 P, and the rest of b. DRAM: a batch of the data set
+    assert values["L1"] == 0
+    assert values["L2"] == pytest.approx(l)
+    assert values["L3"] == pytest.approx(2 * 12 * 795_010 + b)
+    assert values["DRAM"] == pytest.approx(256 * 4 * 794)
+    assert (values["constant"], values["depth"]) == (1, 2)
+    one = operations(layers)
+    # 56,000 of 70,000 are learned from in 219 batches, 14,000 recognised in 55
+    assert values["operations"] == pytest.approx((one.total + one.forward * 55 / 219) / 256)
 
 
 def test_noise_shows_in_the_errors_of_runs_that_were_held_out(tmp_path):

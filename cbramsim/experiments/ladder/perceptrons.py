@@ -10,9 +10,7 @@ from cbramsim.simulator.digital.mlp.counting import Tally
 from cbramsim.simulator.digital.mlp.network import Counts
 
 
-def run(
-    config: dict[str, Any], learned: int, watched: int, tested: int | None
-) -> dict[str, Any]:
+def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) -> dict[str, Any]:
     """Train, watching the accuracy on the way, and score once on the test set.
 
     Parameters

@@ -1,11 +1,11 @@
 """Energy of learning and recognition from prices of arithmetic and of bytes moved.
 
 .. math::
-    E = M e_{mac} + e_1 \\sum_k O_k b_k / r + \\sum_k A_k b_k e_{level(k)}
+    E = \\sum_p M_p e_p + e_1 \\sum_k O_k b_k / r + \\sum_k A_k b_k e_{level(k)}
 
-with M multiply-adds, O_k operands and A_k accesses of kind k of b_k bytes (see `traffic`), r the
-reuse of an operand in registers, e_1 and e_level(k) the energy of a byte in the innermost level and
-where tensors of kind k live: weights with the forward set f; gradients, the master copy and, in
+with M_p multiply-adds of product p (see `Macs`), O_k operands and A_k accesses of kind k of b_k
+bytes (see `traffic`), r the reuse of an operand in registers, e_1 and e_level(k) the energy of a
+byte in the innermost level and where tensors of kind k live: weights with the forward set f; gradients, the master copy and, in
 learning, activations with the backward set b; activations of recognition with l; data with d.
 Bytes are counted once, whatever the number of units that work side by side. There is no control,
 no instruction and no leakage in it: it is a lower bound.
@@ -14,6 +14,7 @@ no instruction and no leakage in it: it is a lower bound.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self
 
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.bill import Bill, Constant
@@ -38,12 +39,30 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 """The working set that a kind of tensor belongs to: the first of these that was placed."""
 
 
+class Macs(NamedTuple):
+    """Energies of one multiply-add, by product, J."""
+
+    forward: Constant
+    """Of inputs and weights."""
+    backward: Constant
+    """Of gradients and weights."""
+    update: Constant
+    """Of gradients and inputs."""
+    step: Constant
+    """Of the optimiser, once per parameter."""
+
+    @classmethod
+    def alike(cls, mac: Constant) -> Self:
+        """Return one energy for all products."""
+        return cls(mac, mac, mac, mac)
+
+
 def price(
     counts: StepCounts,
     bits: float | Mapping[str, float],
     placement: Iterable[Placed],
     hierarchy: Hierarchy,
-    mac: Constant,
+    mac: Constant | Macs,
     reuse: Constant = REUSE,
 ) -> Bill:
     """Return what `counts` cost.
@@ -59,7 +78,7 @@ def price(
     hierarchy
         The memory levels.
     mac
-        Energy of one multiply-add, J.
+        Energy of one multiply-add, J, or of each kind.
     reuse
         How often an operand is used once it has been taken from the innermost level.
 
@@ -71,8 +90,11 @@ def price(
     size = bytes_by_kind(bits)
     homes = {placed.working_set.name: placed.level for placed in placement}
     taken = sum(counts.operands[kind] * width for kind, width in size.items())
-    per_byte = _energy(hierarchy.innermost, hierarchy)
-    bill = Bill().add("arithmetic", counts.macs, mac)
+    per_byte = energy_per_byte(hierarchy.innermost, hierarchy)
+    macs = mac if isinstance(mac, Macs) else Macs.alike(mac)
+    bill = Bill()
+    for product, energy in macs._asdict().items():
+        bill.add("arithmetic", getattr(counts, product), energy)
     bill.add_joules(
         hierarchy.innermost.name,
         taken * per_byte.value / reuse.value,
@@ -81,7 +103,7 @@ def price(
     for kind, count in counts.accesses.items():
         if count:
             level = homes[next(name for name in HOMES[kind] if name in homes)]
-            bill.add(level.name, count * size[kind], _energy(level, hierarchy))
+            bill.add(level.name, count * size[kind], energy_per_byte(level, hierarchy))
     return bill
 
 
@@ -91,7 +113,7 @@ def train_bill(
     images: int,
     hierarchy: Hierarchy,
     bits: float | Mapping[str, float],
-    mac: Constant,
+    mac: Constant | Macs,
     reuse: Constant = REUSE,
     states: int = 0,
 ) -> Bill:
@@ -112,7 +134,7 @@ def inference_bill(
     images: int,
     hierarchy: Hierarchy,
     bits: float | Mapping[str, float],
-    mac: Constant,
+    mac: Constant | Macs,
     reuse: Constant = REUSE,
 ) -> Bill:
     """Return the energy of recognising one of `images` data, in batches. See `price`."""
@@ -122,7 +144,8 @@ def inference_bill(
     return price(counts, bits, place(sets, hierarchy), hierarchy, mac, reuse) * (1 / batch)
 
 
-def _energy(level: Level, hierarchy: Hierarchy) -> Constant:
+def energy_per_byte(level: Level, hierarchy: Hierarchy) -> Constant:
+    """Return the energy of one byte read or written in a level of a hierarchy, J; refuse none."""
     if level.energy_per_byte is None:
         raise ParameterError(
             f"Level.energy_per_byte: is required to price work on {hierarchy.name}, "

@@ -7,7 +7,7 @@ import pytest
 
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.bill import Constant, Draws
-from cbramsim.simulator.digital.bottom_up import REUSE, inference_bill, price, train_bill
+from cbramsim.simulator.digital.bottom_up import REUSE, Macs, inference_bill, price, train_bill
 from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
 from cbramsim.simulator.digital.operations import operations
@@ -182,3 +182,11 @@ def test_unpriced_levels_are_refused_by_name():
         train_bill(TINY, 4, 100, Hierarchy.load("eagle-cpu"), 32, MAC)
     with pytest.raises(ParameterError, match=r"step_counts.batch: must be >= 1 \(got 0\)"):
         step_counts(TINY, 0)
+
+
+def test_each_product_has_its_own_price():
+    counts, free = step_counts(TINY, 5), MAC.replace(name="free", value=0.0, low=0.0)
+    macs = Macs(free, free, MAC, MAC)
+    sets = place(working_sets(TINY, 5, 100), SERVER)
+    arithmetic = price(counts, 32, sets, SERVER, macs).components()["arithmetic"]
+    assert arithmetic == pytest.approx((counts.update + counts.step) * MAC.value)

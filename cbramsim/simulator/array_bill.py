@@ -102,12 +102,12 @@ def array_bill(
                 f"array_bill: needs transistors as access, and no wires, for an energy that its "
                 f"constants scale (got {account.joules[operation]:.3g} J of {operation.label})"
             )
+    cells: Crossbar = crossbar.cells if isinstance(crossbar, DigitalCrossbar) else crossbar
+    bits, decisions = 1, SENSED_BITS
     if isinstance(crossbar, DigitalCrossbar):
-        cells, bits, decisions = crossbar.cells, crossbar.digital.bits, crossbar.digital.bits
+        bits = decisions = crossbar.digital.bits
         resolution = crossbar.digital.adc_resolution(crossbar.shape[0])
         conversion = adc_constant(resolution, crossbar.digital.adc_source)
-    else:
-        cells, bits, decisions = crossbar, 1, SENSED_BITS
     bill = Bill()
     _charge_reads(bill, cells, account)
     senses = int(account.counts[Operation.SENSE_READ]) // bits

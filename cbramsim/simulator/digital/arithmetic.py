@@ -100,9 +100,9 @@ def operation(operator: Operator, precision: str, node: str = "45nm") -> Constan
     ParameterError
         If operator, precision or node is not known.
     """
-    node = _checked("node", node, NODES)
-    entries = TABLES[node][_checked("operator", operator, OPERATORS)]
-    evidence, factor, source = GRADES[node]
+    known: Node = _checked("node", node, NODES)
+    entries = TABLES[known][_checked("operator", operator, OPERATORS)]
+    evidence, factor, source = GRADES[known]
     if precision in entries:
         value = entries[precision]
     elif precision == "bf16":  # in the proportion to FP16 that it has at 7 nm

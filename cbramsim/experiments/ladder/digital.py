@@ -1,0 +1,134 @@
+"""Prices of what perceptrons counted, and of the spiking network on other machines than an array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cbramsim.simulator.bill import Bill, Constant, total
+from cbramsim.simulator.digital import butter_e, chips
+from cbramsim.simulator.digital.arithmetic import instructions, mac
+from cbramsim.simulator.digital.bottom_up import Macs, price
+from cbramsim.simulator.digital.chips import Chip, ChipEvents
+from cbramsim.simulator.digital.footprint import Footprint
+from cbramsim.simulator.digital.hierarchy import Hierarchy
+from cbramsim.simulator.digital.layers import Layers
+from cbramsim.simulator.digital.mlp import MlpConfig
+from cbramsim.simulator.digital.placement import place
+from cbramsim.simulator.digital.spiking import SpikingEvents, spiking_bill
+from cbramsim.simulator.digital.traffic import StepCounts
+from cbramsim.simulator.digital.working_sets import working_sets
+
+NODE = "45nm"
+NANOMETRES = 45.0
+"""The node of digital circuits, at which their prices are best known."""
+HIERARCHY = "server-45nm"
+"""The memory of a processor and of an accelerator alike."""
+BITS: Mapping[str, Mapping[str, float]] = {
+    "fp32": dict.fromkeys(("weights", "activations", "gradients", "master", "data"), 32),
+    "fp16": {"weights": 16, "activations": 16, "gradients": 16, "master": 32, "data": 16},
+    "bf16": {"weights": 16, "activations": 16, "gradients": 16, "master": 32, "data": 16},
+    "int8": {"weights": 8, "activations": 8, "gradients": 8, "master": 32, "data": 8},
+    "fp4": {"weights": 4, "activations": 4, "gradients": 4, "master": 32, "data": 8},
+    "luq": {"weights": 4, "activations": 4, "gradients": 4, "master": 32, "data": 8},
+}
+"""Bits per value by kind of tensor; images have 8 to begin with."""
+FORWARD_SHARE = Constant(
+    name="forward-part-of-training", value=1 / 3, low=0.15, high=0.6, unit="", evidence="assumed",
+    source="recognition on a whole node was not measured: the forward of three products; low and "
+    "high assumed",
+)  # fmt: skip
+
+
+def macs_of(precision: str) -> Macs:
+    """Return the multiply-adds of a precision; the optimiser works in FP32."""
+    forward = "int4" if precision in ("fp4", "luq") else precision
+    back = mac(precision, NODE)
+    return Macs(mac(forward, NODE), back, back, mac("fp32", NODE))
+
+
+def perceptron_training(record: Mapping[str, Any], footprint: Footprint) -> Bill:
+    """Return the bill of a training, from what was counted."""
+    return _scaled(counted_bill(record, record["training"], training=True), footprint)
+
+
+def perceptron_inference(record: Mapping[str, Any], footprint: Footprint) -> Bill:
+    """Return the bill of one image recognised alone."""
+    return _scaled(counted_bill(record, record["inference"], training=False), footprint)
+
+
+def counted_bill(
+    record: Mapping[str, Any], counted: Mapping[str, Any], *, training: bool
+) -> Bill:
+    """Return what the counts of a perceptron cost, layer by layer, each in its own precision."""
+    config = MlpConfig(**record["config"])
+    hierarchy = Hierarchy.load(HIERARCHY)
+    sets = working_sets(
+        config.layers, config.batch if training else 1, record["learned"],
+        bytes_per_value={kind: bits / 8 for kind, bits in BITS[config.precision].items()},
+        training=training,
+    )  # fmt: skip
+    placement = place(sets, hierarchy)
+    bills = []
+    for number, counts in enumerate(counted["layers"]):
+        precision = layer_precision(config, number)
+        bits, macs = BITS[precision], macs_of(precision)
+        bills.append(price(StepCounts(**counts), bits, placement, hierarchy, macs))
+    return total(bills)
+
+
+def layer_precision(config: MlpConfig, number: int) -> str:
+    """Return the precision of a layer: the first and the last may have one of their own."""
+    outer = number in (0, config.layers.depth - 1)
+    return config.precision if config.first_last == "same" or not outer else config.first_last
+
+
+def multiply_adds(counted: Mapping[str, Any]) -> int:
+    """Return all multiply-adds that were counted."""
+    return sum(StepCounts(**counts).macs for counts in counted["layers"])
+
+
+def processor_overhead(counted: Mapping[str, Any], footprint: Footprint) -> Bill:
+    """Return what a processor spends on instructions for the counted multiply-adds in FP32."""
+    return _scaled(instructions(multiply_adds(counted), "fp32", NODE), footprint)
+
+
+def whole_node(machine: butter_e.Machine, record: Mapping[str, Any]) -> tuple[Bill, Bill]:
+    """Return training and recognition on a whole node, after its measured energy per datum.
+
+    Without the fixed cost of a run (loading, compiling), which is more than the training.
+    """
+    layers = Layers(**record["config"]["layers"])
+    each = butter_e.energy_per_datum(machine, layers.parameters, layers.depth)
+    training = Bill().add(butter_e.WHOLE_NODE, record["training"]["images"], each)
+    return training, Bill().add(butter_e.WHOLE_NODE, 1, each, FORWARD_SHARE)
+
+
+def spiking_on_digital(
+    record: Mapping[str, Any], phase: str, images: int, footprint: Footprint
+) -> Bill:
+    """Return what the events of a phase of the spiking network cost on the accelerator."""
+    events = SpikingEvents.of_phase(record["ledger"][phase])
+    bill = spiking_bill(events, tuple(record["shape"]), Hierarchy.load(HIERARCHY), NODE)
+    return _scaled(bill, footprint) * (1 / images)
+
+
+def spiking_on_chip(
+    chip: Chip, record: Mapping[str, Any], phase: str, images: int
+) -> chips.ChipBill:
+    """Return what the events of a phase cost on a neuromorphic chip, in real time.
+
+    Every window of the network lasts as long as in the array; `images` is how many were presented.
+    """
+    events = SpikingEvents.of_phase(record["ledger"][phase])
+    shape = tuple(record["shape"])
+    windows = events.competitions / shape[1]
+    counted = ChipEvents(
+        synaptic=events.synaptic, neuron_updates=events.competitions, spikes=events.spikes,
+        weight_updates=events.written if phase == "train" else 0,
+    ).in_real_time(windows, record["window"])  # fmt: skip
+    return chips.run_bill(chip, counted, chip.fit(*shape).chips)
+
+
+def _scaled(bill: Bill, footprint: Footprint) -> Bill:
+    return footprint.scaled(bill, NANOMETRES)

@@ -17,25 +17,30 @@ row. Both are booked in the phase "join". What is sent is `communication`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
-from scipy.optimize import linear_sum_assignment
 
-from cbramsim.errors import ParameterError, nearest
+from cbramsim.errors import ParameterError
 from cbramsim.rng import generator, seed_sequence
 from cbramsim.simulator.bill import Bill, Constant
 from cbramsim.simulator.configuration import NetworkConfig
-from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.datasets import checked_images, checked_labels
-from cbramsim.simulator.energy import EnergyLedger, Operation
+from cbramsim.simulator.energy import EnergyLedger
+from cbramsim.simulator.joining import (
+    Join,
+    check_joinable,
+    concatenate,
+    join_neurons,
+    read_off,
+    sum_of_ledgers,
+    write_into,
+)
 from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.validation import Parameters
-
-Join = Literal["concatenate", "match", "average"]
 
 WIRED = Constant(
     name="wired-link-per-byte", value=1e-8, low=1e-9, high=1e-6, unit="J", evidence="assumed",
@@ -78,9 +83,7 @@ class Federation(Parameters):
                 f"(got {self.rounds})"
             )
         if self.join == "concatenate" and self.rounds > 1:
-            raise ParameterError(
-                f"Federation.rounds: must be 1 to concatenate (got {self.rounds})"
-            )
+            raise ParameterError(f"Federation.rounds: must be 1 to concatenate (got {self.rounds})")
         return max(1, self.epochs // self.rounds), max(1, self.rounds // self.epochs)
 
 
@@ -109,9 +112,20 @@ class Federated(NamedTuple):
     bytes_sent: int
     """By all, in all rounds."""
 
-    def communication(self, link: Constant = WIRED) -> Bill:
-        """Return what the bytes cost over a link of so many joules per byte."""
-        return Bill().add("communication", self.bytes_sent, link)
+    def communication(self, link: Constant = WIRED, classes: int = 0) -> Bill:
+        """Return what is sent, over a link of so many joules per byte.
+
+        Parameters
+        ----------
+        link
+            J per byte, such as `WIRED` or `RADIO`.
+        classes
+            Classes for which clients add up how the joined neurons respond to their own images, to
+            name them; 0 if they are named elsewhere.
+        """
+        neurons = self.joint.config.neurons
+        names = 2 * len(self.clients) * neurons * classes * OTHER_BITS // 8
+        return Bill().add("communication", self.bytes_sent + names, link)
 
 
 def federate(
@@ -126,9 +140,10 @@ def federate(
     """Let clients learn from their shards of `X`, and join what they have learned.
 
     Each client has cells and random streams of its own, the first those of ``config.seed``; its
-    array is also what the neurons are joined in at the end, unless they are concatenated. What all have to agree on beforehand is which pixels the arrays are wired to:
-    they are chosen by the activity of all images, for which clients add up their counts.
-    Homeostasis halves after as many images of the whole federation as it would in one array.
+    array is also what the neurons are joined in at the end, unless they are concatenated. What all
+    have to agree on beforehand is which pixels the arrays are wired to: they are chosen by the
+    activity of all images, for which clients add up their counts. Homeostasis halves after as many
+    images of the whole federation as it would in one array.
 
     Parameters
     ----------
@@ -147,7 +162,7 @@ def federate(
     """
     plan, config = federation or Federation(), config or NetworkConfig()
     passes, parts = plan.schedule()
-    _check_config(config)
+    check_joinable(config)
     images = checked_images(X)
     if plan.classes_per_client and labels is None:
         raise ParameterError("federate.labels: are required with classes_per_client (got None)")
@@ -175,7 +190,7 @@ def federate(
         if n < plan.rounds - 1:
             for network in networks:
                 write_into(network, joined)
-    ledger = _sum_of_ledgers(networks)
+    ledger = sum_of_ledgers(networks)
     if plan.join == "concatenate":
         joint = concatenate(networks)
         sent += traffic(networks[0], plan.weight_bits, plan.clients, sent_back=plan.clients)
@@ -218,170 +233,6 @@ def shards(
     return [np.sort(np.concatenate([pieces[p] for p in hand])) for hand in dealt]
 
 
-# ---- joining -----------------------------------------------------------------------------------
-
-
-class Learned(NamedTuple):
-    """What the neurons of an array have learned."""
-
-    weights: NDArray[np.float64]
-    """float64[inputs, neurons], -1..1."""
-    bias: NDArray[np.float64]
-    """float64[neurons]."""
-
-
-def read_off(network: SpikingNetwork, bits: int) -> Learned:
-    """Read all weights off an array, row by row, and round them to so many bits.
-
-    Read noise is included. One row at a time is driven, and one decision per bit and cell taken;
-    booked in the phase "join".
-    """
-    crossbar, device = network.crossbar, network.crossbar.device
-    assert isinstance(crossbar, Crossbar)
-    crossbar.phase = "join"
-    currents = crossbar.read(device.v_read * np.eye(crossbar.shape[0]))
-    crossbar.phase = "use"
-    decisions = bits * network.periphery.e_sense * currents.size
-    network.ledger.add("join", Operation.SENSE_READ, currents.size, decisions)
-    conductance = currents / float(device.read_equivalent(np.array(device.v_read)))
-    weights = np.clip(device.weight_of(conductance.astype(np.float64)), -1, 1)
-    steps = (2**bits - 1) / 2
-    return Learned(np.rint((weights + 1) * steps) / steps - 1, network.bias.astype(np.float64))
-
-
-def write_into(network: SpikingNetwork, learned: Learned) -> int:
-    """Program weights into an array, cell by cell, with verification; return the misses.
-
-    Soft-pruned cells are released. Booked in the phase "join".
-    """
-    crossbar = network.crossbar
-    network.release()
-    crossbar.phase = "join"
-    targets = crossbar.device.conductance_of(learned.weights)
-    rows = np.arange(crossbar.shape[0])
-    missed = sum(
-        crossbar.program_to(column, rows, targets[:, column])
-        for column in range(crossbar.shape[1])
-    )
-    crossbar.phase = "use"
-    network.bias[:] = learned.bias
-    network.release()
-    return missed
-
-
-def join_neurons(learned: Sequence[Learned], images: Sequence[int], how: Join) -> Learned:
-    """Average what clients have learned, weighted by their numbers of images.
-
-    Parameters
-    ----------
-    learned
-        Of each client.
-    images
-        n_k, from how many images.
-    how
-        `match` neurons to those of the first client, or `average` them by index.
-    """
-    if how not in ("match", "average"):
-        raise ParameterError(
-            f"join_neurons.how: must be one of match, average (got {how!r})"
-            f"{nearest(how, get_args(Join))}"
-        )
-    shares = np.asarray(images, np.float64) / sum(images)
-    first = learned[0]
-    weights, bias = np.zeros_like(first.weights), np.zeros_like(first.bias)
-    for share, client in zip(shares, learned, strict=True):
-        order = (
-            matching(first.weights, client.weights)
-            if how == "match"
-            else np.arange(first.bias.size)
-        )
-        weights += share * client.weights[:, order]
-        bias += share * client.bias[order]
-    return Learned(weights, bias)
-
-
-def matching(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return which neuron of `weights` corresponds to each neuron of `reference`.
-
-    The assignment has the largest sum of cosines between weights, counted from the floor, -1.
-
-    Parameters
-    ----------
-    reference, weights
-        float64[inputs, neurons].
-
-    Returns
-    -------
-    int64[neurons]
-        ``weights[:, matching]`` is in the order of the reference.
-    """
-    mine, theirs = (w + 1 for w in (reference, weights))
-    tiny = np.finfo(float).tiny
-    mine, theirs = (w / np.maximum(np.linalg.norm(w, axis=0), tiny) for w in (mine, theirs))
-    _, order = linear_sum_assignment(mine.T @ theirs, maximize=True)
-    return order.astype(np.int64)
-
-
-COLUMNS_FIRST = (
-    "cells", "wear", "inhibited", "unresolved", "bias", "spike_counts", "pruned", "stage",
-    "seen_weights", "seen_spikes", "clock_age", "clock_relaxed", "clock_left",
-)  # fmt: skip
-"""Arrays of a network's state with one entry per neuron."""
-COLUMNS_LAST = ("conductance", "connected")
-"""Arrays of a network's state with one column per neuron."""
-
-
-def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
-    """Return the arrays side by side, as one network whose neurons all compete.
-
-    The very cells of the arrays are taken, on common word lines; only how fast each of them drifts
-    or wears out from now on is drawn anew. The clock is that of the array that has been at work
-    for longest. Names of neurons are kept, and ledgers are added up.
-
-    Raises
-    ------
-    ParameterError
-        If there is none, or they do not share pixels and configuration.
-    """
-    if not networks:
-        raise ParameterError("concatenate.networks: must be at least one (got none)")
-    first = networks[0]
-    _check_config(first.config)
-    for network in networks:
-        same = network.config.replace(seed=first.config.seed) == first.config
-        if not (same and np.array_equal(network.pixels, first.pixels)):
-            raise ParameterError(
-                "concatenate.networks: must share pixels, and configuration but for the seed"
-            )
-    states = [network.to_state() for network in networks]
-    joint: dict[str, Any] = dict(states[0])
-    for names, axis in ((COLUMNS_FIRST, 0), (COLUMNS_LAST, 1)):
-        for name in names:
-            if name in joint:
-                joint[name] = np.concatenate([state[name] for state in states], axis=axis)
-    config = first.config.replace(neurons=sum(network.config.neurons for network in networks))
-    joint["config"] = config.model_dump_json()
-    joint["row_sum"] = np.sum([state["row_sum"] for state in states], axis=0)
-    joint["missed"] = sum(state["missed"] for state in states)
-    joint["labels_used"] = sum(state["labels_used"] for state in states)
-    joint["clock"] = np.max([state["clock"] for state in states], axis=0)
-    joint["progress"][2] = sum(network.images_seen for network in networks)
-    joint["class_counts"] = _class_counts_side_by_side(networks)
-    joint |= _sum_of_ledgers(networks).to_arrays()
-    network = type(first).from_state(joint, "of concatenated networks")
-    network.threads = first.threads
-    return network
-
-
-def _class_counts_side_by_side(networks: Sequence[SpikingNetwork]) -> NDArray[np.float64]:
-    counts = [network.class_counts for network in networks]
-    named = [part for part in counts if part is not None]
-    if len(named) < len(counts):
-        return np.zeros((0, 0))
-    classes = max(part.shape[1] for part in named)
-    return np.concatenate([np.pad(c, ((0, 0), (0, classes - c.shape[1]))) for c in named])
-
-
 # ---- what is sent ------------------------------------------------------------------------------
 
 
@@ -408,22 +259,11 @@ def traffic(network: SpikingNetwork, bits: int, clients: int, sent_back: int = 1
 
 
 def _bytes_of_pixel_counts(pixels: int) -> int:
-    """Return the bytes by which a client tells the activity of its pixels, and learns the choice."""
+    """Return the bytes by which a client tells how active its pixels are, and learns the choice."""
     return pixels * OTHER_BITS // 8 + -(-pixels // 8)
 
 
 # ---- helpers -----------------------------------------------------------------------------------
-
-
-def _check_config(config: NetworkConfig) -> None:
-    for needed, name, got in (
-        (("analog",), "storage", config.storage),
-        ((False,), "wires", config.wires),
-        (("none", "soft"), "pruning.kind", config.pruning.kind),
-    ):
-        if got not in needed:
-            allowed = " or ".join(map(str, needed)).lower()
-            raise ParameterError(f"Federation: needs {name} {allowed} (got {got})")
 
 
 def _client(
@@ -441,15 +281,5 @@ def _client(
     return network
 
 
-def _reporter(
-    callback: Callable[[Progress], None], n: int, client: int
-) -> Callable[[Step], None]:
+def _reporter(callback: Callable[[Progress], None], n: int, client: int) -> Callable[[Step], None]:
     return lambda step: callback(Progress(n, client, step))
-
-
-def _sum_of_ledgers(networks: Sequence[SpikingNetwork]) -> EnergyLedger:
-    ledger = EnergyLedger()
-    for network in networks:
-        for phase, account in network.ledger.accounts():
-            ledger.add_account(phase, account)
-    return ledger

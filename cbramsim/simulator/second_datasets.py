@@ -59,9 +59,7 @@ def second_dataset(name: str | Path, data: Dataset) -> Pair:
     return Pair(data, other)
 
 
-def slanted(
-    images: ArrayLike, degrees: float = DEGREES, shear: float = SHEAR
-) -> NDArray[np.uint8]:
+def slanted(images: ArrayLike, degrees: float = DEGREES, shear: float = SHEAR) -> NDArray[np.uint8]:
     r"""Return images turned about their centre and sheared, with bilinear interpolation.
 
     With positions (x to the right, y up) from the centre of the image, what was at r moves to

@@ -51,7 +51,9 @@ def test_the_two_tasks_have_no_image_in_common(mnist: Dataset) -> None:
     assert len(pair.first.train_images) == len(pair.second.train_images) == 30_000
     np.testing.assert_array_equal(pair.second.train_labels, mnist.train_labels[30_000:])
     np.testing.assert_array_equal(pair.first.train_images, mnist.train_images[:30_000])
-    assert (pair.second.train_images[:5] != mnist.train_images[30_000:30_005]).any(axis=(1, 2)).all()
+    assert (
+        (pair.second.train_images[:5] != mnist.train_images[30_000:30_005]).any(axis=(1, 2)).all()
+    )
     pair = second_dataset("other-digits", mnist)
     assert set(pair.first.train_labels) == set(range(5))
     assert set(pair.second.test_labels) == set(range(5, 10))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cbramsim.errors import ParameterError
 from cbramsim.experiments.ladder.plan import NAMED
 from cbramsim.experiments.run_folder import nested
+from cbramsim.simulator.array_bill import network_bill
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.network import SpikingNetwork
@@ -90,6 +91,8 @@ def run(
         "tested": len(data.test.images),
         "device": spiking.device.name,
         "curve": [point._asdict() for point in curve],
+        "training": (network_bill(spiking, "train") + network_bill(spiking, "label")).to_dict(),
+        "inference": (network_bill(spiking, "test") * (1 / len(data.test.images))).to_dict(),
         "ledger": spiking.ledger.to_dict(),
         "pruned": spiking.pruner.fraction,
         "windows": spiking.config.encoding.windows,

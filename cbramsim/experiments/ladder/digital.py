@@ -1,4 +1,4 @@
-"""Prices of what perceptrons counted, and of the spiking network on other machines than an array."""
+"""Prices of what perceptrons counted, and of the spiking network on machines without an array."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def perceptron_inference(record: Mapping[str, Any], footprint: Footprint) -> Bil
     return _scaled(counted_bill(record, record["inference"], training=False), footprint)
 
 
-def counted_bill(
-    record: Mapping[str, Any], counted: Mapping[str, Any], *, training: bool
-) -> Bill:
+def counted_bill(record: Mapping[str, Any], counted: Mapping[str, Any], *, training: bool) -> Bill:
     """Return what the counts of a perceptron cost, layer by layer, each in its own precision."""
     config = MlpConfig(**record["config"])
     hierarchy = Hierarchy.load(HIERARCHY)

@@ -1,0 +1,282 @@
+"""From what the jobs found to the rungs of the ladder: bills, accuracies, when which was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cbramsim.experiments.device_studies.comparison import REFERENCE
+from cbramsim.experiments.device_studies.study import mean_and_spread
+from cbramsim.experiments.ladder import digital
+from cbramsim.experiments.ladder.approach import Approach, Family
+from cbramsim.experiments.ladder.plan import PRECISIONS, SMALL, Scope
+from cbramsim.simulator.array_bill import what_is_included
+from cbramsim.simulator.bill import Bill, total
+from cbramsim.simulator.digital.chips import Chip
+from cbramsim.simulator.digital.footprint import Footprint
+from cbramsim.simulator.reuse import Point, joules_to
+
+Record = Mapping[str, Any]
+Records = Mapping[str, list[Record]]
+"""What was found, by role, one for each seed."""
+
+TARGETS = (0.90, 0.93)
+"""Accuracies on held-out images at which approaches are compared."""
+BASELINE = "FP32 perceptron, processor"
+LABELS = {
+    "fp32": "FP32", "fp16": "FP16", "bf16": "bfloat16", "int8": "INT8",
+    "fp4": "4-bit (INT4, radix-4 FP4)", "luq": "4-bit (INT4, LUQ)",
+}  # fmt: skip
+OURS = {
+    "exact": "exact rule, not pruned",
+    "unpruned": "not pruned",
+    "soft": "soft-pruned 75 %",
+    "frozen": "frozen early, 75 %",
+    "hard": "hard-pruned 40 %",
+    "converters": "soft-pruned, 6-bit converters",
+}
+CHIPS = {
+    "loihi-sana-fe": "Loihi, fit to silicon",
+    "loihi-davies2018": "Loihi, per-event table",
+    "odin": "ODIN, four chips",
+    "truenorth-average": "TrueNorth, average",
+}
+
+
+def approaches(records: Records, scope: Scope, footprint: Footprint) -> list[Approach]:
+    """Return all rungs for which there are records, in no order."""
+    made = [
+        *_whole_nodes(records),
+        *_perceptrons(records, footprint),
+        *_tickets(records, footprint),
+        *_spiking_elsewhere(records, footprint),
+        *_arrays(records, scope),
+        *_federations(records),
+    ]
+    return [
+        one._replace(
+            training=one.training and footprint.at_the_meter(one.training),
+            inference=one.inference and footprint.at_the_meter(one.inference),
+        )
+        for one in made
+    ]
+
+
+def accuracy_of(records: Iterable[Record]) -> tuple[float, float | None]:
+    """Return mean and spread of the test accuracy over seeds."""
+    mean, spread = mean_and_spread(np.array([record["accuracy"] for record in records], float))
+    assert mean is not None
+    return mean, spread
+
+
+def mean_bill(bills: list[Bill]) -> Bill:
+    """Return the mean of several bills for the same work."""
+    return total(bills) * (1 / len(bills))
+
+
+def shares(records: Iterable[Record], of: Callable[[Record], list[Point]]) -> dict[float, Any]:
+    """Return what part of all energy had been spent when accuracies were reached, mean over seeds.
+
+    None if that never happened with some seed.
+    """
+    found: dict[float, Any] = {}
+    for target in TARGETS:
+        parts = []
+        for record in records:
+            curve = of(record)
+            reached = joules_to(curve, target)
+            parts.append(None if reached is None else reached / curve[-1].joules)
+        known = [part for part in parts if part is not None]
+        found[target] = float(np.mean(known)) if len(known) == len(parts) else None
+    return found
+
+
+def array_curve(record: Record) -> list[Point]:
+    """Return the learning curve of an array; energy includes naming the neurons at that point."""
+    points = [Point(**point) for point in record["curve"]]
+    return [point._replace(joules=point.joules + point.naming_joules) for point in points]
+
+
+def perceptron_curve(record: Record) -> list[Point]:
+    """Return the learning curve of a perceptron, with images for joules: each costs the same."""
+    return [
+        Point(point["images"], float(point["images"]), 0.0, point["accuracy"])
+        for point in record["curve"]
+    ]
+
+
+# ---- conventional machines ---------------------------------------------------------------------
+
+
+def _whole_nodes(records: Records) -> list[Approach]:
+    found = records.get("perceptron,fp32", [])
+    if not found:
+        return []
+    made = []
+    for machine, name in (("cpu", "CPU node"), ("gpu", "GPU node")):
+        bills = [digital.whole_node(machine, record) for record in found]  # type: ignore[arg-type]
+        made.append(
+            Approach(
+                f"FP32 perceptron, {name}, measured", "conventional", *accuracy_of(found),
+                mean_bill([training for training, _ in bills]),
+                mean_bill([inference for _, inference in bills]),
+                shares(found, perceptron_curve),
+                "whole node with idle power, from medians of BUTTER-E (stand-in fit); without the "
+                "fixed cost of a run",
+            )  # fmt: skip
+        )
+    return made
+
+
+def _perceptrons(records: Records, footprint: Footprint) -> list[Approach]:
+    made = []
+    for precision in PRECISIONS:
+        for size, what in (("", "perceptron"), (SMALL, "small perceptron")):
+            found = records.get(f"{size}perceptron,{precision}", [])
+            if found:
+                name = f"{LABELS[precision]} {what}, accelerator"
+                made.append(_perceptron(name, found, footprint))
+    found = records.get("perceptron,fp32", [])
+    return [_on_processor(found, footprint), *made] if found else made
+
+
+def _perceptron(name: str, found: list[Record], footprint: Footprint) -> Approach:
+    family: Family = "conventional" if "FP32" in name else "low precision"
+    return Approach(
+        name, family, *accuracy_of(found),
+        mean_bill([digital.perceptron_training(record, footprint) for record in found]),
+        mean_bill([digital.perceptron_inference(record, footprint) for record in found]),
+        shares(found, perceptron_curve),
+        "multiply-adds and all bytes moved, bottom-up; without control, rounding to the format, "
+        "and leakage",
+    )  # fmt: skip
+
+
+def _on_processor(found: list[Record], footprint: Footprint) -> Approach:
+    one = _perceptron(BASELINE, found, footprint)
+    extra = [
+        mean_bill([digital.processor_overhead(record[phase], footprint) for record in found])
+        for phase in ("training", "inference")
+    ]
+    assert one.training is not None
+    assert one.inference is not None
+    return one._replace(
+        training=one.training + extra[0],
+        inference=one.inference + extra[1],
+        includes=one.includes.replace("without control", "instructions; without the other cores"),
+    )
+
+
+def _tickets(records: Records, footprint: Footprint) -> list[Approach]:
+    found = records.get("ticket", [])
+    if not found:
+        return []
+
+    def all_rounds(record: Record) -> Bill:
+        return total(
+            digital.perceptron_training({**record, "training": one["training"]}, footprint)
+            for one in record["rounds"]
+        )
+
+    surviving = found[0]["rounds"][-1]["surviving"]
+    return [
+        Approach(
+            f"FP32 lottery ticket, {100 * surviving:.0f} % left, accelerator", "conventional",
+            *accuracy_of(found),
+            mean_bill([all_rounds(record) for record in found]),
+            mean_bill([digital.perceptron_inference(record, footprint) for record in found]),
+            {},
+            f"all {len(found[0]['rounds'])} trainings; pruned weights cost nothing, nor do the "
+            "places of the others",
+        )
+    ]  # fmt: skip
+
+
+# ---- the spiking network -----------------------------------------------------------------------
+
+
+def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]:
+    found = records.get("array,soft", [])
+    if not found:
+        return []
+    accuracy, shared = accuracy_of(found), shares(found, array_curve)
+
+    def mean_of(bill: Callable[[Record, str, int], Bill], phase: str) -> Bill:
+        return mean_bill([bill(r, phase, r["tested"] if phase == "test" else 1) for r in found])
+
+    def on_digital(record: Record, phase: str, images: int) -> Bill:
+        return digital.spiking_on_digital(record, phase, images, footprint)
+
+    made = [
+        Approach(
+            "spiking network, 8-bit accelerator", "low precision", *accuracy,
+            mean_of(on_digital, "train") + mean_of(on_digital, "label"),
+            mean_of(on_digital, "test"), shared,
+            "the same events as in the array, weights in SRAM; without random numbers and control",
+        )
+    ]  # fmt: skip
+    for preset, name in CHIPS.items():
+        chip = Chip.load(preset)
+
+        def on_chip(record: Record, phase: str, images: int, chip: Chip = chip) -> Bill:
+            return digital.spiking_on_chip(chip, record, phase) * (1 / images)
+
+        learns = chip.on_chip_learning
+        made.append(
+            Approach(
+                f"spiking network, {name}", "neuromorphic chip", *accuracy,
+                mean_of(on_chip, "train") + mean_of(on_chip, "label") if learns else None,
+                mean_of(on_chip, "test"),
+                shared if learns else {},
+                f"events at the chip's prices, in real time; unpriced: {', '.join(chip.unpriced)}",
+            )  # fmt: skip
+        )
+    return made
+
+
+def _arrays(records: Records, scope: Scope) -> list[Approach]:
+    made = []
+    for role, what in OURS.items():
+        if found := records.get(f"array,{role}", []):
+            made.append(_array(f"{REFERENCE}, {what}", "our array", found))
+    if found := records.get("array,dense", []):
+        made.append(_dense(found, records, scope))
+    for device in scope.devices:
+        if found := records.get(f"array,{device}", []):
+            made.append(_array(f"{device}, soft-pruned 75 %", "memory array", found))
+    return made
+
+
+def _array(name: str, family: Family, found: list[Record]) -> Approach:
+    bills = {
+        phase: mean_bill([Bill.from_dict(record[phase]) for record in found])
+        for phase in ("training", "inference")
+    }
+    return Approach(
+        name, family, *accuracy_of(found), bills["training"], bills["inference"],
+        shares(found, array_curve), what_is_included(),
+    )  # fmt: skip
+
+
+def _dense(found: list[Record], records: Records, scope: Scope) -> Approach:
+    """Return the rung of dense updates: priced on few images, accuracy that of the exact rule."""
+    exact = records["array,exact"]
+    one = _array(f"{REFERENCE}, every cell updated", "our array", found)
+    assert one.training is not None
+    mean, spread = accuracy_of(exact)
+    factor = scope.epochs * scope.learned / found[0]["presented"]
+    return one._replace(
+        accuracy=mean, accuracy_spread=spread, training=one.training * factor,
+        inference=_array("", "our array", exact).inference, shares={},
+        includes=(
+            f"as a conventional network updates: every cell at every presentation; energy of the "
+            f"first {found[0]['presented']} images, times {factor:.4g}; accuracy that of the exact "
+            "rule"
+        ),
+    )  # fmt: skip
+
+
+def _federations(records: Records) -> list[Approach]:
+    raise NotImplementedError

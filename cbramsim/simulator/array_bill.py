@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.errors import ParameterError
+from cbramsim.errors import ParameterError, nearest
 from cbramsim.simulator.bill import Bill, Constant
 from cbramsim.simulator.constants import of_parameter, of_price
 from cbramsim.simulator.crossbar import Crossbar
@@ -68,7 +68,19 @@ SPLIT = frozenset(Operation) - {
 
 
 def network_bill(network: SpikingNetwork, phase: str) -> Bill:
-    """Return the bill of one phase of a network's ledger, see `array_bill`."""
+    """Return the bill of one phase of a network's ledger, see `array_bill`.
+
+    Raises
+    ------
+    ParameterError
+        If the ledger has no such phase, or as for `array_bill`.
+    """
+    phases = network.ledger.phases
+    if phase not in phases:
+        raise ParameterError(
+            f"network_bill: phase must be one of {', '.join(phases)} (got {phase!r})"
+            f"{nearest(phase, phases)}"
+        )
     readout, conversion = network.config.readout, None
     if readout.adc_bits:
         conversion = adc_constant(readout.adc_bits, readout.adc_source)

@@ -131,6 +131,31 @@ def test_a_run_with_other_circuits_costs_what_the_bill_foretells(
         assert network_bill(other, phase).components() == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("base", "factors"),
+    [
+        ({"device": "hzo-fefet"}, {"c_gate": 2.0, "v_set": 1.5}),
+        (DIGITAL, {"v_read": 2.0, "t_set": 3.0, "t_reset": 5.0}),
+        (DIGITAL | {"digital": {"read": "sensed"}}, {"v_read": 2.0, "v_set": 0.5}),
+        ({"readout": {"adc_bits": 6}}, {"t_read": 4.0, "c_cell": 3.0}),
+        ({"programming": {"scheme": "verify"}}, {"v_read": 3.0, "t_set": 2.0}),
+    ],
+    ids=["gate", "digital", "sensed", "converted", "verified"],
+)
+def test_other_arrays_are_foretold_too(base: dict, factors: dict) -> None:
+    base = {"pruning": {"kind": "none"}} | base
+    plain = trained(**base)
+    device = plain.crossbar.device
+    values = {key: getattr(device, key) * factor for key, factor in factors.items()}
+    other = trained(**base, cell=values)
+    names = {f"{device.name}.{key}": factor for key, factor in factors.items()}
+    for phase in plain.ledger.phases:
+        expected = foretold(network_bill(plain, phase), names)
+        assert network_bill(other, phase).components() == pytest.approx(expected, rel=1e-6)
+    plain_joules = plain.ledger.total("train")
+    assert network_bill(other, "train").joules != pytest.approx(plain_joules, rel=1e-3)
+
+
 def test_sinh_cells_are_foretold_to_first_order() -> None:
     cell = {"v_sinh": 0.4}
     plain = trained(cell=cell, pruning={"kind": "none"})
@@ -189,6 +214,12 @@ def test_energies_that_do_not_go_with_powers_are_refused(changes: dict) -> None:
     other = trained(**changes)
     with pytest.raises(ParameterError, match=r"needs transistors as access.*J of"):
         network_bill(other, "train")
+
+
+def test_a_phase_that_never_was_is_refused(network: SpikingNetwork) -> None:
+    with pytest.raises(ParameterError, match=r"phase must be one of train.*did you mean 'train'"):
+        network_bill(network, "trian")
+    assert "trian" not in network.ledger.phases
 
 
 def test_conversions_without_a_price_are_refused() -> None:

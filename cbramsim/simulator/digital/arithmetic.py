@@ -45,12 +45,17 @@ GRADES: Mapping[Node, tuple[Evidence, float, str]] = {
 
 WIDE_ADDER = {"fp16": "fp32", "bf16": "fp32", "int8": "int32"}
 """What such products are accumulated in where that is not done in their own width."""
+POWER_OF_TWO = (
+    "int4xfp4",
+    "INT4 x power of two (1-3-0; of radix 4 in fp4, 2 in luq): exponents of 4 bits added, half of "
+    "the INT8 adder",
+)
 FOUR_BITS = {
-    "int4": "INT4 x INT4: a quarter of the INT8 multiplier",
-    "fp4": "INT4 x radix-4 power of two (1-3-0): exponents of 4 bits added, half of the INT8 adder",
-    "luq": "INT4 x radix-2 power of two (1-3-0): exponents of 4 bits added, half of the INT8 adder",
+    "int4": ("int4", "INT4 x INT4: a quarter of the INT8 multiplier"),
+    "fp4": POWER_OF_TWO,
+    "luq": POWER_OF_TWO,
 }
-"""Products of 4 bits, accumulated in FP16."""
+"""Products of 4 bits, accumulated in FP16: the circuit and its estimate."""
 FASTER_THAN_FP16 = 7.0
 """Sun et al.'s abstract: 4-bit systems do more than 7 times the work of FP16 systems. No hardware
 was measured; taken as an energy, it is the lower end of the range."""
@@ -64,7 +69,7 @@ def mac(precision: str, node: str = "45nm") -> Constant:
     """Return one multiply-add (one addition, for spikes), J.
 
     Networks that learn in `fp4` or `luq` have `int4` products in the forward pass: the two names
-    stand for products of a gradient and a weight, or an activation.
+    stand for products of a gradient and a weight, or an activation: one circuit, one constant.
 
     Raises
     ------
@@ -171,7 +176,9 @@ def instructions(macs: float, precision: str, node: str = "45nm") -> Bill:
 
 def every_constant() -> list[Constant]:
     """Return all constants of arithmetic, at both nodes."""
-    macs = [mac(precision, node) for node in NODES for precision in PRECISIONS]
+    macs = [
+        mac(precision, node) for node in NODES for precision in PRECISIONS if precision != "luq"
+    ]
     others = [elementwise(precision, node) for node in NODES for precision in ("fp32", "fp16")]
     return [*macs, *others, *map(instruction, NODES), SIMD_WIDTH, INSTRUCTIONS_PER_FMA]
 
@@ -186,14 +193,15 @@ def _mac_of_4_bits(precision: str, node: Node) -> Constant:
     else:
         product = operation("add", "int8", node).value / 2
     value = product + operation("add", "fp16", node).value
+    circuit, estimate = FOUR_BITS[precision]
     return Constant(
-        name=f"{precision}-mac-{node}",
+        name=f"{circuit}-mac-{node}",
         value=value,
         low=mac("fp16", node).value / FASTER_THAN_FP16,
         high=2 * value,
         unit="J",
         evidence="assumed",
-        source=f"{FOUR_BITS[precision]}; + FP16 addition. At least a seventh of FP16 (the claim of "
+        source=f"{estimate}; + FP16 addition. At least a seventh of FP16 (the claim of "
         f"Sun et al., NeurIPS 2020, taken as an energy), at most twice: {GRADES[node][2]}",
     )
 

@@ -100,6 +100,11 @@ def test_unknown_names_are_refused_with_the_nearest(call, message: str) -> None:
         call()
 
 
+def test_the_two_modes_of_four_bits_share_one_circuit_and_so_one_draw() -> None:
+    assert mac("fp4") == mac("luq")
+    assert mac("fp4").name == "int4xfp4-mac-45nm" != mac("int4").name
+
+
 def test_all_constants_have_names_of_their_own() -> None:
     names = [constant.name for constant in every_constant()]
     assert len(set(names)) == len(names)

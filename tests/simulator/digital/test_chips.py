@@ -73,16 +73,14 @@ def test_loihi_prices_each_kind_of_event() -> None:
 @pytest.mark.parametrize("name", Chip.catalog())
 def test_every_preset_prices_or_names_all_that_happens(name: str) -> None:
     chip = Chip.load(name)
-    learned = 5.0 if chip.on_chip_learning else 0.0
-    events = ChipEvents(
-        synaptic=100, neuron_updates=20, spikes=3, weight_updates=learned, seconds=1e-3
-    )
-    bill = run_bill(chip, events)
+    kinds = ["neuron_updates", "spikes"] + ["weight_updates"] * chip.on_chip_learning
+    bill = run_bill(chip, ChipEvents(synaptic=100, seconds=1e-3, **dict.fromkeys(kinds, 7.0)))
     assert bill.joules > 0
     assert any("host read-out" in line for line in bill.unpriced)
-    for kind in ("neuron_updates", "spikes", "weight_updates"):
-        named = any(kind.replace("_", " ") in line for line in bill.unpriced)
-        assert getattr(chip, kind) or kind in chip.included or named or not learned
+    for kind in kinds:
+        priced = any(f"{name}.{kind}" in charge.powers for charge in bill)
+        named = f"7 {kind.replace('_', ' ')}" in bill.unpriced
+        assert priced + (kind in chip.included) + named == 1
     assert chip.static or "static" in chip.included or "static power" in bill.unpriced
     assert all(constant.name.startswith(name) for constant in bill.constants.values())
 

@@ -33,7 +33,7 @@ AGEING = ("drift_exponent", "retention_time", "activation_energy", "endurance")
 """What time and use do."""
 DISTURB = ("v_switch",)
 """What the programming of others does."""
-GRANULARITY = ("levels", "g_quantum")
+GRANULARITY = ("levels", "level_radix", "g_quantum")
 """States a cell can take."""
 
 

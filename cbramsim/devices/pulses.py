@@ -39,6 +39,8 @@ class PulseConstants(NamedTuple):
     """Whether a cell takes a finite number of states."""
     levels: int
     """States in a cell's window, or 0."""
+    radix: float
+    """Ratio of their distances from the lowest, or 0 if they are evenly spaced."""
     quantum: float
     """Distance of the states, S, or 0."""
     v2t_set: float
@@ -71,6 +73,7 @@ def pulse_constants(device: Device) -> PulseConstants:
         step_sigma=device.step_c2c * device.g_range,
         finite=bool(device.levels or device.g_quantum),
         levels=device.levels,
+        radix=device.level_radix,
         quantum=device.g_quantum,
         v2t_set=device.v2t_set,
         v2t_reset=device.v2t_reset,
@@ -179,9 +182,29 @@ def shaped_train(g, cell, start, pulses, pulse, shapes):  # type: ignore[no-unty
     return g
 
 
+@kernel
+def nearby_power(g, low, high, uniform, levels, radix):  # type: ignore[no-untyped-def]
+    """Return the same for levels spaced by a radix; outside the window `g` stays as it is."""
+    window = np.float64(high - low)
+    if window <= 0:
+        return np.float64(low)
+    place = (g - low) / window
+    if place < 0 or place > 1:
+        return np.float64(g)
+    above, below, left = 1.0, 1 / radix, levels - 2
+    while left > 0 and place < below:
+        above, below, left = below, below / radix, left - 1
+    if left == 0:
+        below = 0.0
+    chosen = above if (place - below) / (above - below) + uniform >= 1 else below
+    return low + chosen * window
+
+
 @inlined
 def nearby_state(g, low, high, uniform, pulse):  # type: ignore[no-untyped-def]
     """Return one of the two states next to `g`, S, so that the mean over `uniform` is `g`."""
+    if pulse.radix > 0:
+        return nearby_power(g, low, high, uniform, pulse.levels, pulse.radix)
     distance = pulse.quantum
     if pulse.levels > 0:
         distance = np.float64(high - low) / (pulse.levels - 1)

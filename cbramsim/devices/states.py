@@ -1,10 +1,15 @@
 r"""Which conductances a cell can take, and how a read sees them.
 
-A cell is analog, or has a finite number of states: `levels` of them at equal distances in its own
-window, or one at each multiple of `g_quantum` (an atomic constriction: a fraction of the
-conductance quantum :math:`G_0 = 2e^2/h`). A pulse then moves the cell to one of the two states next
-to where its law would have put it, with the probabilities that make the law right on average. A
-device of two levels is a stochastic binary cell.
+A cell is analog, or has a finite number of states: `levels` of them in its own window, or one at
+each multiple of `g_quantum` (an atomic constriction: a fraction of the conductance quantum
+:math:`G_0 = 2e^2/h`). A pulse then moves the cell to one of the two states next to where its law
+would have put it, with the probabilities that make the law right on average. A device of two levels
+is a stochastic binary cell.
+
+The N = `levels` states lie at equal distances, or, with a radix r = `level_radix`, at distances
+from the lowest that grow by r: :math:`G_0 = G_{min}` and
+:math:`G_k = G_{min} + (G_{max} - G_{min})\, r^{k-(N-1)}`, k = 1..N - 1. Less a cell at `g_min`, as
+in a differential pair, these are exactly 0 and N - 1 powers of r.
 
 *Flicker*: the conductance jumps between two values, `g_flicker` apart, and spends the fraction
 `flicker_duty` of its time in the upper one (random telegraph noise). The state is the mean over
@@ -16,6 +21,8 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from cbramsim.devices.quantities import Siemens, Spread
@@ -38,7 +45,9 @@ class States(SourcedParameters):
     """Spread of `g_max` from cell to cell, relative."""
 
     levels: Annotated[int, Field(ge=0, le=65536)] = 0
-    """States at equal distances in the window; 0 if the cell is analog."""
+    """States in the window; 0 if the cell is analog."""
+    level_radix: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """Ratio of the distances of two neighbouring levels from the lowest; 0 if evenly spaced."""
     g_quantum: Annotated[float, Field(ge=0, le=1), Siemens] = 0.0
     """Distance of the states of an atomic constriction, S; 0 if the cell is analog."""
 
@@ -57,6 +66,8 @@ class States(SourcedParameters):
             raise ValueError("levels must be 0 (analog), or at least 2 (got 1)")
         if self.levels and self.g_quantum:
             raise ValueError("levels must be 0 if g_quantum is given")
+        if self.level_radix:
+            self._check_radix()
         if self.g_quantum > self.g_range:
             raise ValueError(
                 f"g_quantum must be at most g_max - g_min, {self.g_range:g} S "
@@ -68,6 +79,28 @@ class States(SourcedParameters):
                 f"(got {self.g_flicker:g} S)"
             )
         return self
+
+    def _check_radix(self) -> None:
+        if not self.level_radix > 1:
+            raise ValueError(
+                f"level_radix must be 0 (evenly spaced), or above 1 (got {self.level_radix:g})"
+            )
+        if not self.levels:
+            raise ValueError("level_radix needs levels (got levels 0, an analog cell)")
+        first, second = self.nominal_states()[:2].astype(np.float32)
+        if not first < second:
+            raise ValueError(
+                f"level_radix must leave the lowest two of {self.levels} levels apart in single "
+                f"precision (got {self.level_radix:g})"
+            )
+
+    def nominal_states(self) -> NDArray[np.float64]:
+        """Return the states of the nominal cell, float64[states], S; none if it is analog."""
+        if self.g_quantum:
+            lowest = max(round(self.g_min / self.g_quantum), 1)
+            highest = max(round(self.g_max / self.g_quantum), lowest)
+            return self.g_quantum * np.arange(lowest, highest + 1, dtype=np.float64)
+        return self.g_min + self.g_range * level_places(self.levels, self.level_radix)
 
     @property
     def g_range(self) -> float:
@@ -83,3 +116,12 @@ class States(SourcedParameters):
     def flicker_sigma(self) -> float:
         """Standard deviation of the flicker of one cell, S."""
         return self.g_flicker * (self.flicker_duty * (1 - self.flicker_duty)) ** 0.5
+
+
+def level_places(levels: int, radix: float) -> NDArray[np.float64]:
+    """Return where in its window a cell's levels are, 0 to 1, float64[levels]."""
+    if not radix:
+        return np.linspace(0, 1, levels)
+    places = np.power(radix, np.arange(1.0 - levels, 1.0), dtype=np.float64)
+    places[0] = 0
+    return places

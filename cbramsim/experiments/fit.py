@@ -32,7 +32,7 @@ from cbramsim.units import in_prefixed
 
 LIKE = "subquantum-cbram"
 """The device whose parameters stand in for what was not measured."""
-IN_THE_DATA = ("levels", "g_quantum", "g_flicker", "flicker_duty")
+IN_THE_DATA = ("levels", "level_radix", "g_quantum", "g_flicker", "flicker_duty")
 """What would come on top of the noise that was measured: never taken over."""
 FITTED = (*PulseLaw.physical_parameters(), *NAMES[:2], "g_min_d2d", "g_max_d2d", "read_c2c")
 """What pulse trains show."""

@@ -27,6 +27,7 @@ from cbramsim.devices.pulses import (
     step_shapes,
 )
 from cbramsim.devices.retention import Ageing
+from cbramsim.devices.states import level_places
 from cbramsim.errors import ParameterError
 from cbramsim.rng import generator, normal_table, stream
 from cbramsim.simulator.array import ArrayState, ProgramCosts
@@ -555,6 +556,11 @@ class Crossbar:
         if not (device.levels or device.g_quantum):
             return conductance
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
+        if device.level_radix:
+            places = level_places(device.levels, device.level_radix)
+            place = (conductance - low) / np.where(high > low, high - low, 1)
+            nearest = np.searchsorted((places[1:] + places[:-1]) / 2, place)
+            return (low + places[nearest] * (high - low)).astype(np.float32)
         distance = (high - low) / (device.levels - 1) if device.levels else device.g_quantum
         distance = np.where(high > low, distance, 1).astype(np.float32)
         return np.clip(low + np.round((conductance - low) / distance) * distance, low, high)

@@ -20,6 +20,7 @@ from cbramsim.devices.pulses import (
     STEP_DOWN,
     STEP_UP,
 )
+from cbramsim.devices.states import level_places
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.stdp import SENSED_STATES
@@ -330,6 +331,15 @@ class NumpyTwin:
     ) -> NDArray[np.float64]:
         """Return the states that cells take, where these are finite."""
         low, high = cell[:, G_LOW], cell[:, G_HIGH]
+        if self.pulse.radix:
+            places = level_places(self.pulse.levels, self.pulse.radix)
+            window = np.maximum(high - low, 1e-30)
+            place = (g - low) / window
+            k = np.clip(np.searchsorted(places, place, side="right"), 1, places.size - 1)
+            share = (place - places[k - 1]) / (places[k] - places[k - 1])
+            chosen = places[np.where(share + uniforms >= 1, k, k - 1)]
+            outside = (place < 0) | (place > 1)
+            return np.where(high > low, np.where(outside, g, low + chosen * window), low)
         if self.pulse.levels or self.pulse.quantum:
             levels = self.pulse.levels
             distance = (high - low) / (levels - 1) if levels else self.pulse.quantum + 0 * low

@@ -96,7 +96,7 @@ def test_no_program_takes_a_cell_out_of_its_window(name: str, trains: list, seed
 
 
 def test_without_variability_all_cells_of_a_preset_are_one(preset: Device) -> None:
-    plain = preset.without_variability().without("levels", "g_quantum")
+    plain = preset.without_variability().without("levels", "level_radix", "g_quantum")
     assert not plain.ages
     assert plain.endurance == plain.step_c2c == plain.read_c2c == plain.g_flicker == 0
     assert (plain.g_max, plain.pulses_up, plain.v_set) == (
@@ -165,6 +165,9 @@ def test_a_parameter_can_be_put_back_to_its_default() -> None:
         ({"step_c2c": float("nan")}, "Device.step_c2c: must be a number >= 0 and <= 2 (got nan)"),
         ({"levels": 1}, "levels must be 0 (analog), or at least 2 (got 1)"),
         ({"levels": 8, "g_quantum": 1e-6}, "levels must be 0 if g_quantum is given"),
+        ({"levels": 8, "level_radix": 1.0}, "level_radix must be 0 (evenly spaced), or above 1"),
+        ({"level_radix": 2.0}, "level_radix needs levels (got levels 0, an analog cell)"),
+        ({"levels": 64, "level_radix": 2.0}, "lowest two of 64 levels apart in single precision"),
         ({"g_quantum": 3e-5}, "g_quantum must be at most g_max - g_min, 2.088e-05 S (got 3e-05 S)"),
         ({"g_flicker": 3e-5}, "g_flicker must be at most g_max - g_min"),
         ({"flicker_duty": 1.0}, "Device.flicker_duty: must be a number > 0 and < 1"),

@@ -54,6 +54,7 @@ POLICIES = {
         "pruning": {"kind": "none"},
     },
     "binary": {"cell": {"levels": 2}, "pruning": {"kind": "none"}},
+    "powers": {"cell": {"levels": 8, "level_radix": 2.0}, "pruning": {"kind": "none"}},
     "power": {
         "device": CBRAM.replace(
             law="power",

@@ -85,7 +85,8 @@ def _steps(ax: Axes, device: Device) -> None:
     ax.set_ylim(0, 1.05 * largest * step_scale)
     if count := states(device):
         apart = in_prefixed(device.g_quantum or device.g_range / (count - 1), "S")
-        ax.plot([], [], " ", label=f"means of jumps by {apart}")
+        jumps = "between levels" if device.level_radix else f"by {apart}"
+        ax.plot([], [], " ", label=f"means of jumps {jumps}")
     ax.set_xlabel(f"conductance ({unit})")
     ax.set_ylabel(f"size of a step ({step_unit})")
 

@@ -37,7 +37,7 @@ IMPERFECTIONS: dict[str, tuple[str, ...]] = {
         "shape_up", "shape_down",
     ),
     "pulse noise": ("step_c2c",),
-    "finite states": ("levels", "g_quantum"),
+    "finite states": ("levels", "level_radix", "g_quantum"),
     "read noise": ("read_c2c",),
     "flicker": ("g_flicker", "flicker_duty"),
     "faults": ("stuck_low", "stuck_high", "stuck_open", "fault_cluster"),

@@ -64,7 +64,8 @@ def loaded(device: Device) -> Device:
     return device.replace(
         law="table", shape_up=tuple(up.tolist()), shape_down=tuple(down.tolist()),
         exponent_up=0.0, exponent_down=0.0, nonlinearity_up=0.0, nonlinearity_down=0.0,
-        levels=max(2, round(device.pulses_up)), g_quantum=0.0, g_flicker=0.02 * device.g_range,
+        levels=max(2, round(device.pulses_up)), level_radix=0.0, g_quantum=0.0,
+        g_flicker=0.02 * device.g_range,
         v_sinh=voltage, stuck_low=0.01, stuck_high=0.01, stuck_open=0.01, fault_cluster=2.0,
         drift_exponent=0.005, retention_time=3e8, activation_energy=1.0, endurance=1e6,
         step_c2c=max(device.step_c2c, 0.01), read_c2c=max(device.read_c2c, 0.01), **spreads,

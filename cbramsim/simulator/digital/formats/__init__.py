@@ -8,6 +8,7 @@
 :mod:`~cbramsim.simulator.digital.formats.radix_four` FP4 gradients of radix 4, in two phases
 :mod:`~cbramsim.simulator.digital.formats.luq`        FP4 gradients of radix 2, unbiased
 :mod:`~cbramsim.simulator.digital.formats.grad_scale` the scale of a layer's gradients
+:mod:`~cbramsim.simulator.digital.formats.level_map`  values as conductances of a device
 ===================================================== =============================================
 """
 
@@ -24,6 +25,7 @@ from cbramsim.simulator.digital.formats.integers import (
     multiplier,
     requantise,
 )
+from cbramsim.simulator.digital.formats.level_map import LevelMap, level_map
 from cbramsim.simulator.digital.formats.luq import Luq, running_maximum
 from cbramsim.simulator.digital.formats.pact import Pact
 from cbramsim.simulator.digital.formats.radix_four import RadixFour, identical_values, two_phases
@@ -36,6 +38,7 @@ __all__ = [
     "GradScale",
     "Grid",
     "Integer",
+    "LevelMap",
     "Luq",
     "Multiplier",
     "NumberFormat",
@@ -44,6 +47,7 @@ __all__ = [
     "Sawb",
     "get",
     "identical_values",
+    "level_map",
     "moments",
     "multiplier",
     "peak",

@@ -25,6 +25,7 @@ MAGNITUDE = np.uint32(0x7FFFFFFF)
 INFINITY = np.uint32(0x7F800000)
 ONE = np.uint32(0x3F800000)
 """Bits of the float32 number 1."""
+LARGEST = float(np.finfo(np.float32).max)
 ROUNDER = np.float64(1.5 * 2**52)
 """Added and taken away again, it rounds a float64 number below 2^51 to even."""
 
@@ -70,8 +71,7 @@ def prepared(where: str, x: ArrayLike, out: Floats | None) -> tuple[Floats, Floa
 
 def check_positive(where: str, value: float) -> float:
     """Return `value` if it is a finite number above zero, and so in float32 as well."""
-    single = np.float32(value)
-    if not (np.isfinite(single) and single > 0):
+    if not (0 < value <= LARGEST and np.float32(value) > 0):
         raise ParameterError(f"{where}: must be a number > 0 that float32 holds (got {value!r})")
     return float(value)
 
@@ -115,6 +115,22 @@ def round_to_grid(x, step, offset, low, high, out):  # type: ignore[no-untyped-d
         code = (place + ROUNDER) - ROUNDER
         # + 0: a zero is never negative
         out[k] = np.float32((code - offset) * step + 0.0)
+
+
+@compiled_loop
+def round_to_halves(x, step, highest, out):  # type: ignore[no-untyped-def]
+    """Write (n + 1/2) `step` into `out`, with n = floor(x / step), at most `highest` steps from 0.
+
+    Exact as `round_to_grid`.
+    """
+    for k in range(x.size):
+        place = np.float64(x[k]) / step
+        place = -highest if place < -highest else place
+        place = highest if place > highest else place
+        whole = (place + ROUNDER) - ROUNDER
+        half = (whole - 0.5) if whole > place else (whole + 0.5)
+        half = highest if half > highest else half
+        out[k] = np.float32(half * step)
 
 
 def grid_values(step: float, offset: float, low: int, high: int) -> NDArray[np.float64]:

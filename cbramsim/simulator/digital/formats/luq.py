@@ -21,7 +21,6 @@ from cbramsim.kernels import compiled_loop, inlined
 from cbramsim.rng import State, fill_with_words
 from cbramsim.simulator.digital.formats.base import (
     INFINITY,
-    MAGNITUDE,
     ONE,
     SIGN,
     Floats,
@@ -141,7 +140,7 @@ def drawn_power(place, word, levels):  # type: ignore[no-untyped-def]
     Above 1: random bits are added to those of the mantissa, and what carries into the exponent
     doubles the number, with a probability that is the mantissa. Below: 1 with probability `place`.
     """
-    bits = place.view(np.uint32)
+    bits = np.float32(place).view(np.uint32)
     carried = np.uint32(np.uint32(bits + np.uint32(word >> np.uint32(9))) & EXPONENT)
     top = np.uint32(ONE + np.uint32(np.uint32(levels - 1) << MANTISSA))
     power = chosen(carried > top, top, carried)

@@ -22,6 +22,7 @@ from cbramsim.simulator.digital.formats.base import (
     peak,
     prepared,
     round_to_grid,
+    round_to_halves,
 )
 
 COEFFICIENTS: dict[tuple[int, bool], tuple[float, float]] = {
@@ -42,8 +43,7 @@ class Sawb(NumberFormat):
     """Weights between -alpha and alpha, rounded to the nearest value.
 
     With 0: 2^b - 1 values, the multiples of alpha / (2^(b-1) - 1); ties to the even multiple.
-    Without: 2^b values, 2^b - 1 steps from -alpha to alpha; ties to the even one of their numbers,
-    from 0 at -alpha.
+    Without: 2^b values, 2^b - 1 steps from -alpha to alpha; ties up.
     """
 
     bits: Annotated[int, Field(ge=2, le=8)] = 4
@@ -86,8 +86,10 @@ class Sawb(NumberFormat):
         """Return weights rounded with alpha = `clip`, or with their own, float32[...]."""
         values, out = prepared(self.name, x, out)
         step, half = self._step(self.clip(values) if clip is None else clip), self.steps / 2
-        low, high, offset = (-half, half, 0.0) if self.zero else (0.0, 2 * half, half)
-        round_to_grid(values.reshape(-1), step, offset, low, high, out.reshape(-1))
+        if self.zero:
+            round_to_grid(values.reshape(-1), step, 0.0, -half, half, out.reshape(-1))
+        else:
+            round_to_halves(values.reshape(-1), step, half, out.reshape(-1))
         return out
 
     def _step(self, clip: float) -> float:

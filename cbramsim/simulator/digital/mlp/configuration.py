@@ -28,8 +28,8 @@ class MlpConfig(Parameters):
     loss scale), `bf16`, `int8`, `fp4` (INT4 weights and activations, radix-4 FP4 gradients, as Sun
     et al.), `luq` (INT4 weights and activations, unbiased FP4 gradients, as Chmiel et al.)."""
     first_last: FirstLast = "same"
-    """What the first and the last layer are rounded to: the `same` as the others, or, with `fp4` and
-    `luq`, more, as usual for large networks."""
+    """What the first and the last layer are rounded to: the `same` as the others, or more, with
+    `fp4` and `luq`."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 12
     """Passes over the training images, each in its own random order; an incomplete last batch is
     left out."""

@@ -205,9 +205,10 @@ class Mlp:
         tally.access(last, "activations", z.size)
         tally.access(last, "data", len(z) * targets)
         tally.access(last, "gradients", z.size)
-        for layer in reversed(self.layers):
-            assert delta is not None
-            delta = layer.backward(delta, tally)
+        with np.errstate(invalid="ignore"):  # infinite errors: the step is left out
+            for layer in reversed(self.layers):
+                assert delta is not None
+                delta = layer.backward(delta, tally)
         finite = all(layer.finite() for layer in self.layers)
         for layer in self.layers:
             if finite:

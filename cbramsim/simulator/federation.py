@@ -140,10 +140,11 @@ def federate(
     """Let clients learn from their shards of `X`, and join what they have learned.
 
     Each client has cells and random streams of its own, the first those of ``config.seed``; its
-    array is also what the neurons are joined in at the end, unless they are concatenated. What all
+    array is also what the neurons are joined in at the end, unless they are concatenated. (Every
+    further array that is to have the joined neurons costs as much to write as this one.) What all
     have to agree on beforehand is which pixels the arrays are wired to: they are chosen by the
     activity of all images, for which clients add up their counts. Homeostasis halves after as many
-    images of the whole federation as it would in one array.
+    images of the whole federation as it would in one array. Pruned cells are released by a join.
 
     Parameters
     ----------

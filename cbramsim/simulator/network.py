@@ -108,6 +108,8 @@ class SpikingNetwork:
     passes: int
     position: int
     pass_images: tuple[int, int]
+    class_counts: NDArray[np.float64] | None
+    pruner: Pruner
 
     def __init__(
         self,
@@ -357,7 +359,7 @@ class SpikingNetwork:
         self.position = 0
         self.pass_images = (0, 0)
         self.images_seen = 0
-        self.class_counts: NDArray[np.float64] | None = None
+        self.class_counts = None
         self.labels_used = 0
 
     @property

@@ -16,6 +16,7 @@ whole batch before the next one, as a blocked matrix product does.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ def network(widths: tuple[int, ...], batch: int = 1, seed: int = 0) -> Network:
     draw = generator(seed, "cache-fit step")
     rows = [
         draw.standard_normal((after, before + 1), np.float32) * np.float32(np.sqrt(2 / before))
-        for before, after in zip(widths[:-1], widths[1:], strict=True)
+        for before, after in pairwise(widths)
     ]
     weights = np.concatenate([row.ravel() for row in rows])
     activations = np.zeros(batch * sum(widths), np.float32)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cbramsim.errors import CbramError, ParameterError
 from cbramsim.experiments import run_folder

@@ -97,7 +97,8 @@ def train_bill(
 ) -> Bill:
     """Return the energy of learning from one of `images` data, in batches.
 
-    There is a master copy if it has other bits than the weights. See `price` and `step_counts`.
+    There is a master copy if it has other bits than the weights: with bits by kind it has 32 unless
+    they say otherwise, with bits of one width there is none. See `price` and `step_counts`.
     """
     size = bytes_by_kind(bits)
     sets = working_sets(layers, batch, images, bytes_per_value=size)

@@ -143,13 +143,13 @@ def shaped(shape: str, depth: int, inputs: int, outputs: int, size: int) -> Laye
         if value < least:
             raise ParameterError(f"shaped.{name}: must be a whole number >= {least} (got {value})")
 
-    def network(s: int) -> Layers:
-        return Layers(widths=(inputs, *_widths(shape, depth, outputs, s)))
+    def widths(s: int) -> list[int]:
+        return [inputs, *_widths(shape, depth, outputs, s)]
 
-    best = _search(network, size)
+    best = Layers(widths=tuple(_search(widths, size)))
     if abs(best.parameters - size) >= size / 2:
         raise ParameterError(
-            f"shaped.size: a {shape} of depth {depth} from {inputs} to {outputs} cannot come within"
+            f"shaped.size: {shape} of depth {depth} from {inputs} to {outputs} cannot come within"
             f" 50 % of it; the nearest has {best.parameters} parameters (got {size})"
         )
     return best
@@ -159,7 +159,7 @@ def _widths(shape: str, depth: int, outputs: int, s: int) -> list[int]:
     """Return w_1 ... w_L (facts A.3); Python's `round` goes to even, as in the framework."""
     base = shape.removesuffix(RESIDUAL)
     last = depth - 1
-    if base == "rectangle":
+    if base == "rectangle" or depth == 2:
         return [s] * last + [outputs]
     if base == "trapezoid":
         return [round(s - k * (s - outputs) / last) for k in range(depth)]
@@ -169,17 +169,19 @@ def _widths(shape: str, depth: int, outputs: int, s: int) -> list[int]:
     return [s] + [max(1, round(s / WIDE_FIRST[base]))] * (depth - 2) + [outputs]
 
 
-def _search(network: Callable[[int], Layers], size: int) -> Layers:
-    """Return the network nearest to `size` parameters, which rise with the scale."""
+def _search(widths: Callable[[int], list[int]], size: int) -> list[int]:
+    """Return the widths nearest to `size` parameters, which rise with the scale."""
+
+    def excess(s: int) -> int:
+        return sum(rows * columns + columns for rows, columns in pairwise(widths(s))) - size
+
     low, high = 1, 1
-    while network(high).parameters < size:
+    while excess(high) < 0:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if network(middle).parameters < size:
+        if excess(middle) < 0:
             low = middle
         else:
             high = middle
-    below, above = network(low), network(high)
-    nearer_below = size - below.parameters <= above.parameters - size
-    return below if nearer_below and below.parameters < size else above
+    return widths(low if abs(excess(low)) <= excess(high) else high)

@@ -3,7 +3,8 @@
 Levels are gone through from the innermost, their capacities of one unit summed up, C += c. A set
 takes the share replicated + distributed / units of a level; it lives in the first level where what
 is occupied already and its share fit into C. A level that it does not fit into is full from then
-on: what is occupied is C. A set that is stacked on another begins with what that one has occupied.
+on: what is occupied is C, as in the authors' code (facts A.5 leave this out). A set that is stacked
+on another begins with what that one has occupied.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ def test_shapes_have_the_widths_of_the_study():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_all_shapes_are_one_network_at_depth_2(shape):
     assert shaped(shape, 2, 13, 4, 999) == shaped("rectangle", 2, 13, 4, 999)
+    assert shaped(shape, 2, 13, 4, 32).widths == (13, 2, 4)
 
 
 @pytest.mark.parametrize("shape", GRID_SHAPES)

@@ -297,15 +297,16 @@ def loads(memory: Hierarchy, batch: int = 1) -> Callable[[Layers], model.Load]:
 
 
 def test_non_negative_least_squares_recovers_known_coefficients() -> None:
-    known = np.array([1e-6, 5e-11, 2e-11, 0.0, 3e-10])
+    known = np.array([1e-6, 2e-9, 5e-11, 2e-11, 0.0, 3e-10])
     asked = [loads(caches.this_machine(CACHES))(point.layers) for point in points(stepped)]
     measured = [
-        np.dot([1, load.operations, *load.bytes_beyond], known) / load.parameters for load in asked
+        np.dot([1, load.neurons, load.operations, *load.bytes_beyond], known) / load.parameters
+        for load in asked
     ]
     found = model.fit(asked, measured, NAMES)
     np.testing.assert_allclose(found.coefficients, known, rtol=1e-6, atol=1e-16)
     assert found.names == (
-        "step", "operation", "byte beyond L1", "byte beyond L2", "byte beyond L3",
+        "step", "neuron", "operation", "byte beyond L1", "byte beyond L2", "byte beyond L3",
     )  # fmt: skip
     assert max(found.error, found.worst, found.left_out_error) < 1e-6
     assert found.per_parameter(asked[3]) == pytest.approx(measured[3])
@@ -327,7 +328,7 @@ def test_loads_count_the_bytes_beyond_each_level() -> None:
     forward, activations = 4 * OWN.parameters, 4 * sum(OWN.widths) - 4 * 600
     backward = 8 * OWN.parameters + activations
     assert load.bytes_beyond == (forward + backward, backward, 0)
-    assert load.parameters == OWN.parameters
+    assert (load.parameters, load.neurons) == (OWN.parameters, 610)
 
 
 def test_knees_are_found_where_they_are() -> None:
@@ -335,13 +336,17 @@ def test_knees_are_found_where_they_are() -> None:
     inner = [size for size in sizes if size <= 2**16]
     levels = ["L1"] * 4 + ["L2"] * (len(inner) - 4) + ["L3"] * (len(sizes) - len(inner))
     cost = [1 / size + (1e-3 if size <= 2**14 else 4e-3) for size in sizes]
-    first, second = knees.find(sizes, cost, levels, ["L1", "L2", "L3"], fixed=1.0)
+    first, second = knees.find(sizes, cost, levels, ["L1", "L2", "L3"], [1.0] * 16)
     assert first.ratio == pytest.approx(1)
     assert first.parameters is None
     assert second.ratio == pytest.approx(4)
     assert second.parameters == pytest.approx(2**14.5, rel=1e-6), "earlier than the cache is full"
-    (missing,) = knees.find(sizes, cost, levels, ["L3", "DRAM"], fixed=1.0)
+    (missing,) = knees.find(sizes, cost, levels, ["L3", "DRAM"], [1.0] * 16)
     assert missing == ("L3", "DRAM", None, None)
+    dip = [1 / size + (1e-3 if size <= 2**16 or size == 2**20 else 2e-3) for size in sizes]
+    _, far = knees.find(sizes, dip, levels, ["L1", "L2", "L3"], [1.0] * 16)
+    assert far.ratio == pytest.approx(2)
+    assert far.parameters is None, "a rise at 20 times the size is not of this cache"
 
 
 # Costs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cbramsim.errors import CbramError, ParameterError
 from cbramsim.experiments import run_folder
@@ -84,20 +84,22 @@ def run(
     memory = Hierarchy.load(hierarchy) if hierarchy else caches.this_machine(caches_given)
     where = placing(memory, batch, images, bits)
     placed = where(own)
-    drawn = family(own, DRAWN)
+    drawn = family(own, DRAWN._replace(largest=max(DRAWN.largest, own.parameters)))
     lives = _lives(drawn, where, placed)
     _prepare(out, force=force)
 
-    points, fitted, costs = [], None, None
+    points: list[Point] = []
+    fitted = costs = None
     energy = counters.find()
     if measure and not hierarchy:
         effort = QUICK if quick else FULL
         points = measuring.measure(family(own, effort), batch, effort, energy, quiet=quiet)
-        fitted, costs = _fit(points, memory, batch, images, bits)
+        fitted = _fit(points, memory, batch, images, bits)
+        costs = fitted.costs
     elif can_price(memory):
         costs = priced(memory, batch, images, bits)
     advice = advise(own, memory, where, costs and costs.per_parameter)
-    summary = _summary(own, placed, memory, costs, fitted, advice, points, where) | {
+    summary = _summary(own, placed, memory, costs, fitted, advice) | {
         "batch": batch, "images": images, "bits": bits,
         "energy_counters": energy.missing or f"{len(energy.counters)} read",
         "versions": run_folder.versions(),
@@ -136,18 +138,30 @@ def _prepare(out: Path, *, force: bool) -> None:
         raise CbramError(f"out: cannot write {out}: {error.strerror}") from None
 
 
-def _fit(
-    points: list[Point], memory: Hierarchy, batch: int, images: int, bits: int
-) -> tuple[model.CostModel, Costs]:
-    """Return the model of what was measured, in float32 on one core, and costs by both."""
+class _Fitted(NamedTuple):
+    """What a measurement in float32 on one core comes to."""
+
+    model: model.CostModel
+    costs: Costs
+    knees: list[knees.Knee]
+
+
+def _fit(points: list[Point], memory: Hierarchy, batch: int, images: int, bits: int) -> _Fitted:
     names = [level.name for level in memory.levels]
     alone = placing(memory, batch, images, 32, alone=True)
     wanted = placing(memory, batch, images, bits, alone=True)
-    fitted = model.fit(
-        [load(point.layers, alone, names, batch) for point in points],
-        point_costs(points)[1], names,
+    loads = [load(point.layers, alone, names, batch) for point in points]
+    values = point_costs(points)[1]
+    fitted = model.fit(loads, values, names)
+    return _Fitted(
+        fitted,
+        measured(points, fitted, lambda layers: load(layers, wanted, names, batch), bits),
+        knees.find(
+            [point.parameters for point in points], values,
+            [lives_in(alone(point.layers)) for point in points], names,
+            [fitted.overhead(one) for one in loads],
+        ),
     )  # fmt: skip
-    return fitted, measured(points, fitted, lambda one: load(one, wanted, names, batch), bits)
 
 
 def _lives(
@@ -161,17 +175,11 @@ def _lives(
 
 def _summary(
     own: Layers, placed: tuple[Placed, ...], memory: Hierarchy, costs: Costs | None,
-    fitted: model.CostModel | None, advice: Advice, points: list[Point], where: Place,
+    fitted: _Fitted | None, advice: Advice,
 ) -> dict[str, Any]:  # fmt: skip
-    found: list[knees.Knee] = []
-    if fitted and points:
-        found = knees.find(
-            [point.parameters for point in points], point_costs(points)[1],
-            [lives_in(where(point.layers)) for point in points],
-            [level.name for level in memory.levels], float(fitted.coefficients[0]),
-        )  # fmt: skip
+    found = fitted.knees if fitted else []
     return {
-        "claims": claims.claims(own, costs, fitted, advice, found),
+        "claims": claims.claims(own, costs, fitted and fitted.model, advice, found),
         "layers": own.widths,
         "parameters": own.parameters,
         "hierarchy": {
@@ -185,7 +193,7 @@ def _summary(
         "working_sets": [_set(one) for one in placed],
         "cost": costs and {"unit": costs.unit, "source": costs.source},
         "own_cost": costs and costs.per_parameter(own),
-        "model": fitted and _model(fitted),
+        "model": fitted and _model(fitted.model),
         "knees": [knee._asdict() for knee in found],
         "candidates": [_candidate(one, own, costs) for one in advice.candidates],
         "none_fits": advice.none_fits,

@@ -94,7 +94,7 @@ def _knee(knee: Knee) -> dict[str, Any]:
         evidence="measured",
         definition=(
             f"lower quartile of the cost per parameter of networks whose backward set lives in "
-            f"{knee.outer}, over that in {knee.inner}, less what every step costs"
+            f"{knee.outer}, over that in {knee.inner}, less the overhead of the model"
         ),
         seen=knee.parameters is not None,
         parameters=knee.parameters,

@@ -48,7 +48,8 @@ def load(layers: Layers, where: Place, names: list[str], batch: int) -> model.Lo
         sum(one.working_set.total for one in placed if names.index(one.level.name) > depth)
         for depth in range(len(names) - 1)
     )
-    return model.Load(layers.parameters, operations(layers, batch).total, beyond)
+    neurons = batch * sum(layers.widths[1:])
+    return model.Load(layers.parameters, neurons, operations(layers, batch).total, beyond)
 
 
 def point_costs(points: list[Point]) -> tuple[str, list[float]]:

@@ -61,9 +61,10 @@ def draw(picture: Picture, out: Path) -> None:
         _costs(axes[0], picture)
         axes[0].tick_params(labelbottom=False)
     _places(axes[-1], picture)
+    shown = [*picture.sizes, picture.own[0]]
     for ax in axes:
         ax.set_xscale("log")
-        ax.set_xlim(0.85 * picture.sizes[0], 1.15 * picture.sizes[-1])
+        ax.set_xlim(0.85 * min(shown), 1.15 * max(shown))
         ax.tick_params(labelsize=8)
     axes[-1].set_xlabel("parameters of the network", size=9)
     save(figure, out)
@@ -98,8 +99,13 @@ def _costs(ax: Axes, picture: Picture) -> None:
     if picture.best:
         ax.plot(picture.best[0], scale * picture.best[1], "D", ms=8, color=GREEN, mec="white",
                 label=f"cheapest near a cache, {picture.best[0]:,}", zorder=4)  # fmt: skip
-    ax.legend(frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1.0),
-              ncols=2)  # fmt: skip
+    handles, labels = ax.get_legend_handles_labels()
+    first = [n for n, label in enumerate(labels) if label.startswith("measured")]
+    order = first + [n for n in range(len(labels)) if n not in first]
+    ax.legend(
+        [handles[n] for n in order], [labels[n] for n in order], frameon=False,
+        fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2,
+    )  # fmt: skip
 
 
 def _places(ax: Axes, picture: Picture) -> None:

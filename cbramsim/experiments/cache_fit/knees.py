@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-SEEN = 1.2
-"""Ratio of costs from which on a boundary counts as seen."""
+SEEN = 1.3
+"""Ratio of costs from which on a boundary counts as seen; less may be noise of the measurement."""
+
+NEAR = 8.0
+"""How many times off the size at which a cache is full a rise may be, and be of this cache."""
 
 
 class Knee(NamedTuple):
@@ -20,7 +23,7 @@ class Knee(NamedTuple):
     outer: str
     """The next level."""
     ratio: float | None
-    """Typical cost per parameter outside over that inside, less what every step costs; None if no
+    """Typical cost per parameter outside over that inside, less the overhead; None if no
     network of one side was measured. Typical is the lower quartile: the upper ones of a level may
     belong to the next knee, which comes early in a cache that is shared with others."""
     parameters: float | None
@@ -29,7 +32,7 @@ class Knee(NamedTuple):
 
 def find(
     sizes: Sequence[int], per_parameter: Sequence[float], levels: Sequence[str],
-    names: Sequence[str], fixed: float,
+    names: Sequence[str], overhead: Sequence[float],
 ) -> list[Knee]:  # fmt: skip
     """Return what happens at every boundary.
 
@@ -43,12 +46,12 @@ def find(
         Level where the backward set of each lives.
     names
         All levels, innermost first.
-    fixed
-        Cost of a step that does not go with size.
+    overhead
+        What of the cost of a training step of each does not go with its work.
     """
     size, cost = np.array(sizes, float), np.array(per_parameter, float)
-    # A short step may be found cheaper than the fixed cost of the fit: then a hundredth is left.
-    cost = np.maximum(cost - fixed / size, cost / 100)
+    # A short step may be found cheaper than the overhead of the fit: then a hundredth is left.
+    cost = np.maximum(cost - np.array(overhead) / size, cost / 100)
     found = []
     for inner, outer in pairwise(names):
         inside, outside = ([one == level for one in levels] for level in (inner, outer))
@@ -58,6 +61,9 @@ def find(
         low, high = (float(np.quantile(cost[side], 0.25)) for side in (inside, outside))
         both = np.array(inside) | np.array(outside)
         at = _crossing(size[both], cost[both], (low * high) ** 0.5) if high >= SEEN * low else None
+        full = size[inside][-1]
+        if at is not None and not full / NEAR <= at <= full * NEAR:
+            at = None
         found.append(Knee(inner, outer, high / low, at))
     return found
 

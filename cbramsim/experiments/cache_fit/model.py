@@ -1,12 +1,13 @@
 """Cost of a training step by where its working sets live: fitted, and tested on sizes left out.
 
 .. math::
-    \\frac{t}{P} = \\frac{c_0}{P} + c_1 \\frac{\\text{operations}}{P}
-        + \\sum_{k} c_{1+k} \\frac{\\text{bytes living beyond level } k}{P}, \\qquad c \\ge 0
+    \\frac{t}{P} = \\frac{c_0 + c_1 \\, \\text{neurons} + c_2 \\, \\text{operations}
+        + \\sum_k c_{2+k} \\, \\text{bytes living beyond level } k}{P}, \\qquad c \\ge 0
 
-Bytes in the innermost level are not apart from operations: both are about in proportion to P, and
-what they cost cannot be told apart. Each further coefficient is what a byte costs more for living
-beyond one more level, so that no level can be found cheaper than the one before it.
+A neuron is a row of weights, whose loop begins and ends. Bytes in the innermost level are not apart
+from operations: both are about in proportion to P, and what they cost cannot be told apart. Each
+further coefficient is what a byte costs more for living beyond one more level, so that no level can
+be found cheaper than the one before it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Load(NamedTuple):
 
     parameters: int
     """P."""
+    neurons: int
+    """Rows of weights that are gone through, for every image of the batch."""
     operations: float
     """Multiply-adds, as BUTTER-E counts them."""
     bytes_beyond: tuple[float, ...]
@@ -36,13 +39,17 @@ class CostModel(NamedTuple):
     names: tuple[str, ...]
     """What each coefficient is."""
     coefficients: NDArray[np.float64]
-    """Cost of a step; per operation; per byte beyond each level."""
+    """Cost of a step; per neuron; per operation; per byte beyond each level."""
     error: float
     """Mean of |model / measured - 1| over the points it was fitted to."""
     worst: float
     """The largest of them."""
     left_out_error: float
     """The same mean when each point is predicted by a fit to all others."""
+
+    def overhead(self, load: Load) -> float:
+        """Return what of the cost of a training step does not go with its work."""
+        return float(self.coefficients[0] + self.coefficients[1] * load.neurons)
 
     def per_parameter(self, load: Load) -> float:
         """Return the cost per parameter of a training step."""
@@ -69,7 +76,7 @@ def fit(loads: Sequence[Load], per_parameter: Sequence[float], levels: Sequence[
         others = np.arange(len(measured)) != n
         predicted = features[n] @ _solve(features[others], measured[others])
         left_out.append(abs(predicted / measured[n] - 1))
-    names = ("step", "operation", *(f"byte beyond {level}" for level in levels[:-1]))
+    names = ("step", "neuron", "operation", *(f"byte beyond {level}" for level in levels[:-1]))
     return CostModel(
         names, coefficients, float(errors.mean()), float(errors.max()), float(np.mean(left_out))
     )
@@ -77,7 +84,7 @@ def fit(loads: Sequence[Load], per_parameter: Sequence[float], levels: Sequence[
 
 def _features(loads: Sequence[Load]) -> NDArray[np.float64]:
     return np.array(
-        [[1.0, load.operations, *load.bytes_beyond] for load in loads]
+        [[1.0, load.neurons, load.operations, *load.bytes_beyond] for load in loads]
     ) / np.array([[load.parameters] for load in loads])  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def _advice(summary: dict[str, Any]) -> str:
             lines.append("None of these is cheaper per parameter.")
         else:
             lines.append(
-                f"Cheapest: {_widths(best['layers'])}, {each:.0f} % less per parameter, "
+                f"Cheapest: {_widths(best['layers'])}, {each:.1f} % less per parameter, "
                 f"{_less(datum)} per training datum."
             )
         fitted = summary["model"]
@@ -138,7 +138,7 @@ def _model(summary: dict[str, Any]) -> str:
 
 
 def _less(per_cent: float) -> str:
-    return f"{abs(per_cent):.0f} % {'less' if per_cent >= 0 else 'more'}"
+    return f"{abs(per_cent):.1f} % {'less' if per_cent >= 0 else 'more'}"
 
 
 def _widths(widths: list[int]) -> str:

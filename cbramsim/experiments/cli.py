@@ -434,6 +434,52 @@ def array(
         sys.exit(1)
 
 
+@main.command("cache-fit", short_help="Which size of network suits the caches.")
+@option(
+    "--layers",
+    default="784,256,256,10",
+    metavar="W,W,...",
+    help="Widths, or matrices: 784x256,256x10",
+)
+@option("--batch", type=int, default=1, metavar="N", help="Images of a training step.")
+@option("--images", type=int, default=60_000, metavar="N", help="Images of the data set.")
+@option("--bits", type=int, default=32, metavar="N", help="Of every value: 32, 16, 8 or 4.")
+@option(
+    "--hierarchy",
+    metavar="NAME|FILE",
+    help="Price on this memory hierarchy instead of measuring  [this machine]",
+)
+@option(
+    "--caches",
+    metavar="TEXT",
+    help="This machine's, if its system is wrong: 'L1=48KiB x2, L2=2MiB x2'",
+)
+@option("--no-measure", is_flag=True, help="Only say where working sets live.")
+@option("--out", type=PATH, default="runs/cache-fit", metavar="FOLDER", help="Folder to write.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--quick", is_flag=True, help="Measure for seconds only.")
+@option("--force", is_flag=True, help="Overwrite what is in that folder.")
+@option("--quiet", is_flag=True, help="Show no progress.")
+def cache_fit(
+    layers: str,
+    out: Path,
+    caches: str | None,
+    no_measure: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Say where the working sets of a network live, and which size suits the caches.
+
+    Times a training step of networks of the same shape, from small to 16 million parameters, and
+    compares the times with a model of where working sets live. Under a minute; joules where the
+    system counts them.
+    """
+    from cbramsim.experiments import cache_fit as experiment
+
+    found = experiment.run(layers, out, caches_given=caches, measure=not no_measure, **settings)
+    click.echo(found.to_json() if as_json else found.report())
+
+
 @main.command(short_help="Turn measured pulse trains into a device file.")
 @click.argument("measured", type=PATH, metavar="MEASURED.csv")
 @option("--out", type=PATH, metavar="FILE", help="Device file to write  [MEASURED.toml, here]")

@@ -1,0 +1,77 @@
+"""Where the measured cost rises, beside where a cache is stated to be full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+SEEN = 1.3
+"""Ratio of costs from which on a boundary counts as seen; less may be noise of the measurement."""
+
+NEAR = 8.0
+"""How many times off the size at which a cache is full a rise may be, and be of this cache."""
+
+
+class Knee(NamedTuple):
+    """What becomes of the cost where the backward set leaves a cache."""
+
+    inner: str
+    """The cache."""
+    outer: str
+    """The next level."""
+    ratio: float | None
+    """Typical cost per parameter outside over that inside, less the overhead; None if no
+    network of one side was measured. Typical is the lower quartile: the upper ones of a level may
+    belong to the next knee, which comes early in a cache that is shared with others."""
+    parameters: float | None
+    """Size at which the cost passes half way, in the logarithm; None if it is not seen."""
+
+
+def find(
+    sizes: Sequence[int], per_parameter: Sequence[float], levels: Sequence[str],
+    names: Sequence[str], overhead: Sequence[float],
+) -> list[Knee]:  # fmt: skip
+    """Return what happens at every boundary.
+
+    Parameters
+    ----------
+    sizes
+        Parameters of the measured networks, rising.
+    per_parameter
+        Cost of each per parameter.
+    levels
+        Level where the backward set of each lives.
+    names
+        All levels, innermost first.
+    overhead
+        What of the cost of a training step of each does not go with its work.
+    """
+    size, cost = np.array(sizes, float), np.array(per_parameter, float)
+    # A short step may be found cheaper than the overhead of the fit: then a hundredth is left.
+    cost = np.maximum(cost - np.array(overhead) / size, cost / 100)
+    found = []
+    for inner, outer in pairwise(names):
+        inside, outside = ([one == level for one in levels] for level in (inner, outer))
+        if not any(inside) or not any(outside):
+            found.append(Knee(inner, outer, None, None))
+            continue
+        low, high = (float(np.quantile(cost[side], 0.25)) for side in (inside, outside))
+        both = np.array(inside) | np.array(outside)
+        at = _crossing(size[both], cost[both], (low * high) ** 0.5) if high >= SEEN * low else None
+        full = size[inside][-1]
+        if at is not None and not full / NEAR <= at <= full * NEAR:
+            at = None
+        found.append(Knee(inner, outer, high / low, at))
+    return found
+
+
+def _crossing(size: np.ndarray, cost: np.ndarray, middle: float) -> float:
+    """Return the size from which on the cost stays above `middle`."""
+    last = int(np.flatnonzero(cost <= middle)[-1])
+    if last == len(size) - 1:
+        return float(size[last])
+    x, y = np.log(size[last : last + 2]), np.log(cost[last : last + 2])
+    return float(np.exp(np.interp(np.log(middle), y, x)))

@@ -1,0 +1,96 @@
+"""Cost of a training step by where its working sets live: fitted, and tested on sizes left out.
+
+.. math::
+    \\frac{t}{P} = \\frac{c_0 + c_1 \\, \\text{neurons} + c_2 \\, \\text{operations}
+        + \\sum_k c_{2+k} \\, \\text{bytes living beyond level } k}{P}, \\qquad c \\ge 0
+
+A neuron is a row of weights, whose loop begins and ends. Bytes in the innermost level are not apart
+from operations: both are about in proportion to P, and what they cost cannot be told apart. Each
+further coefficient is what a byte costs more for living beyond one more level, so that no level can
+be found cheaper than the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+
+class Load(NamedTuple):
+    """What a training step of one network asks for."""
+
+    parameters: int
+    """P."""
+    neurons: int
+    """Rows of weights that are gone through, for every image of the batch."""
+    operations: float
+    """Multiply-adds, as BUTTER-E counts them."""
+    bytes_beyond: tuple[float, ...]
+    """Bytes of working sets that live beyond the first level, beyond the second, and so on."""
+
+
+class CostModel(NamedTuple):
+    """Non-negative coefficients, and how far they are from what was measured."""
+
+    names: tuple[str, ...]
+    """What each coefficient is."""
+    coefficients: NDArray[np.float64]
+    """Cost of a step; per neuron; per operation; per byte beyond each level."""
+    error: float
+    """Mean of |model / measured - 1| over the points it was fitted to."""
+    worst: float
+    """The largest of them."""
+    left_out_error: float
+    """The same mean when each point is predicted by a fit to all others."""
+
+    def overhead(self, load: Load) -> float:
+        """Return what of the cost of a training step does not go with its work."""
+        return float(self.coefficients[0] + self.coefficients[1] * load.neurons)
+
+    def per_parameter(self, load: Load) -> float:
+        """Return the cost per parameter of a training step."""
+        return float(_features([load])[0] @ self.coefficients)
+
+
+def fit(loads: Sequence[Load], per_parameter: Sequence[float], levels: Sequence[str]) -> CostModel:
+    """Fit costs per parameter by non-negative least squares of relative errors.
+
+    Parameters
+    ----------
+    loads
+        The networks.
+    per_parameter
+        What was measured at each, in any unit of cost.
+    levels
+        Names of the levels, main memory last.
+    """
+    features, measured = _features(loads), np.array(per_parameter, float)
+    coefficients = _solve(features, measured)
+    errors = np.abs(features @ coefficients / measured - 1)
+    left_out = []
+    for n in range(len(measured)):
+        others = np.arange(len(measured)) != n
+        predicted = features[n] @ _solve(features[others], measured[others])
+        left_out.append(abs(predicted / measured[n] - 1))
+    names = ("step", "neuron", "operation", *(f"byte beyond {level}" for level in levels[:-1]))
+    return CostModel(
+        names, coefficients, float(errors.mean()), float(errors.max()), float(np.mean(left_out))
+    )
+
+
+def _features(loads: Sequence[Load]) -> NDArray[np.float64]:
+    return np.array(
+        [[1.0, load.neurons, load.operations, *load.bytes_beyond] for load in loads]
+    ) / np.array([[load.parameters] for load in loads])  # fmt: skip
+
+
+def _solve(features: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    relative = features / measured[:, None]
+    scale = relative.max(axis=0)  # columns differ by ten orders of magnitude
+    scale[scale == 0] = 1
+    solution, _ = nnls(relative / scale, np.ones(len(measured)))
+    return solution / scale

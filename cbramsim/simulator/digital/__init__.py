@@ -1,1 +1,0 @@
-"""The same learning job on conventional hardware: memory hierarchy, number formats, MLP."""

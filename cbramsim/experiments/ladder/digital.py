@@ -102,21 +102,17 @@ def whole_node(machine: butter_e.Machine, record: Mapping[str, Any]) -> tuple[Bi
     return training, Bill().add(butter_e.WHOLE_NODE, 1, each, FORWARD_SHARE)
 
 
-def spiking_on_digital(
-    record: Mapping[str, Any], phase: str, images: int, footprint: Footprint
-) -> Bill:
+def spiking_on_digital(record: Mapping[str, Any], phase: str, footprint: Footprint) -> Bill:
     """Return what the events of a phase of the spiking network cost on the accelerator."""
     events = SpikingEvents.of_phase(record["ledger"][phase])
     bill = spiking_bill(events, tuple(record["shape"]), Hierarchy.load(HIERARCHY), NODE)
-    return _scaled(bill, footprint) * (1 / images)
+    return _scaled(bill, footprint)
 
 
-def spiking_on_chip(
-    chip: Chip, record: Mapping[str, Any], phase: str, images: int
-) -> chips.ChipBill:
+def spiking_on_chip(chip: Chip, record: Mapping[str, Any], phase: str) -> Bill:
     """Return what the events of a phase cost on a neuromorphic chip, in real time.
 
-    Every window of the network lasts as long as in the array; `images` is how many were presented.
+    Every window of the network lasts as long as in the array, and is one time step of the chip.
     """
     events = SpikingEvents.of_phase(record["ledger"][phase])
     shape = tuple(record["shape"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cbramsim.experiments.device_studies.comparison import REFERENCE, SCHEMES
+from cbramsim.simulator.encoding import Encoding
 
 PROGRAMMING = {
     "hzo-fefet": "single pulse", "taox-hfox": "stochastic", "pcmo": "single pulse",
@@ -17,6 +18,8 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp4", "luq")
 """In which the multilayer perceptron learns."""
 EARLY, LATE = 0.27, 0.83
 """When neurons are mature, as shares of the spikes that each fires: see `cbram pruning`."""
+SMALL, SMALL_WIDTHS, SMALL_PRECISIONS = "small ", (784, 32, 10), ("fp32", "int8", "fp4")
+"""A perceptron about as accurate as the spiking network, which learns the images once."""
 NAMED = 5_000
 """Training images that name the neurons at a point of a learning curve."""
 
@@ -42,56 +45,62 @@ class Scope(NamedTuple):
     """Passes of the perceptron; its default if None."""
     rounds: int = 8
     """Of iterative magnitude pruning."""
+    ticket_epochs: int = 4
+    """Passes in each of them."""
     shards: int = 4
     """Arrays that learn together."""
+    second: str = "slanted"
+    """The second data set of an array that is used again."""
+    second_images: int | None = None
+    """Training images of it that are used; all by default."""
 
 
 FULL = Scope()
 QUICK = Scope(
     learned=1_500, watched=500, tested=500, neurons=40, epochs=1, dense=20,
-    devices=("gst-pcm",), precisions=("fp32", "int8", "fp4"), perceptron_epochs=1, rounds=1,
-    shards=2,
+    devices=("gst-pcm",), precisions=("fp32", "int8", "fp4"), perceptron_epochs=1, rounds=2,
+    ticket_epochs=1, shards=2, second_images=1_500,
 )  # fmt: skip
 
 
 class Job(NamedTuple):
     """One thing to run."""
 
-    name: str
-    """Unique, and that of its file."""
+    role: str
+    """What it is for, such as `array,soft`."""
+    seed: int
+    """Its seed."""
     kind: str
-    """Which function of `jobs` does it."""
+    """What does it: a key of `work.KINDS`."""
     settings: dict[str, Any]
     """Its arguments: plain values."""
 
+    @property
+    def name(self) -> str:
+        """Unique, and that of its file."""
+        return f"{self.role},seed={self.seed}"
+
 
 def jobs(scope: Scope, seeds: int) -> list[Job]:
-    """Return all jobs, the longest first."""
+    """Return all jobs, those that take longest first."""
     return [
         job
         for seed in range(seeds)
-        for job in (*_reuse(scope, seed), *_perceptrons(scope, seed), *_arrays(scope, seed))
+        for job in (
+            *_federations(scope, seed),
+            _second_task(scope, seed),
+            *_perceptrons(scope, seed),
+            *_arrays(scope, seed),
+        )
     ]
 
 
-def array_name(role: str, seed: int) -> str:
-    """Return the name of a job that learns in an array."""
-    return f"array,{role},seed={seed}"
-
-
-def perceptron_name(precision: str, seed: int) -> str:
-    """Return the name of a job that trains a perceptron."""
-    return f"perceptron,{precision},seed={seed}"
-
-
-def mature_spikes(scope: Scope, share: float, windows: int = 5) -> int:
-    """Return after how many output spikes a neuron is mature."""
-    return max(1, round(share * scope.epochs * scope.learned * windows / scope.neurons))
+# ---- arrays ------------------------------------------------------------------------------------
 
 
 def _arrays(scope: Scope, seed: int) -> list[Job]:
     unpruned = {"pruning.kind": "none"}
-    soft = {"pruning.mature_spikes": mature_spikes(scope, LATE)}
+    soft = _soft(scope)
     frozen = {
         "pruning.value": "freeze", "pruning.selection": "write-cost", "pruning.stages": 1,
         "pruning.mature_spikes": mature_spikes(scope, EARLY),
@@ -101,7 +110,7 @@ def _arrays(scope: Scope, seed: int) -> list[Job]:
         "pruning.stages": 1, **soft,
     }  # fmt: skip
     converters = {"readout.adc_bits": 6, "tiles.rows": 128, "tiles.columns": 128, **soft}
-    roles: dict[str, dict[str, Any]] = {
+    changes: dict[str, dict[str, Any]] = {
         "exact": {"rule": "ideal", **unpruned},
         "unpruned": unpruned,
         "soft": soft,
@@ -109,31 +118,91 @@ def _arrays(scope: Scope, seed: int) -> list[Job]:
         "hard": hard,
         "converters": converters,
     }
-    roles |= {
+    changes |= {
         device: {"device": device, **SCHEMES[PROGRAMMING[device]], **soft}
         for device in scope.devices
     }
-    made = [_array(scope, role, changes, seed) for role, changes in roles.items()]
     dense = {"rule": "ideal", "update": "dense", **unpruned}
-    first = scope._replace(learned=scope.dense, epochs=1)
-    return [*made, _array(first, "dense", dense, seed)]
+    few = scope._replace(learned=scope.dense, epochs=1)
+    return [
+        *(_array(scope, role, change, seed) for role, change in changes.items()),
+        _array(few, "dense", dense, seed),
+    ]
 
 
 def _array(scope: Scope, role: str, changes: dict[str, Any], seed: int) -> Job:
-    network = {"device": REFERENCE, "neurons": scope.neurons, "seed": seed, **changes}
-    return Job(array_name(role, seed), "array", {"network": network, **_images(scope)})
+    settings = {
+        "network": _network(scope, seed) | changes, "epochs": scope.epochs, **_images(scope)
+    }  # fmt: skip
+    return Job(f"array,{role}", seed, "array", settings)
+
+
+def _network(scope: Scope, seed: int) -> dict[str, Any]:
+    return {"device": REFERENCE, "neurons": scope.neurons, "seed": seed}
+
+
+def _soft(scope: Scope, arrays: int = 1) -> dict[str, Any]:
+    """Return the keys of soft pruning; each of several arrays sees a part of the images."""
+    return {"pruning.mature_spikes": max(1, mature_spikes(scope, LATE) // arrays)}
+
+
+def mature_spikes(scope: Scope, share: float) -> int:
+    """Return after how many output spikes a neuron is mature."""
+    windows = Encoding().windows
+    return max(1, round(share * scope.epochs * scope.learned * windows / scope.neurons))
 
 
 def _images(scope: Scope) -> dict[str, Any]:
-    return {
-        "learned": scope.learned, "watched": scope.watched, "tested": scope.tested,
-        "epochs": scope.epochs,
+    return {"learned": scope.learned, "watched": scope.watched, "tested": scope.tested}
+
+
+def _federations(scope: Scope, seed: int) -> list[Job]:
+    plans = {
+        "concatenate": {"join": "concatenate"},
+        "concatenate, same cells": {"join": "concatenate"},
+        "match": {"join": "match", "rounds": scope.epochs},
+        "average": {"join": "average"},
+    }
+    made = []
+    for name, plan in plans.items():
+        network = _network(scope, seed) | _soft(scope, scope.shards)
+        if name.endswith("same cells"):
+            network["neurons"] = max(1, scope.neurons // scope.shards)
+            network |= _soft(scope)
+        join = {"clients": scope.shards, "epochs": scope.epochs, "seed": seed, **plan}
+        settings = {"network": network, "join": join, **_images(scope)}
+        made.append(Job(f"federation,{name}", seed, "federation", settings))
+    return made
+
+
+def _second_task(scope: Scope, seed: int) -> Job:
+    settings = {
+        "network": _network(scope, seed) | _soft(scope), "second": scope.second,
+        "images": scope.second_images, "watched": scope.watched, "epochs": 1,
     }  # fmt: skip
+    return Job("second task", seed, "second task", settings)
+
+
+# ---- perceptrons -------------------------------------------------------------------------------
 
 
 def _perceptrons(scope: Scope, seed: int) -> list[Job]:
-    raise NotImplementedError
+    longer = {} if scope.perceptron_epochs is None else {"epochs": scope.perceptron_epochs}
+    small = {"layers": {"widths": list(SMALL_WIDTHS)}, "epochs": 1, "shift": 0}
+    made = [
+        _perceptron(scope, f"{prefix}perceptron,{precision}", "perceptron", change, precision, seed)
+        for prefix, change, precisions in (
+            ("", longer, scope.precisions), (SMALL, small, SMALL_PRECISIONS),
+        )
+        for precision in precisions
+    ]  # fmt: skip
+    ticket = _perceptron(scope, "ticket", "ticket", {"epochs": scope.ticket_epochs}, "fp32", seed)
+    ticket.settings["rounds"] = scope.rounds
+    return [ticket, *made]
 
 
-def _reuse(scope: Scope, seed: int) -> list[Job]:
-    raise NotImplementedError
+def _perceptron(
+    scope: Scope, role: str, kind: str, changes: dict[str, Any], precision: str, seed: int
+) -> Job:
+    config = {"precision": precision, "seed": seed, **changes}
+    return Job(role, seed, kind, {"config": config, **_images(scope)})

@@ -119,7 +119,9 @@ def _whole_nodes(records: Records) -> list[Approach]:
         bills = [digital.whole_node(machine, record) for record in found]  # type: ignore[arg-type]
         made.append(
             Approach(
-                f"FP32 perceptron, {name}, measured", "conventional", *accuracy_of(found),
+                f"FP32 perceptron, {name}, measured",
+                "conventional",
+                *accuracy_of(found),
                 mean_bill([training for training, _ in bills]),
                 mean_bill([inference for _, inference in bills]),
                 shares(found, perceptron_curve),
@@ -203,32 +205,36 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
         return []
     accuracy, shared = accuracy_of(found), shares(found, array_curve)
 
-    def mean_of(bill: Callable[[Record, str, int], Bill], phase: str) -> Bill:
-        return mean_bill([bill(r, phase, r["tested"] if phase == "test" else 1) for r in found])
+    def training(bill: Callable[[Record, str], Bill]) -> Bill:
+        return mean_bill([bill(record, "train") + bill(record, "label") for record in found])
 
-    def on_digital(record: Record, phase: str, images: int) -> Bill:
-        return digital.spiking_on_digital(record, phase, images, footprint)
+    def inference(bill: Callable[[Record, str], Bill]) -> Bill:
+        return mean_bill([bill(record, "test") * (1 / record["tested"]) for record in found])
+
+    def on_digital(record: Record, phase: str) -> Bill:
+        return digital.spiking_on_digital(record, phase, footprint)
 
     made = [
         Approach(
             "spiking network, 8-bit accelerator", "low precision", *accuracy,
-            mean_of(on_digital, "train") + mean_of(on_digital, "label"),
-            mean_of(on_digital, "test"), shared,
+            training(on_digital), inference(on_digital), shared,
             "the same events as in the array, weights in SRAM; without random numbers and control",
         )
     ]  # fmt: skip
     for preset, name in CHIPS.items():
         chip = Chip.load(preset)
 
-        def on_chip(record: Record, phase: str, images: int, chip: Chip = chip) -> Bill:
-            return digital.spiking_on_chip(chip, record, phase) * (1 / images)
+        def on_chip(record: Record, phase: str, chip: Chip = chip) -> Bill:
+            return digital.spiking_on_chip(chip, record, phase)
 
         learns = chip.on_chip_learning
         made.append(
             Approach(
-                f"spiking network, {name}", "neuromorphic chip", *accuracy,
-                mean_of(on_chip, "train") + mean_of(on_chip, "label") if learns else None,
-                mean_of(on_chip, "test"),
+                f"spiking network, {name}",
+                "neuromorphic chip",
+                *accuracy,
+                training(on_chip) if learns else None,
+                inference(on_chip),
                 shared if learns else {},
                 f"events at the chip's prices, in real time; unpriced: {', '.join(chip.unpriced)}",
             )  # fmt: skip

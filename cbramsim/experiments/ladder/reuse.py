@@ -1,0 +1,109 @@
+"""Arrays that begin where another one ended, and arrays that learn together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbramsim.experiments.ladder.arrays import points, split
+from cbramsim.experiments.ladder.plan import NAMED
+from cbramsim.experiments.run_folder import nested
+from cbramsim.simulator.array_bill import array_bill
+from cbramsim.simulator.bill import Bill
+from cbramsim.simulator.configuration import NetworkConfig
+from cbramsim.simulator.datasets import load_dataset
+from cbramsim.simulator.energy import EnergyLedger
+from cbramsim.simulator.federation import Federated, Federation, federate
+from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.reuse import Labelled, Point, learning_curve, warm_start
+from cbramsim.simulator.second_datasets import second_dataset
+
+
+def second_task(
+    network: dict[str, Any], second: str, images: int | None, watched: int, epochs: int
+) -> dict[str, Any]:
+    """Learn a second data set in an array that knows a first one, and in a new one.
+
+    Parameters
+    ----------
+    network
+        Keys of `NetworkConfig`, dotted.
+    second
+        As in `second_dataset`.
+    images
+        Training images to use of each data set, with those watched; all by default.
+    watched
+        The last of them, on which learning is watched.
+    epochs
+        Passes over either data set.
+    """
+    pair = second_dataset(second, load_dataset())
+    config = NetworkConfig(**nested(network))
+    first = pair.first.train_images[:images]
+    old = SpikingNetwork(config)
+    old.threads = 1
+    old.fit(first, epochs=epochs)
+    new_images, labels = (part[:images] for part in pair.second[:2])
+    learned = len(new_images) - watched
+    named = Labelled(new_images[:learned][:NAMED], labels[:learned][:NAMED])
+    judged = Labelled(new_images[learned:], labels[learned:])
+    curves = {}
+    for start in ("warm", "cold"):
+        learner = (
+            warm_start(old, new_images[:learned]) if start == "warm" else SpikingNetwork(config)
+        )
+        learner.threads = 1
+        curve = learning_curve(
+            learner, new_images[:learned], named, judged, [0, *points(epochs * learned)],
+            epochs=epochs,
+        )  # fmt: skip
+        curves[start] = [point._asdict() for point in curve]
+    return {
+        "second": second, "pretrain_joules": old.ledger.total("train"),
+        "pretrain_images": old.images_seen, "curves": curves,
+    }  # fmt: skip
+
+
+def curve_of(record: dict[str, Any], start: str) -> list[Point]:
+    """Return the learning curve of a `warm` or a `cold` start."""
+    return [Point(**point) for point in record["curves"][start]]
+
+
+def together(
+    network: dict[str, Any], join: dict[str, Any], learned: int, watched: int, tested: int | None
+) -> dict[str, Any]:
+    """Let several arrays learn shards of the images, join them, name the neurons, and score once.
+
+    Parameters
+    ----------
+    network
+        Keys of `NetworkConfig` of each array, dotted.
+    join
+        Fields of `Federation`.
+    learned, watched, tested
+        Numbers of images, as in `arrays.split`; none is watched, so that all rungs learn the same.
+    """
+    data = split(learned, watched, tested)
+    found = federate(data.images, Federation(**join), NetworkConfig(**nested(network)))
+    joint = found.joint
+    joint.ledger = EnergyLedger()
+    accuracy = joint.label(data.images, data.labels).score(*data.test)
+    return {
+        "accuracy": float(accuracy),
+        "join": join,
+        "neurons": joint.config.neurons,
+        "training": training_bill(found, classes=int(np.max(data.labels)) + 1).to_dict(),
+        "inference": (
+            array_bill(joint.crossbar, joint.ledger.account("test")) * (1 / len(data.test.images))
+        ).to_dict(),
+        "bytes": found.bytes_sent,
+    }
+
+
+def training_bill(found: Federated, classes: int) -> Bill:
+    """Return what all arrays, joining, naming and communication cost."""
+    bill = found.communication(classes=classes)
+    for phase in ("train", "join"):
+        bill = bill + array_bill(found.clients[0].crossbar, found.ledger.account(phase))
+    return bill + array_bill(found.joint.crossbar, found.joint.ledger.account("label"))

@@ -168,6 +168,7 @@ def test_the_outer_layers_are_rounded_as_asked(first_last: str) -> None:
     names = [layer.operands.name for layer in network.layers]
     assert names == [outer, "luq", "luq", outer]
     bits = {"luq": 4, "int8": 8, "fp16": 16}[outer]
-    assert network.layers[0].operands.bits == dict.fromkeys(
-        ("weights", "activations", "gradients"), bits
-    )
+    wanted = dict.fromkeys(("weights", "activations", "gradients"), bits)
+    wanted |= {"master": 32, "data": max(bits, 8)}
+    assert network.layers[0].operands.bits == wanted
+    assert network.layers[1].operands.bits["weights"] == 4

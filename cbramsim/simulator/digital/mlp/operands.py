@@ -13,7 +13,7 @@ is passed straight through by the gradients.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,6 @@ from cbramsim.simulator.digital.mlp.kernels import dither, rectify, rectify_back
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_] | None
-Operand = Literal["weights", "activations", "gradients"]
 
 FP16 = FloatFormat(label="fp16", bits=16, exponent_bits=5)
 BF16 = FloatFormat(label="bf16", bits=16, exponent_bits=8)
@@ -56,6 +55,12 @@ LEAST_CLIP = 1e-3
 """Lowest clip of 4-bit activations (assumed)."""
 
 
+def bits_of(operands: int, data: int | None = None) -> dict[str, int]:
+    """Return the bits of a value by kind of tensor, as `bottom_up.price` takes them."""
+    kinds = dict.fromkeys(("weights", "activations", "gradients"), operands)
+    return kinds | {"master": 32, "data": data or operands}
+
+
 def operands_of(config: MlpConfig, number: int) -> Operands:
     """Return what the operands of layer `number` are rounded to."""
     outer = number in (0, config.layers.depth - 1)
@@ -69,10 +74,18 @@ def operands_of(config: MlpConfig, number: int) -> Operands:
 
 
 class Operands:
-    """Operands as they are: fp32. Base of the others."""
+    """Operands as they are: fp32. Base of the others.
 
-    name: ClassVar[str] = "fp32"
-    bits: ClassVar[dict[Operand, int]] = {"weights": 32, "activations": 32, "gradients": 32}
+    Attributes
+    ----------
+    name
+        The precision that has them.
+    bits
+        Bits of a value by kind of tensor.
+    """
+
+    name = "fp32"
+    bits = bits_of(32)
 
     def __init__(self, config: MlpConfig, number: int) -> None:
         """Begin, for layer `number`."""
@@ -109,7 +122,7 @@ class Brain(Operands):
     """All operands in bfloat16."""
 
     name = "bf16"
-    bits: ClassVar[dict[Operand, int]] = {"weights": 16, "activations": 16, "gradients": 16}
+    bits = bits_of(16)
     format = BF16
 
     def weights(self, weights: Array, mask: Mask) -> Array:
@@ -168,7 +181,7 @@ class Int8(Operands):
     """
 
     name = "int8"
-    bits: ClassVar[dict[Operand, int]] = {"weights": 8, "activations": 8, "gradients": 8}
+    bits = bits_of(8)
 
     def __init__(self, config: MlpConfig, number: int) -> None:
         super().__init__(config, number)
@@ -203,10 +216,10 @@ class Int8(Operands):
 class Int4(Operands):
     """Weights by SAWB, activations by PACT with a learned clip; base of the 4-bit modes.
 
-    Pixels have 16 grey levels.
+    Pixels are multiplied with 16 grey levels, and stored with 256.
     """
 
-    bits: ClassVar[dict[Operand, int]] = {"weights": 4, "activations": 4, "gradients": 4}
+    bits = bits_of(4, data=8)
 
     def __init__(self, config: MlpConfig, number: int) -> None:
         super().__init__(config, number)

@@ -449,10 +449,23 @@ def test_a_measurement_is_told_with_model_and_knees(
     assert not claims["cost_beyond:L1"]["seen"]
     assert 0 < claims["model_error"]["value"] < 15
     assert found.summary["best"]["level"] == "L2"
+    assert found.summary["nearest"]["layers"] == found.summary["best"]["layers"]
     assert "no knee to be seen" in found.report()
     assert "half way at" in found.report()
     assert json.loads((tmp_path / "fit" / "summary.json").read_text())["model"]
     assert (tmp_path / "fit" / "cache_fit.png").stat().st_size > 20_000
+
+
+def test_the_nearest_cheaper_network_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = Layers(widths=(64, 1400, 1400, 10))  # in memory; L3 holds half of it
+    monkeypatch.setattr(measuring, "measure", lambda *_, **__: points(stepped, large))
+    found = cache_fit.run(str(large), tmp_path, caches_given=CACHES, images=9, quiet=True)
+    best, nearest = found.summary["best"], found.summary["nearest"]
+    assert (best["level"], nearest["level"], nearest["factor"]) == ("L2", "L3", 1)
+    assert nearest["saves_per_parameter"] == pytest.approx(50, abs=3)
+    assert "Cheaper and nearest in size to yours: 64-" in found.report()
 
 
 def test_measuring_returns_what_was_timed(powercap: Path) -> None:

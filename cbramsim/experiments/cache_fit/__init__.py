@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,6 +179,7 @@ def _summary(
     fitted: _Fitted | None, advice: Advice,
 ) -> dict[str, Any]:  # fmt: skip
     found = fitted.knees if fitted else []
+    candidates = [_candidate(one, own, costs) for one in advice.candidates]
     return {
         "claims": claims.claims(own, costs, fitted and fitted.model, advice, found),
         "layers": own.widths,
@@ -195,10 +197,21 @@ def _summary(
         "own_cost": costs and costs.per_parameter(own),
         "model": fitted and _model(fitted.model),
         "knees": [knee._asdict() for knee in found],
-        "candidates": [_candidate(one, own, costs) for one in advice.candidates],
+        "candidates": candidates,
         "none_fits": advice.none_fits,
         "best": advice.best and _candidate(advice.best, own, costs),
+        "nearest": _nearest(candidates, own, 100 * fitted.model.left_out_error if fitted else 0.0),
     }
+
+
+def _nearest(
+    candidates: list[dict[str, Any]], own: Layers, least: float
+) -> dict[str, Any] | None:  # fmt: skip
+    """Return the candidate nearest in size of those that save more than `least` per cent."""
+    cheaper = [one for one in candidates if one.get("saves_per_parameter", 0.0) > least]
+    return min(
+        cheaper, key=lambda one: abs(math.log(one["parameters"] / own.parameters)), default=None
+    )
 
 
 def _set(one: Placed) -> dict[str, Any]:

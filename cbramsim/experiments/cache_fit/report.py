@@ -96,17 +96,16 @@ def _advice(summary: dict[str, Any]) -> str:
     own = summary["own_cost"]
     lines = [f"Costs: {cost['source']}."]
     if best:
-        each, datum = best["saves_per_parameter"], best["saves_per_datum"]
+        each = best["saves_per_parameter"]
         lines.append(f"Yours costs {in_prefixed(own, cost['unit'])} per parameter and step.")
         if each <= 0:
             lines.append("None of these is cheaper per parameter.")
         else:
-            lines.append(
-                f"Cheapest: {_widths(best['layers'])}, {each:.1f} % less per parameter, "
-                f"{_less(datum)} per training datum."
-            )
-        fitted = summary["model"]
-        if fitted and 0 < each < 100 * fitted["left_out_error"]:
+            lines.append(f"Cheapest: {_saving(best)}.")
+        nearest = summary["nearest"]
+        if nearest and nearest["layers"] != best["layers"]:
+            lines.append(f"Cheaper and nearest in size to yours: {_saving(nearest)}.")
+        if each > 0 and not nearest:
             lines.append("Per parameter that is within the error of the model: no firm advantage.")
         lines.append("What a network of another size learns is not part of this.")
     return "\n".join(lines)
@@ -135,6 +134,13 @@ def _model(summary: dict[str, Any]) -> str:
             )
     lines.append(f"Energy: {summary['energy_counters']}.")
     return "\n".join(lines)
+
+
+def _saving(one: dict[str, Any]) -> str:
+    return (
+        f"{_widths(one['layers'])}, {one['saves_per_parameter']:.1f} % less per parameter, "
+        f"{_less(one['saves_per_datum'])} per training datum"
+    )
 
 
 def _less(per_cent: float) -> str:

@@ -480,6 +480,66 @@ def cache_fit(
     click.echo(found.to_json() if as_json else found.report())
 
 
+@main.command(short_help="Joules to learn digits: from FP32 to this array, on one chart.")
+@option("--out", type=PATH, default="runs/ladder", metavar="FOLDER", help="Folder to write.")
+@option("--seeds", type=click.IntRange(1), default=1, metavar="N", help="Runs of each kind.")
+@option("--quick", is_flag=True, help="Only a look: few images, small networks.")
+@option(
+    "--second",
+    metavar="NAME|FOLDER",
+    help="Second data set of an array that is used again  [slanted]",
+)
+@option("--node", type=float, metavar="NM", help="Scale digital circuits to this node  [off]")
+@option("--pue", type=float, metavar="F", help="Energy of the building over its computers'  [off]")
+@option("--country", metavar="NAME", help="Whose electricity, for grams of CO2  [off]")
+@option(
+    "--draws",
+    type=click.IntRange(100),
+    default=4000,
+    metavar="N",
+    help="Random values of each constant, for the intervals.",
+)
+@option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@cluster_flags
+def ladder(
+    out: Path,
+    seeds: int,
+    quick: bool,
+    second: str | None,
+    node: float | None,
+    pue: float | None,
+    country: str | None,
+    draws: int,
+    as_json: bool,
+    **where: Any,
+) -> None:
+    """Compare what it takes to learn MNIST: perceptrons in FP32 to 4 bits, chips, and arrays.
+
+    All learn the same images and are scored on the same; every joule is split by where it goes,
+    and every constant has a range. Run it again to go on where it stopped: conversions then take
+    no time.
+    """
+    from cbramsim.experiments import ladder as experiment
+    from cbramsim.experiments.device_studies.study import Where
+    from cbramsim.experiments.ladder.plan import FULL, QUICK
+    from cbramsim.simulator.bill import Draws
+    from cbramsim.simulator.digital.footprint import Footprint
+
+    scope = QUICK if quick else FULL
+    if second is not None:
+        scope = scope._replace(second=second)
+    conversions = {"node": node, "pue": pue, "country": country}
+    footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
+    with _going_on():
+        found = experiment.run(
+            out, seeds=seeds, quick=quick, scope=scope, footprint=footprint, draws=Draws(draws),
+            at=Where(**where),
+        )  # fmt: skip
+    click.echo(found.to_json() if as_json else found.report())
+    if found.failures:
+        sys.exit(1)
+
+
 @main.command(short_help="Turn measured pulse trains into a device file.")
 @click.argument("measured", type=PATH, metavar="MEASURED.csv")
 @option("--out", type=PATH, metavar="FILE", help="Device file to write  [MEASURED.toml, here]")

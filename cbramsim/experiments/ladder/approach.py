@@ -33,6 +33,8 @@ class Approach(NamedTuple):
     shares: Mapping[float, float | None] = {}
     """Accuracy on held-out training images -> part of the training energy spent when it was
     reached; None if it was not."""
+    curve: tuple[tuple[float, float], ...] = ()
+    """Part of the training energy -> accuracy on held-out training images, of the first seed."""
     includes: str = ""
     """What is priced, and what is not."""
 

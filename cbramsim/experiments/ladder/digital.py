@@ -14,6 +14,7 @@ from cbramsim.simulator.digital.footprint import Footprint
 from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
 from cbramsim.simulator.digital.mlp import MlpConfig
+from cbramsim.simulator.digital.mlp.operands import operands_of
 from cbramsim.simulator.digital.placement import place
 from cbramsim.simulator.digital.spiking import SpikingEvents, spiking_bill
 from cbramsim.simulator.digital.traffic import StepCounts
@@ -24,15 +25,6 @@ NANOMETRES = 45.0
 """The node of digital circuits, at which their prices are best known."""
 HIERARCHY = "server-45nm"
 """The memory of a processor and of an accelerator alike."""
-BITS: Mapping[str, Mapping[str, float]] = {
-    "fp32": dict.fromkeys(("weights", "activations", "gradients", "master", "data"), 32),
-    "fp16": {"weights": 16, "activations": 16, "gradients": 16, "master": 32, "data": 16},
-    "bf16": {"weights": 16, "activations": 16, "gradients": 16, "master": 32, "data": 16},
-    "int8": {"weights": 8, "activations": 8, "gradients": 8, "master": 32, "data": 8},
-    "fp4": {"weights": 4, "activations": 4, "gradients": 4, "master": 32, "data": 8},
-    "luq": {"weights": 4, "activations": 4, "gradients": 4, "master": 32, "data": 8},
-}
-"""Bits per value by kind of tensor; images have 8 to begin with."""
 FORWARD_SHARE = Constant(
     name="forward-part-of-training", value=1 / 3, low=0.15, high=0.6, unit="", evidence="assumed",
     source="recognition on a whole node was not measured: the forward of three products; low and "
@@ -61,24 +53,20 @@ def counted_bill(record: Mapping[str, Any], counted: Mapping[str, Any], *, train
     """Return what the counts of a perceptron cost, layer by layer, each in its own precision."""
     config = MlpConfig(**record["config"])
     hierarchy = Hierarchy.load(HIERARCHY)
+    operands = [operands_of(config, number) for number in range(config.layers.depth)]
+    bits = operands[config.layers.depth // 2].bits
     sets = working_sets(
         config.layers, config.batch if training else 1, record["learned"],
-        bytes_per_value={kind: bits / 8 for kind, bits in BITS[config.precision].items()},
-        training=training,
+        bytes_per_value={kind: width / 8 for kind, width in bits.items()}, training=training,
     )  # fmt: skip
     placement = place(sets, hierarchy)
-    bills = []
-    for number, counts in enumerate(counted["layers"]):
-        precision = layer_precision(config, number)
-        bits, macs = BITS[precision], macs_of(precision)
-        bills.append(price(StepCounts(**counts), bits, placement, hierarchy, macs))
-    return total(bills)
-
-
-def layer_precision(config: MlpConfig, number: int) -> str:
-    """Return the precision of a layer: the first and the last may have one of their own."""
-    outer = number in (0, config.layers.depth - 1)
-    return config.precision if config.first_last == "same" or not outer else config.first_last
+    return total(
+        price(
+            StepCounts(**counts), operands[number].bits, placement, hierarchy,
+            macs_of(operands[number].name),
+        )
+        for number, counts in enumerate(counted["layers"])
+    )  # fmt: skip
 
 
 def multiply_adds(counted: Mapping[str, Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -58,17 +58,8 @@ FAMILY_COLOURS = {
 CLAIMED_COLOUR = "#56B4E9"
 ACCURACY_MARKERS = {0.90: "o", 0.93: "D"}
 """Accuracy on held-out images -> marker at the energy with which it was reached."""
-
-
-class Curve(NamedTuple):
-    """Accuracy on held-out training images while energy is spent."""
-
-    name: str
-    family: str
-    joules: Sequence[float]
-    """Spent so far, J."""
-    accuracy: Sequence[float]
-    """0..1."""
+LOWEST = 70.0
+"""Accuracy at which the axis of the curves begins, per cent."""
 
 
 def ladder(approaches: list[Approach], baseline: str, draws: Draws, out: Path) -> None:
@@ -217,19 +208,22 @@ def _three(value: float) -> str:
 # ---- accuracy over joules ----------------------------------------------------------------------
 
 
-def curves(found: list[Curve], targets: Sequence[float], out: Path) -> None:
+def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> None:
     """Draw accuracy on held-out training images over the joules spent so far."""
-    figure, (ax,) = axes_grid(1, 1, 7.2, 4.2)
+    figure, (ax,) = axes_grid(1, 1, 8.6, 4.6)
     ax.set_xscale("log")
     styles = ("-", "--", "-.", ":")
     drawn: dict[str, int] = {}
-    for curve in found:
-        number = drawn[curve.family] = drawn.get(curve.family, -1) + 1
-        others = curve.family == "memory array"  # too many to tell apart by line
-        label = curve.name if not others else None if number else "other memory technologies"
+    for one in approaches:
+        if not one.curve or one.training is None:
+            continue
+        number = drawn[one.family] = drawn.get(one.family, -1) + 1
+        others = one.family == "memory array"  # too many to tell apart by line
+        label = one.name if not others else None if number else "other memory technologies"
+        spent, accuracy = np.array([point for point in one.curve if point[0] > 0]).T
         ax.plot(
-            curve.joules, 100 * np.asarray(curve.accuracy),
-            "-" if others else styles[number % len(styles)], color=FAMILY_COLOURS[curve.family],
+            spent * one.training.joules, 100 * accuracy,
+            "-" if others else styles[number % len(styles)], color=FAMILY_COLOURS[one.family],
             marker="" if others else "o", ms=2.5, lw=0.7 if others else 1.3,
             alpha=1 if others else 1 - 0.18 * (number // len(styles)), label=label,
         )  # fmt: skip
@@ -239,8 +233,7 @@ def curves(found: list[Curve], targets: Sequence[float], out: Path) -> None:
             ax.get_xlim()[1], 100 * target, f" {100 * target:.0f} %", va="center", size=8,
             color="0.4",
         )  # fmt: skip
-    lowest = min(min(curve.accuracy) for curve in found)
-    ax.set_ylim(max(100 * lowest - 2, 60), 100)
+    ax.set_ylim(LOWEST, 100)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: in_prefixed(x, "J")))
     ax.set_xlabel("energy spent on training so far")
     ax.set_ylabel("accuracy, held-out images (%)")

@@ -36,6 +36,7 @@ def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) 
         "training": counted(network.counts.training),
         "inference": one_image(network, data),
         "learned": learned,
+        "tested": len(data.test.images),
         "config": settings.model_dump(),
     }
 
@@ -67,6 +68,7 @@ def ticket(
         ],
         "inference": one_image(found.network, data),
         "learned": learned,
+        "tested": len(data.test.images),
         "config": settings.model_dump(),
     }  # fmt: skip
 

@@ -91,6 +91,7 @@ def together(
     accuracy = joint.label(data.images, data.labels).score(*data.test)
     return {
         "accuracy": float(accuracy),
+        "tested": len(data.test.images),
         "join": join,
         "neurons": joint.config.neurons,
         "training": training_bill(found, classes=int(np.max(data.labels)) + 1).to_dict(),

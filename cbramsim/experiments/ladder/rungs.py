@@ -1,4 +1,4 @@
-"""From what the jobs found to the rungs of the ladder: bills, accuracies, when which was reached."""
+"""From what the jobs found to the rungs of the ladder: bills, accuracies, shares of energy."""
 
 from __future__ import annotations
 
@@ -76,6 +76,13 @@ def mean_bill(bills: list[Bill]) -> Bill:
     return total(bills) * (1 / len(bills))
 
 
+def watched(found: list[Record], of: Callable[[Record], list[Point]]) -> dict[str, Any]:
+    """Return `shares` and `curve` of an approach."""
+    first = of(found[0])
+    curve = tuple((point.joules / first[-1].joules, point.accuracy) for point in first)
+    return {"shares": shares(found, of), "curve": curve}
+
+
 def shares(records: Iterable[Record], of: Callable[[Record], list[Point]]) -> dict[float, Any]:
     """Return what part of all energy had been spent when accuracies were reached, mean over seeds.
 
@@ -124,10 +131,10 @@ def _whole_nodes(records: Records) -> list[Approach]:
                 *accuracy_of(found),
                 mean_bill([training for training, _ in bills]),
                 mean_bill([inference for _, inference in bills]),
-                shares(found, perceptron_curve),
-                "whole node with idle power, from medians of BUTTER-E (stand-in fit); without the "
-                "fixed cost of a run",
-            )  # fmt: skip
+                includes="whole node with idle power, from medians of BUTTER-E (stand-in fit); "
+                "without the fixed cost of a run",
+                **watched(found, perceptron_curve),
+            )
         )
     return made
 
@@ -150,9 +157,9 @@ def _perceptron(name: str, found: list[Record], footprint: Footprint) -> Approac
         name, family, *accuracy_of(found),
         mean_bill([digital.perceptron_training(record, footprint) for record in found]),
         mean_bill([digital.perceptron_inference(record, footprint) for record in found]),
-        shares(found, perceptron_curve),
-        "multiply-adds and all bytes moved, bottom-up; without control, rounding to the format, "
-        "and leakage",
+        includes="multiply-adds and all bytes moved, bottom-up; without control, rounding to the "
+        "format, and leakage",
+        **watched(found, perceptron_curve),
     )  # fmt: skip
 
 
@@ -189,9 +196,8 @@ def _tickets(records: Records, footprint: Footprint) -> list[Approach]:
             *accuracy_of(found),
             mean_bill([all_rounds(record) for record in found]),
             mean_bill([digital.perceptron_inference(record, footprint) for record in found]),
-            {},
-            f"all {len(found[0]['rounds'])} trainings; pruned weights cost nothing, nor do the "
-            "places of the others",
+            includes=f"all {len(found[0]['rounds'])} trainings; pruned weights cost nothing, nor "
+            "do the places of the others",
         )
     ]  # fmt: skip
 
@@ -203,7 +209,7 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
     found = records.get("array,soft", [])
     if not found:
         return []
-    accuracy, shared = accuracy_of(found), shares(found, array_curve)
+    accuracy, curve = accuracy_of(found), watched(found, array_curve)
 
     def training(bill: Callable[[Record, str], Bill]) -> Bill:
         return mean_bill([bill(record, "train") + bill(record, "label") for record in found])
@@ -217,8 +223,10 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
     made = [
         Approach(
             "spiking network, 8-bit accelerator", "low precision", *accuracy,
-            training(on_digital), inference(on_digital), shared,
-            "the same events as in the array, weights in SRAM; without random numbers and control",
+            training(on_digital), inference(on_digital),
+            includes="the same events as in the array, weights in SRAM; without random numbers "
+            "and control",
+            **curve,
         )
     ]  # fmt: skip
     for preset, name in CHIPS.items():
@@ -235,9 +243,9 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
                 *accuracy,
                 training(on_chip) if learns else None,
                 inference(on_chip),
-                shared if learns else {},
-                f"events at the chip's prices, in real time; unpriced: {', '.join(chip.unpriced)}",
-            )  # fmt: skip
+                includes=f"events at the chip's prices, in real time; unpriced: {', '.join(chip.unpriced)}",
+                **(curve if learns else {}),
+            )
         )
     return made
 
@@ -255,14 +263,14 @@ def _arrays(records: Records, scope: Scope) -> list[Approach]:
     return made
 
 
-def _array(name: str, family: Family, found: list[Record]) -> Approach:
+def _array(name: str, family: Family, found: list[Record], *, curve: bool = True) -> Approach:
     bills = {
         phase: mean_bill([Bill.from_dict(record[phase]) for record in found])
         for phase in ("training", "inference")
     }
     return Approach(
         name, family, *accuracy_of(found), bills["training"], bills["inference"],
-        shares(found, array_curve), what_is_included(),
+        includes=what_is_included(), **(watched(found, array_curve) if curve else {}),
     )  # fmt: skip
 
 
@@ -275,7 +283,7 @@ def _dense(found: list[Record], records: Records, scope: Scope) -> Approach:
     factor = scope.epochs * scope.learned / found[0]["presented"]
     return one._replace(
         accuracy=mean, accuracy_spread=spread, training=one.training * factor,
-        inference=_array("", "our array", exact).inference, shares={},
+        inference=_array("", "our array", exact).inference, shares={}, curve=(),
         includes=(
             f"as a conventional network updates: every cell at every presentation; energy of the "
             f"first {found[0]['presented']} images, times {factor:.4g}; accuracy that of the exact "
@@ -285,4 +293,12 @@ def _dense(found: list[Record], records: Records, scope: Scope) -> Approach:
 
 
 def _federations(records: Records) -> list[Approach]:
-    raise NotImplementedError
+    names = {
+        "concatenate": "arrays side by side",
+        "match": "arrays matched and averaged",
+    }
+    return [
+        _array(f"{REFERENCE}, federated: {name}", "our array", found, curve=False)
+        for role, name in names.items()
+        if (found := records.get(f"federation,{role}", []))
+    ]

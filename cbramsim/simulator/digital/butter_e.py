@@ -130,7 +130,12 @@ def stand_in_gpu(parameters: float, depth: float) -> float:
 
 
 def model_errors() -> dict[Machine, ModelErrors]:
-    """Return the errors of both stand-ins against the digitised medians.
+    """Return the errors of both stand-ins against the digitised medians, see `model_ratios`."""
+    return {machine: _errors(ratios) for machine, ratios in model_ratios().items()}
+
+
+def model_ratios() -> dict[Machine, list[float]]:
+    """Return model over digitised median, of both stand-ins.
 
     CPU at depths 4, 8 and 16; GPU over all depths, which the term in L - 7.3 leaves alone.
     """
@@ -140,7 +145,7 @@ def model_errors() -> dict[Machine, ModelErrors]:
         for depth in (4, 8, 16)
     ]
     gpu = [stand_in_gpu(2**size, 7.3) / (row.gpu * MJ) for size, row in MEDIANS.items()]
-    return {"cpu": _errors(cpu), "gpu": _errors(gpu)}
+    return {"cpu": cpu, "gpu": gpu}
 
 
 def energy_per_datum(machine: Machine, parameters: int, depth: int) -> Constant:

@@ -82,7 +82,7 @@ def test_odd_grids() -> None:
 
 
 def test_the_phases_err_in_opposite_ways() -> None:
-    """A number at a value of one grid is at the upper end of a threshold gap of the other."""
+    """Where one grid rounds up, the other mostly rounds down, and the mean of both is nearer."""
     x = np.geomspace(0.05, 5, 10_000).astype(np.float32)
     errors = [np.log2(rounded / x) for rounded in two_phases(x)]
     assert np.corrcoef(*errors)[0, 1] < -0.3
@@ -100,9 +100,9 @@ def test_a_scale_moves_the_grid(scale: float) -> None:
     np.testing.assert_allclose(rounded.astype(float) * scale, expected, rtol=3e-7)
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, 1e39])
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, 1e31])
 def test_no_scale_is_refused(scale: float) -> None:
-    with pytest.raises(ParameterError, match=r"fp4\.scale: must be a number > 0"):
+    with pytest.raises(ParameterError, match=r"fp4\.scale: must be a number from 1e-30 to 1e\+30"):
         EVEN.quantise([1.0], scale)
 
 

@@ -190,6 +190,12 @@ def test_sawb_of_odd_weights() -> None:
         assert form.clip(even) == pytest.approx(0.5 * (c1 - c2) if c1 > c2 else 0.5)
         assert form.clip(np.zeros(3, np.float32)) == 1.0
     np.testing.assert_array_equal(Sawb(zero=True).quantise(np.zeros(3)), 0)
+    for clip in (0.0, -1.0, np.nan, 1e-46):
+        with pytest.raises(ParameterError, match=r"sawb4\.clip: must be a number > 0"):
+            Sawb().quantise([1.0], clip)
+    for call in (lambda: Sawb().quantise([np.nan]), lambda: Pact().quantise([1.0], np.inf)):
+        with pytest.raises(ParameterError, match=r"4\.clip: must be a number > 0"):
+            call()
     with pytest.raises(ParameterError, match=r"Sawb: bits must be one of 2, 4, 7, 8 with zero"):
         Sawb(bits=5, zero=True)
 

@@ -91,7 +91,7 @@ class Pact(NumberFormat):
         return out, float(total)
 
     def _step(self, clip: float) -> float:
-        return float(np.float32(check_positive(f"{self.name}.clip", clip) / self.steps))
+        return float(np.float32(check_positive(f"{self.name}.clip", clip / self.steps)))
 
 
 @compiled_loop

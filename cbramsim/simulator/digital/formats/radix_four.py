@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
+from cbramsim.errors import ParameterError
 from cbramsim.kernels import compiled_loop, inlined
 from cbramsim.simulator.digital.formats.base import (
     INFINITY,
@@ -26,7 +27,6 @@ from cbramsim.simulator.digital.formats.base import (
     Floats,
     NumberFormat,
     bits_of,
-    check_positive,
     chosen,
     prepared,
 )
@@ -34,6 +34,8 @@ from cbramsim.simulator.digital.formats.base import (
 Phase = Literal["even", "odd-low", "odd-high"]
 SHIFTS: dict[Phase, float] = {"even": 1.0, "odd-low": 2.0, "odd-high": 0.5}
 """By what a number is multiplied before, and divided after, it is rounded to the even grid."""
+FARTHEST = 1e30
+"""Scales up to which, and down to whose inverse, float32 holds every result."""
 LOWEST, HIGHEST = -3, 3
 LARGEST = 4.0**HIGHEST
 FIRST_THRESHOLD = np.int32(np.float32(2.5 * 4.0 ** (LOWEST - 1)).view(np.int32))
@@ -59,7 +61,7 @@ class RadixFour(NumberFormat):
 
     def values(self, scale: float = 1.0) -> NDArray[np.float64]:
         """Return its 15 values, divided by `scale` as `quantise` does it, float64[15]."""
-        inverse = np.float32(1) / np.float32(scale * SHIFTS[self.phase])
+        inverse = np.float32(1) / self._factor(scale)
         positive = np.float64(inverse) * 4.0 ** np.arange(LOWEST, HIGHEST + 1)
         return np.concatenate([-positive[::-1], [0.0], positive])
 
@@ -69,9 +71,17 @@ class RadixFour(NumberFormat):
         The product is rounded to float32 before Q; it is exact if the scale is a power of two.
         """
         values, out = prepared(self.name, x, out)
-        factor = np.float32(check_positive(f"{self.name}.scale", scale) * SHIFTS[self.phase])
+        factor = self._factor(scale)
         _round(values.reshape(-1), factor, np.float32(1) / factor, bits_of(out))
         return out
+
+    def _factor(self, scale: float) -> np.float32:
+        if not 1 / FARTHEST <= scale <= FARTHEST:
+            raise ParameterError(
+                f"{self.name}.scale: must be a number from {1 / FARTHEST:g} to {FARTHEST:g} "
+                f"(got {scale!r})"
+            )
+        return np.float32(scale * SHIFTS[self.phase])
 
 
 EVEN = RadixFour()

@@ -93,4 +93,4 @@ class Sawb(NumberFormat):
         return out
 
     def _step(self, clip: float) -> float:
-        return float(np.float32(2 * check_positive(f"{self.name}.clip", clip) / self.steps))
+        return float(np.float32(check_positive(f"{self.name}.clip", clip * 2 / self.steps)))

@@ -37,7 +37,7 @@ class MlpConfig(Parameters):
     """Images per update."""
     learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.1
     """Largest learning rate; it falls to 0 with half a cosine."""
-    warm_up: Annotated[float, Field(ge=0, le=0.9)] = 0.02
+    warm_up: Annotated[float, Field(ge=0, le=0.9)] = 0.005
     """Part of the training in which the learning rate rises linearly."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Part of the last step that is taken again."""

@@ -257,7 +257,7 @@ class Mlp:
     def _checked_images(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Return images as uint8[images, height, width]; flat ones have one row."""
         pixels = checked_images(X).shape[1]
-        images = np.asarray(X)
+        images = np.ascontiguousarray(X)
         inputs = self.config.layers.widths[0]
         if pixels != inputs:
             raise DataError(f"images must have {inputs} pixels, the inputs (got {pixels})")

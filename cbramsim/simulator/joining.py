@@ -42,8 +42,9 @@ def read_off(network: SpikingNetwork, bits: int) -> Learned:
     crossbar.phase = "join"
     currents = crossbar.read(device.v_read * np.eye(crossbar.shape[0]))
     crossbar.phase = "use"
-    decisions = bits * network.periphery.e_sense * currents.size
-    network.ledger.add("join", Operation.SENSE_READ, currents.size, decisions)
+    decisions = bits * currents.size
+    joules = decisions * network.periphery.e_sense
+    network.ledger.add("join", Operation.BIT_SENSE, decisions, joules)
     conductance = currents / float(device.read_equivalent(np.array(device.v_read)))
     weights = np.clip(device.weight_of(conductance.astype(np.float64)), -1, 1)
     steps = (2**bits - 1) / 2

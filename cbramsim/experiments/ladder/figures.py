@@ -66,7 +66,7 @@ def ladder(approaches: list[Approach], baseline: str, draws: Draws, out: Path) -
     """Draw joules to train and joules per recognised image, dearest first."""
     order = sorted(approaches, key=_dearness, reverse=True)
     figure, (names, training, inference) = axes_grid(
-        1, 3, 12.0, 0.255 * len(order) + 2.6, widths=(0.6, 1.2, 1)
+        1, 3, 12.5, 0.255 * len(order) + 2.6, widths=(0.62, 1.1, 1)
     )
     reference = next(one for one in order if one.name == baseline)
     _write_names(names, order)
@@ -108,7 +108,7 @@ def _write_names(ax: Axes, order: list[Approach]) -> None:
     ax.set_xlim(0, 1)
     for row, one in enumerate(order):
         colour = FAMILY_COLOURS[one.family]
-        ax.text(0.86, row, one.name, ha="right", va="center", size=8, color=colour)
+        ax.text(0.8, row, one.name, ha="right", va="center", size=8, color=colour)
         ax.text(1.08, row, f"{100 * one.accuracy:.1f} %", ha="right", va="center", size=8)
     ax.text(1.08, -0.9, "accuracy", ha="right", va="bottom", size=8)
 
@@ -251,7 +251,7 @@ def verdicts(readings: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     `readings`: claim -> {"claimed": (low, high), "readings": [{"name", "value", "low", "high"}]}.
     """
     rows = sum(len(claim["readings"]) + 1 for claim in readings.values())
-    figure, (ax,) = axes_grid(1, 1, 7.2, 0.235 * rows + 0.9)
+    figure, (ax,) = axes_grid(1, 1, 7.2, 0.2 * rows + 0.9)
     ax.set_xscale("log")
     row, ticks, labels = 0, [], []
     for title, claim in readings.items():
@@ -278,6 +278,7 @@ def verdicts(readings: Mapping[str, Mapping[str, Any]], out: Path) -> None:
             label.set_fontweight("bold")
     ax.tick_params(axis="y", length=0)
     ax.axvline(1, color="0.5", lw=0.8)
-    ax.set_xlabel("times less energy (band: what is claimed; line: central 90 %)")
+    ax.set_xlabel("times less energy (band: claimed; line: 90 %)", size=8)
+    ax.tick_params(axis="x", labelsize=8)
     ax.grid(axis="x", alpha=0.25, lw=0.5)
     save(figure, out / "ladder_claims.png")

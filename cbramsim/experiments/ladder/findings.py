@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbramsim.experiments.device_studies.claims import claim
 from cbramsim.experiments.device_studies.comparison import REFERENCE
@@ -20,14 +21,14 @@ from cbramsim.experiments.ladder.claims import (
 from cbramsim.experiments.ladder.reuse import curve_of
 from cbramsim.experiments.ladder.rungs import BASELINE, OURS, Record, Records, accuracy_of
 from cbramsim.simulator.bill import Draws, interval
-from cbramsim.simulator.digital.butter_e import model_ratios
+from cbramsim.simulator.digital.butter_e import Machine, model_ratios
 from cbramsim.simulator.digital.formats.radix_four import identical_values
 from cbramsim.simulator.reuse import Reuse, joules_to
 
 MEASURED = "simulated; scored once on the test set"
 FP32_TARGET, FP32_STRETCH = 0.980, 0.984
 FOUR_BIT_TARGET, FOUR_BIT_STRETCH = 0.010, 0.003
-ERROR_TARGETS = {"cpu": (0.08, 0.21), "gpu": (0.03, 0.055)}
+ERROR_TARGETS: Mapping[Machine, tuple[float, float]] = {"cpu": (0.08, 0.21), "gpu": (0.03, 0.055)}
 """Mean error against the medians, and the authors' own on data that they did not fit."""
 FEDERATED_TARGET, FEDERATED_STRETCH = 0.020, 0.005
 WARM_STRETCH = 3.0
@@ -58,7 +59,7 @@ def all_claims(
 # ---- accuracies --------------------------------------------------------------------------------
 
 
-def accuracy_interval(found: list[Record], tested: int) -> tuple[float, float]:
+def accuracy_interval(found: Sequence[Record], tested: int) -> tuple[float, float]:
     """Return the central 90 % of an accuracy over seeds, by the number of images tested."""
     mean, _ = accuracy_of(found)
     half = 1.645 * np.sqrt(mean * (1 - mean) / tested)
@@ -69,7 +70,7 @@ def _bounded(value: float, low: float, high: float) -> dict[str, Any]:
     return {"interval": (low, high), "low": low, "high": high, "value": value}
 
 
-def _accuracy_claim(name: str, found: list[Record], **more: Any) -> dict[str, Any]:
+def _accuracy_claim(name: str, found: Sequence[Record], **more: Any) -> dict[str, Any]:
     mean, spread = accuracy_of(found)
     low, high = accuracy_interval(found, found[0]["tested"])
     return claim(
@@ -114,8 +115,8 @@ def _four_bit(records: Records, precision: str, name: str) -> dict[str, Any] | N
 # ---- models and formats ------------------------------------------------------------------------
 
 
-def _model_error(machine: str) -> dict[str, Any]:
-    errors = np.abs(np.array(model_ratios()[machine]) - 1)  # type: ignore[index]
+def _model_error(machine: Machine) -> dict[str, Any]:
+    errors: NDArray[np.float64] = np.abs(np.array(model_ratios()[machine]) - 1)
     drawn = np.random.default_rng(0).choice(errors, (2000, errors.size)).mean(axis=1)
     low, high = interval(drawn)
     target, authors = ERROR_TARGETS[machine]
@@ -212,7 +213,7 @@ def _in_all(
 ) -> list[Reading]:
     soft = _our("soft")
     wanted = (
-        ("FP32 perceptron, CPU node, measured", "FP32 perceptron, CPU node, measured", None),
+        ("FP32 perceptron, CPU node, BUTTER-E", "FP32 perceptron, CPU node, BUTTER-E", None),
         (f"{BASELINE}, all of training", BASELINE, None),
         (f"{BASELINE}, to 93 %", BASELINE, 0.93),
         ("FP32 small perceptron, accelerator, to 93 %", "FP32 small perceptron, accelerator", 0.93),
@@ -284,21 +285,21 @@ def _federated_gap(records: Records) -> dict[str, Any] | None:
     )  # fmt: skip
 
 
-def _warm_start(found: list[Record]) -> dict[str, Any] | None:
+def _warm_start(found: Sequence[Record]) -> dict[str, Any] | None:
     if not found:
         return None
     energies = [
-        {start: joules_to(curve_of(record, start), LEVEL) for start in ("warm", "cold")}
+        (joules_to(curve_of(record, "warm"), LEVEL), joules_to(curve_of(record, "cold"), LEVEL))
         for record in found
     ]
-    known = [e for e in energies if e["warm"] is not None and e["cold"] is not None]
-    if not known or len(known) < len(energies):
+    known = [(warm, cold) for warm, cold in energies if warm is not None and cold is not None]
+    if len(known) < len(energies):
         return None
-    savings = np.array([e["cold"] / e["warm"] if e["warm"] else np.inf for e in known])
+    savings = np.array([cold / warm if warm else np.inf for warm, cold in known])
     reuse = Reuse(
         pretrain=float(np.mean([record["pretrain_joules"] for record in found])),
-        adapt=float(np.mean([e["warm"] for e in known])),
-        cold=float(np.mean([e["cold"] for e in known])),
+        adapt=float(np.mean([warm for warm, _ in known])),
+        cold=float(np.mean([cold for _, cold in known])),
     )
     return claim(
         "warm_start_saving", float(savings.mean()), unit="times", stretch=WARM_STRETCH,

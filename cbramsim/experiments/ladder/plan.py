@@ -157,7 +157,7 @@ def _images(scope: Scope) -> dict[str, Any]:
 
 
 def _federations(scope: Scope, seed: int) -> list[Job]:
-    plans = {
+    plans: dict[str, dict[str, Any]] = {
         "concatenate": {"join": "concatenate"},
         "concatenate, same cells": {"join": "concatenate"},
         "match": {"join": "match", "rounds": scope.epochs},

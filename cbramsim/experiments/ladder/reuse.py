@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def second_task(
     }  # fmt: skip
 
 
-def curve_of(record: dict[str, Any], start: str) -> list[Point]:
+def curve_of(record: Mapping[str, Any], start: str) -> list[Point]:
     """Return the learning curve of a `warm` or a `cold` start."""
     return [Point(**point) for point in record["curves"][start]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from cbramsim.simulator.digital.footprint import Footprint
 from cbramsim.simulator.reuse import Point, joules_to
 
 Record = Mapping[str, Any]
-Records = Mapping[str, list[Record]]
+Records = Mapping[str, Sequence[Record]]
 """What was found, by role, one for each seed."""
 
 TARGETS = (0.90, 0.93)
@@ -76,7 +76,7 @@ def mean_bill(bills: list[Bill]) -> Bill:
     return total(bills) * (1 / len(bills))
 
 
-def watched(found: list[Record], of: Callable[[Record], list[Point]]) -> dict[str, Any]:
+def watched(found: Sequence[Record], of: Callable[[Record], list[Point]]) -> dict[str, Any]:
     """Return `shares` and `curve` of an approach."""
     first = of(found[0])
     curve = tuple((point.joules / first[-1].joules, point.accuracy) for point in first)
@@ -126,7 +126,7 @@ def _whole_nodes(records: Records) -> list[Approach]:
         bills = [digital.whole_node(machine, record) for record in found]  # type: ignore[arg-type]
         made.append(
             Approach(
-                f"FP32 perceptron, {name}, measured",
+                f"FP32 perceptron, {name}, BUTTER-E",
                 "conventional",
                 *accuracy_of(found),
                 mean_bill([training for training, _ in bills]),
@@ -151,7 +151,7 @@ def _perceptrons(records: Records, footprint: Footprint) -> list[Approach]:
     return [_on_processor(found, footprint), *made] if found else made
 
 
-def _perceptron(name: str, found: list[Record], footprint: Footprint) -> Approach:
+def _perceptron(name: str, found: Sequence[Record], footprint: Footprint) -> Approach:
     family: Family = "conventional" if "FP32" in name else "low precision"
     return Approach(
         name, family, *accuracy_of(found),
@@ -163,7 +163,7 @@ def _perceptron(name: str, found: list[Record], footprint: Footprint) -> Approac
     )  # fmt: skip
 
 
-def _on_processor(found: list[Record], footprint: Footprint) -> Approach:
+def _on_processor(found: Sequence[Record], footprint: Footprint) -> Approach:
     one = _perceptron(BASELINE, found, footprint)
     extra = [
         mean_bill([digital.processor_overhead(record[phase], footprint) for record in found])
@@ -243,7 +243,8 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
                 *accuracy,
                 training(on_chip) if learns else None,
                 inference(on_chip),
-                includes=f"events at the chip's prices, in real time; unpriced: {', '.join(chip.unpriced)}",
+                includes="events at the chip's prices, in real time; unpriced: "
+                + ", ".join(chip.unpriced),
                 **(curve if learns else {}),
             )
         )
@@ -263,7 +264,7 @@ def _arrays(records: Records, scope: Scope) -> list[Approach]:
     return made
 
 
-def _array(name: str, family: Family, found: list[Record], *, curve: bool = True) -> Approach:
+def _array(name: str, family: Family, found: Sequence[Record], *, curve: bool = True) -> Approach:
     bills = {
         phase: mean_bill([Bill.from_dict(record[phase]) for record in found])
         for phase in ("training", "inference")
@@ -274,7 +275,7 @@ def _array(name: str, family: Family, found: list[Record], *, curve: bool = True
     )  # fmt: skip
 
 
-def _dense(found: list[Record], records: Records, scope: Scope) -> Approach:
+def _dense(found: Sequence[Record], records: Records, scope: Scope) -> Approach:
     """Return the rung of dense updates: priced on few images, accuracy that of the exact rule."""
     exact = records["array,exact"]
     one = _array(f"{REFERENCE}, every cell updated", "our array", found)

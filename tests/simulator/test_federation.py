@@ -160,7 +160,7 @@ def test_weights_travel_from_one_array_to_another(two: Federated) -> None:
     pulses = target.ledger.count("join", Operation.PROGRAM_PULSE)
     assert pulses == target.crossbar.pulse_counts.sum() - two.clients[1].crossbar.pulse_counts.sum()
     assert pulses > 0
-    assert source.ledger.count("join", Operation.SENSE_READ) == learned.weights.size
+    assert source.ledger.count("join", Operation.BIT_SENSE) == 8 * learned.weights.size
     assert source.ledger.total("join") > 0
 
 

@@ -5,10 +5,10 @@
 
 with M_p multiply-adds of product p (see `Macs`), O_k operands and A_k accesses of kind k of b_k
 bytes (see `traffic`), r the reuse of an operand in registers, e_1 and e_level(k) the energy of a
-byte in the innermost level and where tensors of kind k live: weights with the forward set f; gradients, the master copy and, in
-learning, activations with the backward set b; activations of recognition with l; data with d.
-Bytes are counted once, whatever the number of units that work side by side. There is no control,
-no instruction and no leakage in it: it is a lower bound.
+byte in the innermost level and where tensors of kind k live: weights with the forward set f;
+gradients, the master copy and, in learning, activations with the backward set b; activations of
+recognition with l; data with d. Bytes are counted once, whatever the number of units that work
+side by side. There is no control, no instruction and no leakage in it: it is a lower bound.
 """
 
 from __future__ import annotations

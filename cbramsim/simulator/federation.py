@@ -146,6 +146,10 @@ def federate(
     activity of all images, for which clients add up their counts. Homeostasis halves after as many
     images of the whole federation as it would in one array. Pruned cells are released by a join.
 
+    Neurons that are averaged see only their client's images between two joins: they need a stronger
+    homeostasis than those of one array. (With 4 clients, 3 rounds and no pruning, 94.6 % instead of
+    93.4 % of held-out training images at `Competition.homeostasis` 4 instead of 2; 94.3 % at 8.)
+
     Parameters
     ----------
     X

@@ -527,7 +527,7 @@ def ladder(
 
     scope = QUICK if quick else FULL
     if second is not None:
-        scope = scope._replace(second=second)
+        scope = scope._replace(seconds=(second,))
     conversions = {"node": node, "pue": pue, "country": country}
     footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
     with _going_on():

@@ -51,7 +51,11 @@ def all_claims(
         _quantiser(quick=quick),
         *_factors(by_name, draws),
         _federated_gap(records),
-        _warm_start(records.get("second task", [])),
+        *(
+            _warm_start(role.removeprefix("second task,"), found)
+            for role, found in records.items()
+            if role.startswith("second task,")
+        ),
     ]
     return [one for one in made if one]
 
@@ -257,7 +261,7 @@ def _compared(
 
 
 def _federated_gap(records: Records) -> dict[str, Any] | None:
-    one, joined = records.get("array,soft", []), records.get("federation,concatenate", [])
+    one, joined = records.get("array,unpruned", []), records.get("federation,concatenate", [])
     if not (one and joined):
         return None
     gaps = np.array([a["accuracy"] - b["accuracy"] for a, b in zip(one, joined, strict=False)])
@@ -279,15 +283,13 @@ def _federated_gap(records: Records) -> dict[str, Any] | None:
         evidence=MEASURED, joins=others, one_array=accuracy_of(one)[0],
         definition=(
             f"test accuracy of one array of {one[0]['shape'][1]} neurons that learned all images, "
-            f"less that of {joined[0]['join']['clients']} arrays of as many neurons each, which "
-            "learned a part of the images each and stand side by side; averaging is the control"
+            f"not pruned, less that of {joined[0]['join']['clients']} arrays of as many neurons "
+            "each, which learned a part of the images each and stand side by side; averaging is the control"
         ),
     )  # fmt: skip
 
 
-def _warm_start(found: Sequence[Record]) -> dict[str, Any] | None:
-    if not found:
-        return None
+def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:
     energies = [
         (joules_to(curve_of(record, "warm"), LEVEL), joules_to(curve_of(record, "cold"), LEVEL))
         for record in found
@@ -302,10 +304,10 @@ def _warm_start(found: Sequence[Record]) -> dict[str, Any] | None:
         cold=float(np.mean([cold for _, cold in known])),
     )
     return claim(
-        "warm_start_saving", float(savings.mean()), unit="times", stretch=WARM_STRETCH,
+        f"warm_start_saving:{second}", float(savings.mean()), unit="times", stretch=WARM_STRETCH,
         spread=float(savings.std(ddof=1)) if len(savings) > 1 else None,
         stretch_held=bool(savings.mean() >= WARM_STRETCH), evidence=MEASURED,
-        second=found[0]["second"], warm_joules=reuse.adapt, cold_joules=reuse.cold,
+        warm_joules=reuse.adapt, cold_joules=reuse.cold,
         pretrain_joules=reuse.pretrain, break_even_uses=reuse.break_even,
         definition=(
             f"energy to {LEVEL:.0%} on held-out images of a second data set, new array over one "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cbramsim.experiments.device_studies.comparison import REFERENCE, SCHEMES
@@ -49,8 +50,8 @@ class Scope(NamedTuple):
     """Passes in each of them."""
     shards: int = 4
     """Arrays that learn together."""
-    second: str = "slanted"
-    """The second data set of an array that is used again."""
+    seconds: tuple[str, ...] = ("other-digits", "slanted")
+    """Second data sets of an array that is used again."""
     second_images: int | None = None
     """Training images of it that are used; all by default."""
 
@@ -88,7 +89,7 @@ def jobs(scope: Scope, seeds: int) -> list[Job]:
         for seed in range(seeds)
         for job in (
             *_federations(scope, seed),
-            _second_task(scope, seed),
+            *_second_tasks(scope, seed),
             *_perceptrons(scope, seed),
             *_arrays(scope, seed),
         )
@@ -100,7 +101,7 @@ def jobs(scope: Scope, seeds: int) -> list[Job]:
 
 def _arrays(scope: Scope, seed: int) -> list[Job]:
     unpruned = {"pruning.kind": "none"}
-    soft = _soft(scope)
+    soft = {"pruning.mature_spikes": mature_spikes(scope, LATE)}
     frozen = {
         "pruning.value": "freeze", "pruning.selection": "write-cost", "pruning.stages": 1,
         "pruning.mature_spikes": mature_spikes(scope, EARLY),
@@ -141,11 +142,6 @@ def _network(scope: Scope, seed: int) -> dict[str, Any]:
     return {"device": REFERENCE, "neurons": scope.neurons, "seed": seed}
 
 
-def _soft(scope: Scope, arrays: int = 1) -> dict[str, Any]:
-    """Return the keys of soft pruning; each of several arrays sees a part of the images."""
-    return {"pruning.mature_spikes": max(1, mature_spikes(scope, LATE) // arrays)}
-
-
 def mature_spikes(scope: Scope, share: float) -> int:
     """Return after how many output spikes a neuron is mature."""
     windows = Encoding().windows
@@ -157,30 +153,34 @@ def _images(scope: Scope) -> dict[str, Any]:
 
 
 def _federations(scope: Scope, seed: int) -> list[Job]:
-    plans: dict[str, dict[str, Any]] = {
-        "concatenate": {"join": "concatenate"},
-        "concatenate, same cells": {"join": "concatenate"},
-        "match": {"join": "match", "rounds": scope.epochs},
-        "average": {"join": "average"},
-    }
+    """Return all ways to join, none of them pruned: a join releases what was."""
+    network = _network(scope, seed) | {"pruning.kind": "none"}
+    # Averaged neurons need a stronger homeostasis (chosen on held-out training images).
+    stronger = network | {"competition.homeostasis": 4.0}
+    fewer = network | {"neurons": max(1, scope.neurons // scope.shards)}
+    rounds = scope.epochs
     made = []
-    for name, plan in plans.items():
-        network = _network(scope, seed) | _soft(scope, scope.shards)
-        if name.endswith("same cells"):
-            network["neurons"] = max(1, scope.neurons // scope.shards)
-            network |= _soft(scope)
+    for role, keys, plan in (
+        ("concatenate", network, {"join": "concatenate"}),
+        ("concatenate, same cells", fewer, {"join": "concatenate"}),
+        ("match", stronger, {"join": "match", "rounds": rounds}),
+        ("average", stronger, {"join": "average"}),
+    ):
         join = {"clients": scope.shards, "epochs": scope.epochs, "seed": seed, **plan}
-        settings = {"network": network, "join": join, **_images(scope)}
-        made.append(Job(f"federation,{name}", seed, "federation", settings))
+        settings = {"network": keys, "join": join, **_images(scope)}
+        made.append(Job(f"federation,{role}", seed, "federation", settings))
     return made
 
 
-def _second_task(scope: Scope, seed: int) -> Job:
+def _second_tasks(scope: Scope, seed: int) -> list[Job]:
     settings = {
-        "network": _network(scope, seed) | _soft(scope), "second": scope.second,
-        "images": scope.second_images, "watched": scope.watched, "epochs": 1,
+        "network": _network(scope, seed) | {"pruning.kind": "none"}, "images": scope.second_images,
+        "watched": scope.watched, "epochs": 1,
     }  # fmt: skip
-    return Job("second task", seed, "second task", settings)
+    return [
+        Job(f"second task,{Path(second).name}", seed, "second task", settings | {"second": second})
+        for second in scope.seconds
+    ]
 
 
 # ---- perceptrons -------------------------------------------------------------------------------

@@ -284,7 +284,8 @@ def _federated_gap(records: Records) -> dict[str, Any] | None:
         definition=(
             f"test accuracy of one array of {one[0]['shape'][1]} neurons that learned all images, "
             f"not pruned, less that of {joined[0]['join']['clients']} arrays of as many neurons "
-            "each, which learned a part of the images each and stand side by side; averaging is the control"
+            "each, which learned a part of the images each and stand side by side; averaging "
+            "is the control"
         ),
     )  # fmt: skip
 

@@ -1,11 +1,12 @@
 """Ratios, medians and claims of the ladder, against closed forms."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cbramsim.experiments.ladder import claims, tables
+from cbramsim.experiments.ladder import claims, findings, tables
 from cbramsim.experiments.ladder.approach import (
     Approach,
     Estimate,
@@ -120,3 +121,32 @@ def test_draws_do_not_depend_on_the_order_in_which_constants_are_asked_for():
     one, other = Draws(50), Draws(50)
     one.factor(SHARED)
     assert np.array_equal(one.factor(OWN), other.factor(OWN))
+
+
+def second_task(warm: list[tuple[float, float]], cold: list[tuple[float, float]]) -> dict[str, Any]:
+    """Return a record whose curves have these (joules, accuracy); naming costs 2 J."""
+    return {
+        "pretrain_joules": 30.0,
+        "curves": {
+            start: [
+                {"images": n, "joules": joules, "naming_joules": 2.0, "accuracy": accuracy}
+                for n, (joules, accuracy) in enumerate(curve)
+            ]
+            for start, curve in (("warm", warm), ("cold", cold))
+        },
+    }
+
+
+def test_a_warm_start_pays_for_the_new_names_of_its_neurons():
+    record = second_task([(0, 0.8), (4, 1.0)], [(0, 0.1), (18, 0.9)])
+    found = findings.all_claims({"second task,x": [record]}, [], DRAWS, quick=True)
+    (saving,) = (claim for claim in found if claim["name"] == "warm_start_saving:x")
+    assert saving["value"] == pytest.approx((18 + 2) / (2 + 2))
+    assert saving["break_even_uses"] == pytest.approx(30 / (20 - 4))
+
+
+def test_a_start_that_is_good_enough_at_once_saves_a_finite_factor():
+    record = second_task([(0, 0.95), (4, 0.96)], [(0, 0.1), (18, 0.9)])
+    found = findings.all_claims({"second task,x": [record]}, [], DRAWS, quick=True)
+    (saving,) = (claim for claim in found if claim["name"] == "warm_start_saving:x")
+    assert saving["value"] == pytest.approx(10)

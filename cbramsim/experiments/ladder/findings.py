@@ -298,7 +298,7 @@ def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:
     known = [(warm, cold) for warm, cold in energies if warm is not None and cold is not None]
     if len(known) < len(energies):
         return None
-    savings = np.array([cold / warm if warm else np.inf for warm, cold in known])
+    savings = np.array([cold / warm for warm, cold in known])
     reuse = Reuse(
         pretrain=float(np.mean([record["pretrain_joules"] for record in found])),
         adapt=float(np.mean([warm for warm, _ in known])),
@@ -311,7 +311,8 @@ def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:
         warm_joules=reuse.adapt, cold_joules=reuse.cold,
         pretrain_joules=reuse.pretrain, break_even_uses=reuse.break_even,
         definition=(
-            f"energy to {LEVEL:.0%} on held-out images of a second data set, new array over one "
-            "that knows the first; its first training not included, see break_even_uses"
+            f"energy to {LEVEL:.0%} on held-out images of a second data set, naming of neurons "
+            "included, new array over one that knows the first; its first training not included, "
+            "see break_even_uses"
         ),
     )  # fmt: skip

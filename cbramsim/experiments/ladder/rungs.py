@@ -12,6 +12,7 @@ from cbramsim.experiments.device_studies.study import mean_and_spread
 from cbramsim.experiments.ladder import digital
 from cbramsim.experiments.ladder.approach import Approach, Family
 from cbramsim.experiments.ladder.plan import PRECISIONS, SMALL, Scope
+from cbramsim.experiments.ladder.reuse import with_naming
 from cbramsim.simulator.array_bill import what_is_included
 from cbramsim.simulator.bill import Bill, total
 from cbramsim.simulator.digital.chips import Chip
@@ -102,8 +103,7 @@ def shares(records: Iterable[Record], of: Callable[[Record], list[Point]]) -> di
 
 def array_curve(record: Record) -> list[Point]:
     """Return the learning curve of an array; energy includes naming the neurons at that point."""
-    points = [Point(**point) for point in record["curve"]]
-    return [point._replace(joules=point.joules + point.naming_joules) for point in points]
+    return with_naming(record["curve"])
 
 
 def perceptron_curve(record: Record) -> list[Point]:

@@ -256,8 +256,9 @@ def _arrays(records: Records, scope: Scope) -> list[Approach]:
     for role, what in OURS.items():
         if found := records.get(f"array,{role}", []):
             made.append(_array(f"{REFERENCE}, {what}", "our array", found))
-    if found := records.get("array,dense", []):
-        made.append(_dense(found, records, scope))
+    dense, exact = (records.get(f"array,{role}", []) for role in ("dense", "exact"))
+    if dense and exact:
+        made.append(_dense(dense, exact, scope))
     for device in scope.devices:
         if found := records.get(f"array,{device}", []):
             made.append(_array(f"{device}, soft-pruned 75 %", "memory array", found))
@@ -275,9 +276,8 @@ def _array(name: str, family: Family, found: Sequence[Record], *, curve: bool = 
     )  # fmt: skip
 
 
-def _dense(found: Sequence[Record], records: Records, scope: Scope) -> Approach:
+def _dense(found: Sequence[Record], exact: Sequence[Record], scope: Scope) -> Approach:
     """Return the rung of dense updates: priced on few images, accuracy that of the exact rule."""
-    exact = records["array,exact"]
     one = _array(f"{REFERENCE}, every cell updated", "our array", found)
     assert one.training is not None
     mean, spread = accuracy_of(exact)

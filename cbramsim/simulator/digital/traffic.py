@@ -18,7 +18,9 @@ backward  B m_i (i > 0)     read gradients B w_{i+1}, weights m_i, activations B
 step      P                 read P gradients; read and write P parameters and their states
 ========  ================  ================================================================
 
-Inputs of the first layer and targets are `data`. Biases and nonlinearities cost no multiply-add.
+Inputs of the first layer and targets are `data`; a batch is read from there once. For the update,
+its inputs are `activations` like those of the other layers: the set b holds them (facts A.5), and a
+step does not go back to where all images are. Biases and nonlinearities cost no multiply-add.
 """
 
 from __future__ import annotations
@@ -123,8 +125,7 @@ def step_counts(
     operands["data"] += first
     operands["activations"] += products - first
     operands["gradients"] += products
-    accesses["data"] += inputs
-    accesses["activations"] += hidden
+    accesses["activations"] += inputs + hidden
     accesses["gradients"] += (hidden + outputs) + layers.parameters
 
     back = products - first

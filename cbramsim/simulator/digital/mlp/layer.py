@@ -73,7 +73,7 @@ class Dense:
         self.bias_slope = update.sum(axis=0)
         inputs = self._inputs
         tally.multiply(self.number, UPDATE, len(delta), self._weights, inputs, "gradients")
-        tally.access(self.number, inputs, self._a.size)
+        tally.access(self.number, "activations", self._a.size)  # kept, pixels too: see `traffic`
         tally.access(self.number, "gradients", delta.size + self._parameters)
         if self.number == 0:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -258,7 +259,7 @@ def _arrays(records: Records, scope: Scope) -> list[Approach]:
             made.append(_array(f"{REFERENCE}, {what}", "our array", found))
     if found := records.get("array,dense", []):
         made.append(_dense(found, records, scope))
-    for device in scope.devices:
+    for device in (Path(name).stem for name in scope.devices):
         if found := records.get(f"array,{device}", []):
             made.append(_array(f"{device}, soft-pruned 75 %", "memory array", found))
     return made

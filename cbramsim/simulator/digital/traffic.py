@@ -18,7 +18,9 @@ backward  B m_i (i > 0)     read gradients B w_{i+1}, weights m_i, activations B
 step      P                 read P gradients; read and write P parameters and their states
 ========  ================  ================================================================
 
-Inputs of the first layer and targets are `data`. Biases and nonlinearities cost no multiply-add.
+Inputs of the first layer and targets are `data`. Slopes of the weights have the width of what they
+change: they are `master` where there is a master copy, else `gradients`. Biases and nonlinearities
+cost no multiply-add.
 """
 
 from __future__ import annotations
@@ -116,6 +118,8 @@ def step_counts(
     if not training:
         return StepCounts(products, 0, 0, 0, operands, accesses)
 
+    # Slopes of the weights are summed, and used, as wide as the copy that they change.
+    slopes = "master" if master else "gradients"
     accesses["activations"] += outputs
     accesses["data"] += batch * data_outputs(layers.widths[-1])
     accesses["gradients"] += outputs
@@ -125,7 +129,8 @@ def step_counts(
     operands["gradients"] += products
     accesses["data"] += inputs
     accesses["activations"] += hidden
-    accesses["gradients"] += (hidden + outputs) + layers.parameters
+    accesses["gradients"] += hidden + outputs
+    accesses[slopes] += layers.parameters
 
     back = products - first
     operands["weights"] += back
@@ -134,7 +139,7 @@ def step_counts(
     accesses["activations"] += hidden
     accesses["gradients"] += batch * sum(layers.widths[2:]) + hidden
 
-    accesses["gradients"] += layers.parameters
+    accesses[slopes] += layers.parameters
     accesses["master"] += 2 * states * layers.parameters
     accesses["master" if master else "weights"] += 2 * layers.parameters
     if master:

@@ -49,6 +49,11 @@ class Constant(Parameters):
             raise ValueError(f"{self.name}: low must be > 0 where value is (got 0)")
         return self
 
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Lower and upper end over the value; 1 and 1 for nothing."""
+        return (self.low / self.value, self.high / self.value) if self.value else (1.0, 1.0)
+
     def within(self, factor: float) -> Self:
         """Return the constant with the range value / factor to value x factor."""
         return self.replace(low=self.value / factor, high=self.value * factor)
@@ -204,20 +209,23 @@ class Draws:
     def __init__(self, count: int = 4000, seed: int = 0) -> None:
         """Prepare `count` draws."""
         self.count, self.seed = count, seed
-        self._factors: dict[str, NDArray[np.float64]] = {}
+        self._drawn: dict[str, tuple[Constant, NDArray[np.float64]]] = {}
 
     def factor(self, constant: Constant) -> NDArray[np.float64]:
         """Return drawn over stated value of `constant`, float64[draws]."""
-        if constant.name not in self._factors:
-            self._factors[constant.name] = self._draw(constant)
-        return self._factors[constant.name]
+        if constant.name not in self._drawn:
+            self._drawn[constant.name] = constant, self._draw(constant)
+        known, factors = self._drawn[constant.name]
+        if not np.allclose(known.spread, constant.spread, rtol=1e-9, atol=0):
+            raise ValueError(f"Draws: two different constants are called {constant.name}")
+        return factors
 
     def _draw(self, constant: Constant) -> NDArray[np.float64]:
         if not constant.value:
             return np.ones(self.count)
         key = list(constant.name.encode())
         u = np.random.default_rng([self.seed, *key]).uniform(-1, 1, self.count)
-        down, up = np.log(constant.low / constant.value), np.log(constant.high / constant.value)
+        down, up = np.log(constant.spread)
         return np.exp(np.where(u < 0, -u * down, u * up))
 
 

@@ -157,8 +157,8 @@ def test_what_is_not_known_is_refused_by_name(
 
 
 def test_more_images_than_there_are_are_refused() -> None:
-    with pytest.raises(ParameterError, match=r"ladder.learned: must be at most 55000"):
-        arrays.split(55_001, 5_000, None)
+    with pytest.raises(ParameterError, match=r"ladder.learned: must be at most 57500"):
+        arrays.split(57_501, 2_500, None)
 
 
 def test_what_is_watched_is_neither_learned_nor_tested() -> None:

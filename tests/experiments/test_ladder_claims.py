@@ -1,11 +1,14 @@
 """Ratios, medians and claims of the ladder, against closed forms."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cbramsim.experiments.ladder import claims, tables
+from cbramsim.experiments import ladder
+from cbramsim.experiments.engine import Outcome
+from cbramsim.experiments.ladder import claims, findings, rungs, tables
 from cbramsim.experiments.ladder.approach import (
     Approach,
     Estimate,
@@ -14,7 +17,9 @@ from cbramsim.experiments.ladder.approach import (
     ratio,
 )
 from cbramsim.experiments.ladder.figures import times
+from cbramsim.experiments.ladder.plan import FULL
 from cbramsim.simulator.bill import Bill, Constant, Draws
+from cbramsim.simulator.digital.footprint import Footprint
 
 DRAWS = Draws(4000, seed=1)
 
@@ -120,3 +125,58 @@ def test_draws_do_not_depend_on_the_order_in_which_constants_are_asked_for():
     one, other = Draws(50), Draws(50)
     one.factor(SHARED)
     assert np.array_equal(one.factor(OWN), other.factor(OWN))
+
+
+def second_task(warm: list[tuple[float, float]], cold: list[tuple[float, float]]) -> dict[str, Any]:
+    """Return a record whose curves have these (joules, accuracy); naming costs 2 J."""
+    return {
+        "pretrain_joules": 30.0,
+        "curves": {
+            start: [
+                {"images": n, "joules": joules, "naming_joules": 2.0, "accuracy": accuracy}
+                for n, (joules, accuracy) in enumerate(curve)
+            ]
+            for start, curve in (("warm", warm), ("cold", cold))
+        },
+    }
+
+
+def test_a_warm_start_pays_for_the_new_names_of_its_neurons():
+    record = second_task([(0, 0.8), (4, 1.0)], [(0, 0.1), (18, 0.9)])
+    found = findings.all_claims({"second task,x": [record]}, [], DRAWS, quick=True)
+    (saving,) = (claim for claim in found if claim["name"] == "warm_start_saving:x")
+    assert saving["value"] == pytest.approx((18 + 2) / (2 + 2))
+    assert saving["break_even_uses"] == pytest.approx(30 / (20 - 4))
+
+
+def test_a_start_that_is_good_enough_at_once_saves_a_finite_factor():
+    record = second_task([(0, 0.95), (4, 0.96)], [(0, 0.1), (18, 0.9)])
+    found = findings.all_claims({"second task,x": [record]}, [], DRAWS, quick=True)
+    (saving,) = (claim for claim in found if claim["name"] == "warm_start_saving:x")
+    assert saving["value"] == pytest.approx(10)
+
+
+def array_record(joules: float = 1.0, **more: Any) -> dict[str, Any]:
+    """Return what an array found, 100 images learned and named."""
+    bill = Bill().add("array write", joules, FIXED).to_dict()
+    point = {"images": 100, "joules": joules, "naming_joules": 0.0, "accuracy": 0.9}
+    return {
+        "accuracy": 0.9, "presented": 100, "tested": 10, "curve": [point], "training": bill,
+        "inference": bill, "shape": [2, 5], "windows": 2, "window": 0.01,
+    } | more  # fmt: skip
+
+
+def test_a_job_that_failed_takes_its_rungs_with_it_and_nothing_else():
+    records = {"array,dense": [array_record()], "array,unpruned": [array_record()]}
+    names = [one.name for one in rungs.approaches(records, FULL, Footprint())]
+    assert names == ["subquantum-cbram, not pruned"]
+    records |= {"array,exact": [array_record()]}
+    names = [one.name for one in rungs.approaches(records, FULL, Footprint())]
+    assert "subquantum-cbram, every cell updated" in names
+
+
+def test_without_a_baseline_there_is_still_a_report(tmp_path):
+    summary = {"ladder": [], "claims": [], "verdict": "", "conversions": "none"}
+    failure = Outcome("perceptron,fp32,seed=0", None, "no memory", "")
+    report = ladder.Ladder(tmp_path, [], summary, [failure]).report()
+    assert "failed  perceptron,fp32,seed=0: no memory" in report

@@ -63,3 +63,11 @@ def test_impossible_constants_are_refused_by_name():
         MAC.replace(value=-1.0)
     with pytest.raises(ValueError, match="two different constants are called mac"):
         Bill().add("a", 1, MAC).add("a", 1, MAC.replace(value=4.0))
+
+
+def test_ratios_of_bills_refuse_one_name_for_two_ranges_but_not_for_two_units_of_work():
+    draws = Draws(50)
+    factors = draws.factor(MAC)
+    assert np.array_equal(draws.factor(MAC.times(3)), factors)
+    with pytest.raises(ValueError, match="two different constants are called mac"):
+        Bill().add("arithmetic", 1, MAC.replace(high=9.0)).sample(draws)

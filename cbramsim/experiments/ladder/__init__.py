@@ -37,7 +37,9 @@ class Ladder(NamedTuple):
 
     def report(self) -> str:
         """Return what was found, for people."""
-        lines = [tables.table(self.summary["ladder"], rungs.BASELINE), ""]
+        lines = []
+        if self.summary["ladder"]:
+            lines += [tables.table(self.summary["ladder"], rungs.BASELINE), ""]
         lines += [_claim_line(claim) for claim in self.summary["claims"]]
         lines += ["", self.summary["verdict"], f"conversions: {self.summary['conversions']}"]
         lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]

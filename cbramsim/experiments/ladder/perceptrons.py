@@ -28,7 +28,7 @@ def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) 
         curve.append({"images": progress.images, "accuracy": accuracy})
 
     presented = settings.epochs * (learned // settings.batch) * settings.batch
-    marks = [n for n in points(presented) if n >= settings.batch]
+    marks = [n for n in points(presented, POINTS) if n >= settings.batch]
     network.fit(data.images, data.labels, callback=look, marks=marks)
     return {
         "accuracy": network.score(*data.test),

@@ -23,16 +23,16 @@ EARLY, LATE = 0.27, 0.83
 """When neurons are mature, as shares of the spikes that each fires: see `cbram pruning`."""
 SMALL, SMALL_WIDTHS, SMALL_PRECISIONS = "small ", (784, 32, 10), ("fp32", "int8", "fp4")
 """A perceptron about as accurate as the spiking network, which learns the images once."""
-NAMED = 5_000
+NAMED = 4_000
 """Training images that name the neurons at a point of a learning curve."""
 
 
 class Scope(NamedTuple):
     """How much is run."""
 
-    learned: int = 55_000
+    learned: int = 57_500
     """Training images that are learned, the first of the file."""
-    watched: int = 5_000
+    watched: int = 2_500
     """Training images, the last of the file, on which learning is watched."""
     tested: int | None = None
     """Test images of the final score; all by default."""
@@ -212,7 +212,11 @@ def _second_tasks(scope: Scope, seed: int) -> list[Job]:
 
 def _perceptrons(scope: Scope, seed: int) -> list[Job]:
     longer = {} if scope.perceptron_epochs is None else {"epochs": scope.perceptron_epochs}
-    small = {"layers": {"widths": list(SMALL_WIDTHS)}, "epochs": 1, "shift": 0}
+    # Small batches reach 90 % with the fewest images (chosen on held-out training images).
+    small = {
+        "layers": {"widths": list(SMALL_WIDTHS)}, "epochs": 1, "shift": 0, "batch": 32,
+        "learning_rate": 0.03,
+    }  # fmt: skip
     made = [
         _perceptron(scope, f"{prefix}perceptron,{precision}", "perceptron", change, precision, seed)
         for prefix, change, precisions in (

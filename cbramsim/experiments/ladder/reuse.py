@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,8 +67,17 @@ def second_task(
 
 
 def curve_of(record: Mapping[str, Any], start: str) -> list[Point]:
-    """Return the learning curve of a `warm` or a `cold` start."""
-    return [Point(**point) for point in record["curves"][start]]
+    """Return the learning curve of a `warm` or a `cold` start, naming included."""
+    return with_naming(record["curves"][start])
+
+
+def with_naming(curve: Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Return a recorded learning curve; energy includes naming the neurons at that point.
+
+    Nothing is recognised without it, and after a change of task neurons need new names.
+    """
+    points = [Point(**point) for point in curve]
+    return [point._replace(joules=point.joules + point.naming_joules) for point in points]
 
 
 def together(

@@ -13,6 +13,7 @@ from cbramsim.experiments.device_studies.study import mean_and_spread
 from cbramsim.experiments.ladder import digital
 from cbramsim.experiments.ladder.approach import Approach, Family
 from cbramsim.experiments.ladder.plan import PRECISIONS, SMALL, Scope
+from cbramsim.experiments.ladder.reuse import with_naming
 from cbramsim.simulator.array_bill import what_is_included
 from cbramsim.simulator.bill import Bill, total
 from cbramsim.simulator.digital.chips import Chip
@@ -103,8 +104,7 @@ def shares(records: Iterable[Record], of: Callable[[Record], list[Point]]) -> di
 
 def array_curve(record: Record) -> list[Point]:
     """Return the learning curve of an array; energy includes naming the neurons at that point."""
-    points = [Point(**point) for point in record["curve"]]
-    return [point._replace(joules=point.joules + point.naming_joules) for point in points]
+    return with_naming(record["curve"])
 
 
 def perceptron_curve(record: Record) -> list[Point]:
@@ -257,8 +257,9 @@ def _arrays(records: Records, scope: Scope) -> list[Approach]:
     for role, what in OURS.items():
         if found := records.get(f"array,{role}", []):
             made.append(_array(f"{REFERENCE}, {what}", "our array", found))
-    if found := records.get("array,dense", []):
-        made.append(_dense(found, records, scope))
+    dense, exact = (records.get(f"array,{role}", []) for role in ("dense", "exact"))
+    if dense and exact:
+        made.append(_dense(dense, exact, scope))
     for device in (Path(name).stem for name in scope.devices):
         if found := records.get(f"array,{device}", []):
             made.append(_array(f"{device}, soft-pruned 75 %", "memory array", found))
@@ -276,9 +277,8 @@ def _array(name: str, family: Family, found: Sequence[Record], *, curve: bool = 
     )  # fmt: skip
 
 
-def _dense(found: Sequence[Record], records: Records, scope: Scope) -> Approach:
+def _dense(found: Sequence[Record], exact: Sequence[Record], scope: Scope) -> Approach:
     """Return the rung of dense updates: priced on few images, accuracy that of the exact rule."""
-    exact = records["array,exact"]
     one = _array(f"{REFERENCE}, every cell updated", "our array", found)
     assert one.training is not None
     mean, spread = accuracy_of(exact)

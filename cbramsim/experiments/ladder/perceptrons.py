@@ -9,6 +9,9 @@ from cbramsim.simulator.digital.mlp import LotteryTicket, Mlp, MlpConfig, Progre
 from cbramsim.simulator.digital.mlp.counting import Tally
 from cbramsim.simulator.digital.mlp.network import Counts
 
+POINTS = 24
+"""Points of a learning curve."""
+
 
 def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) -> dict[str, Any]:
     """Train, watching the accuracy on the way, and score once on the test set.

@@ -123,7 +123,9 @@ def test_a_second_look_runs_nothing_again_and_conversions_scale_what_they_should
         old = plain[entry["approach"]]["inference"]
         new = entry["inference"]
         ratio = new["value"] / old["value"]
-        if entry["family"] in ("our array", "memory array", "neuromorphic chip"):
+        if entry["approach"] == rungs.FROM_MEMORY:
+            assert ratio < 1.5
+        elif entry["family"] in ("our array", "memory array", "neuromorphic chip"):
             assert ratio == pytest.approx(1.5), entry["approach"]
         elif "BUTTER" not in entry["approach"]:
             assert ratio < 1.5, entry["approach"]

@@ -8,7 +8,7 @@ import pytest
 
 from cbramsim.experiments import ladder
 from cbramsim.experiments.engine import Outcome
-from cbramsim.experiments.ladder import claims, findings, rungs, tables
+from cbramsim.experiments.ladder import claims, digital, findings, rungs, tables
 from cbramsim.experiments.ladder.approach import (
     Approach,
     Estimate,
@@ -20,6 +20,7 @@ from cbramsim.experiments.ladder.figures import times
 from cbramsim.experiments.ladder.plan import FULL
 from cbramsim.simulator.bill import Bill, Constant, Draws
 from cbramsim.simulator.digital.footprint import Footprint
+from cbramsim.simulator.digital.hierarchy import Hierarchy
 
 DRAWS = Draws(4000, seed=1)
 
@@ -180,3 +181,45 @@ def test_without_a_baseline_there_is_still_a_report(tmp_path):
     failure = Outcome("perceptron,fp32,seed=0", None, "no memory", "")
     report = ladder.Ladder(tmp_path, [], summary, [failure]).report()
     assert "failed  perceptron,fp32,seed=0: no memory" in report
+
+
+def counted(images: int) -> dict[str, dict[str, float]]:
+    """Return a phase of a ledger in which 5 neurons competed twice for each image."""
+    return {"neuron_update": {"count": 2 * 5 * images}, "cell_read": {"count": 30 * images}}
+
+
+def soft_record() -> dict[str, Any]:
+    """Return a record of 300 images learned for 10 J, 100 named for 2 J, and 10 recognised."""
+    curve = [
+        {"images": n, "joules": joules, "naming_joules": 0.2, "accuracy": accuracy}
+        for n, joules, accuracy in ((60, 4.0, 0.90), (300, 10.0, 0.94))
+    ]
+    ledger = {"train": counted(300), "label": counted(100), "test": counted(10)}
+    return array_record(12.0, presented=300, curve=curve, ledger=ledger)
+
+
+def test_energy_to_an_accuracy_is_that_of_the_curve_though_all_of_training_names_with_more():
+    by_name = {
+        one.name: one
+        for one in rungs.approaches({"array,soft": [soft_record()]}, FULL, Footprint())
+    }
+    ours = by_name["subquantum-cbram, soft-pruned 75 %"]
+    assert ours.to_reach(0.90).joules == pytest.approx(4.2)
+    # on machines that pay by event: 60 images to learn and 100 that name, of 300 and 100
+    elsewhere = by_name["spiking network, 8-bit accelerator"]
+    share = (60 + 100) / (300 + 100)
+    assert elsewhere.to_reach(0.90).joules == pytest.approx(share * elsewhere.training.joules)
+
+
+def test_images_cost_the_same_to_read_on_an_accelerator_and_for_an_array_fed_from_memory():
+    by_name = {
+        one.name: one
+        for one in rungs.approaches({"array,soft": [soft_record()]}, FULL, Footprint())
+    }
+    level = Hierarchy.load(digital.HIERARCHY).levels[1]  # 100 images of 784 bytes
+    one_image = 2 * level.energy_per_byte.value
+    ours, fed = by_name["subquantum-cbram, soft-pruned 75 %"], by_name[rungs.FROM_MEMORY]
+    assert fed.training.joules - ours.training.joules == pytest.approx(400 * one_image)
+    assert fed.inference.of(level.name).joules == pytest.approx(one_image)
+    elsewhere = by_name["spiking network, 8-bit accelerator"]
+    assert elsewhere.inference.of(level.name).joules == pytest.approx(one_image)

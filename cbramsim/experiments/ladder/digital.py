@@ -8,7 +8,7 @@ from typing import Any
 from cbramsim.simulator.bill import Bill, Constant, total
 from cbramsim.simulator.digital import butter_e, chips
 from cbramsim.simulator.digital.arithmetic import instructions, mac
-from cbramsim.simulator.digital.bottom_up import Macs, price
+from cbramsim.simulator.digital.bottom_up import Macs, energy_per_byte, price
 from cbramsim.simulator.digital.chips import Chip, ChipEvents
 from cbramsim.simulator.digital.footprint import Footprint
 from cbramsim.simulator.digital.hierarchy import Hierarchy
@@ -18,7 +18,7 @@ from cbramsim.simulator.digital.mlp.operands import operands_of
 from cbramsim.simulator.digital.placement import place
 from cbramsim.simulator.digital.spiking import SpikingEvents, spiking_bill
 from cbramsim.simulator.digital.traffic import StepCounts
-from cbramsim.simulator.digital.working_sets import working_sets
+from cbramsim.simulator.digital.working_sets import WorkingSet, working_sets
 
 NODE = "45nm"
 NANOMETRES = 45.0
@@ -94,7 +94,25 @@ def spiking_on_digital(record: Mapping[str, Any], phase: str, footprint: Footpri
     """Return what the events of a phase of the spiking network cost on the accelerator."""
     events = SpikingEvents.of_phase(record["ledger"][phase])
     bill = spiking_bill(events, tuple(record["shape"]), Hierarchy.load(HIERARCHY), NODE)
-    return _scaled(bill, footprint)
+    return _scaled(bill, footprint) + images_fetched(record, phase, footprint)
+
+
+def images_fetched(record: Mapping[str, Any], phase: str, footprint: Footprint) -> Bill:
+    """Return what reading the images of a phase takes, from where perceptrons read theirs.
+
+    One byte for each pixel that the array is wired to, once per presentation.
+    """
+    stored = images_of(record, "label") * Layers().widths[0]
+    hierarchy = Hierarchy.load(HIERARCHY)
+    level = place([WorkingSet("d", 0, stored, None)], hierarchy)[0].level
+    bytes_read = images_of(record, phase) * record["shape"][0]
+    return _scaled(Bill().add(level.name, bytes_read, energy_per_byte(level, hierarchy)), footprint)
+
+
+def images_of(record: Mapping[str, Any], phase: str) -> float:
+    """Return how many images an array was shown in a phase of its ledger."""
+    events = SpikingEvents.of_phase(record["ledger"][phase])
+    return events.competitions / record["shape"][1] / record["windows"]
 
 
 def spiking_on_chip(chip: Chip, record: Mapping[str, Any], phase: str) -> Bill:

@@ -19,7 +19,14 @@ from cbramsim.experiments.ladder.claims import (
     reading,
 )
 from cbramsim.experiments.ladder.reuse import curve_of
-from cbramsim.experiments.ladder.rungs import BASELINE, OURS, Record, Records, accuracy_of
+from cbramsim.experiments.ladder.rungs import (
+    BASELINE,
+    FROM_MEMORY,
+    OURS,
+    Record,
+    Records,
+    accuracy_of,
+)
 from cbramsim.simulator.bill import Draws, interval
 from cbramsim.simulator.digital.butter_e import Machine, model_ratios
 from cbramsim.simulator.digital.formats.radix_four import identical_values
@@ -227,6 +234,13 @@ def _in_all(
         ("spiking network, 8-bit accelerator", "spiking network, 8-bit accelerator", None),
     )
     made = [_pair(name, above, soft, by_name, draws, level) for name, above, level in wanted]
+    made += [
+        _pair(
+            f"{name}; images from memory on both sides", above, FROM_MEMORY, by_name, draws, level
+        )
+        for name, above, level in wanted
+        if "perceptron, accelerator" in above
+    ]
     first = product("device x algorithm", device, algorithm)
     return [first, *(one for one in made if one)]
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+<<<<<<< HEAD
 from pathlib import Path
 from typing import Any
+=======
+from typing import Any, NamedTuple
+>>>>>>> h6-attack
 
 import numpy as np
 
@@ -12,7 +16,7 @@ from cbramsim.experiments.device_studies.comparison import REFERENCE
 from cbramsim.experiments.device_studies.study import mean_and_spread
 from cbramsim.experiments.ladder import digital
 from cbramsim.experiments.ladder.approach import Approach, Family
-from cbramsim.experiments.ladder.plan import PRECISIONS, SMALL, Scope
+from cbramsim.experiments.ladder.plan import NAMED, PRECISIONS, SMALL, Scope
 from cbramsim.experiments.ladder.reuse import with_naming
 from cbramsim.simulator.array_bill import what_is_included
 from cbramsim.simulator.bill import Bill, total
@@ -39,6 +43,8 @@ OURS = {
     "hard": "hard-pruned 40 %",
     "converters": "soft-pruned, 6-bit converters",
 }
+FROM_MEMORY = f"{REFERENCE}, soft-pruned 75 %, images from memory"
+"""The array with what all others leave out, and perceptrons do not."""
 CHIPS = {
     "loihi-sana-fe": "Loihi, fit to silicon",
     "loihi-davies2018": "Loihi, per-event table",
@@ -55,6 +61,7 @@ def approaches(records: Records, scope: Scope, footprint: Footprint) -> list[App
         *_tickets(records, footprint),
         *_spiking_elsewhere(records, footprint),
         *_arrays(records, scope),
+        *_fed_from_memory(records, footprint),
         *_federations(records),
     ]
     return [
@@ -78,14 +85,23 @@ def mean_bill(bills: list[Bill]) -> Bill:
     return total(bills) * (1 / len(bills))
 
 
-def watched(found: Sequence[Record], of: Callable[[Record], list[Point]]) -> dict[str, Any]:
+class Watched(NamedTuple):
+    """How accurate an approach was on its way, and what it had spent."""
+
+    curve: list[Point]
+    """With naming of the neurons, in J, or in whatever goes with it."""
+    whole: float
+    """All of training, in the same unit: its naming takes more images than that of a point."""
+
+
+def watched(found: Sequence[Record], of: Callable[[Record], Watched]) -> dict[str, Any]:
     """Return `shares` and `curve` of an approach."""
-    first = of(found[0])
-    curve = tuple((point.joules / first[-1].joules, point.accuracy) for point in first)
+    first, whole = of(found[0])
+    curve = tuple((point.joules / whole, point.accuracy) for point in first)
     return {"shares": shares(found, of), "curve": curve}
 
 
-def shares(records: Iterable[Record], of: Callable[[Record], list[Point]]) -> dict[float, Any]:
+def shares(records: Iterable[Record], of: Callable[[Record], Watched]) -> dict[float, Any]:
     """Return what part of all energy had been spent when accuracies were reached, mean over seeds.
 
     None if that never happened with some seed.
@@ -94,25 +110,40 @@ def shares(records: Iterable[Record], of: Callable[[Record], list[Point]]) -> di
     for target in TARGETS:
         parts = []
         for record in records:
-            curve = of(record)
+            curve, whole = of(record)
             reached = joules_to(curve, target)
-            parts.append(None if reached is None else reached / curve[-1].joules)
+            parts.append(None if reached is None else reached / whole)
         known = [part for part in parts if part is not None]
         found[target] = float(np.mean(known)) if len(known) == len(parts) else None
     return found
 
 
-def array_curve(record: Record) -> list[Point]:
+def array_curve(record: Record) -> Watched:
     """Return the learning curve of an array; energy includes naming the neurons at that point."""
-    return with_naming(record["curve"])
+    return Watched(with_naming(record["curve"]), Bill.from_dict(record["training"]).joules)
 
 
-def perceptron_curve(record: Record) -> list[Point]:
+def event_curve(record: Record) -> Watched:
+    """Return the learning curve of an array, with images for joules, those that name included.
+
+    That is how energy grows where it goes with input events: on machines without cells to write,
+    of which an array writes ever fewer.
+    """
+    named = digital.images_of(record, "label")
+    curve = [
+        Point(p["images"], p["images"] + min(NAMED, named), 0.0, p["accuracy"])
+        for p in record["curve"]
+    ]
+    return Watched(curve, record["presented"] + named)
+
+
+def perceptron_curve(record: Record) -> Watched:
     """Return the learning curve of a perceptron, with images for joules: each costs the same."""
-    return [
+    curve = [
         Point(point["images"], float(point["images"]), 0.0, point["accuracy"])
         for point in record["curve"]
     ]
+    return Watched(curve, record["training"]["images"])
 
 
 # ---- conventional machines ---------------------------------------------------------------------
@@ -210,7 +241,7 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
     found = records.get("array,soft", [])
     if not found:
         return []
-    accuracy, curve = accuracy_of(found), watched(found, array_curve)
+    accuracy, curve = accuracy_of(found), watched(found, event_curve)
 
     def training(bill: Callable[[Record, str], Bill]) -> Bill:
         return mean_bill([bill(record, "train") + bill(record, "label") for record in found])
@@ -225,8 +256,8 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
         Approach(
             "spiking network, 8-bit accelerator", "low precision", *accuracy,
             training(on_digital), inference(on_digital),
-            includes="the same events as in the array, weights in SRAM; without random numbers "
-            "and control",
+            includes="the same events as in the array, weights in SRAM, images read as by "
+            "perceptrons; without random numbers and control",
             **curve,
         )
     ]  # fmt: skip
@@ -275,6 +306,28 @@ def _array(name: str, family: Family, found: Sequence[Record], *, curve: bool = 
         name, family, *accuracy_of(found), bills["training"], bills["inference"],
         includes=what_is_included(), **(watched(found, array_curve) if curve else {}),
     )  # fmt: skip
+
+
+def _fed_from_memory(records: Records, footprint: Footprint) -> list[Approach]:
+    """Return the soft-pruned array, paying for its images what perceptrons pay for theirs."""
+    found = records.get("array,soft", [])
+    if not found:
+        return []
+
+    def fetched(phase: str) -> Bill:
+        return mean_bill([digital.images_fetched(record, phase, footprint) for record in found])
+
+    one = _array(FROM_MEMORY, "our array", found, curve=False)
+    assert one.training is not None
+    assert one.inference is not None
+    return [
+        one._replace(
+            training=one.training + fetched("train") + fetched("label"),
+            inference=one.inference + fetched("test") * (1 / found[0]["tested"]),
+            includes=f"{one.includes}* Images are read from memory, as by perceptrons.\n",
+            **watched(found, event_curve),
+        )
+    ]
 
 
 def _dense(found: Sequence[Record], exact: Sequence[Record], scope: Scope) -> Approach:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-<<<<<<< HEAD
 from pathlib import Path
-from typing import Any
-=======
 from typing import Any, NamedTuple
->>>>>>> h6-attack
 
 import numpy as np
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -484,27 +485,21 @@ def cache_fit(
 @option("--out", type=PATH, default="runs/ladder", metavar="FOLDER", help="Folder to write.")
 @option("--seeds", type=click.IntRange(1), default=1, metavar="N", help="Runs of each kind.")
 @option("--quick", is_flag=True, help="Only a look: few images, small networks.")
-@option(
-    "--second",
-    metavar="NAME|FOLDER",
-    help="Second data set of an array that is used again  [slanted]",
-)
+@option("--devices", metavar="A,B,...", help="Presets and TOML files beside the reference  [nine]")
+@option("--precisions", metavar="P,P,...", help="fp32, fp16, bf16, int8, fp4, luq  [all]")
+@option("--second", metavar="NAME,...", help="Second data sets  [other-digits,slanted]")
 @option("--node", type=float, metavar="NM", help="Scale digital circuits to this node  [off]")
 @option("--pue", type=float, metavar="F", help="Energy of the building over its computers'  [off]")
 @option("--country", metavar="NAME", help="Whose electricity, for grams of CO2  [off]")
-@option(
-    "--draws",
-    type=click.IntRange(100),
-    default=4000,
-    metavar="N",
-    help="Random values of each constant, for the intervals.",
-)
+@option("--draws", type=click.IntRange(100), default=4000, metavar="N", help="Of the constants.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cluster_flags
 def ladder(
     out: Path,
     seeds: int,
     quick: bool,
+    devices: str | None,
+    precisions: str | None,
     second: str | None,
     node: float | None,
     pue: float | None,
@@ -516,9 +511,11 @@ def ladder(
     """Compare what it takes to learn MNIST: perceptrons in FP32 to 4 bits, chips, and arrays.
 
     All learn the same images and are scored on the same; every joule is split by where it goes,
-    and every constant has a range. Run it again to go on where it stopped: conversions then take
-    no time.
+    and every constant has a range. Ten minutes on two cores. Run it again to go on where it
+    stopped: conversions then take no time. `--second` may also be a folder of IDX files.
     """
+    # One thread: results then do not depend on how many a machine has. Before NumPy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cbramsim.experiments import ladder as experiment
     from cbramsim.experiments.device_studies.study import Where
     from cbramsim.experiments.ladder.plan import FULL, QUICK
@@ -526,8 +523,9 @@ def ladder(
     from cbramsim.simulator.digital.footprint import Footprint
 
     scope = QUICK if quick else FULL
-    if second is not None:
-        scope = scope._replace(seconds=(second,))
+    lists = {"devices": devices, "precisions": precisions, "seconds": second}
+    given: dict[str, Any] = {key: tuple(v.split(",")) for key, v in lists.items() if v}
+    scope = scope._replace(**given)
     conversions = {"node": node, "pue": pue, "country": country}
     footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
     with _going_on():

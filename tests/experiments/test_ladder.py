@@ -145,9 +145,11 @@ def test_other_settings_in_the_same_folder_are_refused(found: ladder.Ladder) -> 
         (["--country", "FRAU"], "country must be one of world, USA"),
         (["--node", "3"], r"Footprint.node: must be a number >= 7 and <= 45"),
         (["--pue", "0.5"], r"Footprint.pue: must be a number >= 1"),
+        (["--precisions", "fp32,fp5"], "MlpConfig.precision: must be one of fp32, fp16"),
+        (["--devices", "gst-pmc"], "did you mean 'gst-pcm'"),
     ],
 )
-def test_conversions_that_mean_nothing_are_refused_by_name(
+def test_what_is_not_known_is_refused_by_name(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     result = CliRunner().invoke(main, ["ladder", "--out", str(tmp_path / "x"), *arguments])
@@ -157,8 +159,8 @@ def test_conversions_that_mean_nothing_are_refused_by_name(
 
 
 def test_more_images_than_there_are_are_refused() -> None:
-    with pytest.raises(ParameterError, match=r"ladder.learned: must be at most 55000"):
-        arrays.split(55_001, 5_000, None)
+    with pytest.raises(ParameterError, match=r"ladder.learned: must be at most 57500"):
+        arrays.split(57_501, 2_500, None)
 
 
 def test_what_is_watched_is_neither_learned_nor_tested() -> None:

@@ -16,9 +16,9 @@ from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.reuse import Labelled, learning_curve
 
-POINTS = 12
-"""Points of a learning curve."""
-FIRST_POINT = 1 / 200
+POINTS = 10
+"""Points of an array's learning curve."""
+FIRST_POINT = 1 / 100
 """The first, as a part of all images presented."""
 
 
@@ -58,9 +58,9 @@ def split(learned: int, watched: int, tested: int | None) -> Split:
     )
 
 
-def points(presented: int) -> list[int]:
+def points(presented: int, count: int = POINTS) -> list[int]:
     """Return after how many images to look: evenly in the logarithm, the last at the end."""
-    return sorted({int(n) for n in np.geomspace(FIRST_POINT * presented, presented, POINTS)})
+    return sorted({int(n) for n in np.geomspace(FIRST_POINT * presented, presented, count)})
 
 
 def run(

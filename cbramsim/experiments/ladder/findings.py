@@ -30,7 +30,7 @@ from cbramsim.experiments.ladder.rungs import (
 from cbramsim.simulator.bill import Draws, interval
 from cbramsim.simulator.digital.butter_e import Machine, model_ratios
 from cbramsim.simulator.digital.formats.radix_four import identical_values
-from cbramsim.simulator.reuse import Reuse, joules_to
+from cbramsim.simulator.reuse import Point, Reuse, joules_to
 
 MEASURED = "simulated; scored once on the test set"
 FP32_TARGET, FP32_STRETCH = 0.980, 0.984
@@ -324,9 +324,24 @@ def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:
         stretch_held=bool(savings.mean() >= WARM_STRETCH), evidence=MEASURED,
         warm_joules=reuse.adapt, cold_joules=reuse.cold,
         pretrain_joules=reuse.pretrain, break_even_uses=reuse.break_even,
+        learning_only=_learning_only(found),
         definition=(
             f"energy to {LEVEL:.0%} on held-out images of a second data set, naming of neurons "
             "included, new array over one that knows the first; its first training not included, "
             "see break_even_uses"
         ),
     )  # fmt: skip
+
+
+def _learning_only(found: Sequence[Record]) -> float | None:
+    """Return the saving without naming neurons, which costs the same either way."""
+    ratios = []
+    for record in found:
+        warm, cold = (
+            joules_to([Point(**point) for point in record["curves"][start]], LEVEL)
+            for start in ("warm", "cold")
+        )
+        if not warm or cold is None:
+            return None
+        ratios.append(cold / warm)
+    return float(np.mean(ratios))

@@ -9,6 +9,9 @@ from cbramsim.simulator.digital.mlp import LotteryTicket, Mlp, MlpConfig, Progre
 from cbramsim.simulator.digital.mlp.counting import Tally
 from cbramsim.simulator.digital.mlp.network import Counts
 
+POINTS = 24
+"""Points of a learning curve."""
+
 
 def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) -> dict[str, Any]:
     """Train, watching the accuracy on the way, and score once on the test set.
@@ -28,7 +31,7 @@ def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) 
         curve.append({"images": progress.images, "accuracy": accuracy})
 
     presented = settings.epochs * (learned // settings.batch) * settings.batch
-    marks = [n for n in points(presented) if n >= settings.batch]
+    marks = [n for n in points(presented, POINTS) if n >= settings.batch]
     network.fit(data.images, data.labels, callback=look, marks=marks)
     return {
         "accuracy": network.score(*data.test),

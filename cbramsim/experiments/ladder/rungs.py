@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -286,7 +287,7 @@ def _arrays(records: Records, scope: Scope) -> list[Approach]:
     dense, exact = (records.get(f"array,{role}", []) for role in ("dense", "exact"))
     if dense and exact:
         made.append(_dense(dense, exact, scope))
-    for device in scope.devices:
+    for device in (Path(name).stem for name in scope.devices):
         if found := records.get(f"array,{device}", []):
             made.append(_array(f"{device}, soft-pruned 75 %", "memory array", found))
     return made

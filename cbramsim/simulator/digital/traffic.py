@@ -20,7 +20,9 @@ step      P                 read P gradients; read and write P parameters and th
 
 Inputs of the first layer and targets are `data`; a batch is read from there once. For the update,
 its inputs are `activations` like those of the other layers: the set b holds them (facts A.5), and a
-step does not go back to where all images are. Biases and nonlinearities cost no multiply-add.
+step does not go back to where all images are. Slopes of the weights have the width of what they
+change: they are `master` where there is a master copy, else `gradients`. Biases and nonlinearities
+cost no multiply-add.
 """
 
 from __future__ import annotations
@@ -118,6 +120,8 @@ def step_counts(
     if not training:
         return StepCounts(products, 0, 0, 0, operands, accesses)
 
+    # Slopes of the weights are summed, and used, as wide as the copy that they change.
+    slopes = "master" if master else "gradients"
     accesses["activations"] += outputs
     accesses["data"] += batch * data_outputs(layers.widths[-1])
     accesses["gradients"] += outputs
@@ -126,7 +130,8 @@ def step_counts(
     operands["activations"] += products - first
     operands["gradients"] += products
     accesses["activations"] += inputs + hidden
-    accesses["gradients"] += (hidden + outputs) + layers.parameters
+    accesses["gradients"] += hidden + outputs
+    accesses[slopes] += layers.parameters
 
     back = products - first
     operands["weights"] += back
@@ -135,7 +140,7 @@ def step_counts(
     accesses["activations"] += hidden
     accesses["gradients"] += batch * sum(layers.widths[2:]) + hidden
 
-    accesses["gradients"] += layers.parameters
+    accesses[slopes] += layers.parameters
     accesses["master"] += 2 * states * layers.parameters
     accesses["master" if master else "weights"] += 2 * layers.parameters
     if master:

@@ -11,9 +11,9 @@ d, data set         0           n (features + targets)       b
 
 in values; of a replicated set every core holds a copy, a distributed one is split over them. Each
 kind of tensor has its own number of bytes: P of the forward pass are weights, 2 P are weights and
-their gradients. A `master` copy of another width than the weights adds P values to b; state of an
-optimiser is left out, as by the authors, who trained with Adam. Recognition has no b: d then lies
-on f (ours).
+their gradients. With a `master` copy of another width than the weights b has 3 P: weights, the copy
+and gradients of its width; state of an optimiser is left out, as by the authors, who trained with
+Adam. Recognition has no b: d then lies on f (ours).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def working_sets(
     forward = size["weights"] * layers.parameters
     copies = size["weights"] + size["gradients"]
     if size["master"] != size["weights"]:
-        copies += size["master"]
+        copies = size["weights"] + 2 * size["master"]
     kept = size["activations"] * batch * sum(layers.widths) - between
     data = size["data"] * observations * (layers.widths[0] + targets)
     sets = [WorkingSet("l", 0, between, None), WorkingSet("f", forward, 0, "l")]

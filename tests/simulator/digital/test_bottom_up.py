@@ -33,17 +33,15 @@ def test_learning_by_hand():
     assert (counts.forward, counts.backward, counts.update, counts.step) == (100, 40, 100, 26)
     assert counts.accesses == {
         "weights": 26 + 8 + 26,  # forward, back through the second layer, written anew
-        "activations": 5 * (4 + 4 + 2)
-        + 5 * 2
-        + 5 * (3 + 4)
-        + 5 * 4,  # forward, error, update, slope
-        "gradients": 5 * 2 + (5 * (4 + 2) + 26) + (5 * 2 + 5 * 4) + 26,  # error, update, back, step
-        "master": 2 * 26,
+        "activations": 5 * 10 + 5 * 2 + 5 * (3 + 4) + 5 * 4,  # forward, error, update, slope
+        "gradients": 5 * 2 + 5 * (4 + 2) + (5 * 2 + 5 * 4),  # error, update, back
+        "master": 26 + 26 + 2 * 26,  # slopes written and read, step
         "data": 15 + 5 * 1,
     }
     assert sum(counts.operands.values()) == 2 * (100 + 40 + 100)
     bare = step_counts(TINY, 5, master=False, states=2)
     assert (bare.accesses["weights"], bare.accesses["master"]) == (26 + 8 + 52, 4 * 26)
+    assert bare.accesses["gradients"] == counts.accesses["gradients"] + 2 * 26
 
 
 def moved(x, kind, book):

@@ -155,7 +155,7 @@ def test_fewer_bits_make_smaller_sets_and_a_master_copy_comes_on_top():
     mixed = bytes_by_kind({"weights": 4, "gradients": 4, "activations": 4, "data": 8})
     l, f, b, d = working_sets(TINY, 5, 100, bytes_per_value=mixed)  # noqa: E741
     assert (l.total, f.total, d.total) == (5 * 7 / 2, 26 / 2, 100 * 4)
-    assert b.replicated == 26 * (0.5 + 0.5 + 4)
+    assert b.replicated == 26 * (0.5 + 4 + 4)
 
 
 def test_recognition_has_no_backward_set():

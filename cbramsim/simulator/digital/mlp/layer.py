@@ -74,7 +74,8 @@ class Dense:
         inputs = self._inputs
         tally.multiply(self.number, UPDATE, len(delta), self._weights, inputs, "gradients")
         tally.access(self.number, "activations", self._a.size)  # kept, pixels too: see `traffic`
-        tally.access(self.number, "gradients", delta.size + self._parameters)
+        tally.access(self.number, "gradients", delta.size)
+        tally.access(self.number, self._slopes, self._parameters)
         if self.number == 0:
             return None
         g = back @ self._w.T
@@ -96,7 +97,7 @@ class Dense:
         if self.mask is not None:
             self.weights *= self.mask
         tally.macs[:, self.number, STEP] += self._parameters
-        tally.access(self.number, "gradients", self._parameters)
+        tally.access(self.number, self._slopes, self._parameters)
         if momentum:
             tally.access(self.number, "master", 2 * self._parameters)
         if config.precision == "fp32":  # what is multiplied is the master copy itself
@@ -104,6 +105,11 @@ class Dense:
         else:
             tally.access(self.number, "master", 2 * self._parameters)
             tally.access(self.number, "weights", self._parameters)
+
+    @property
+    def _slopes(self) -> str:
+        """Kind of the slopes of the weights: as wide as what they change."""
+        return "gradients" if self.operands.name == "fp32" else "master"
 
     @property
     def _inputs(self) -> str:

@@ -72,7 +72,8 @@ def price(
     counts
         Multiply-adds and values moved.
     bits
-        Bits per value, of one width or by kind of tensor; kinds not given have 32.
+        Bits per value, of one width or by kind of tensor; kinds not given have 32. Those of `data`
+        are as it is stored: it is multiplied in the width of activations.
     placement
         Where the working sets live in `hierarchy`, made with the same bits.
     hierarchy
@@ -89,7 +90,8 @@ def price(
     """
     size = bytes_by_kind(bits)
     homes = {placed.working_set.name: placed.level for placed in placement}
-    taken = sum(counts.operands[kind] * width for kind, width in size.items())
+    widths = size | {"data": size["activations"]}  # pixels are multiplied as activations are
+    taken = sum(counts.operands[kind] * width for kind, width in widths.items())
     per_byte = energy_per_byte(hierarchy.innermost, hierarchy)
     macs = mac if isinstance(mac, Macs) else Macs.alike(mac)
     bill = Bill()

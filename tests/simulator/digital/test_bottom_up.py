@@ -199,3 +199,13 @@ def test_a_step_reads_its_images_from_the_data_set_once():
     bill = price(step_counts(layers, batch, master=False), 32, placed, SERVER, MAC)
     a_byte = SERVER.levels[-1].energy_per_byte.value
     assert bill.components()["DRAM"] == pytest.approx(batch * (50 + 10) * 4 * a_byte)
+
+
+def test_pixels_are_moved_as_they_are_stored_and_multiplied_as_activations_are():
+    layers, batch = Layers(widths=(50, 100, 10)), 4
+    bits = {"data": 8}  # all others have 32
+    placed = place(working_sets(layers, batch, 10**7), SERVER)
+    counts = step_counts(layers, batch, master=False)
+    wide, stored = (price(counts, given, placed, SERVER, MAC) for given in (32, bits))
+    assert wide.components()["DRAM"] == pytest.approx(4 * stored.components()["DRAM"])
+    assert wide.components()["L1"] == pytest.approx(stored.components()["L1"])

@@ -55,10 +55,14 @@ LEAST_CLIP = 1e-3
 """Lowest clip of 4-bit activations (assumed)."""
 
 
-def bits_of(operands: int, data: int | None = None) -> dict[str, int]:
+PIXEL_BITS = 8
+"""Of a pixel as it is stored, whatever it is multiplied in."""
+
+
+def bits_of(operands: int) -> dict[str, int]:
     """Return the bits of a value by kind of tensor, as `bottom_up.price` takes them."""
     kinds = dict.fromkeys(("weights", "activations", "gradients"), operands)
-    return kinds | {"master": 32, "data": data or operands}
+    return kinds | {"master": 32, "data": PIXEL_BITS}
 
 
 def operands_of(config: MlpConfig, number: int) -> Operands:
@@ -219,7 +223,7 @@ class Int4(Operands):
     Pixels are multiplied with 16 grey levels, and stored with 256.
     """
 
-    bits = bits_of(4, data=8)
+    bits = bits_of(4)
 
     def __init__(self, config: MlpConfig, number: int) -> None:
         super().__init__(config, number)

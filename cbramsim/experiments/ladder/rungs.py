@@ -271,8 +271,9 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
                 *accuracy,
                 training(on_chip) if learns else None,
                 inference(on_chip),
-                includes="events at the chip's prices, in real time; unpriced: "
-                + ", ".join(chip.unpriced),
+                includes="events at the chip's prices, in real time; accuracy that of the array, "
+                "whose weights and learning rule no chip has; unpriced: "
+                + ", ".join((*chip.unpriced, "input")),
                 **(curve if learns else {}),
             )
         )
@@ -349,7 +350,10 @@ def _federations(records: Records) -> list[Approach]:
         "match": "arrays matched and averaged",
     }
     return [
-        _array(f"{REFERENCE}, federated: {name}", "our array", found, curve=False)
+        _array(f"{REFERENCE}, federated: {name}", "our array", found, curve=False)._replace(
+            includes=f"{what_is_included()}* **communication**: weights and names sent by cable, "
+            "at an assumed energy per byte.\n"
+        )
         for role, name in names.items()
         if (found := records.get(f"federation,{role}", []))
     ]

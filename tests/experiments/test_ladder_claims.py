@@ -1,5 +1,6 @@
 """Ratios, medians and claims of the ladder, against closed forms."""
 
+import json
 import math
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from cbramsim.experiments import ladder
+from cbramsim.experiments.device_studies.study import Where
 from cbramsim.experiments.engine import Outcome
-from cbramsim.experiments.ladder import claims, digital, findings, rungs, tables
+from cbramsim.experiments.ladder import claims, digital, findings, rungs, tables, work
 from cbramsim.experiments.ladder.approach import (
     Approach,
     Estimate,
@@ -17,7 +19,7 @@ from cbramsim.experiments.ladder.approach import (
     ratio,
 )
 from cbramsim.experiments.ladder.figures import times
-from cbramsim.experiments.ladder.plan import FULL
+from cbramsim.experiments.ladder.plan import FULL, Job
 from cbramsim.simulator.bill import Bill, Constant, Draws
 from cbramsim.simulator.digital.footprint import Footprint
 from cbramsim.simulator.digital.hierarchy import Hierarchy
@@ -223,3 +225,13 @@ def test_images_cost_the_same_to_read_on_an_accelerator_and_for_an_array_fed_fro
     assert fed.inference.of(level.name).joules == pytest.approx(one_image)
     elsewhere = by_name["spiking network, 8-bit accelerator"]
     assert elsewhere.inference.of(level.name).joules == pytest.approx(one_image)
+
+
+def test_a_job_that_fails_leaves_no_record_of_earlier_settings(tmp_path):
+    job = Job("array,soft", 0, "array", {"unknown": 1})
+    (tmp_path / work.FOLDER).mkdir()
+    earlier = {"version": "0", "settings": {}, "seconds": 1.0, "found": array_record()}
+    (tmp_path / work.FOLDER / f"{job.name}.json").write_text(json.dumps(earlier))
+    done = work.carry_out([job], tmp_path, Where(workers=1, quiet=True, force=True))
+    assert [failure.name for failure in done.failures] == [job.name]
+    assert done.records == {}

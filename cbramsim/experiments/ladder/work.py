@@ -90,8 +90,10 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
             bar.set_postfix_str(outcome.name)
             bar.update()
     records: dict[str, list[dict[str, Any]]] = {}
+    failed = {outcome.name for outcome in failures}
     for job in jobs:
-        if (path := _path(job, folder)).is_file():
+        # What a job left that failed now is of other settings.
+        if job.name not in failed and (path := _path(job, folder)).is_file():
             records.setdefault(job.role, []).append(json.loads(path.read_text())["found"])
     return Done(records, failures)
 

@@ -49,6 +49,7 @@ INCLUDED: Mapping[str, tuple[str, ...]] = {
 """What each component pays for."""
 NOT_INCLUDED = (
     "drivers of write pulses and their charge pumps",
+    "forming of the cells and writing of the initial weights",
     "the controller: pulse tables, random numbers, counters, and its memory",
     "input: encoding of images to spikes, and their transport to the array",
     "clock distribution, leakage and all other static power",

@@ -28,13 +28,28 @@ def ranged(
     return constant.within(factor or RANGE_BY_EVIDENCE[evidence])
 
 
+HIGHEST: Mapping[str, tuple[float, str]] = {
+    "e_neuron": (
+        1e-12,
+        "no winner-take-all circuit of hundreds of neurons is published; up to 1 pJ",
+    )
+}
+"""Parameters whose range goes further up than their grade says, and why."""
+
+
 def of_parameter(parameters: SourcedParameters, key: str) -> Constant:
     """Return one parameter of a device or a periphery, such as `cmos-28nm.e_sense`."""
     origin = parameters.evidence(key)
-    return ranged(
+    constant = ranged(
         f"{parameters.name}.{key}", getattr(parameters, key), parameters.unit(key),
         origin.evidence, origin.source,
     )  # fmt: skip
+    if key in HIGHEST:
+        highest, reason = HIGHEST[key]
+        constant = constant.replace(
+            high=max(constant.high, highest), source=f"{constant.source}; {reason}"
+        )
+    return constant
 
 
 def of_price(name: str, price: Price) -> Constant:

@@ -233,14 +233,13 @@ def _in_all(
         ("spiking network, Loihi", "spiking network, Loihi, fit to silicon", None),
         ("spiking network, 8-bit accelerator", "spiking network, 8-bit accelerator", None),
     )
-    made = [_pair(name, above, soft, by_name, draws, level) for name, above, level in wanted]
-    made += [
-        _pair(
-            f"{name}; images from memory on both sides", above, FROM_MEMORY, by_name, draws, level
-        )
+    # First those that pay for the same on both sides.
+    made = [
+        _pair(f"{name}, both from memory", above, FROM_MEMORY, by_name, draws, level)
         for name, above, level in wanted
-        if "perceptron, accelerator" in above
+        if "perceptron" in above and "node" not in above
     ]
+    made += [_pair(name, above, soft, by_name, draws, level) for name, above, level in wanted]
     first = product("device x algorithm", device, algorithm)
     return [first, *(one for one in made if one)]
 
@@ -275,33 +274,46 @@ def _compared(
 
 
 def _federated_gap(records: Records) -> dict[str, Any] | None:
-    one, joined = records.get("array,unpruned", []), records.get("federation,concatenate", [])
-    if not (one and joined):
+    gaps = {
+        role.removeprefix("federation,"): _gaps(records.get("array,unpruned", []), found)
+        for role, found in records.items()
+        if role.startswith("federation,")
+    }
+    if not len(gaps.get("match", [])):
         return None
-    gaps = np.array([a["accuracy"] - b["accuracy"] for a, b in zip(one, joined, strict=False)])
-    value, tested = float(gaps.mean()), one[0]["tested"]
-    share = accuracy_of(one)[0]
-    half = 1.645 * np.sqrt(2 * share * (1 - share) / tested)
-    others = {
-        role.removeprefix("federation,"): {
-            "accuracy": accuracy_of(found)[0], "neurons": found[0]["neurons"],
-            "bytes_sent": found[0]["bytes"],
+    one, joined = records["array,unpruned"], records["federation,match"]
+    value, share = float(gaps["match"].mean()), accuracy_of(one)[0]
+    half = 1.645 * np.sqrt(2 * share * (1 - share) / one[0]["tested"])
+    joins = {
+        join: {
+            "gap": float(values.mean()),
+            **{key: records[f"federation,{join}"][0][key] for key in ("neurons", "bytes")},
         }
-        for role, found in records.items() if role.startswith("federation,")
+        for join, values in gaps.items() if len(values)
     }  # fmt: skip
     return claim(
-        "federated_gap", value, spread=float(gaps.std(ddof=1)) if len(gaps) > 1 else None,
+        "federated_gap", value,
+        spread=float(gaps["match"].std(ddof=1)) if len(gaps["match"]) > 1 else None,
         interval=(value - half, value + half), unit="", target=FEDERATED_TARGET,
         held=value <= FEDERATED_TARGET, stretch=FEDERATED_STRETCH,
         stretch_held=value <= FEDERATED_STRETCH, low=value - half, high=value + half,
-        evidence=MEASURED, joins=others, one_array=accuracy_of(one)[0],
+        evidence=MEASURED, joins=joins, one_array=share,
         definition=(
             f"test accuracy of one array of {one[0]['shape'][1]} neurons that learned all images, "
-            f"not pruned, less that of {joined[0]['join']['clients']} arrays of as many neurons "
-            "each, which learned a part of the images each and stand side by side; averaging "
-            "is the control"
+            f"not pruned, less that of an array of as many neurons into which the matched neurons "
+            f"of {joined[0]['join']['clients']} arrays were written, each of which learned a part "
+            "of the images; `joins`: other ways, arrays side by side with as many neurons each or "
+            "in all, and averaging by index, the control"
         ),
     )  # fmt: skip
+
+
+def _gaps(one: Sequence[Record], joined: Sequence[Record]) -> NDArray[np.float64]:
+    """Return by how much `joined` is less accurate than `one`, for the seeds that both have."""
+    accuracy = {record["seed"]: record["accuracy"] for record in joined}
+    return np.array(
+        [r["accuracy"] - accuracy[r["seed"]] for r in one if r["seed"] in accuracy], float
+    )
 
 
 def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:

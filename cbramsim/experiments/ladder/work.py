@@ -94,7 +94,8 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
     for job in jobs:
         # What a job left that failed now is of other settings.
         if job.name not in failed and (path := _path(job, folder)).is_file():
-            records.setdefault(job.role, []).append(json.loads(path.read_text())["found"])
+            found = json.loads(path.read_text())["found"]
+            records.setdefault(job.role, []).append({"seed": job.seed, **found})
     return Done(records, failures)
 
 

@@ -130,7 +130,8 @@ def affine_step(pulses: Any, label: Any) -> tuple[Any, Any]:
     label
         Nonlinearity, float[...]: positive if the train saturates.
     """
-    pulses, label = np.broadcast_arrays(np.float64(pulses), np.float64(label))
+    pulses, label = np.asarray(pulses, np.float64), np.asarray(label, np.float64)
+    # Not broadcast before: most arrays have one label for all cells.
     inverse_a = np.sign(label) * inverse_pulse_constant(np.abs(label))
     # expm1(x) / x, 1 at 0: no division by zero for a linear device
     slope = np.expm1(-inverse_a / pulses)

@@ -137,12 +137,16 @@ def _local(workers: int) -> Iterator[Any]:
     _require_dask()
     import logging
 
+    import dask
     from distributed import Client, LocalCluster
 
-    cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    )  # fmt: skip
+    # Without Dask's MALLOC_TRIM_THRESHOLD_, which makes every large temporary array a page fault.
+    single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": single}):
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, memory_limit=0,
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
+        )  # fmt: skip
     with closing(cluster), closing(Client(cluster)) as client:
         yield client
 

@@ -18,8 +18,8 @@ from cbramsim.simulator.reuse import Labelled, learning_curve
 
 POINTS = 10
 """Points of an array's learning curve."""
-FIRST_POINT = 1 / 100
-"""The first, as a part of all images presented."""
+FIRST_POINT = 1_500
+"""The first, after so many images."""
 
 
 class Split(NamedTuple):
@@ -58,9 +58,9 @@ def split(learned: int, watched: int, tested: int | None) -> Split:
     )
 
 
-def points(presented: int, count: int = POINTS) -> list[int]:
+def points(presented: int, count: int = POINTS, first: int = FIRST_POINT) -> list[int]:
     """Return after how many images to look: evenly in the logarithm, the last at the end."""
-    return sorted({int(n) for n in np.geomspace(FIRST_POINT * presented, presented, count)})
+    return sorted({int(n) for n in np.geomspace(min(first, presented), presented, count)})
 
 
 def run(

@@ -58,6 +58,8 @@ FAMILY_COLOURS = {
 CLAIMED_COLOUR = "#56B4E9"
 ACCURACY_MARKERS = {0.90: "o", 0.93: "D"}
 """Accuracy on held-out images -> marker at the energy with which it was reached."""
+NOT_DRAWN = ("GPU", "FP32 perceptron, accelerator", "FP16", "bfloat", "LUQ", "per-event", "hard")
+"""Curves that would lie beside others of their kind."""
 LOWEST = 70.0
 """Accuracy at which the axis of the curves begins, per cent."""
 
@@ -215,7 +217,8 @@ def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> N
     styles = ("-", "--", "-.", ":")
     drawn: dict[str, int] = {}
     for one in approaches:
-        if not one.curve or one.training is None:
+        crowded = any(word in one.name for word in NOT_DRAWN)
+        if not one.curve or one.training is None or crowded:
             continue
         number = drawn[one.family] = drawn.get(one.family, -1) + 1
         others = one.family == "memory array"  # too many to tell apart by line

@@ -9,8 +9,8 @@ from cbramsim.simulator.digital.mlp import LotteryTicket, Mlp, MlpConfig, Progre
 from cbramsim.simulator.digital.mlp.counting import Tally
 from cbramsim.simulator.digital.mlp.network import Counts
 
-POINTS = 24
-"""Points of a learning curve."""
+POINTS, FIRST_POINT = 24, 500
+"""Points of a learning curve, and the first, images."""
 
 
 def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) 
         curve.append({"images": progress.images, "accuracy": accuracy})
 
     presented = settings.epochs * (learned // settings.batch) * settings.batch
-    marks = [n for n in points(presented, POINTS) if n >= settings.batch]
+    marks = [n for n in points(presented, POINTS, FIRST_POINT) if n >= settings.batch]
     network.fit(data.images, data.labels, callback=look, marks=marks)
     return {
         "accuracy": network.score(*data.test),

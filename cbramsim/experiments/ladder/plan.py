@@ -199,7 +199,7 @@ def _federations(scope: Scope, seed: int) -> list[Job]:
 def _second_tasks(scope: Scope, seed: int) -> list[Job]:
     settings = {
         "network": _network(scope, seed) | {"pruning.kind": "none"}, "images": scope.second_images,
-        "watched": scope.watched, "epochs": 1,
+        "watched": scope.watched, "pretrain_epochs": scope.epochs, "epochs": 1,
     }  # fmt: skip
     return [
         Job(f"second task,{Path(second).name}", seed, "second task", settings | {"second": second})

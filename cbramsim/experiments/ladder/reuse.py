@@ -22,7 +22,12 @@ from cbramsim.simulator.second_datasets import second_dataset
 
 
 def second_task(
-    network: dict[str, Any], second: str, images: int | None, watched: int, epochs: int
+    network: dict[str, Any],
+    second: str,
+    images: int | None,
+    watched: int,
+    pretrain_epochs: int,
+    epochs: int,
 ) -> dict[str, Any]:
     """Learn a second data set in an array that knows a first one, and in a new one.
 
@@ -36,15 +41,15 @@ def second_task(
         Training images to use of each data set, with those watched; all by default.
     watched
         The last of them, on which learning is watched.
-    epochs
-        Passes over either data set.
+    pretrain_epochs, epochs
+        Passes over the first data set, and over the second.
     """
     pair = second_dataset(second, load_dataset())
     config = NetworkConfig(**nested(network))
     first = pair.first.train_images[:images]
     old = SpikingNetwork(config)
     old.threads = 1
-    old.fit(first, epochs=epochs)
+    old.fit(first, epochs=pretrain_epochs)
     new_images, labels = (part[:images] for part in pair.second[:2])
     learned = len(new_images) - watched
     named = Labelled(new_images[:learned][:NAMED], labels[:learned][:NAMED])

@@ -18,16 +18,25 @@ __version__ = "0.5.0"
 if TYPE_CHECKING:
     from cbramsim.devices.device import Device as Device
     from cbramsim.errors import ParameterError as ParameterError
+    from cbramsim.simulator.bill import Bill as Bill
+    from cbramsim.simulator.bill import Draws as Draws
     from cbramsim.simulator.configuration import NetworkConfig as NetworkConfig
     from cbramsim.simulator.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.datasets import load_dataset as load_dataset
+    from cbramsim.simulator.digital.hierarchy import Hierarchy as Hierarchy
+    from cbramsim.simulator.digital.layers import Layers as Layers
+    from cbramsim.simulator.digital.mlp import Mlp as Mlp
     from cbramsim.simulator.encoding import Encoding as Encoding
     from cbramsim.simulator.energy import EnergyLedger as EnergyLedger
     from cbramsim.simulator.energy import Operation as Operation
+    from cbramsim.simulator.federation import Federation as Federation
+    from cbramsim.simulator.federation import federate as federate
     from cbramsim.simulator.network import SpikingNetwork as SpikingNetwork
     from cbramsim.simulator.neurons import Competition as Competition
     from cbramsim.simulator.periphery import Periphery as Periphery
     from cbramsim.simulator.pruning import Pruning as Pruning
+    from cbramsim.simulator.reuse import learning_curve as learning_curve
+    from cbramsim.simulator.reuse import warm_start as warm_start
     from cbramsim.simulator.stdp import Programming as Programming
     from cbramsim.simulator.stdp import StdpRule as StdpRule
     from cbramsim.simulator.wires import Terminals as Terminals
@@ -43,6 +52,15 @@ _HOME = {
     "EnergyLedger": "cbramsim.simulator.energy",
     "Operation": "cbramsim.simulator.energy",
     "NetworkConfig": "cbramsim.simulator.configuration",
+    "Bill": "cbramsim.simulator.bill",
+    "Draws": "cbramsim.simulator.bill",
+    "Hierarchy": "cbramsim.simulator.digital.hierarchy",
+    "Layers": "cbramsim.simulator.digital.layers",
+    "Mlp": "cbramsim.simulator.digital.mlp",
+    "Federation": "cbramsim.simulator.federation",
+    "federate": "cbramsim.simulator.federation",
+    "learning_curve": "cbramsim.simulator.reuse",
+    "warm_start": "cbramsim.simulator.reuse",
     "SpikingNetwork": "cbramsim.simulator.network",
     "Competition": "cbramsim.simulator.neurons",
     "Periphery": "cbramsim.simulator.periphery",

@@ -82,6 +82,11 @@ def test_every_command_of_the_usage_works(tmp_path: Path, monkeypatch: pytest.Mo
             args += ["--workers", "1", "--quiet"]
         if name == "benchmark":
             args.append("--quick")
+        if name == "ladder":
+            args += ["--quick", "--workers", "1", "--quiet", "--devices", "gst-pcm"]
+            args += ["--precisions", "fp32,fp4", "--second", "slanted"]
+        if name == "cache-fit":
+            args += ["--quick", "--no-measure", "--quiet"]
         if name == "fit":
             args += ["--bootstrap", "39"]
         result = CliRunner().invoke(main, [name, *args])

@@ -92,3 +92,10 @@ def test_a_scheduler_that_does_not_answer_is_named(
     assert str(error.value).startswith(f"--scheduler: no answer from {address} within 1 s")
     assert "\n" not in str(error.value)
     assert time.monotonic() - started < 20
+
+
+def test_workers_have_one_thread_and_keep_the_memory_they_are_given() -> None:
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
+    tasks = [Task(name, os.getenv, (name,)) for name in names]
+    found = {outcome.name: outcome.result for outcome in execute(tasks, workers=1, isolated=True)}
+    assert found == dict(zip(names, ("1", "1", None), strict=True))

@@ -25,7 +25,9 @@ def test_weights_of_four_bits_move_half_as_many_bytes():
     assert four.components()["arithmetic"] == eight.components()["arithmetic"]
 
 
-@pytest.mark.parametrize(("shape", "level"), [((10, 10), "L1"), ((397, 500), "L2"), ((4000, 2000), "L3")])
+@pytest.mark.parametrize(
+    ("shape", "level"), [((10, 10), "L1"), ((397, 500), "L2"), ((4000, 2000), "L3")]
+)
 def test_the_matrix_lives_where_it_fits(shape, level):
     assert home(shape, 8, SERVER).name == level
 

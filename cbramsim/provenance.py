@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from cbramsim.errors import DataError, ParameterError, nearest
+from cbramsim import presets
+from cbramsim.errors import ParameterError, nearest
 from cbramsim.units import to_si
 from cbramsim.validation import Parameters
 
@@ -76,8 +75,7 @@ class SourcedParameters(Parameters):
     @classmethod
     def catalog(cls) -> dict[str, Path]:
         """Return the presets that ship with the package: name -> TOML file."""
-        folder = Path(str(resources.files(cls.catalog_package) / "catalog"))
-        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        return presets.catalog(cls.catalog_package)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -90,22 +88,7 @@ class SourcedParameters(Parameters):
         DataError
             If the file cannot be read or is not TOML.
         """
-        presets = cls.catalog()
-        if Path(name_or_path).suffix == ".toml":
-            return cls._from_toml(Path(name_or_path))
-        if str(name_or_path) not in presets:
-            raise ParameterError(
-                f"{cls.__name__.lower()}: must be one of {', '.join(presets)}, or a .toml file "
-                f"(got {str(name_or_path)!r}){nearest(str(name_or_path), presets)}"
-            )
-        return cls._from_toml(presets[str(name_or_path)])
-
-    @classmethod
-    def _from_toml(cls, path: Path) -> Self:
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{cls.__name__.lower()} file {path}: {error}") from None
+        path, table = presets.read(cls.__name__.lower(), name_or_path, cls.catalog())
         values: dict[str, Any] = {
             "name": table.pop("name", path.stem),
             "summary": table.pop("summary", ""),

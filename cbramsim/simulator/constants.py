@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from cbramsim.errors import ParameterError, nearest
 from cbramsim.provenance import Evidence, SourcedParameters
 from cbramsim.simulator.bill import Constant
 from cbramsim.simulator.periphery.prices import Price
+from cbramsim.units import to_si
 
 RANGE_BY_EVIDENCE: Mapping[Evidence, float] = {"published": 1.5, "derived": 2.0, "assumed": 3.0}
 """A number may lie between value / factor and value x factor, unless a spread is published
 (assumed). What goes with its square follows: an assumed voltage makes a factor of 9 in energy."""
 
+KEYS = ("value", "low", "high", "unit", "evidence", "source")
+"""Of a constant in a TOML file."""
 COLUMNS = ("name", "value", "low", "high", "unit", "evidence", "source")
 """Of the listing."""
 
@@ -55,6 +60,48 @@ def of_parameter(parameters: SourcedParameters, key: str) -> Constant:
 def of_price(name: str, price: Price) -> Constant:
     """Return the price of an event as a constant, J."""
     return ranged(name, price.value, "J", price.evidence, price.source)
+
+
+def constant_of(where: str, entry: Any, name: str, unit: str) -> Constant:
+    """Return the constant that a table of a TOML file describes, in SI.
+
+    Parameters
+    ----------
+    where
+        Its key, as errors call it.
+    entry
+        The table: value, low and high (the value where they are not given), unit (with a prefix),
+        evidence, source.
+    name
+        What it is called in bills.
+    unit
+        The SI unit; `J/B` is an energy, J, per byte.
+
+    Raises
+    ------
+    ParameterError
+        If a key, a number or the unit is not valid.
+    """
+    if not isinstance(entry, dict):
+        raise ParameterError(f"{where}: must be a table of {', '.join(KEYS)} (got {entry!r})")
+    for key in entry:
+        if key not in KEYS:
+            raise ParameterError(f"{where}.{key}: unknown key{nearest(key, KEYS)}")
+    numbers = {key: entry.get(key, entry.get("value")) for key in ("value", "low", "high")}
+    for key, value in numbers.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+            raise ParameterError(f"{where}.{key}: must be a number >= 0 (got {value!r})")
+        try:
+            numbers[key] = to_si(value, entry.get("unit", ""), unit)
+        except ValueError as error:
+            raise ParameterError(f"{where}.unit: {error}") from None
+    return Constant(
+        name=name,
+        unit=unit.removesuffix("/B"),
+        evidence=entry.get("evidence", "assumed"),
+        source=entry.get("source", "not stated"),
+        **numbers,
+    )
 
 
 def table(constants: Iterable[Constant]) -> str:

@@ -9,16 +9,15 @@ what its price of a synaptic event already contains, in `included`.
 from __future__ import annotations
 
 import math
-import tomllib
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from cbramsim.errors import DataError, ParameterError, nearest
+from cbramsim import presets
+from cbramsim.errors import ParameterError
 from cbramsim.simulator.bill import Bill, Constant
-from cbramsim.units import to_si
+from cbramsim.simulator.constants import constant_of
 from cbramsim.validation import Parameters
 
 Event = Literal["synaptic", "neuron_updates", "spikes", "weight_updates"]
@@ -80,8 +79,7 @@ class Chip(Parameters):
     @classmethod
     def catalog(cls) -> dict[str, Path]:
         """Return the presets that ship with the package: name -> TOML file."""
-        folder = Path(str(resources.files("cbramsim.simulator.digital") / "chip_catalog"))
-        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        return presets.catalog("cbramsim.simulator.digital", "chip_catalog")
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Chip:
@@ -94,20 +92,11 @@ class Chip(Parameters):
         DataError
             If the file cannot be read or is not TOML.
         """
-        presets, name = cls.catalog(), str(name_or_path)
-        if Path(name).suffix != ".toml" and name not in presets:
-            raise ParameterError(
-                f"chip: must be one of {', '.join(presets)}, or a .toml file "
-                f"(got {name!r}){nearest(name, presets)}"
-            )
-        path = presets.get(name, Path(name))
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"chip file {path}: {error}") from None
+        path, table = presets.read("chip", name_or_path, cls.catalog())
         table.setdefault("name", path.stem)
         for key in PRICES.keys() & table.keys():
-            table[key] = _constant(f"{table['name']}.{key}", table[key], PRICES[key])
+            name = f"{table['name']}.{key}"
+            table[key] = constant_of(name, table[key], name, PRICES[key])
         try:
             return cls(**table)
         except ParameterError as error:
@@ -212,24 +201,3 @@ def run_bill(chip: Chip, events: ChipEvents, chips: int = 1) -> ChipBill:
         bill.add("static", events.synaptic * chip.cycles_per_synaptic, chip.clock)
     bill.unpriced = tuple(unpriced)
     return bill
-
-
-def _constant(name: str, entry: Any, unit: str) -> Constant:
-    """Return the constant of one price table of a file, in SI."""
-    known = ("value", "low", "high", "unit", "evidence", "source")
-    if not isinstance(entry, dict):
-        raise ParameterError(f"{name}: must be a table of {', '.join(known)} (got {entry!r})")
-    for key in entry:
-        if key not in known:
-            raise ParameterError(f"{name}.{key}: unknown key{nearest(key, known)}")
-    entry = dict(entry)
-    written = entry.pop("unit", unit)
-    for key in ("value", "low", "high"):
-        number = entry.get(key)
-        if not isinstance(number, int | float) or isinstance(number, bool):
-            raise ParameterError(f"{name}.{key}: must be a number (got {number!r})")
-        try:
-            entry[key] = to_si(number, written, unit)
-        except ValueError as error:
-            raise ParameterError(f"{name}.unit: {error}") from None
-    return Constant(name=name, unit=unit, **entry)

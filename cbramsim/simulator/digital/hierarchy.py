@@ -14,21 +14,19 @@ The energy may be missing: then working sets can be placed, but nothing can be p
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from cbramsim.errors import DataError, ParameterError, nearest
+from cbramsim import presets
+from cbramsim.errors import ParameterError
 from cbramsim.simulator.bill import Constant
-from cbramsim.units import to_si
+from cbramsim.simulator.constants import constant_of
 from cbramsim.validation import Parameters
 
 BINARY = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-ENERGY_KEYS = ("value", "low", "high", "unit", "evidence", "source")
 
 
 class Level(Parameters):
@@ -89,8 +87,7 @@ class Hierarchy(Parameters):
     @classmethod
     def catalog(cls) -> dict[str, Path]:
         """Return the presets that ship with the package: name -> TOML file."""
-        folder = Path(str(resources.files("cbramsim.simulator.digital") / "catalog"))
-        return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        return presets.catalog("cbramsim.simulator.digital")
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
@@ -103,18 +100,7 @@ class Hierarchy(Parameters):
         DataError
             If the file cannot be read or is not TOML.
         """
-        presets, path = cls.catalog(), Path(name_or_path)
-        if path.suffix != ".toml":
-            if str(name_or_path) not in presets:
-                raise ParameterError(
-                    f"hierarchy: must be one of {', '.join(presets)}, or a .toml file "
-                    f"(got {str(name_or_path)!r}){nearest(str(name_or_path), presets)}"
-                )
-            path = presets[str(name_or_path)]
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"hierarchy file {path}: {error}") from None
+        path, table = presets.read("hierarchy", name_or_path, cls.catalog())
         try:
             return cls(**({"name": path.stem} | table))
         except ParameterError as error:
@@ -150,28 +136,8 @@ def _level(entry: Any, hierarchy: str) -> Level:
     energy = entry.get("energy_per_byte")
     try:
         if isinstance(energy, dict):
-            entry = entry | {"energy_per_byte": _constant(energy, f"{hierarchy}-{name}-byte")}
+            constant = constant_of("energy_per_byte", energy, f"{hierarchy}-{name}-byte", "J/B")
+            entry = entry | {"energy_per_byte": constant}
         return Level(**entry)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-
-
-def _constant(table: dict[str, Any], name: str) -> Constant:
-    for key in table:
-        if key not in ENERGY_KEYS:
-            raise ValueError(f"energy_per_byte.{key}: unknown key{nearest(key, ENERGY_KEYS)}")
-    numbers = {key: table.get(key, table.get("value")) for key in ("value", "low", "high")}
-    for key, value in numbers.items():
-        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
-            raise ValueError(f"energy_per_byte.{key}: must be a number >= 0 (got {value})")
-        try:
-            numbers[key] = to_si(value, table.get("unit", ""), "J/B")
-        except ValueError as error:
-            raise ValueError(f"energy_per_byte.unit: {error}") from None
-    return Constant(
-        name=name,
-        unit="J",
-        evidence=table.get("evidence", "assumed"),
-        source=table.get("source", "not stated"),
-        **numbers,
-    )

@@ -90,7 +90,7 @@ def ladder(approaches: list[Approach], baseline: str, draws: Draws, out: Path) -
         for accuracy, marker in ACCURACY_MARKERS.items()
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False, fontsize=7.5)
-    save(figure, out / "ladder.png", dpi=170)
+    save(figure, out / "ladder.png", dpi=130)
 
 
 def _bills(one: Approach) -> list[Bill]:

@@ -77,6 +77,7 @@ def test_a_device_with_everything_has_every_behaviour_and_the_same_steps() -> No
         "nonlinearity_up", "nonlinearity_down", "exponent_up", "exponent_down", "g_quantum",
         "flicker_duty", "drift_start", "retention_exponent", "g_relaxed", "c_gate",
         "v_switch",  # of passive arrays; this one has transistors
+        "level_radix",  # its levels lie evenly
     }  # fmt: skip
     g = np.linspace(CBRAM.g_min, CBRAM.g_max, 17)
     np.testing.assert_allclose(full.step_up(g), CBRAM.step_up(g), rtol=1e-6)

@@ -48,5 +48,7 @@ def read(
         path = presets[str(name_or_path)]
     try:
         return path, tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise DataError(f"{kind} file {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{kind} file {path}: {error}") from None

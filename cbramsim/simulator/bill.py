@@ -7,6 +7,7 @@ of its constants without doing the work again: that is what intervals by Monte C
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -216,7 +217,8 @@ class Draws:
         if constant.name not in self._drawn:
             self._drawn[constant.name] = constant, self._draw(constant)
         known, factors = self._drawn[constant.name]
-        if not np.allclose(known.spread, constant.spread, rtol=1e-9, atol=0):
+        pairs = zip(known.spread, constant.spread, strict=True)
+        if not all(math.isclose(one, other, rel_tol=1e-9) for one, other in pairs):
             raise ValueError(f"Draws: two different constants are called {constant.name}")
         return factors
 

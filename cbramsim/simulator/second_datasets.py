@@ -23,6 +23,8 @@ from cbramsim.simulator.datasets import Dataset, load_dataset
 
 DEGREES = -25.0
 """By how much slanted images are turned: to the right."""
+BY_RULE = ("slanted", "other-digits")
+"""Those that are made from the first one."""
 SHEAR = 0.3
 """By how much their rows are shifted besides, pixels to the right per pixel of height."""
 

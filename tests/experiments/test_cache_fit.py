@@ -433,6 +433,14 @@ def test_a_hierarchy_with_energies_is_priced(tmp_path: Path) -> None:
     assert "a lower bound" in output
 
 
+def test_a_hierarchy_needs_no_summary(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[levels]]\nname = "L1"\ncapacity = "48GiB"\n')
+    code, output = cbram("--hierarchy", file, "--out", tmp_path / "fit")
+    assert code == 0, output
+    assert "mine: L1 48 GiB x1\n" in output
+
+
 def test_a_measurement_is_told_with_model_and_knees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,9 @@ def test_a_second_look_runs_nothing_again_and_conversions_scale_what_they_should
     assert {path: path.stat().st_mtime_ns for path in (found.out / work.FOLDER).iterdir()} == before
     assert "PUE 1.5" in again.summary["conversions"]
     assert "7 nm" in again.summary["conversions"]
+    table = (found.out / "table.md").read_text()
+    assert "CO2 to train" in table
+    assert "Conversions: digital circuits scaled to 7 nm" in table
     for entry in again.summary["ladder"]:
         old = plain[entry["approach"]]["inference"]
         new = entry["inference"]
@@ -132,6 +135,9 @@ def test_a_second_look_runs_nothing_again_and_conversions_scale_what_they_should
         grams = old["value"] / 3.6e6 * 1.5 * 56 * ratio / 1.5
         assert new["grams_co2"] == pytest.approx(grams)
     ladder.run(found.out, quick=True, scope=TINY, at=HERE)
+    table = (found.out / "table.md").read_text()
+    assert "CO2" not in table
+    assert "Conversions" not in table
 
 
 def test_other_settings_in_the_same_folder_are_refused(found: ladder.Ladder) -> None:
@@ -146,7 +152,11 @@ def test_other_settings_in_the_same_folder_are_refused(found: ladder.Ladder) -> 
         (["--node", "3"], r"Footprint.node: must be a number >= 7 and <= 45"),
         (["--pue", "0.5"], r"Footprint.pue: must be a number >= 1"),
         (["--precisions", "fp32,fp5"], "MlpConfig.precision: must be one of fp32, fp16"),
+        (["--precisions", "int8"], "ladder.precisions: must have fp32"),
+        (["--precisions", "fp32,fp32"], "must differ in name (got perceptron,fp32,seed=0 twice)"),
         (["--devices", "gst-pmc"], "did you mean 'gst-pcm'"),
+        (["--devices", "subquantum-cbram"], "is what the others are compared with"),
+        (["--second", "slanted,other"], "dataset: must be mnist, a folder of IDX files"),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(

@@ -41,10 +41,11 @@ def _head(summary: dict[str, Any]) -> str:
         f"{level['name']} {in_binary(level['capacity'])} x{level['units']}"
         for level in summary["hierarchy"]["levels"]
     )
+    source = summary["hierarchy"]["source"]
     return (
         f"{_widths(summary['layers'])}: {summary['parameters']:,} parameters of {summary['bits']} "
         f"bits, batch {summary['batch']}, {summary['images']:,} images\n"
-        f"{summary['hierarchy']['name']}: {levels} ({summary['hierarchy']['source']})"
+        f"{summary['hierarchy']['name']}: {levels}{f' ({source})' if source else ''}"
     )
 
 

@@ -97,7 +97,7 @@ def run(
         "versions": run_folder.versions(),
     }
     found = Ladder(out, approaches, summary, done.failures)
-    _write(found, draws)
+    _write(found, draws, footprint)
     return found
 
 
@@ -152,7 +152,7 @@ def _claim_line(claim: dict[str, Any]) -> str:
     return line
 
 
-def _write(found: Ladder, draws: Draws) -> None:
+def _write(found: Ladder, draws: Draws, footprint: Footprint) -> None:
     # matplotlib takes longer to import than the bills take to add up
     from cbramsim.experiments.ladder import figures
 
@@ -161,9 +161,12 @@ def _write(found: Ladder, draws: Draws) -> None:
     run_folder.write_json(found.out / SUMMARY, found.summary)
     if not found.summary["ladder"]:
         return
+    converted = found.summary["conversions"] if footprint != Footprint() else ""
     text = tables.table(found.summary["ladder"], rungs.BASELINE) + "\n"
+    if converted:
+        text += f"\nConversions: {converted}.\n"
     write_atomically(found.out / REPORT, lambda file: file.write(text.encode()))
-    figures.ladder(found.approaches, rungs.BASELINE, draws, found.out)
+    figures.ladder(found.approaches, rungs.BASELINE, draws, found.out, converted)
     figures.curves(found.approaches, rungs.TARGETS, found.out)
     readings = {
         TITLES[claim["name"]]: {"claimed": claim["target"], "readings": claim["readings"]}

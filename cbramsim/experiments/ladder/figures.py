@@ -64,7 +64,9 @@ LOWEST = 70.0
 """Accuracy at which the axis of the curves begins, per cent."""
 
 
-def ladder(approaches: list[Approach], baseline: str, draws: Draws, out: Path) -> None:
+def ladder(
+    approaches: list[Approach], baseline: str, draws: Draws, out: Path, conversions: str = ""
+) -> None:
     """Draw joules to train and joules per recognised image, dearest first."""
     order = sorted(approaches, key=_dearness, reverse=True)
     figure, (names, training, inference) = axes_grid(
@@ -76,6 +78,8 @@ def ladder(approaches: list[Approach], baseline: str, draws: Draws, out: Path) -
     for ax, phase, title in zip((training, inference), PHASES, titles, strict=True):
         _draw_bars(ax, order, phase, reference, draws)
         ax.set_title(f"{title} (x: times {baseline})", size=9)
+    if conversions:
+        figure.suptitle(conversions, size=9)
     used = {charge.component for one in order for bill in _bills(one) for charge in bill}
     handles: list[Artist] = [
         Patch(color=COLOURS[name], label=name) for name in COLOURS if name in used
@@ -121,6 +125,9 @@ def _draw_bars(
     bills = [one.bill(phase) for one in order]
     estimates = [None if bill is None else joules(bill, draws) for bill in bills]
     lows = [estimate.low for estimate in estimates if estimate]
+    if phase == "training":
+        reached = (one.to_reach(accuracy) for one in order for accuracy in ACCURACY_MARKERS)
+        lows += [bill.joules for bill in reached if bill]
     highs = [estimate.high for estimate in estimates if estimate]
     left, right = 10 ** np.floor(np.log10(min(lows)) - 0.3), max(highs) * 400
     ax.set_xscale("log")

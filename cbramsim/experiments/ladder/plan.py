@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cbramsim.devices.device import Device
+from cbramsim.errors import ParameterError
 from cbramsim.experiments.device_studies.comparison import REFERENCE, SCHEMES
+from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.digital.mlp import MlpConfig
 from cbramsim.simulator.encoding import Encoding
+from cbramsim.simulator.second_datasets import BY_RULE
 
 PROGRAMMING = {
     "hzo-fefet": "single pulse", "taox-hfox": "stochastic", "pcmo": "single pulse",
@@ -92,12 +95,35 @@ def jobs(scope: Scope, seeds: int) -> list[Job]:
     Raises
     ------
     CbramError
-        If a device or a number format is not known.
+        If a device, a number format or a data set is not known, or is named twice.
     """
     for device in scope.devices:
         Device.load(device)
+        if Path(device).stem == REFERENCE:
+            raise ParameterError(
+                f"ladder.devices: {REFERENCE} is what the others are compared with (got {device})"
+            )
     for precision in scope.precisions:
         MlpConfig(precision=precision)  # type: ignore[arg-type]
+    if "fp32" not in scope.precisions:
+        raise ParameterError(
+            "ladder.precisions: must have fp32, with which all is compared (got "
+            f"{','.join(scope.precisions)})"
+        )
+    for second in scope.seconds:
+        if second not in BY_RULE:
+            load_dataset(second)
+    made = _jobs(scope, seeds)
+    names = [job.name for job in made]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ParameterError(
+            f"ladder: devices, precisions and second data sets must differ in name (got {twice[0]} "
+            "twice)"
+        )
+    return made
+
+
+def _jobs(scope: Scope, seeds: int) -> list[Job]:
     return [
         job
         for seed in range(seeds)
@@ -133,14 +159,14 @@ def _arrays(scope: Scope, seed: int) -> list[Job]:
         "hard": hard,
         "converters": converters,
     }
-    changes |= {
-        Path(device).stem: {"device": _located(device), **SCHEMES[programming(device)], **soft}
+    others = [
+        (Path(device).stem, {"device": _located(device), **SCHEMES[programming(device)], **soft})
         for device in scope.devices
-    }
+    ]
     dense = {"rule": "ideal", "update": "dense", **unpruned}
     few = scope._replace(learned=scope.dense, epochs=1)
     return [
-        *(_array(scope, role, change, seed) for role, change in changes.items()),
+        *(_array(scope, role, change, seed) for role, change in (*changes.items(), *others)),
         _array(few, "dense", dense, seed),
     ]
 

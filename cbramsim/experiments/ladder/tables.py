@@ -95,11 +95,13 @@ def _entry(
 
 
 def table(found: list[dict[str, Any]], baseline: str) -> str:
-    """Return the entries as a Markdown table."""
+    """Return the entries as a Markdown table, with grams of CO2 where they have them."""
     reached = list(found[0]["joules_to_reach"])
+    with_co2 = any("grams_co2" in (entry["inference"] or {}) for entry in found)
     head = [
         "approach", "accuracy", "to train", f"x {baseline}", "nearest alternative",
         *(f"to {accuracy}" for accuracy in reached), "an image", f"x {baseline}",
+        *(("CO2 to train", "CO2 an image") if with_co2 else ()),
     ]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     for entry in found:
@@ -109,12 +111,11 @@ def table(found: list[dict[str, Any]], baseline: str) -> str:
             in_percent(entry["accuracy"], entry["accuracy_spread"]),
             _energy(training),
             _ratio(training, "to_baseline"),
-            f"{_ratio(training, 'to_nearest')} {training['nearest_alternative']}"
-            if training
-            else "",
+            _nearest(training),
             *(_energy(entry["joules_to_reach"].get(accuracy)) for accuracy in reached),
             _energy(inference),
             _ratio(inference, "to_baseline"),
+            *((_grams(training), _grams(inference)) if with_co2 else ()),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -129,6 +130,10 @@ def _energy(estimate: dict[str, Any] | None) -> str:
         return "-"
     low, value, high = (in_prefixed(estimate[key], "J") for key in ("low", "value", "high"))
     return f"{value} ({low} to {high})"
+
+
+def _grams(phase: dict[str, Any] | None) -> str:
+    return in_prefixed(phase["grams_co2"], "g") if phase else "-"
 
 
 def _ratio(phase: dict[str, Any] | None, key: str) -> str:

@@ -108,10 +108,10 @@ class Hierarchy(Parameters):
 
 
 def bytes_of(text: str) -> float:
-    """Return the bytes that a text such as "24.75 MiB" stands for."""
-    number, _, unit = text.strip().partition(" ")
+    """Return the bytes that a text such as "24.75 MiB" or "32KiB" stands for."""
+    number = text.strip().rstrip("BKMGTi")
     try:
-        return float(number) * BINARY[unit.strip()]
+        return float(number) * BINARY[text.strip()[len(number) :]]
     except (ValueError, KeyError):
         raise ValueError(
             f"must be a number and one of {', '.join(BINARY)}, such as 32 KiB (got {text!r})"

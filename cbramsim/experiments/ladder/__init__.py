@@ -22,6 +22,10 @@ from cbramsim.simulator.digital.footprint import Footprint
 SUMMARY, TABLE, CONSTANTS, REPORT = "summary.json", "ladder.csv", "constants.csv", "table.md"
 
 
+DRAWN = (REPORT, "ladder.png", "ladder_curves.png", "ladder_claims.png")
+"""What is written only where there are results to compare."""
+
+
 class Ladder(NamedTuple):
     """What the ladder found."""
 
@@ -159,6 +163,8 @@ def _write(found: Ladder, draws: Draws, footprint: Footprint) -> None:
     write_csv(found.out / TABLE, tables.rows(found.approaches, draws))
     write_csv(found.out / CONSTANTS, tables.constants(found.approaches))
     run_folder.write_json(found.out / SUMMARY, found.summary)
+    for name in DRAWN:  # what an earlier look drew may not be drawn now
+        (found.out / name).unlink(missing_ok=True)
     if not found.summary["ladder"]:
         return
     converted = found.summary["conversions"] if footprint != Footprint() else ""

@@ -221,7 +221,7 @@ def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> N
     """Draw accuracy on held-out training images over the joules spent so far."""
     figure, (ax,) = axes_grid(1, 1, 8.6, 4.6)
     ax.set_xscale("log")
-    styles = ("-", "--", "-.", ":")
+    styles = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 3)))
     drawn: dict[str, int] = {}
     for one in approaches:
         crowded = any(word in one.name for word in NOT_DRAWN)
@@ -235,7 +235,7 @@ def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> N
             spent * one.training.joules, 100 * accuracy,
             "-" if others else styles[number % len(styles)], color=FAMILY_COLOURS[one.family],
             marker="" if others else "o", ms=2.5, lw=0.7 if others else 1.3,
-            alpha=1 if others else 1 - 0.18 * (number // len(styles)), label=label,
+            label=label,
         )  # fmt: skip
     for target in targets:
         ax.axhline(100 * target, color=GREY, lw=0.8, zorder=0)

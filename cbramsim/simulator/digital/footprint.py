@@ -43,8 +43,6 @@ PUE_BY_YEAR: Mapping[int, float] = {
     2023: 1.58,
 }  # fmt: skip
 """Power usage effectiveness of data centres, BUTTER notebook 8; 2007 stands for earlier years."""
-PUE_RANGE = 1.0, 2.5
-"""From no overhead at all to the worst of the table."""
 CODECARBON = "CodeCarbon (b05965e)"
 GRAMS_PER_KWH: Mapping[str, float] = {
     "world": 475, "USA": 369, "CHN": 582, "IND": 713, "DEU": 381, "FRA": 56, "GBR": 238, "POL": 662,
@@ -95,19 +93,8 @@ class Footprint(Parameters):
         return result
 
     def at_the_meter(self, bill: Bill) -> Bill:
-        """Return `bill` with the overhead of the building, by `pue`."""
-        if self.pue == 1:
-            return bill
-        low, high = PUE_RANGE
-        constant = Constant(
-            name="pue", value=self.pue, low=min(low, self.pue), high=max(high, self.pue), unit="1",
-            evidence="assumed", source="set by the user; from none to BUTTER's of 2007",
-        )  # fmt: skip
-        result = Bill()
-        for charge in bill:
-            powers = {bill.constants[name]: power for name, power in charge.powers.items()}
-            result.add_joules(charge.component, charge.joules * self.pue, powers | {constant: 1})
-        return result
+        """Return `bill` with the overhead of the building: `pue` times, which has no range."""
+        return bill * self.pue
 
     def co2_grams(self, joules: float) -> float:
         """Return the CO2 of `joules` of the computers themselves, g: E x PUE x intensity.

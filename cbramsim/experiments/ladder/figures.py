@@ -233,7 +233,7 @@ def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> N
         spent, accuracy = np.array([point for point in one.curve if point[0] > 0]).T
         ax.plot(
             spent * one.training.joules, 100 * accuracy,
-            "-" if others else styles[number % len(styles)], color=FAMILY_COLOURS[one.family],
+            ls="-" if others else styles[number % len(styles)], color=FAMILY_COLOURS[one.family],
             marker="" if others else "o", ms=2.5, lw=0.7 if others else 1.3,
             label=label,
         )  # fmt: skip

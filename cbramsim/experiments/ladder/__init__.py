@@ -20,8 +20,6 @@ from cbramsim.simulator.bill import Draws
 from cbramsim.simulator.digital.footprint import Footprint
 
 SUMMARY, TABLE, CONSTANTS, REPORT = "summary.json", "ladder.csv", "constants.csv", "table.md"
-
-
 DRAWN = (REPORT, "ladder.png", "ladder_curves.png", "ladder_claims.png")
 """What is written only where there are results to compare."""
 

@@ -10,6 +10,14 @@ settings.register_profile("compiled", deadline=None)  # the first call of a kern
 settings.load_profile("compiled")
 
 
+LONGEST = ("test_notebooks", "test_readme", "test_ladder")
+"""Files that take minutes, and stay on one core: they begin first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Dataset:
     return load_dataset("mnist")

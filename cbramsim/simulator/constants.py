@@ -122,7 +122,18 @@ def to_csv(constants: Iterable[Constant]) -> str:
 
 
 def rows(constants: Iterable[Constant]) -> list[dict[str, str]]:
-    """Return the listing of constants, each once and by name, as texts by column.
+    """Return the listing of constants, see `listed`, as texts by column."""
+    return [
+        {
+            key: f"{value:.4g}" if isinstance(value := getattr(constant, key), float) else value
+            for key in COLUMNS
+        }
+        for constant in listed(constants)
+    ]
+
+
+def listed(constants: Iterable[Constant]) -> list[Constant]:
+    """Return constants, each once and by name.
 
     Raises
     ------
@@ -133,10 +144,4 @@ def rows(constants: Iterable[Constant]) -> list[dict[str, str]]:
     for constant in constants:
         if by_name.setdefault(constant.name, constant) != constant:
             raise ValueError(f"constants: two different ones are called {constant.name}")
-    return [
-        {
-            key: f"{value:.4g}" if isinstance(value := getattr(constant, key), float) else value
-            for key in COLUMNS
-        }
-        for _, constant in sorted(by_name.items())
-    ]
+    return [constant for _, constant in sorted(by_name.items())]

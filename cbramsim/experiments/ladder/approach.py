@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cbramsim.simulator.bill import Bill, Draws, interval
 
@@ -77,13 +76,6 @@ def ratio(above: Bill, below: Bill, draws: Draws) -> Estimate:
     """Return how many times as much `above` costs as `below`, the same constants in both."""
     samples = above.sample(draws) / below.sample(draws)
     return Estimate(above.joules / below.joules, *interval(samples))
-
-
-def median_ratio(pairs: list[tuple[Bill, Bill]], draws: Draws) -> Estimate:
-    """Return the median over pairs of how many times as much the first costs as the second."""
-    samples: NDArray[np.float64] = np.array([a.sample(draws) / b.sample(draws) for a, b in pairs])
-    value = float(np.median([a.joules / b.joules for a, b in pairs]))
-    return Estimate(value, *interval(np.median(samples, axis=0)))
 
 
 def nearest_alternative(

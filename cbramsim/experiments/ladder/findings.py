@@ -33,6 +33,7 @@ from cbramsim.simulator.digital.formats.radix_four import identical_values
 from cbramsim.simulator.reuse import Point, Reuse, joules_to
 
 MEASURED = "simulated; scored once on the test set"
+WATCHED = "simulated; judged on held-out training images"
 FP32_TARGET, FP32_STRETCH = 0.980, 0.984
 FOUR_BIT_TARGET, FOUR_BIT_STRETCH = 0.010, 0.003
 ERROR_TARGETS: Mapping[Machine, tuple[float, float]] = {"cpu": (0.08, 0.21), "gpu": (0.03, 0.055)}
@@ -75,10 +76,6 @@ def accuracy_interval(found: Sequence[Record], tested: int) -> tuple[float, floa
     mean, _ = accuracy_of(found)
     half = 1.645 * np.sqrt(mean * (1 - mean) / tested)
     return mean - half, mean + half
-
-
-def _bounded(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"interval": (low, high), "low": low, "high": high, "value": value}
 
 
 def _accuracy_claim(name: str, found: Sequence[Record], **more: Any) -> dict[str, Any]:
@@ -333,7 +330,7 @@ def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:
     return claim(
         f"warm_start_saving:{second}", float(savings.mean()), unit="times", stretch=WARM_STRETCH,
         spread=float(savings.std(ddof=1)) if len(savings) > 1 else None,
-        stretch_held=bool(savings.mean() >= WARM_STRETCH), evidence=MEASURED,
+        stretch_held=bool(savings.mean() >= WARM_STRETCH), evidence=WATCHED,
         warm_joules=reuse.adapt, cold_joules=reuse.cold,
         pretrain_joules=reuse.pretrain, break_even_uses=reuse.break_even,
         learning_only=_learning_only(found),

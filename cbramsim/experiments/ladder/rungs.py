@@ -18,6 +18,7 @@ from cbramsim.simulator.array_bill import what_is_included
 from cbramsim.simulator.bill import Bill, total
 from cbramsim.simulator.digital.chips import Chip
 from cbramsim.simulator.digital.footprint import Footprint
+from cbramsim.simulator.digital.spiking import UNPRICED
 from cbramsim.simulator.reuse import Point, joules_to
 
 Record = Mapping[str, Any]
@@ -253,7 +254,7 @@ def _spiking_elsewhere(records: Records, footprint: Footprint) -> list[Approach]
             "spiking network, 8-bit accelerator", "low precision", *accuracy,
             training(on_digital), inference(on_digital),
             includes="the same events as in the array, weights in SRAM, images read as by "
-            "perceptrons; without random numbers and control",
+            f"perceptrons; unpriced: {', '.join(UNPRICED)}",
             **curve,
         )
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from cbramsim.experiments.ladder.approach import (
 from cbramsim.experiments.ladder.figures import times
 from cbramsim.experiments.results import in_percent
 from cbramsim.simulator.bill import FIRMEST_FIRST, Bill, Draws
+from cbramsim.simulator.constants import listed
 from cbramsim.units import in_prefixed
 
 TOTAL = "total"
@@ -51,14 +52,14 @@ def _weakest(bill: Bill) -> str:
 
 def constants(approaches: list[Approach]) -> list[dict[str, Any]]:
     """Return every constant that a bill rests on, with its range and source."""
-    known = {
-        name: constant
+    used = (
+        constant
         for one in approaches
         for phase in PHASES
         if (bill := one.bill(phase)) is not None
-        for name, constant in bill.constants.items()
-    }
-    return [known[name].model_dump() for name in sorted(known)]
+        for constant in bill.constants.values()
+    )
+    return [constant.model_dump() for constant in listed(used)]
 
 
 def entries(approaches: list[Approach], baseline: Approach, draws: Draws) -> list[dict[str, Any]]:

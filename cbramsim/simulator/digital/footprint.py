@@ -43,7 +43,6 @@ PUE_BY_YEAR: Mapping[int, float] = {
     2023: 1.58,
 }  # fmt: skip
 """Power usage effectiveness of data centres, BUTTER notebook 8; 2007 stands for earlier years."""
-CODECARBON = "CodeCarbon (b05965e)"
 GRAMS_PER_KWH: Mapping[str, float] = {
     "world": 475, "USA": 369, "CHN": 582, "IND": 713, "DEU": 381, "FRA": 56, "GBR": 238, "POL": 662,
     "NOR": 30, "SWE": 41, "CAN": 170, "JPN": 485, "BRA": 98, "AUS": 549, "ZAF": 708,

@@ -104,7 +104,7 @@ class Data:
         tested = {} if config.validation_images else {"test_images": len(self.score_images)}
         pixels = int(np.prod(self.image_shape))
         return config.resolved_paths().replace(
-            inputs=min(config.inputs, pixels),
+            inputs=config.inputs and min(config.inputs, pixels),
             train_images=self.train_count + config.validation_images,
             label_images=self.label_count,
             **tested,

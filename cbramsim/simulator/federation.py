@@ -28,8 +28,9 @@ from cbramsim.errors import ParameterError
 from cbramsim.rng import generator, seed_sequence
 from cbramsim.simulator.bill import Bill, Constant
 from cbramsim.simulator.configuration import NetworkConfig
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.energy import EnergyLedger
+from cbramsim.simulator.grey_levels import checked_images
 from cbramsim.simulator.joining import (
     Join,
     check_joinable,

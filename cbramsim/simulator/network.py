@@ -21,10 +21,11 @@ from cbramsim.rng import generator, stream
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.digital_cells import DigitalCrossbar, wanted_codes
-from cbramsim.simulator.encoding import most_active_pixels
+from cbramsim.simulator.encoding import contrast, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
+from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 from cbramsim.simulator.loop import (
     DENSE,
     DEVICE,
@@ -35,6 +36,7 @@ from cbramsim.simulator.loop import (
     scratch,
     train,
 )
+from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
 from cbramsim.simulator.readout import Conversion, conversion, no_conversion, of_own_memory
@@ -91,6 +93,10 @@ class SpikingNetwork:
         Every event and its energy, by phase.
     spike_counts
         int64[neurons], output spikes while learning.
+    grey_levels
+        Which levels of the images are background and full, `GreyLevels`.
+    competition_scale
+        Factor on the sharpness of the competition, `Competition.scale`.
     pruner
         What has been pruned.
     class_counts
@@ -158,10 +164,12 @@ class SpikingNetwork:
         self.ledger = EnergyLedger()
         self.threads = os.cpu_count() or 1
         self.pixels: NDArray[np.int64] | None = None
+        self.grey_levels = GreyLevels()
+        self.competition_scale = 1.0
 
     def __repr__(self) -> str:
         """Return what the network is, and what it has seen."""
-        inputs = self.config.inputs if self.pixels is None else self.pixels.size
+        inputs = self.config.inputs or "?" if self.pixels is None else self.pixels.size
         seen = 0 if self.pixels is None else self.images_seen
         return (
             f"SpikingNetwork({inputs} inputs, {self.config.neurons} neurons, {self.device.name}, "
@@ -183,7 +191,9 @@ class SpikingNetwork:
         Parameters
         ----------
         X
-            uint8[images, height, width] or uint8[images, pixels], grey levels 0..255.
+            Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats in
+            [0, 1] or bool, see `checked_images`. Which level is background and which is full is
+            learned, see `GreyLevels`; a guess is said in a warning.
         y
             Ignored; learning is unsupervised.
         epochs
@@ -209,9 +219,12 @@ class SpikingNetwork:
             return self.select_pixels(X)
         images = checked_images(X)
         self.image_pixels = images.shape[1]
-        self.pixels = most_active_pixels(images, self.config.inputs)
-        inputs = self.select_pixels(images)
+        self.grey_levels = GreyLevels.of(images)
+        densities = self.grey_levels.densities(images)
+        self.pixels = most_active_pixels(densities, self.config.inputs)
+        inputs = np.take(densities, self.pixels, axis=1)
         self._observe(inputs)
+        self.competition_scale = Competition.scale(contrast(inputs))
         if self.config.readout.adc_bits:
             starts, _ = self.config.tiles.parts((self.pixels.size, self.config.neurons))
             self.most_active = _most_active(inputs, starts)
@@ -436,7 +449,7 @@ class SpikingNetwork:
 
     def _neurons(self, factor: float = 1.0) -> Neurons:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
-        sharpness = factor * self.config.competition.sharpness
+        sharpness = factor * self.competition_scale * self.config.competition.sharpness
         return Neurons(
             bias=self.bias if factor == 1 else (factor * self.bias).astype(np.float32),
             gain=np.float32(2 * sharpness / self.device.g_range),
@@ -602,12 +615,13 @@ class SpikingNetwork:
         return responses, account
 
     def select_pixels(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Return the pixels that the array reads, uint8[images, inputs].
+        """Return the densities of the pixels that the array reads, uint8[images, inputs].
 
         Raises
         ------
         DataError
-            If the images are not grey levels, or not of the size that this network has learned.
+            If the images are not grey levels, or not of the size and kind that this network has
+            learned.
         """
         images = checked_images(X)
         if self.pixels is None:
@@ -617,7 +631,8 @@ class SpikingNetwork:
                 f"images must have {self.image_pixels} pixels, as those this network has learned "
                 f"(got {images.shape[1]})"
             )
-        return np.take(images, self.pixels, axis=1)
+        self.grey_levels.check(images)
+        return self.grey_levels.densities(np.take(images, self.pixels, axis=1))
 
     # ---- state ---------------------------------------------------------------------------------
 
@@ -646,6 +661,8 @@ class SpikingNetwork:
             "pixels": self.pixels,
             "activity": self.activity,
             "image_pixels": self.image_pixels,
+            "grey_levels": np.array(self.grey_levels),
+            "competition_scale": self.competition_scale,
             "conductance": state.g,
             "cells": state.cells,
             "wear": state.wear,
@@ -708,6 +725,9 @@ class SpikingNetwork:
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.image_pixels = int(arrays["image_pixels"])
+        if "grey_levels" in arrays:  # 0.5.0 took all levels as they were
+            self.grey_levels = GreyLevels(*(int(level) for level in arrays["grey_levels"]))
+            self.competition_scale = float(arrays["competition_scale"])
         self.pixels = arrays["pixels"].astype(np.int64)
         if not (
             self.pixels.size and 0 <= self.pixels.min() <= self.pixels.max() < self.image_pixels

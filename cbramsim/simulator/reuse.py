@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from cbramsim.errors import ParameterError
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
+from cbramsim.simulator.grey_levels import checked_images
 from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.validation import Parameters
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cbramsim.errors import ParameterError
+from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork
@@ -232,6 +233,18 @@ def test_pruned_cells_receive_no_pulse_while_learning_goes_on(mnist, kind: str) 
     network.resume(inputs, epochs=2)
     np.testing.assert_array_equal(network.crossbar.conductance.T[pruned], before)
     assert (network.crossbar.conductance.T[~pruned] != others).any()
+
+
+def test_hard_pruning_is_the_conventional_one_unless_told_otherwise() -> None:
+    hard = Pruning(kind="hard")
+    assert (hard.selection, hard.stages) == ("quantile", 1)
+    assert Pruning(kind="hard", selection="saliency", stages=3).stages == 3
+    soft = Pruning()
+    assert (soft.selection, soft.stages) == ("saliency", 2)
+    assert soft.replace(kind="hard") == hard
+    assert hard.replace(kind="soft") == soft
+    assert hard.replace(selection="magnitude").selection == "magnitude"
+    assert NetworkConfig(pruning={"kind": "hard"}).pruning == hard
 
 
 def test_no_pruning_prunes_nothing() -> None:

@@ -266,7 +266,7 @@ def _collect(
         "capacity_512_kbit": [
             {"bits": bits} | fit._asdict() | {"fits": fit.fits}
             for bits in DIGITAL_BITS_SHOWN
-            for fit in [capacity(bits, config.inputs, config.neurons)]
+            for fit in [capacity(bits, config.planned_inputs, config.neurons)]
         ],
         "products": products.get(PRODUCTS, []),
         "product_parts": products.get(PARTS, []),

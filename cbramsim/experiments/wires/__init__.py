@@ -114,7 +114,7 @@ def run(
     shared = SMALL | (QUICK if quick else {}) | base
     resistances = learning.RESISTANCES[1:2] if quick else learning.RESISTANCES
     config = TrainConfig(**shared)
-    cases = learning.cases(devices, resistances, (config.inputs, config.neurons))
+    cases = learning.cases(devices, resistances, (config.planned_inputs, config.neurons))
     plan = learning.keep_some(planned(shared, cases, range(seeds)), devices[0], resistances)
     description = {"experiment": "wires", "base": shared, "seeds": seeds}
     sweep = carry_out(plan, out, description, at)
@@ -146,7 +146,7 @@ def _collect(
 ) -> Found:
     config = TrainConfig(**shared)
     entries = learning.table(Cases(sweep.rows()))
-    tiles = learning.largest_tiles(entries, max(config.inputs, config.neurons))
+    tiles = learning.largest_tiles(entries, max(config.planned_inputs, config.neurons))
     scored = "validation" if config.validation_images else "test"
     summary = {
         "claims": [

@@ -12,13 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.digital.layers import data_outputs
 from cbramsim.simulator.digital.mlp.configuration import MlpConfig
 from cbramsim.simulator.digital.mlp.counting import Tally
 from cbramsim.simulator.digital.mlp.kernels import present, softmax_error
 from cbramsim.simulator.digital.mlp.layer import Dense
 from cbramsim.simulator.digital.mlp.operands import Array, operands_of
+from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 
 IMAGES_PER_BATCH = 1000
 """Images recognised at a time."""
@@ -63,6 +64,8 @@ class Mlp:
         The `MlpConfig`.
     layers
         The layers with their weights, `Dense`.
+    grey_levels
+        Which levels of the images are background and full, `GreyLevels`.
     counts
         What was counted, `Counts`.
     """
@@ -102,6 +105,7 @@ class Mlp:
             Dense(number, shape, operands_of(config, number), rng)
             for number, shape in enumerate(config.layers.matrices)
         ]
+        self.grey_levels = GreyLevels()
         depth = config.layers.depth
         self.counts = Counts(Tally(depth), Tally(depth))
         return self
@@ -122,7 +126,8 @@ class Mlp:
         Parameters
         ----------
         X
-            uint8[images, height, width], or uint8[images, pixels] if images are not shifted.
+            Grey levels, [images, height, width], or [images, pixels] if images are not shifted;
+            see `checked_images` for their types. Background and full level are learned.
         y
             Their labels, whole numbers.
         epochs
@@ -139,9 +144,10 @@ class Mlp:
         KeyboardInterrupt
             On Ctrl-C, between batches only: the network is then whole.
         """
-        images, labels = self._checked(X, y)
+        self._checked(X, y)
         self.begin()
-        return self.train(images, labels, epochs=epochs, callback=callback, marks=marks)
+        self.grey_levels = GreyLevels.of(checked_images(X))
+        return self.train(X, y, epochs=epochs, callback=callback, marks=marks)
 
     def train(
         self,
@@ -241,8 +247,8 @@ class Mlp:
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the part of the images whose class is recognised."""
-        images, labels = self._checked(X, y)
-        return float((self.predict(images) == labels).mean())
+        _, labels = self._checked(X, y)
+        return float((self.predict(X) == labels).mean())
 
     # ---- checks --------------------------------------------------------------------------------
 
@@ -255,16 +261,17 @@ class Mlp:
         return images, labels
 
     def _checked_images(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Return images as uint8[images, height, width]; flat ones have one row."""
-        pixels = checked_images(X).shape[1]
-        images = np.ascontiguousarray(X)
+        """Return pixel densities, uint8[images, height, width]; flat ones have one row."""
+        flat = checked_images(X)
+        pixels = flat.shape[1]
+        images = np.ascontiguousarray(self.grey_levels.densities(flat)).reshape(np.shape(X))
         inputs = self.config.layers.widths[0]
         if pixels != inputs:
             raise DataError(f"images must have {inputs} pixels, the inputs (got {pixels})")
         if images.ndim == 2:
             if self.config.shift:
                 raise DataError(
-                    f"images must be uint8[images, height, width] to be shifted, MlpConfig.shift "
+                    f"images must be [images, height, width] to be shifted, MlpConfig.shift "
                     f"{self.config.shift} (got shape {images.shape})"
                 )
             images = images[:, np.newaxis]

@@ -139,6 +139,22 @@ def is_empty(folder: Path) -> bool:
     )
 
 
+def check_run(folder: Path) -> None:
+    """Check that there is a run in a folder.
+
+    Raises
+    ------
+    CbramError
+        If there is none, or if it cannot be looked at.
+    """
+    try:
+        (folder / CONFIG).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CbramError(f"out: there is no run to resume in {folder}") from None
+    except (OSError, ValueError) as error:
+        raise _out_of_reach("read", folder, error) from None
+
+
 def is_run(folder: Path) -> bool:
     """Return whether a folder holds a run, finished or not, of this or an earlier version."""
     return (
@@ -154,14 +170,16 @@ def begin(folder: Path, config: Parameters) -> None:
     def write(file: IO[bytes]) -> None:
         file.write(_config_text(config))
         file.flush()  # the disk has room for it
-        clear(folder, STATE)
+        (folder / METRICS).unlink(missing_ok=True)  # first: it says that a run is finished
+        clear_figures(folder)
+        (folder / STATE).unlink(missing_ok=True)
 
     write_atomically(folder / CONFIG, write)
 
 
-def clear(folder: Path, *others: str) -> None:
-    """Remove the results of a run, and `others` of its files, and nothing else."""
-    for name in (METRICS, *FIGURES, *others):
+def clear_figures(folder: Path) -> None:
+    """Remove the figures of a run."""
+    for name in FIGURES:
         (folder / name).unlink(missing_ok=True)
 
 

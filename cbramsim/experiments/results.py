@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ READS = (
 )  # fmt: skip
 """Operations that are the price of a vector-matrix product."""
 
+_NOT_METRICS = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+"""What reading a file of something else may end in."""
+
 
 def read_metrics(folder: Path) -> dict[str, Any]:
     """Return the metrics of the finished run in `folder`.
@@ -30,12 +36,14 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or if what it found is not numbers.
     """
     try:
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
-        quantities(metrics)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for name, value in quantities(metrics).items():
+            if isinstance(value, bool) or not math.isfinite(value):
+                raise ValueError(f"{name} must be a finite number (got {value!r})")
+    except _NOT_METRICS as error:
         reason = getattr(error, "strerror", None) or f"{METRICS}: {error!r}"
         raise DataError(f"{folder}: no finished run ({reason})") from None
     return metrics

@@ -26,9 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cbramsim.devices.quantities import Second, Siemens, Spread, log_normal
+from cbramsim.devices.quantities import Distance, Second, Spread, log_normal
 from cbramsim.errors import ParameterError
 from cbramsim.provenance import SourcedParameters
+from cbramsim.validation import zero_or_from
 
 BOLTZMANN = 8.617333262e-5
 """Boltzmann constant, eV/K."""
@@ -47,10 +48,10 @@ class Retention(SourcedParameters):
     """Exponent of the drift, 0 if there is none."""
     drift_exponent_d2d: Spread = 0.0
     """Spread of `drift_exponent` from cell to cell, relative."""
-    drift_start: Annotated[float, Field(gt=0, le=1e9), Second] = 1.0
+    drift_start: Annotated[float, Field(ge=1e-12, le=1e9), Second] = 1.0
     """Time after programming from which on a cell drifts, s."""
 
-    retention_time: Annotated[float, Field(ge=0, le=1e15), Second] = 0.0
+    retention_time: Annotated[float, Field(ge=0, le=1e15), zero_or_from(1e-12), Second] = 0.0
     """Time constant of relaxation at `retention_celsius`, s; 0 if the cell does not relax."""
     retention_time_d2d: Spread = 0.0
     """Spread of `retention_time` from cell to cell, relative."""
@@ -58,9 +59,9 @@ class Retention(SourcedParameters):
     """Temperature at which `retention_time` holds, °C."""
     activation_energy: Annotated[float, Field(ge=0, le=10), ElectronVolt] = 0.0
     """Activation energy of relaxation, eV; 0 if it does not depend on temperature."""
-    retention_exponent: Annotated[float, Field(gt=0, le=2)] = 1.0
+    retention_exponent: Annotated[float, Field(ge=0.01, le=2)] = 1.0
     """Stretching of the relaxation: 1 is exponential, below 1 has a long tail."""
-    g_relaxed: Annotated[float, Field(ge=0, le=1), Siemens] = 0.0
+    g_relaxed: Distance = 0.0
     """Conductance towards which a cell relaxes, S."""
 
     @model_validator(mode="after")

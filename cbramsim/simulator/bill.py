@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from cbramsim.provenance import Evidence
-from cbramsim.validation import Parameters
+from cbramsim.validation import Parameters, zero_or_from
 
 FIRMEST_FIRST: tuple[Evidence, ...] = ("published", "derived", "assumed")
+
+
+Quantity = Annotated[float, Field(ge=0, le=1e30), zero_or_from(1e-30)]
+"""In SI units."""
 
 
 class Constant(Parameters):
@@ -26,11 +30,11 @@ class Constant(Parameters):
 
     name: str
     """What it is, such as `fp32-mac-45nm`; constants of one name are one and the same."""
-    value: Annotated[float, Field(ge=0)]
+    value: Quantity
     """The number, in SI units."""
-    low: Annotated[float, Field(ge=0)]
+    low: Quantity
     """Lower end of its range."""
-    high: Annotated[float, Field(ge=0)]
+    high: Quantity
     """Upper end of its range."""
     unit: str
     """Its SI unit, such as `J`."""

@@ -63,12 +63,12 @@ class Federation(Parameters):
     """K, arrays with a shard of the images each."""
     join: Join = "concatenate"
     """`concatenate`, `match` or `average`."""
-    epochs: Annotated[int, Field(ge=1)] = 3
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Passes of every client over its shard, in all."""
-    rounds: Annotated[int, Field(ge=1)] = 1
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Joins; a multiple of `epochs`, or a divisor of it. After each but the last, all clients go on
     from what was joined."""
-    classes_per_client: Annotated[int, Field(ge=0)] = 0
+    classes_per_client: Annotated[int, Field(ge=0, le=1000)] = 0
     """About how many classes a client sees, see `shards`; 0 for as many as chance gives."""
     weight_bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution at which weights are read and sent."""

@@ -25,6 +25,8 @@ from cbramsim.simulator.datasets import checked_images, checked_labels
 from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.validation import Parameters
 
+Joules = Annotated[float, Field(ge=0, le=1e30), "J"]
+
 
 class Labelled(NamedTuple):
     """Some images and their classes."""
@@ -167,13 +169,13 @@ def _first(curve: Sequence[Point], accuracy: float, of: Sequence[float]) -> floa
 class Reuse(Parameters):
     """Energies of a trained array that is used again, against training one anew each time."""
 
-    pretrain: Annotated[float, Field(ge=0), "J"]
+    pretrain: Joules
     """Energy of the first training, J."""
-    adapt: Annotated[float, Field(ge=0), "J"]
+    adapt: Joules
     """Energy of adapting to a new task, up to some accuracy, J."""
-    cold: Annotated[float, Field(ge=0), "J"]
+    cold: Joules
     """Energy of learning the new task from the beginning, up to the same accuracy, J."""
-    inference: Annotated[float, Field(ge=0), "J"] = 0.0
+    inference: Joules = 0.0
     """Energy of recognising one image, J."""
 
     @property

@@ -80,11 +80,11 @@ class Programming(Parameters):
 class StdpRule(Parameters):
     """Constants of the rule, per output spike and in units of the weight, which spans [-1, 1]."""
 
-    ltp: Annotated[float, Field(gt=0, le=2)] = 0.15
+    ltp: Annotated[float, Field(ge=1e-9, le=2)] = 0.15
     """a: potentiation of a weight at the lower bound."""
     ltp_decay: Annotated[float, Field(ge=0, le=20)] = 3.6
     """b: how steeply potentiation falls with the weight."""
-    ltd: Annotated[float, Field(gt=0, le=2)] = 0.0046
+    ltd: Annotated[float, Field(ge=1e-9, le=2)] = 0.0046
     """c: depression."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:

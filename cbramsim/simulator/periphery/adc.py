@@ -41,7 +41,7 @@ class Adc(Parameters):
 
     bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution."""
-    full_scale: Annotated[float, Field(gt=0, le=1e30)] = 1.0
+    full_scale: Annotated[float, Field(ge=1e-30, le=1e30)] = 1.0
     """From the input of the lowest code to that of the highest, in the unit of the input."""
     minimum: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.0
     """Input of code 0; -full_scale / 2 makes a bipolar converter."""

@@ -26,24 +26,27 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from cbramsim.errors import ParameterError
-from cbramsim.validation import Parameters
+from cbramsim.validation import Parameters, zero_or_from
 
 Ends = Literal["one", "both"]
 Scheme = Literal["V/2", "V/3", "floating"]
 
 
+Ohm = Annotated[float, Field(ge=0, le=1e12), zero_or_from(1e-15)]
+
+
 class Wires(Parameters):
     """Resistances around the cells of an array, Ohm; 0 is an ideal wire."""
 
-    r_word: Annotated[float, Field(ge=0, le=1e12)] = 2.0
+    r_word: Ohm = 2.0
     """One segment of a word line, between two cells, Ohm (assumed)."""
-    r_bit: Annotated[float, Field(ge=0, le=1e12)] = 2.0
+    r_bit: Ohm = 2.0
     """One segment of a bit line, Ohm (assumed)."""
-    r_source: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    r_source: Ohm = 0.0
     """Output of a word-line driver, Ohm."""
-    r_sense: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    r_sense: Ohm = 0.0
     """Input of a sense circuit, Ohm."""
-    r_access: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    r_access: Ohm = 0.0
     """In series with every cell: an access transistor that is on, Ohm."""
     word_ends: Ends = "one"
     """Ends of a word line that are driven in a product: the left `one`, or `both`."""

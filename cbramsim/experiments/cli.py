@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from cbramsim import __version__
-from cbramsim.errors import CbramError
+from cbramsim.errors import CbramError, shown
 from cbramsim.interrupts import endings_raised, status_of
 
 
@@ -681,14 +680,14 @@ def _collect(
     config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
 ) -> dict[str, Any]:
     """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
-    from cbramsim.experiments.run_folder import flat, nested, read_toml
+    from cbramsim.toml_files import flat, nested, parse_value, read_toml
 
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
-            raise CbramError(f"--set: must be KEY=VALUE (got '{setting}')")
-        values |= flat({key.strip(): _parsed(text.strip())})
+            raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
+        values |= flat({key.strip(): parse_value(text.strip())})
     return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
 
 
@@ -709,11 +708,3 @@ def _numbers(flag: str, text: str) -> tuple[float, ...]:
         raise CbramError(
             f"{flag}: must be numbers with commas between them (got '{text}')"
         ) from None
-
-
-def _parsed(text: str) -> Any:
-    """Read a value as TOML does, or take it as plain text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text

@@ -48,13 +48,11 @@ from cbramsim.experiments.run_folder import (
     CONFIG,
     METRICS,
     STATE,
-    flat,
-    nested,
-    read_toml,
 )
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.files import write_atomically
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.toml_files import flat, nested, read_toml
 
 SWEEP, TABLE, RUNS, ERROR = "sweep.toml", "sweep.csv", "runs", "error.txt"
 

@@ -29,6 +29,7 @@ from cbramsim.simulator.datasets import Dataset, load_dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.simulator.state_file import read_state
+from cbramsim.toml_files import read_toml
 from cbramsim.units import in_prefixed
 
 SAVE_EVERY = 20.0
@@ -196,7 +197,7 @@ def resume(
 
 def _taken_up(out: Path, epochs: int | None, quiet: bool, threads: int | None) -> Run:
     """Return the run in a folder, as it was saved, and say there how long it is to be."""
-    config = TrainConfig(**run_folder.read_toml(out / CONFIG))
+    config = TrainConfig(**read_toml(out / CONFIG))
     state = read_state(out / STATE) if (out / STATE).is_file() else None
     if epochs is None and state and (out / METRICS).is_file():
         epochs = max(config.epochs, _epochs_asked_for(state, out / STATE))

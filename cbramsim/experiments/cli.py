@@ -572,7 +572,7 @@ def ladder(
     lists = {"devices": devices, "precisions": precisions, "seconds": second}
     given: dict[str, Any] = {key: tuple(v.split(",")) for key, v in lists.items() if v}
     scope = scope._replace(**given)
-    conversions = {"node": node, "pue": pue, "country": country}
+    conversions: dict[str, Any] = {"node": node, "pue": pue, "country": country}
     footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
     with _going_on():
         found = experiment.run(

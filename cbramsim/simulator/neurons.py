@@ -19,6 +19,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from cbramsim.arguments import whole
 from cbramsim.kernels import inlined, vector_kernel
 from cbramsim.rng import uniform_of
 from cbramsim.validation import Parameters
@@ -39,6 +40,7 @@ class Competition(Parameters):
 
     def homeostasis_at(self, images_seen: int) -> float:
         """Return the fall of the bias per spike after `images_seen` images."""
+        whole("Competition.homeostasis_at: images_seen", images_seen)
         return self.homeostasis * 0.5 ** (images_seen / self.homeostasis_halving)
 
 

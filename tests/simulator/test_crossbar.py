@@ -184,9 +184,9 @@ def test_wrong_voltages_are_refused(voltages: object) -> None:
 
 
 def test_lines_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(ParameterError, match="column must be >= 0 and < 11"):
+    with pytest.raises(ParameterError, match="column must be a whole number >= 0 and <= 10"):
         random_crossbar().program(11, [0], 1)
-    with pytest.raises(ParameterError, match="rows must be whole numbers >= 0 and < 23"):
+    with pytest.raises(ParameterError, match="rows must be whole numbers >= 0 and <= 22"):
         random_crossbar().program(0, [23], 1)
     with pytest.raises(ParameterError, match="finite"):
         random_crossbar().read(np.full(23, np.nan))

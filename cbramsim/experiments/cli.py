@@ -54,6 +54,8 @@ class Group(click.Group):
             self._leave(str(error))
         except KeyboardInterrupt as interrupt:
             sys.exit(status_of(interrupt))
+        except MemoryError:
+            self._leave("out of memory")
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -155,8 +155,9 @@ def run(
     config = data.resolve(config)
     network = SpikingNetwork(config.network())
     with run_folder.writing(out, force=force):
+        images = network.prepare(data.train_images)  # refuses what is too large
         run_folder.begin(out, config)
-        return Run(config, data, network, out, quiet, threads).go(finish)
+        return Run(config, data, network, out, quiet, threads).go(finish, images)
 
 
 def resume(
@@ -255,13 +256,21 @@ class Run:
         """Which images the run is scored on, and the phase of the ledger: test or validation."""
         return "validation" if self.config.validation_images else "test"
 
-    def go(self, finish: Callable[[Run], Any] | None = None) -> Run:
+    def go(
+        self,
+        finish: Callable[[Run], Any] | None = None,
+        images: NDArray[np.uint8] | None = None,
+    ) -> Run:
         """Train what is left to train, score, and write everything but the figures.
 
-        For the caller, who holds the folder; `finish` as in `run`.
+        For the caller, who holds the folder; `finish` as in `run`. `images` are the training
+        images, if they are prepared already.
         """
         try:
-            self._train(self.network.prepare(self.data.train_images))
+            if images is None:
+                images = self.network.prepare(self.data.train_images)
+            self._train(images)
+            del images
             self._finish()
         except KeyboardInterrupt as interrupt:
             saved = "the state is saved; " if (self.out / STATE).is_file() else ""

@@ -42,6 +42,7 @@ from cbramsim.devices.pulses import (
 from cbramsim.devices.retention import Ageing, checked_celsius
 from cbramsim.devices.states import level_places
 from cbramsim.errors import ParameterError, shown
+from cbramsim.memory import check_memory
 from cbramsim.rng import generator, normal_table, stream
 from cbramsim.simulator.array import ArrayState, ProgramCosts
 from cbramsim.simulator.clock import Clock
@@ -64,6 +65,8 @@ from cbramsim.simulator.writing import SENSED_BITS, program_column, program_to
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
 
+BYTES_PER_CELL = 100
+"""Memory that it takes to draw a cell."""
 LONGEST_WAIT = 1e15
 """A longer wait is taken for a mistake, s."""
 MAX_PULSES = 1_000_000
@@ -137,6 +140,7 @@ class Crossbar:
             If an argument is not what it should be, or a preset does not exist.
         """
         rows, columns = checked_shape("Crossbar", shape)
+        check_memory("Crossbar.shape", BYTES_PER_CELL * rows * columns, f"{rows * columns:,} cells")
         seed_of("Crossbar.seed:", seed)
         self.device = device if isinstance(device, Device) else Device.load(device)
         self.periphery = (

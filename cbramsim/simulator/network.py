@@ -18,6 +18,7 @@ from cbramsim.arguments import flag, function, instance, one_of, whole, whole_nu
 from cbramsim.devices.device import Device
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
+from cbramsim.memory import check_memory
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.configuration import NetworkConfig
@@ -792,6 +793,8 @@ def _active_together(
     Given the image they are independent, so that it is the mean product of their pixel densities;
     on the diagonal, the probability that one does.
     """
+    pairs = inputs.shape[1] ** 2
+    check_memory("NetworkConfig.inputs", 20 * pairs, f"the products of {pairs:,} pairs, for wires,")
     some = inputs[:: max(1, len(inputs) // MOST_IMAGES)].astype(np.float32) / 256
     together = (some.T @ some / len(some)).astype(np.float64)
     np.fill_diagonal(together, activity)

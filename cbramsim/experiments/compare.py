@@ -69,23 +69,21 @@ def table(summaries: list[dict[str, Any]]) -> str:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flattened config and the metrics of a run."""
-    metrics = read_metrics(folder)
+    name, metrics = printable(folder), read_metrics(folder)
     config = flat(read_toml(folder / CONFIG))
     try:
         for key in ("epochs", "neurons", "seed"):
             if config[key] != metrics[key]:
                 raise DataError(
-                    f"{printable(folder)}: {METRICS} is of {key} = {metrics[key]!r}, {CONFIG} of "
-                    f"{config[key]!r}; go on with: cbram train --resume --out {shlex.quote(str(folder))}"
+                    f"{name}: {METRICS} is of {key} = {metrics[key]!r}, {CONFIG} of "
+                    f"{config[key]!r}; go on with: cbram train --resume --out {shlex.quote(name)}"
                 )
         config["scored on"] = metrics["scored_on"]
         for part in ("device", "periphery"):
             table = metrics[f"{part}_parameters"]
             config |= {f"{part}.{k}": v["value"] for k, v in table.items() if isinstance(v, dict)}
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{printable(folder)}: {METRICS} or {CONFIG} is not of a run ({error!r})"
-        ) from None
+        raise DataError(f"{name}: {METRICS} or {CONFIG} is not of a run ({error!r})") from None
     return config, metrics
 
 

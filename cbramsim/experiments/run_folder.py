@@ -82,7 +82,7 @@ def held(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder / LOCK, f"out: {printable(folder)}"))
+            stack.enter_context(locked(folder / LOCK, f"{_named(folder)}"))
             remove_leftovers(folder)
             for path in folder.iterdir():
                 if _OLD_LEFTOVER.fullmatch(path.name):
@@ -119,8 +119,7 @@ def claim(folder: Path, command: str) -> None:
             maker = mark.read_text(errors="replace")[:100].partition("\n")[0]
             if maker != f"cbram {command}":
                 raise CbramError(
-                    f"out: {printable(folder)} was made by {maker}, not by cbram {command}; choose another "
-                    f"folder"
+                    f"{_named(folder)} was made by {maker}, not by cbram {command}; choose another"
                 )
         elif not (is_empty(folder) or _is_old_study(folder)):
             raise _foreign(folder)
@@ -259,21 +258,19 @@ def _check_new(folder: Path, force: bool) -> None:
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
     if not force:
-        raise CbramError(
-            f"out: {printable(folder)} exists; use --force to overwrite, or --resume to go on"
-        )
+        raise CbramError(f"{_named(folder)} exists; use --force to overwrite, or --resume to go on")
 
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise CbramError(f"out: {printable(folder)} is a file")
+        raise CbramError(f"{_named(folder)} is a file")
     if folder.is_symlink() and not folder.exists():
-        raise CbramError(f"out: {printable(folder)} is a link to nothing")
+        raise CbramError(f"{_named(folder)} is a link to nothing")
 
 
 def _foreign(folder: Path) -> CbramError:
     return CbramError(
-        f"out: {printable(folder)} exists and cbramsim did not make it, so nothing in it is overwritten; "
+        f"{_named(folder)} exists and cbramsim did not make it; nothing there is overwritten, "
         f"choose another folder"
     )
 
@@ -281,9 +278,12 @@ def _foreign(folder: Path) -> CbramError:
 def _out_of_reach(what: str, folder: Path, error: Exception) -> CbramError:
     if isinstance(error, CbramError):
         return error
-    return CbramError(
-        f"out: cannot {what} {printable(folder)}: {getattr(error, 'strerror', None) or error}"
-    )
+    reason = getattr(error, "strerror", None) or error
+    return CbramError(f"out: cannot {what} {printable(folder)}: {reason}")
+
+
+def _named(folder: Path) -> str:
+    return f"out: {printable(folder)}"
 
 
 def _is_old_study(folder: Path) -> bool:

@@ -62,13 +62,13 @@ class Group(click.Group):
             self._leave_because_of(error)
 
     def _leave_because_of(self, error: OSError) -> NoReturn:
+        """Name a file that is out of reach; what has no name is standard output."""
         where = error.filename
-        try:
-            sys.stdout.flush()
-        except OSError:  # what cannot be written is not to be tried again at exit
-            where = where or "standard output"
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        self._leave(": ".join(str(part) for part in (where, error.strerror or error) if part))
+        if where is None:
+            where = "standard output"
+            with suppress(OSError, ValueError):  # so that nothing is tried again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self._leave(f"{where}: {error.strerror or error}")
 
     def _leave(self, reason: str) -> NoReturn:
         say(f"Error: {reason}")

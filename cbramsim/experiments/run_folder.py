@@ -7,7 +7,7 @@ import platform
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -19,12 +19,13 @@ from cbramsim.errors import CbramError, DataError
 from cbramsim.files import (
     check_writable,
     is_temporary,
-    locked,
     make_folder,
+    printable,
     remove_empty,
     remove_leftovers,
     write_atomically,
 )
+from cbramsim.locks import locked
 from cbramsim.toml_files import read_toml
 from cbramsim.validation import Parameters
 
@@ -79,8 +80,9 @@ def held(folder: Path) -> Iterator[None]:
     CbramError
         If another process holds it, which is named, or it cannot be written.
     """
-    with locked(folder / LOCK, f"out: {folder}"):
+    with ExitStack() as stack:
         try:
+            stack.enter_context(locked(folder / LOCK, f"{_named(folder)}"))
             remove_leftovers(folder)
             for path in folder.iterdir():
                 if _OLD_LEFTOVER.fullmatch(path.name):
@@ -117,8 +119,7 @@ def claim(folder: Path, command: str) -> None:
             maker = mark.read_text(errors="replace")[:100].partition("\n")[0]
             if maker != f"cbram {command}":
                 raise CbramError(
-                    f"out: {folder} was made by {maker}, not by cbram {command}; choose another "
-                    f"folder"
+                    f"{_named(folder)} was made by {maker}, not by cbram {command}; choose another"
                 )
         elif not (is_empty(folder) or _is_old_study(folder)):
             raise _foreign(folder)
@@ -150,7 +151,7 @@ def check_run(folder: Path) -> None:
     try:
         (folder / CONFIG).stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise CbramError(f"out: there is no run to resume in {folder}") from None
+        raise CbramError(f"out: there is no run to resume in {printable(folder)}") from None
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
 
@@ -212,19 +213,19 @@ def _check_new(folder: Path, force: bool) -> None:
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
     if not force:
-        raise CbramError(f"out: {folder} exists; use --force to overwrite, or --resume to go on")
+        raise CbramError(f"{_named(folder)} exists; use --force to overwrite, or --resume to go on")
 
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise CbramError(f"out: {folder} is a file")
+        raise CbramError(f"{_named(folder)} is a file")
     if folder.is_symlink() and not folder.exists():
-        raise CbramError(f"out: {folder} is a link to nothing")
+        raise CbramError(f"{_named(folder)} is a link to nothing")
 
 
 def _foreign(folder: Path) -> CbramError:
     return CbramError(
-        f"out: {folder} exists and cbramsim did not make it, so nothing in it is overwritten; "
+        f"{_named(folder)} exists and cbramsim did not make it; nothing there is overwritten, "
         f"choose another folder"
     )
 
@@ -232,7 +233,12 @@ def _foreign(folder: Path) -> CbramError:
 def _out_of_reach(what: str, folder: Path, error: Exception) -> CbramError:
     if isinstance(error, CbramError):
         return error
-    return CbramError(f"out: cannot {what} {folder}: {getattr(error, 'strerror', None) or error}")
+    reason = getattr(error, "strerror", None) or error
+    return CbramError(f"out: cannot {what} {printable(folder)}: {reason}")
+
+
+def _named(folder: Path) -> str:
+    return f"out: {printable(folder)}"
 
 
 def _is_old_study(folder: Path) -> bool:

@@ -1,42 +1,220 @@
-"""Writing files so that a full disk or a crash leaves the last good one in place."""
+"""Files and folders that others, a full disk or a crash may meet: written whole, or not at all."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable
+import re
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
 from cbramsim.errors import CbramError
+from cbramsim.interrupts import held_back_interrupts
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked, and nothing swept up
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY = re.compile(r"\.cbram-\d+-[0-9a-f]{8}\.tmp")
+"""The name of a temporary file: short, whatever it will be called, with the process writing it."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in its place.
+    """Let `write` fill a temporary file, then put it in the place of `path`.
+
+    A link is followed. Ctrl-C waits until the file is written.
 
     Raises
     ------
     CbramError
-        If the file cannot be written; `path` is then as it was.
+        If the file cannot be written, or is not a regular one, such as a device or a folder;
+        `path` is then as it was.
     """
-    temporary: str | None = None
+    temporary: Path | None = None
+    with held_back_interrupts():
+        try:
+            target = _target(path)
+            file, temporary = _new_temporary(target.parent)
+            with file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, target)
+            temporary = None
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        finally:
+            if temporary is not None:
+                with suppress(OSError):
+                    temporary.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Check that `write_atomically` can write `path`: before the work, not after it.
+
+    Raises
+    ------
+    CbramError
+        If it cannot. Nothing is left behind in either case.
+    """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        temporary = None
+        file, temporary = _new_temporary(_target(path).parent)
+        file.close()
+        temporary.unlink()
     except OSError as error:
-        raise CbramError(f"cannot write {path}: {error.strerror or error}") from None
+        raise _cannot_write(path, error) from None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed, and of no others."""
+    if fcntl is None:
+        return
+    for path in folder.iterdir():
+        if is_temporary(path.name):
+            # Whoever writes it holds a lock on it, which the system takes from the dead.
+            with suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file of this name is one that `write_atomically` was killed over."""
+    return TEMPORARY.fullmatch(name) is not None
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder, and return those that were not there, the innermost first.
+
+    Raises
+    ------
+    OSError, ValueError
+        If that fails; nothing is left behind.
+    """
+    missing = []
+    for each in (folder, *folder.parents):
+        if each.exists():
+            break
+        missing.append(each)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        remove_empty(missing)
+        raise
+    return missing
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove those of `folders`, the innermost first, that are empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+_locked: ContextVar[frozenset[str]] = ContextVar("_locked", default=frozenset())
+"""The lock files that this thread holds."""
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path`, which is there for just that long.
+
+    The lock goes with its process, however that ends; a file that a killed one left is taken
+    over. A thread may hold the same lock more than once. Where the system knows no locks, such as
+    on Windows or on some network drives, nothing is held.
+
+    Parameters
+    ----------
+    path
+        The lock file, in a folder that is there.
+    what
+        What it protects, for the message.
+
+    Raises
+    ------
+    CbramError
+        If another process holds it, which is named; or if it cannot be written.
+    """
+    name = os.path.realpath(path)
+    if fcntl is None or name in _locked.get():
+        yield
+        return
+    try:
+        lock = _lock(path, what)
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from None
+    outer = _locked.set(_locked.get() | {name})
+    try:
+        yield
     finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        _locked.reset(outer)
+        with suppress(OSError):
+            path.unlink()  # before the lock is let go: never that of the next
+        os.close(lock)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _lock(path: Path, what: str) -> int:
+    """Return an open lock file that this process has the lock of."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 300).decode(errors="replace").strip()
+            os.close(lock)
+            raise CbramError(f"{what} is being written by {holder or 'another process'}") from None
+        except OSError:
+            break  # a file system without locks
+        if _is_at(lock, path):
+            break
+        os.close(lock)  # the one that held it has removed it meanwhile
+    with suppress(OSError):  # a full disk: the lock holds all the same
+        os.ftruncate(lock, 0)
+        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    return lock
+
+
+def _target(path: Path) -> Path:
+    """Return the regular file, there or not, that `path` is or links to."""
+    try:
+        target = Path(os.path.realpath(path))
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(target.stat().st_mode):
+                raise OSError("not a regular file")
+    except ValueError as error:  # a NUL in it
+        raise OSError(str(error)) from None
+    return target
+
+
+def _new_temporary(folder: Path) -> tuple[IO[bytes], Path]:
+    """Return a new temporary file, locked for as long as it is open, and its path."""
+    while True:
+        path = folder / f".cbram-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        try:
+            file = path.open("xb")
+        except FileExistsError:
+            continue
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(file.fileno(), path):
+                file.close()  # taken for a leftover before it was locked
+                continue
+        return file, path
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _cannot_write(path: Path, error: Exception) -> CbramError:
+    return CbramError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")

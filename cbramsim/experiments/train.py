@@ -144,9 +144,9 @@ def run(
     data = Data(config)
     config = data.resolve(config)
     network = SpikingNetwork(config.network())
-    run_folder.prepare(out, force=force)
-    run_folder.write_config(out, config)
-    return Run(config, data, network, out, quiet, threads).go()
+    with run_folder.writing(out, force=force):
+        run_folder.begin(out, config)
+        return Run(config, data, network, out, quiet, threads).go()
 
 
 def resume(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from cbramsim.errors import ParameterError
@@ -26,31 +26,32 @@ def safe_name(text: str) -> str:
     return name if len(name) <= LONGEST else _told_apart(name, text)
 
 
-def safe_names(texts: Sequence[str], identities: Sequence[str] | None = None) -> list[str]:
+def safe_names(texts: Sequence[str], identity: Callable[[int], str] | None = None) -> list[str]:
     """Return a name for each text, all of them different, also where case does not matter.
 
     Parameters
     ----------
     texts
         What the names are made from.
-    identities
-        What tells those apart that are the same as names; the texts themselves by default.
+    identity
+        Returns what tells the text at a place from others that are the same as names; the text
+        itself by default.
 
     Raises
     ------
     ParameterError
         If an identity is there twice.
     """
-    identities = texts if identities is None else identities
     names = [safe_name(text) for text in texts]
     shared = Counter(name.casefold() for name in names)
     seen = set()
-    for place, (name, identity) in enumerate(zip(names, identities, strict=True)):
+    for place, name in enumerate(names):
         if shared[name.casefold()] > 1:
-            if identity in seen:
+            told = identity(place) if identity else texts[place]
+            if told in seen:
                 raise ParameterError(f"the run '{name}' is there twice")
-            seen.add(identity)
-            names[place] = _told_apart(name, identity)
+            seen.add(told)
+            names[place] = _told_apart(name, told)
     return names
 
 

@@ -42,6 +42,8 @@ LARGEST = 64 * 2**20
 _RUN_KEYS = {"dataset", "device", "epochs", "neurons", "pruning", "seed"}
 """Some keys of the config.toml of a run, all of which it has."""
 _NAMES = "|".join(map(re.escape, (CONFIG, METRICS, STATE, *FIGURES)))
+_SWEEPS = ("learning", "programming", "comparison", "sensitivity")
+"""Folders in those of studies in which runs are made."""
 _OLD_LEFTOVER = re.compile(rf"\.writable|\.({_NAMES})\.[a-z0-9_]{{8}}")
 """The names of what a killed process of version 0.5.0 left in the folder of a run."""
 
@@ -184,9 +186,8 @@ def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested tables as one, with dotted keys."""
     found: dict[str, Any] = {}
     for key, value in table.items():
-        found |= (
-            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
+        inner = flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {}
+        found |= inner or {prefix + key: value}
     return found
 
 
@@ -206,7 +207,11 @@ def nested(table: dict[str, Any]) -> dict[str, Any]:
             inner = inner.setdefault(parent, {})
             if not isinstance(inner, dict):
                 raise CbramError(f"{key}: {parent} must be a table")
-        inner[last] = value
+        if isinstance(inner.get(last), dict) and inner[last]:
+            raise CbramError(
+                f"{key}: must be a table, or a value, not both (got {value!r} as well)"
+            )
+        inner[last] = dict(value) if isinstance(value, dict) else value
     return found
 
 
@@ -265,10 +270,10 @@ def _out_of_reach(what: str, folder: Path, error: Exception) -> CbramError:
 def _is_old_study(folder: Path) -> bool:
     """Return whether version 0.5.0 wrote a study into `folder`."""
     reports = (path for path in folder.iterdir() if path.suffix == ".json")
-    sweeps = (folder, *(path for path in folder.iterdir() if path.is_dir()))
+    sweeps = (folder, *(folder / name for name in _SWEEPS))
     return not is_run(folder) and (
         any(_has_versions(path) for path in reports)
-        or any({"cbramsim", "experiment"} <= _toml(path / "sweep.toml").keys() for path in sweeps)
+        or any("cbramsim" in _toml(path / "sweep.toml") for path in sweeps)
     )
 
 

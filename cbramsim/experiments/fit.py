@@ -98,7 +98,7 @@ def run(
     out, figure = out or Path(f"{path.stem}.toml"), figure or Path(f"{path.stem}.png")
     check_targets(
         Target("--out", out, ".toml"), Target("--figure", figure, ".png"),
-        reads=(path, Path(like)), force=force,
+        reads={path: "the measurement itself", Path(like): "the device to take over"}, force=force,
     )  # fmt: skip
     template = Device.load(like)
     measurement = read_measurement(path)

@@ -209,7 +209,7 @@ def nested(table: dict[str, Any]) -> dict[str, Any]:
                 raise CbramError(f"{key}: {parent} must be a table")
         if isinstance(inner.get(last), dict) and inner[last]:
             raise CbramError(
-                f"{key}: must be a table, or a value, not both (got {value!r} as well)"
+                f"{key}: must be a table or a value, not both (got {value!r} as well)"
             )
         inner[last] = dict(value) if isinstance(value, dict) else value
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cbramsim.errors import CbramError
@@ -37,15 +37,11 @@ def study_folder(
         process, or cannot be written.
     """
     ask(scheduler, workers)
-    try:
+    fresh, missing = False, list[Path]()
+    with suppress(OSError, ValueError):  # what is out of reach is refused below
         _check_around(out)
         fresh = is_empty(out)
         missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-    except (OSError, ValueError) as error:
-        if isinstance(error, CbramError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise CbramError(f"out: cannot read {out}: {reason}") from None
     claim(out, command)
     try:
         with held(out):

@@ -559,14 +559,17 @@ def _text(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as it is shown in a message: not all of one that has no end."""
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return _shortened(repr(value), 100)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _in_run(name: str, error: Exception) -> CbramError:
     """Return an error that tells which run cannot be made."""
     kind = type(error) if isinstance(error, CbramError) else ParameterError
-    return kind(f"sweep: the run {_shown(name)}: {error}")
+    return kind(f"the run {_shown(name)}: {_shortened(str(error), 500)}")
 
 
 def _progress(what: str, count: int, quiet: bool) -> Any:

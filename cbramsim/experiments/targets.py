@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Target(NamedTuple):
     """How its name must end."""
 
 
-def check_targets(*targets: Target, force: bool, reads: Sequence[Path] = ()) -> None:
+def check_targets(*targets: Target, force: bool, reads: Mapping[Path, str]) -> None:
     """Check that all files can be written; nothing is, yet.
 
     Parameters
@@ -31,21 +31,24 @@ def check_targets(*targets: Target, force: bool, reads: Sequence[Path] = ()) -> 
     force
         Files that are there may be overwritten.
     reads
-        Files that the command reads, which none of them may be.
+        Files that the command reads, which none of them may be, and what they are.
 
     Raises
     ------
     CbramError
         Which file cannot be written, and why.
     """
-    taken = {os.path.realpath(path): "is what is read" for path in reads}
+    taken = {os.path.realpath(path): f"is {what}" for path, what in reads.items()}
     for flag, path, suffix in targets:
         try:
             if why := taken.get(os.path.realpath(path)):
                 raise CbramError(f"{flag}: {path} {why}")
             taken[os.path.realpath(path)] = f"is the file of {flag} as well"
             if path.suffix.lower() != suffix:
-                raise CbramError(f"{flag}: must be a {suffix} file (got '{path}')")
+                raise CbramError(
+                    f"{flag}: must be a {suffix} file, whose name must end in {suffix} (got "
+                    f"'{path}')"
+                )
             if not path.absolute().parent.is_dir():
                 raise CbramError(f"{flag}: cannot write {path}: no such folder")
             if os.path.lexists(path) and not force:

@@ -39,7 +39,7 @@ def figure_of(name: str, file: Path | None = None, *, force: bool = False) -> Pa
     """
     Device.load(name)
     file = file or Path(f"{Path(name).stem if name.endswith('.toml') else name}.png")
-    check_targets(Target("--figure", file, ".png"), reads=(Path(name),), force=force)
+    check_targets(Target("--figure", file, ".png"), reads={Path(name): "the device"}, force=force)
     return file
 
 

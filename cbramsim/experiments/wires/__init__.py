@@ -114,13 +114,14 @@ def run(
             )
     shared = SMALL | (QUICK if quick else {}) | base
     resistances = learning.RESISTANCES[1:2] if quick else learning.RESISTANCES
-    config = TrainConfig(**shared)
-    cases = learning.cases(devices, resistances, (config.inputs, config.neurons))
-    runs = planned(shared, cases, seeds_of("wires", seeds, len(cases)))
-    plan = learning.keep_some(runs, devices[0], resistances)
-    description = {"experiment": "wires", "base": shared, "seeds": seeds}
     sizes = approximations.SIZES[:4] if quick else approximations.SIZES
+    config = TrainConfig(**shared)
+    seeds_of("wires", seeds)
     with studying(out, "wires", at):
+        cases = learning.cases(devices, resistances, (config.inputs, config.neurons))
+        runs = planned(shared, cases, seeds_of("wires", seeds, len(cases)))
+        plan = learning.keep_some(runs, devices[0], resistances)
+        description = {"experiment": "wires", "base": shared, "seeds": seeds}
         sweep = carry_out(plan, out, description, at)
         points = approximations.run(devices, sizes)
         timed = claims.of_timings(_timed(out, quick=quick), quick=quick)

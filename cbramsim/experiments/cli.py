@@ -6,32 +6,78 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from cbramsim import __version__
 from cbramsim.errors import CbramError
+from cbramsim.interrupts import endings_raised, status_of
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that has a name."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        if value == "" or "\0" in str(value):
+            self.fail(f"must be the name of a file or folder (got {value!r})", param, context)
+        return super().convert(value, param, context)
+
+
+PATH = _Path(path_type=Path)
 option = partial(click.option, show_default=True)
 
 
 class Group(click.Group):
-    """Prints what is the user's to mend as one line, and leaves with status 2."""
+    """Prints what is the user's to mend as one line, and leaves with status 2.
+
+    After Ctrl-C, SIGTERM or SIGHUP, with the status of that signal.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        try:
+            with endings_raised():
+                return super().main(*args, **kwargs)
+        except OSError as error:  # of standard output; click has looked after broken pipes
+            self._leave_because_of(error)
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
         try:
+            if sys.stdout is None:
+                raise CbramError("standard output is closed; /dev/null may take its place")
             return super().invoke(context)
         except CbramError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            sys.exit(130)
+            self._leave(str(error))
+        except KeyboardInterrupt as interrupt:
+            sys.exit(status_of(interrupt))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._leave_because_of(error)
+
+    def _leave_because_of(self, error: OSError) -> NoReturn:
+        """Name a file that is out of reach; what has no name is standard output."""
+        where = error.filename
+        if where is None:
+            where = "standard output"
+            with suppress(OSError, ValueError):  # so that nothing is tried again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self._leave(f"{where}: {error.strerror or error}")
+
+    def _leave(self, reason: str) -> NoReturn:
+        say(f"Error: {reason}")
+        sys.exit(2)
+
+
+def say(text: str) -> None:
+    """Print to standard error, if it is there still: a terminal may have been closed."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,24 +143,22 @@ def train(
     """
     from cbramsim.experiments import train as experiment
 
+    def finish(done: experiment.Run) -> None:
+        click.echo(experiment.summary(done.metrics))
+        done.draw()
+
     given = {key: value for key, value in flags.items() if value is not None}
     try:
         if resume:
             epochs = given.pop("epochs", None)
             if given or settings or config or force:
                 raise CbramError("--resume: goes on with a run as it is; only --epochs may change")
-            run = experiment.resume(out, epochs, quiet=quiet)
+            experiment.resume(out, epochs, quiet=quiet, finish=finish)
         else:
-            values = _collect(config, settings, given)
-            run = experiment.run(experiment.TrainConfig(**values), out, force=force, quiet=quiet)
-    except KeyboardInterrupt:
-        click.echo(f"\nInterrupted; go on with: cbram train --resume --out {out}", err=True)
-        raise
-    click.echo(experiment.summary(run.metrics))
-    try:
-        run.draw()
-    except KeyboardInterrupt:
-        click.echo(f"\nFigures are missing; draw with: cbram train --resume --out {out}", err=True)
+            wanted = experiment.TrainConfig(**_collect(config, settings, given))
+            experiment.run(wanted, out, force=force, quiet=quiet, finish=finish)
+    except KeyboardInterrupt as interrupt:
+        say("\n" + "; ".join(["Interrupted", *getattr(interrupt, "__notes__", [])]))
         raise
     click.echo(f"written to         {out}")
 
@@ -132,6 +176,8 @@ def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path
     """
     from cbramsim.experiments import predict as experiment
 
+    if out is not None:
+        experiment.check_new(out)
     table, report = experiment.run(state, images, labels, vote)
     if out is None:
         click.echo(table, nl=False)
@@ -194,7 +240,7 @@ def sweep(
             description, out, scheduler=scheduler, workers=workers, force=force, quiet=quiet
         )
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on.", err=True)
+        say("\nInterrupted; the same command goes on.")
         raise
     click.echo(experiment.report(done, lambda folders: compare.table(compare.run(folders))))
     if done.failures:
@@ -235,7 +281,7 @@ def pruning(
             scheduler=scheduler, workers=workers, force=force, quiet=quiet, **wanted,
         )  # fmt: skip
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on.", err=True)
+        say("\nInterrupted; the same command goes on.")
         raise
     click.echo(study.report())
     if study.sweep.failures:
@@ -655,7 +701,7 @@ def _going_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on.", err=True)
+        say("\nInterrupted; the same command goes on.")
         raise
 
 

@@ -8,7 +8,7 @@ import re
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -20,12 +20,13 @@ from cbramsim.errors import CbramError, DataError
 from cbramsim.files import (
     check_writable,
     is_temporary,
-    locked,
     make_folder,
+    printable,
     remove_empty,
     remove_leftovers,
     write_atomically,
 )
+from cbramsim.locks import locked
 from cbramsim.validation import Parameters
 
 CONFIG, METRICS, STATE = "config.toml", "metrics.json", "state.npz"
@@ -81,8 +82,9 @@ def held(folder: Path) -> Iterator[None]:
     CbramError
         If another process holds it, which is named, or it cannot be written.
     """
-    with locked(folder / LOCK, f"out: {folder}"):
+    with ExitStack() as stack:
         try:
+            stack.enter_context(locked(folder / LOCK, f"{_named(folder)}"))
             remove_leftovers(folder)
             for path in folder.iterdir():
                 if _OLD_LEFTOVER.fullmatch(path.name):
@@ -119,8 +121,7 @@ def claim(folder: Path, command: str) -> None:
             maker = mark.read_text(errors="replace")[:100].partition("\n")[0]
             if maker != f"cbram {command}":
                 raise CbramError(
-                    f"out: {folder} was made by {maker}, not by cbram {command}; choose another "
-                    f"folder"
+                    f"{_named(folder)} was made by {maker}, not by cbram {command}; choose another"
                 )
         elif not (is_empty(folder) or _is_old_study(folder)):
             raise _foreign(folder)
@@ -141,6 +142,22 @@ def is_empty(folder: Path) -> bool:
     )
 
 
+def check_run(folder: Path) -> None:
+    """Check that there is a run in a folder.
+
+    Raises
+    ------
+    CbramError
+        If there is none, or if it cannot be looked at.
+    """
+    try:
+        (folder / CONFIG).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CbramError(f"out: there is no run to resume in {printable(folder)}") from None
+    except (OSError, ValueError) as error:
+        raise _out_of_reach("read", folder, error) from None
+
+
 def is_run(folder: Path) -> bool:
     """Return whether a folder holds a run, finished or not, of this or an earlier version."""
     return (
@@ -156,14 +173,16 @@ def begin(folder: Path, config: Parameters) -> None:
     def write(file: IO[bytes]) -> None:
         file.write(_config_text(config))
         file.flush()  # the disk has room for it
-        clear(folder, STATE)
+        (folder / METRICS).unlink(missing_ok=True)  # first: it says that a run is finished
+        clear_figures(folder)
+        (folder / STATE).unlink(missing_ok=True)
 
     write_atomically(folder / CONFIG, write)
 
 
-def clear(folder: Path, *others: str) -> None:
-    """Remove the results of a run, and `others` of its files, and nothing else."""
-    for name in (METRICS, *FIGURES, *others):
+def clear_figures(folder: Path) -> None:
+    """Remove the figures of a run."""
+    for name in FIGURES:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -208,9 +227,7 @@ def nested(table: dict[str, Any]) -> dict[str, Any]:
             if not isinstance(inner, dict):
                 raise CbramError(f"{key}: {parent} must be a table")
         if isinstance(inner.get(last), dict) and inner[last]:
-            raise CbramError(
-                f"{key}: must be a table or a value, not both (got {value!r} as well)"
-            )
+            raise CbramError(f"{key}: must be a table or a value, not both (got {value!r} as well)")
         inner[last] = dict(value) if isinstance(value, dict) else value
     return found
 
@@ -244,19 +261,19 @@ def _check_new(folder: Path, force: bool) -> None:
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
     if not force:
-        raise CbramError(f"out: {folder} exists; use --force to overwrite, or --resume to go on")
+        raise CbramError(f"{_named(folder)} exists; use --force to overwrite, or --resume to go on")
 
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise CbramError(f"out: {folder} is a file")
+        raise CbramError(f"{_named(folder)} is a file")
     if folder.is_symlink() and not folder.exists():
-        raise CbramError(f"out: {folder} is a link to nothing")
+        raise CbramError(f"{_named(folder)} is a link to nothing")
 
 
 def _foreign(folder: Path) -> CbramError:
     return CbramError(
-        f"out: {folder} exists and cbramsim did not make it, so nothing in it is overwritten; "
+        f"{_named(folder)} exists and cbramsim did not make it; nothing there is overwritten, "
         f"choose another folder"
     )
 
@@ -264,7 +281,12 @@ def _foreign(folder: Path) -> CbramError:
 def _out_of_reach(what: str, folder: Path, error: Exception) -> CbramError:
     if isinstance(error, CbramError):
         return error
-    return CbramError(f"out: cannot {what} {folder}: {getattr(error, 'strerror', None) or error}")
+    reason = getattr(error, "strerror", None) or error
+    return CbramError(f"out: cannot {what} {printable(folder)}: {reason}")
+
+
+def _named(folder: Path) -> str:
+    return f"out: {printable(folder)}"
 
 
 def _is_old_study(folder: Path) -> bool:

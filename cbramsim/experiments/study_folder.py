@@ -9,7 +9,7 @@ from pathlib import Path
 from cbramsim.errors import CbramError
 from cbramsim.experiments.engine import ask
 from cbramsim.experiments.run_folder import MARK, claim, held, is_empty, is_run
-from cbramsim.files import remove_empty
+from cbramsim.files import printable, remove_empty
 
 
 @contextmanager
@@ -57,5 +57,6 @@ def _check_around(out: Path) -> None:
     for folder in out.resolve().parents:
         if (folder / MARK).is_file() or is_run(folder):
             raise CbramError(
-                f"out: {out} is inside {folder}, which holds other results; choose another folder"
+                f"out: {printable(out)} is inside {printable(folder)}, which holds other results; "
+                f"choose another folder"
             )

@@ -60,7 +60,7 @@ from cbramsim.experiments.run_folder import (
 )
 from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.train import TrainConfig
-from cbramsim.files import write_atomically
+from cbramsim.files import printable, write_atomically
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.state_file import read_state
@@ -215,17 +215,17 @@ class Sweep:
             remade = made_by != __version__
             if remade and not self._force:
                 raise CbramError(
-                    f"out: {self.out} holds results of cbramsim {made_by}, this is {__version__}; "
-                    f"choose another folder, or use --force to do them again"
+                    f"out: {printable(self.out)} holds results of cbramsim {made_by}, this is "
+                    f"{__version__}; choose another folder, or use --force to do them again"
                 )
         elif not (self.out / MARK).is_file() and not is_empty(self.out):
-            raise CbramError(f"out: {self.out} exists and is not the folder of a sweep")
+            raise CbramError(f"out: {printable(self.out)} exists and is not the folder of a sweep")
         differing = self._checked(compare=not remade)
         try:
             self._forget(self.runs if remade else differing)
             (self.out / RUNS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CbramError(f"out: cannot write {self.out}: {error.strerror}") from None
+            raise CbramError(f"out: cannot write {printable(self.out)}: {error.strerror}") from None
         text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
         write_atomically(self.out / SWEEP, lambda file: file.write(text))
 
@@ -254,8 +254,8 @@ class Sweep:
                     if compare and (how := self._differs(run, data, parts)):
                         if not self._force:
                             raise CbramError(
-                                f"out: {self.folder(run.name)} {how}; choose another folder, or "
-                                f"use --force to do it again"
+                                f"out: {printable(self.folder(run.name))} {how}; choose another "
+                                f"folder, or use --force to do it again"
                             )
                         differing.append(run)
                     bar.update()

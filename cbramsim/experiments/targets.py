@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cbramsim.errors import CbramError
-from cbramsim.files import check_writable
+from cbramsim.files import check_writable, printable
 
 
 class Target(NamedTuple):
@@ -42,20 +42,20 @@ def check_targets(*targets: Target, force: bool, reads: Mapping[Path, str]) -> N
     for flag, path, suffix in targets:
         try:
             if why := taken.get(os.path.realpath(path)):
-                raise CbramError(f"{flag}: {path} {why}")
+                raise CbramError(f"{flag}: {printable(path)} {why}")
             taken[os.path.realpath(path)] = f"is the file of {flag} as well"
             if path.suffix.lower() != suffix:
                 raise CbramError(
                     f"{flag}: must be a {suffix} file, whose name must end in {suffix} (got "
-                    f"'{path}')"
+                    f"'{printable(path)}')"
                 )
             if not path.absolute().parent.is_dir():
-                raise CbramError(f"{flag}: cannot write {path}: no such folder")
+                raise CbramError(f"{flag}: cannot write {printable(path)}: no such folder")
             if os.path.lexists(path) and not force:
-                raise CbramError(f"{flag}: {path} exists; use --force to overwrite it")
+                raise CbramError(f"{flag}: {printable(path)} exists; use --force to overwrite it")
         except (OSError, ValueError) as error:
             if isinstance(error, CbramError):
                 raise
             reason = getattr(error, "strerror", None) or error
-            raise CbramError(f"{flag}: cannot write {str(path)!r}: {reason}") from None
+            raise CbramError(f"{flag}: cannot write {printable(path)}: {reason}") from None
         check_writable(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,10 +62,11 @@ def test_metrics_are_complete_and_consistent(finished: Path) -> None:
     ):  # fmt: skip
         assert key in metrics, key
     assert metrics["labels_used"] == metrics["train_images"] == 1200
-    assert metrics["neurons"] == len(metrics["pruned_fraction_per_neuron"]) == 30
-    assert metrics["pruned_fraction"] == pytest.approx(
-        np.mean(metrics["pruned_fraction_per_neuron"])
-    )
+    assert metrics["neurons"] == 30
+    per_neuron = metrics["pruned_fraction_per_neuron"]
+    pruned = np.load(finished / "state.npz")["pruned"].mean(axis=1)
+    assert per_neuron == {"mean": pruned.mean(), "min": pruned.min(), "max": pruned.max()}
+    assert metrics["pruned_fraction"] == pytest.approx(per_neuron["mean"])
     for phase, operations in metrics["energy"].items():
         total = sum(entry["joules"] for entry in operations.values())
         assert total == pytest.approx(metrics["energy_joules"][phase], rel=1e-12)
@@ -320,10 +322,9 @@ def test_an_existing_folder_is_not_overwritten(finished: Path, tmp_path: Path) -
     refused(cbram("train", "--resume", "--seed", 1, "--out", finished), "only --epochs may change")
 
 
-def test_force_overwrites(tmp_path: Path) -> None:
+def test_force_overwrites(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    out.mkdir()
-    (out / "metrics.json").write_text("old")
+    shutil.copytree(finished, out)
     for mine in ("mine.txt", "holiday.png"):
         (out / mine).write_text("kept")
     args = [*SMALL, *SETTINGS, "--epochs", "1", "--force", "--out", out]

@@ -141,10 +141,10 @@ def run(
     size = array_plan.QUICK_SIZE if quick else {} if full else array_plan.SIZE
     shared = nested({**size, **flat(base)})
     config = TrainConfig(**shared)
-    data = Data(config)  # refuses numbers of images that there are not
     runs = _runs(shared, config, scope, seeds)
     description = {"experiment": "array", "base": shared, "seeds": seeds}
     with studying(out, "array", at):
+        data = Data(config)  # refuses numbers of images that there are not
         sweep = carry_out(runs, out / "learning", description, at)
         rows = [row | _components(sweep, row["run"]) for row in sweep.rows()]
         speed = _speed(out, scope, at.force)

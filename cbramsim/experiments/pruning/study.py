@@ -70,14 +70,14 @@ def run(
         If an argument, the folder or the scheduler is wrong.
     """
     _check(base, seeds, fractions, rules)
-    plan = planning.make_plan(base, _seeds(seeds, fractions), fractions, rules)
-    runs = planning.runs(plan)
+    all_seeds = _seeds(seeds, fractions)
     description = {
         "experiment": "pruning", "base": base, "seeds": seeds, "fractions": list(fractions),
         "rules": list(rules),
     }  # fmt: skip
     with study_folder(out, "pruning", scheduler=scheduler, workers=workers):
-        sweep = Sweep(runs, out, description, force=force, quiet=quiet)
+        plan = planning.make_plan(base, all_seeds, fractions, rules)
+        sweep = Sweep(planning.runs(plan), out, description, force=force, quiet=quiet)
         if len(sweep.waiting()) == len(sweep.runs):
             (out / TIMING).unlink(missing_ok=True)
         study = Study(sweep, workers=None if scheduler else (workers or _default_workers()))

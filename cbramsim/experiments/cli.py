@@ -668,12 +668,15 @@ def devices(name: str, as_json: bool, figure: Path | None, no_figure: bool, forc
     With the NAME of one, or a TOML file of the same form: print it in full, with the source of
     every parameter, and draw its pulse curves, steps, energies and states.
     """
-    if figure and (no_figure or not name):
+    if figure is not None and (no_figure or not name):
         raise CbramError("--figure: needs a NAME, and no --no-figure")
     from cbramsim.experiments import catalogue as experiment
 
+    drawn = figure is not None or (name and not as_json and not no_figure)
+    if drawn:
+        experiment.figure_of(name, figure, force=force)
     click.echo(experiment.report(name, as_json=as_json))
-    if figure or (name and not as_json and not no_figure):
+    if drawn:
         written = experiment.draw(name, figure, force=force)
         click.echo(f"written to {written}", err=True)
 

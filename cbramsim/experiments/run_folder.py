@@ -43,6 +43,8 @@ LARGEST = 64 * 2**20
 _RUN_KEYS = {"dataset", "device", "epochs", "neurons", "pruning", "seed"}
 """Some keys of the config.toml of a run, all of which it has."""
 _NAMES = "|".join(map(re.escape, (CONFIG, METRICS, STATE, *FIGURES)))
+_SWEEPS = ("learning", "programming", "comparison", "sensitivity")
+"""Folders in those of studies in which runs are made."""
 _OLD_LEFTOVER = re.compile(rf"\.writable|\.({_NAMES})\.[a-z0-9_]{{8}}")
 """The names of what a killed process of version 0.5.0 left in the folder of a run."""
 
@@ -244,10 +246,10 @@ def _named(folder: Path) -> str:
 def _is_old_study(folder: Path) -> bool:
     """Return whether version 0.5.0 wrote a study into `folder`."""
     reports = (path for path in folder.iterdir() if path.suffix == ".json")
-    sweeps = (folder, *(path for path in folder.iterdir() if path.is_dir()))
+    sweeps = (folder, *(folder / name for name in _SWEEPS))
     return not is_run(folder) and (
         any(_has_versions(path) for path in reports)
-        or any({"cbramsim", "experiment"} <= _toml(path / "sweep.toml").keys() for path in sweeps)
+        or any("cbramsim" in _toml(path / "sweep.toml") for path in sweeps)
     )
 
 

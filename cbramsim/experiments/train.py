@@ -76,8 +76,8 @@ class TrainConfig(NetworkConfig):
 class Data:
     """The images of a run, split as its config says."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        data = load_dataset(config.dataset)
+    def __init__(self, config: TrainConfig, loaded: Dataset | None = None) -> None:
+        data = loaded or load_dataset(config.dataset)
         used = _limited("train_images", config.train_images, len(data.train_images))
         held_back = config.validation_images
         if held_back >= used:

@@ -192,9 +192,9 @@ def test_a_run_that_is_trained_longer_keeps_its_results_until_there_are_new_ones
         assert cbram("compare", out).exit_code == 0
     monkeypatch.setattr(os, "fsync", fsync)
     assert cbram("train", "--resume", "--quiet", "--out", out).exit_code == 0, "it knows how far"
-    assert read(out)["epochs"] == run_folder.read_toml(out / "config.toml")["epochs"] == 3
+    assert read(out)["epochs"] == read_toml(out / "config.toml")["epochs"] == 3
     run_folder.write_config(
-        out, train.TrainConfig(**run_folder.read_toml(finished / "config.toml"))
+        out, train.TrainConfig(**read_toml(finished / "config.toml"))
     )
     assert "is of epochs = 3, config.toml of 2" in cbram("compare", out).output
 

@@ -23,6 +23,7 @@ from cbramsim.experiments.cache_fit.costs import (
 from cbramsim.experiments.cache_fit.figure import Curve, Picture, draw
 from cbramsim.experiments.cache_fit.measure import FULL, QUICK, Effort, Point, family
 from cbramsim.experiments.cache_fit.report import Found
+from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.sweep import write_csv
 from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
@@ -87,28 +88,29 @@ def run(
     placed = where(own)
     drawn = family(own, DRAWN._replace(largest=max(DRAWN.largest, own.parameters)))
     lives = _lives(drawn, where, placed)
-    _prepare(out, force=force)
-
-    points: list[Point] = []
-    fitted = costs = None
-    energy = counters.find()
-    if measure and not hierarchy:
-        effort = QUICK if quick else FULL
-        points = measuring.measure(family(own, effort), batch, effort, energy, quiet=quiet)
-        fitted = _fit(points, memory, batch, images, bits)
-        costs = fitted.costs
-    elif can_price(memory):
-        costs = priced(memory, batch, images, bits)
-    advice = advise(own, memory, where, costs and costs.per_parameter)
-    summary = _summary(own, placed, memory, costs, fitted, advice) | {
-        "batch": batch, "images": images, "bits": bits,
-        "energy_counters": energy.missing or f"{len(energy.counters)} read",
-        "versions": run_folder.versions(),
-    }  # fmt: skip
-    write_csv(out / TABLE, _rows(points, drawn, where, costs))
-    draw(_picture(own, points, drawn, lives, memory, costs, advice), out / FIGURE)
-    run_folder.write_json(out / SUMMARY, summary)
-    return Found(out, summary)
+    with study_folder(out, "cache-fit"):
+        if (out / SUMMARY).is_file() and not force:
+            raise CbramError(f"out: {out} exists; use --force to overwrite")
+        points: list[Point] = []
+        fitted = costs = None
+        energy = counters.find()
+        if measure and not hierarchy:
+            effort = QUICK if quick else FULL
+            points = measuring.measure(family(own, effort), batch, effort, energy, quiet=quiet)
+            fitted = _fit(points, memory, batch, images, bits)
+            costs = fitted.costs
+        elif can_price(memory):
+            costs = priced(memory, batch, images, bits)
+        advice = advise(own, memory, where, costs and costs.per_parameter)
+        summary = _summary(own, placed, memory, costs, fitted, advice) | {
+            "batch": batch, "images": images, "bits": bits,
+            "energy_counters": energy.missing or f"{len(energy.counters)} read",
+            "versions": run_folder.versions(),
+        }  # fmt: skip
+        write_csv(out / TABLE, _rows(points, drawn, where, costs))
+        draw(_picture(own, points, drawn, lives, memory, costs, advice), out / FIGURE)
+        run_folder.write_json(out / SUMMARY, summary)
+        return Found(out, summary)
 
 
 def _check(
@@ -126,17 +128,6 @@ def _check(
         raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {bits})")
     if hierarchy and given:
         raise ParameterError("cache-fit.caches: are those of this machine, not with a hierarchy")
-
-
-def _prepare(out: Path, *, force: bool) -> None:
-    try:
-        if out.exists() and not out.is_dir():
-            raise CbramError(f"out: {out} is a file")
-        if out.is_dir() and any(out.iterdir()) and not force:
-            raise CbramError(f"out: {out} exists; use --force to overwrite")
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CbramError(f"out: cannot write {out}: {error.strerror}") from None
 
 
 class _Fitted(NamedTuple):

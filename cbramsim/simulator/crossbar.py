@@ -880,7 +880,7 @@ def checked_shape(where: str, shape: tuple[int, int]) -> tuple[int, int]:
         ) from None
     if rows * columns > MAX_CELLS:
         raise ParameterError(
-            f"{where}.shape: must be at most {MAX_CELLS:,} cells (got {rows:,} x {columns:,})"
+            f"{where}.shape: must be at most {MAX_CELLS:,} cells (got {shown(shape)})"
         )
     return rows, columns
 

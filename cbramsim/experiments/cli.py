@@ -278,7 +278,7 @@ def pruning(
     wanted = {} if fractions is None else {"fractions": _numbers("--fractions", fractions)}
     try:
         study = experiment.run(
-            _collect(config, settings, {}), out, seeds=seeds, rules=tuple(rules.split(",")),
+            _collect(config, settings, {}), out, seeds=seeds, rules=_names("--rules", rules),
             scheduler=scheduler, workers=workers, force=force, quiet=quiet, **wanted,
         )  # fmt: skip
     except KeyboardInterrupt:
@@ -338,7 +338,7 @@ def compare_devices(
 
     with _going_on():
         found = comparison.run(
-            _collect(config, settings, {}), out, devices=devices.split(",") if devices else None,
+            _collect(config, settings, {}), out, devices=_names("--devices", devices),
             seeds=seeds, programming=programming, sensitivity=not no_sensitivity,
             at=Where(**where),
         )  # fmt: skip
@@ -402,7 +402,7 @@ def robustness(
     with _going_on():
         found = experiment.run(
             device, _collect(config, settings, {}), folder,
-            curves=curves.split(",") if curves else None, seeds=seeds, at=Where(**where),
+            curves=_names("--curves", curves), seeds=seeds, at=Where(**where),
         )  # fmt: skip
     click.echo(found.report())
     if found.failures:
@@ -438,7 +438,7 @@ def wires(
 
     with _going_on():
         found = experiment.run(
-            _collect(config, settings, {}), out, devices=tuple(devices.split(",")), seeds=seeds,
+            _collect(config, settings, {}), out, devices=_names("--devices", devices), seeds=seeds,
             quick=quick, at=Where(**where),
         )  # fmt: skip
     click.echo(found.to_json() if as_json else found.report())
@@ -489,8 +489,20 @@ def array(
     metavar="W,W,...",
     help="Widths, or matrices: 784x256,256x10",
 )
-@option("--batch", type=int, default=1, metavar="N", help="Images of a training step.")
-@option("--images", type=int, default=60_000, metavar="N", help="Images of the data set.")
+@option(
+    "--batch",
+    type=click.IntRange(1, 10**6),
+    default=1,
+    metavar="N",
+    help="Images of a training step.",
+)
+@option(
+    "--images",
+    type=click.IntRange(1, 10**12),
+    default=60_000,
+    metavar="N",
+    help="Images of the data set.",
+)
 @option("--bits", type=int, default=32, metavar="N", help="Of every value: 32, 16, 8 or 4.")
 @option(
     "--hierarchy",
@@ -538,7 +550,13 @@ def cache_fit(
 @option("--node", type=float, metavar="NM", help="Scale digital circuits to this node  [off]")
 @option("--pue", type=float, metavar="F", help="Energy of the building over its computers'  [off]")
 @option("--country", metavar="NAME", help="Whose electricity, for grams of CO2  [off]")
-@option("--draws", type=click.IntRange(100), default=4000, metavar="N", help="Of the constants.")
+@option(
+    "--draws",
+    type=click.IntRange(100, 10**6),
+    default=4000,
+    metavar="N",
+    help="Of the constants.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cluster_flags
 def ladder(
@@ -571,9 +589,12 @@ def ladder(
     from cbramsim.simulator.digital.footprint import Footprint
 
     scope = QUICK if quick else FULL
-    lists = {"devices": devices, "precisions": precisions, "seconds": second}
-    given: dict[str, Any] = {key: tuple(v.split(",")) for key, v in lists.items() if v}
-    scope = scope._replace(**given)
+    lists = {
+        "devices": _names("--devices", devices),
+        "precisions": _names("--precisions", precisions),
+        "seconds": _names("--second", second),
+    }
+    scope = scope._replace(**{key: names for key, names in lists.items() if names})
     conversions: dict[str, Any] = {"node": node, "pue": pue, "country": country}
     footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
     with _going_on():
@@ -598,12 +619,18 @@ def ladder(
 )
 @option(
     "--bootstrap",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 100_000),
     default=200,
     metavar="N",
     help="Simulated measurements for the intervals; 0 for none.",
 )
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the bootstrap.")
+@option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    metavar="N",
+    help="Seed of the bootstrap.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @option("--force", is_flag=True, help="Overwrite these files.")
 def fit(
@@ -706,10 +733,22 @@ def _going_on() -> Iterator[None]:
         raise
 
 
+def _names(flag: str, text: str | None) -> Any:
+    """Return the names in a list, each once; nothing if the flag is not given."""
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")]
+    if not all(names) or len(names) != len(set(names)):
+        raise CbramError(
+            f"{flag}: must be names, each once, with commas between them (got {shown(text)})"
+        )
+    return tuple(names)
+
+
 def _numbers(flag: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise CbramError(
-            f"{flag}: must be numbers with commas between them (got '{text}')"
+            f"{flag}: must be numbers with commas between them (got {shown(text)})"
         ) from None

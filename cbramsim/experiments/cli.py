@@ -4,34 +4,81 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from cbramsim import __version__
-from cbramsim.errors import CbramError
+from cbramsim.errors import CbramError, shown
+from cbramsim.interrupts import endings_raised, status_of
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that has a name."""
+
+    def convert(self, value: Any, param: Any, context: Any) -> Any:
+        if value == "" or "\0" in str(value):
+            self.fail(f"must be the name of a file or folder (got {value!r})", param, context)
+        return super().convert(value, param, context)
+
+
+PATH = _Path(path_type=Path)
 option = partial(click.option, show_default=True)
 
 
 class Group(click.Group):
-    """Prints what is the user's to mend as one line, and leaves with status 2."""
+    """Prints what is the user's to mend as one line, and leaves with status 2.
+
+    After Ctrl-C, SIGTERM or SIGHUP, with the status of that signal.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        try:
+            with endings_raised():
+                return super().main(*args, **kwargs)
+        except OSError as error:  # of standard output; click has looked after broken pipes
+            self._leave_because_of(error)
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
         try:
+            if sys.stdout is None:
+                raise CbramError("standard output is closed; /dev/null may take its place")
             return super().invoke(context)
         except CbramError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            sys.exit(130)
+            self._leave(str(error))
+        except KeyboardInterrupt as interrupt:
+            sys.exit(status_of(interrupt))
+        except MemoryError:
+            self._leave("out of memory")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._leave_because_of(error)
+
+    def _leave_because_of(self, error: OSError) -> NoReturn:
+        """Name a file that is out of reach; what has no name is standard output."""
+        where = error.filename
+        if where is None:
+            where = "standard output"
+            with suppress(OSError, ValueError):  # so that nothing is tried again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self._leave(f"{where}: {error.strerror or error}")
+
+    def _leave(self, reason: str) -> NoReturn:
+        say(f"Error: {reason}")
+        sys.exit(2)
+
+
+def say(text: str) -> None:
+    """Print to standard error, if it is there still: a terminal may have been closed."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,24 +144,22 @@ def train(
     """
     from cbramsim.experiments import train as experiment
 
+    def finish(done: experiment.Run) -> None:
+        click.echo(experiment.summary(done.metrics))
+        done.draw()
+
     given = {key: value for key, value in flags.items() if value is not None}
     try:
         if resume:
             epochs = given.pop("epochs", None)
             if given or settings or config or force:
                 raise CbramError("--resume: goes on with a run as it is; only --epochs may change")
-            run = experiment.resume(out, epochs, quiet=quiet)
+            experiment.resume(out, epochs, quiet=quiet, finish=finish)
         else:
-            values = _collect(config, settings, given)
-            run = experiment.run(experiment.TrainConfig(**values), out, force=force, quiet=quiet)
-    except KeyboardInterrupt:
-        click.echo(f"\nInterrupted; go on with: cbram train --resume --out {out}", err=True)
-        raise
-    click.echo(experiment.summary(run.metrics))
-    try:
-        run.draw()
-    except KeyboardInterrupt:
-        click.echo(f"\nFigures are missing; draw with: cbram train --resume --out {out}", err=True)
+            wanted = experiment.TrainConfig(**_collect(config, settings, given))
+            experiment.run(wanted, out, force=force, quiet=quiet, finish=finish)
+    except KeyboardInterrupt as interrupt:
+        say("\n" + "; ".join(["Interrupted", *getattr(interrupt, "__notes__", [])]))
         raise
     click.echo(f"written to         {out}")
 
@@ -132,6 +177,8 @@ def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path
     """
     from cbramsim.experiments import predict as experiment
 
+    if out is not None:
+        experiment.check_new(out)
     table, report = experiment.run(state, images, labels, vote)
     if out is None:
         click.echo(table, nl=False)
@@ -194,7 +241,7 @@ def sweep(
             description, out, scheduler=scheduler, workers=workers, force=force, quiet=quiet
         )
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on.", err=True)
+        say("\nInterrupted; the same command goes on.")
         raise
     click.echo(experiment.report(done, lambda folders: compare.table(compare.run(folders))))
     if done.failures:
@@ -231,11 +278,11 @@ def pruning(
     wanted = {} if fractions is None else {"fractions": _numbers("--fractions", fractions)}
     try:
         study = experiment.run(
-            _collect(config, settings, {}), out, seeds=seeds, rules=tuple(rules.split(",")),
+            _collect(config, settings, {}), out, seeds=seeds, rules=_names("--rules", rules),
             scheduler=scheduler, workers=workers, force=force, quiet=quiet, **wanted,
         )  # fmt: skip
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on.", err=True)
+        say("\nInterrupted; the same command goes on.")
         raise
     click.echo(study.report())
     if study.sweep.failures:
@@ -291,7 +338,7 @@ def compare_devices(
 
     with _going_on():
         found = comparison.run(
-            _collect(config, settings, {}), out, devices=devices.split(",") if devices else None,
+            _collect(config, settings, {}), out, devices=_names("--devices", devices),
             seeds=seeds, programming=programming, sensitivity=not no_sensitivity,
             at=Where(**where),
         )  # fmt: skip
@@ -355,7 +402,7 @@ def robustness(
     with _going_on():
         found = experiment.run(
             device, _collect(config, settings, {}), folder,
-            curves=curves.split(",") if curves else None, seeds=seeds, at=Where(**where),
+            curves=_names("--curves", curves), seeds=seeds, at=Where(**where),
         )  # fmt: skip
     click.echo(found.report())
     if found.failures:
@@ -391,7 +438,7 @@ def wires(
 
     with _going_on():
         found = experiment.run(
-            _collect(config, settings, {}), out, devices=tuple(devices.split(",")), seeds=seeds,
+            _collect(config, settings, {}), out, devices=_names("--devices", devices), seeds=seeds,
             quick=quick, at=Where(**where),
         )  # fmt: skip
     click.echo(found.to_json() if as_json else found.report())
@@ -442,8 +489,20 @@ def array(
     metavar="W,W,...",
     help="Widths, or matrices: 784x256,256x10",
 )
-@option("--batch", type=int, default=1, metavar="N", help="Images of a training step.")
-@option("--images", type=int, default=60_000, metavar="N", help="Images of the data set.")
+@option(
+    "--batch",
+    type=click.IntRange(1, 10**6),
+    default=1,
+    metavar="N",
+    help="Images of a training step.",
+)
+@option(
+    "--images",
+    type=click.IntRange(1, 10**12),
+    default=60_000,
+    metavar="N",
+    help="Images of the data set.",
+)
 @option("--bits", type=int, default=32, metavar="N", help="Of every value: 32, 16, 8 or 4.")
 @option(
     "--hierarchy",
@@ -491,7 +550,13 @@ def cache_fit(
 @option("--node", type=float, metavar="NM", help="Scale digital circuits to this node  [off]")
 @option("--pue", type=float, metavar="F", help="Energy of the building over its computers'  [off]")
 @option("--country", metavar="NAME", help="Whose electricity, for grams of CO2  [off]")
-@option("--draws", type=click.IntRange(100), default=4000, metavar="N", help="Of the constants.")
+@option(
+    "--draws",
+    type=click.IntRange(100, 10**6),
+    default=4000,
+    metavar="N",
+    help="Of the constants.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cluster_flags
 def ladder(
@@ -524,10 +589,13 @@ def ladder(
     from cbramsim.simulator.digital.footprint import Footprint
 
     scope = QUICK if quick else FULL
-    lists = {"devices": devices, "precisions": precisions, "seconds": second}
-    given: dict[str, Any] = {key: tuple(v.split(",")) for key, v in lists.items() if v}
-    scope = scope._replace(**given)
-    conversions = {"node": node, "pue": pue, "country": country}
+    lists = {
+        "devices": _names("--devices", devices),
+        "precisions": _names("--precisions", precisions),
+        "seconds": _names("--second", second),
+    }
+    scope = scope._replace(**{key: names for key, names in lists.items() if names})
+    conversions: dict[str, Any] = {"node": node, "pue": pue, "country": country}
     footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
     with _going_on():
         found = experiment.run(
@@ -551,12 +619,18 @@ def ladder(
 )
 @option(
     "--bootstrap",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 100_000),
     default=200,
     metavar="N",
     help="Simulated measurements for the intervals; 0 for none.",
 )
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the bootstrap.")
+@option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    metavar="N",
+    help="Seed of the bootstrap.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @option("--force", is_flag=True, help="Overwrite these files.")
 def fit(
@@ -621,12 +695,15 @@ def devices(name: str, as_json: bool, figure: Path | None, no_figure: bool, forc
     With the NAME of one, or a TOML file of the same form: print it in full, with the source of
     every parameter, and draw its pulse curves, steps, energies and states.
     """
-    if figure and (no_figure or not name):
+    if figure is not None and (no_figure or not name):
         raise CbramError("--figure: needs a NAME, and no --no-figure")
     from cbramsim.experiments import catalogue as experiment
 
+    drawn = figure is not None or (name and not as_json and not no_figure)
+    if drawn:
+        experiment.figure_of(name, figure, force=force)
     click.echo(experiment.report(name, as_json=as_json))
-    if figure or (name and not as_json and not no_figure):
+    if drawn:
         written = experiment.draw(name, figure, force=force)
         click.echo(f"written to {written}", err=True)
 
@@ -635,14 +712,14 @@ def _collect(
     config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
 ) -> dict[str, Any]:
     """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
-    from cbramsim.experiments.run_folder import flat, nested, read_toml
+    from cbramsim.toml_files import flat, nested, parse_value, read_toml
 
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key:
-            raise CbramError(f"--set: must be KEY=VALUE (got '{setting}')")
-        values |= flat({key.strip(): _parsed(text.strip())})
+            raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
+        values |= flat({key.strip(): parse_value(text.strip())})
     return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
 
 
@@ -652,8 +729,20 @@ def _going_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the same command goes on.", err=True)
+        say("\nInterrupted; the same command goes on.")
         raise
+
+
+def _names(flag: str, text: str | None) -> Any:
+    """Return the names in a list, each once; nothing if the flag is not given."""
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")]
+    if not all(names) or len(names) != len(set(names)):
+        raise CbramError(
+            f"{flag}: must be names, each once, with commas between them (got {shown(text)})"
+        )
+    return tuple(names)
 
 
 def _numbers(flag: str, text: str) -> tuple[float, ...]:
@@ -661,13 +750,5 @@ def _numbers(flag: str, text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise CbramError(
-            f"{flag}: must be numbers with commas between them (got '{text}')"
+            f"{flag}: must be numbers with commas between them (got {shown(text)})"
         ) from None
-
-
-def _parsed(text: str) -> Any:
-    """Read a value as TOML does, or take it as plain text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cbramsim.errors import CbramError, DataError
 from cbramsim.experiments.run_folder import STATE
-from cbramsim.files import write_atomically
+from cbramsim.files import check_writable, write_atomically
 from cbramsim.simulator.datasets import read_idx
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.units import in_prefixed
@@ -34,8 +35,14 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     return table, report
 
 
+def check_new(path: Path) -> None:
+    """Refuse a file for the table that is there, or that cannot be written."""
+    if os.path.lexists(path):
+        raise CbramError(f"out: {path} exists")
+    check_writable(path)
+
+
 def write(path: Path, table: str) -> None:
     """Write the table to a new file."""
-    if path.exists():
-        raise CbramError(f"out: {path} exists")
+    check_new(path)
     write_atomically(path, lambda file: file.write(table.encode()))

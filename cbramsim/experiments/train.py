@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +22,14 @@ from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.learning_curve import LearningCurve
 from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
+from cbramsim.interrupts import held_back_interrupts
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import LONGEST_WAIT
 from cbramsim.simulator.datasets import Dataset, load_dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.simulator.state_file import read_state
+from cbramsim.toml_files import read_toml
 from cbramsim.units import in_prefixed
 
 SAVE_EVERY = 20.0
@@ -71,8 +76,8 @@ class TrainConfig(NetworkConfig):
 class Data:
     """The images of a run, split as its config says."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        data = load_dataset(config.dataset)
+    def __init__(self, config: TrainConfig, loaded: Dataset | None = None) -> None:
+        data = loaded or load_dataset(config.dataset)
         used = _limited("train_images", config.train_images, len(data.train_images))
         held_back = config.validation_images
         if held_back >= used:
@@ -118,6 +123,7 @@ def run(
     force: bool = False,
     quiet: bool = False,
     threads: int | None = None,
+    finish: Callable[[Run], Any] | None = None,
 ) -> Run:
     """Train from scratch into the folder `out`, score, and return the run, its figures undrawn.
 
@@ -133,26 +139,40 @@ def run(
         Show no progress.
     threads
         Threads for labelling and scoring; one per core by default.
+    finish
+        What to do with the run once it is scored, while nobody else may write its folder: such
+        as `Run.draw`.
 
     Raises
     ------
     CbramError
-        If the data or the configuration is wrong, or `out` exists or cannot be written.
+        If the data or the configuration is wrong, or if `out` exists, cannot be written, or is
+        being written by another process.
     KeyboardInterrupt
-        After Ctrl-C, with the state saved.
+        After Ctrl-C, with the state saved. Its notes say how to go on.
     """
     data = Data(config)
     config = data.resolve(config)
     network = SpikingNetwork(config.network())
-    run_folder.prepare(out, force=force)
-    run_folder.write_config(out, config)
-    return Run(config, data, network, out, quiet, threads).go()
+    with run_folder.writing(out, force=force):
+        images = network.prepare(data.train_images)  # refuses what is too large
+        run_folder.begin(out, config)
+        return Run(config, data, network, out, quiet, threads).go(finish, images)
 
 
 def resume(
-    out: Path, epochs: int | None = None, *, quiet: bool = False, threads: int | None = None
+    out: Path,
+    epochs: int | None = None,
+    *,
+    quiet: bool = False,
+    threads: int | None = None,
+    finish: Callable[[Run], Any] | None = None,
 ) -> Run:
     """Go on with the run in the folder `out`, to the same end as if it had not been interrupted.
+
+    While a finished run is trained longer, its config.toml, metrics.json and figures stay as they
+    are. They are replaced together when the longer run is scored; until then, only state.npz is
+    ahead of them, and knows how far it is to go.
 
     Parameters
     ----------
@@ -160,19 +180,33 @@ def resume(
         The folder of the run.
     epochs
         A new number of epochs, for training longer than first asked for.
-    quiet, threads
+    quiet, threads, finish
+        As in `run`.
+
+    Raises
+    ------
+    CbramError, KeyboardInterrupt
         As in `run`.
     """
-    if not (out / CONFIG).is_file():
-        raise CbramError(f"out: there is no run to resume in {out}")
-    config = TrainConfig(**run_folder.read_toml(out / CONFIG))
+    run_folder.check_run(out)
+    with run_folder.held(out):
+        job = _taken_up(out, epochs, quiet, threads)
+        if not (out / METRICS).is_file():
+            run_folder.write_config(out, job.config)
+        return job.go(finish)
+
+
+def _taken_up(out: Path, epochs: int | None, quiet: bool, threads: int | None) -> Run:
+    """Return the run in a folder, as it was saved, and say there how long it is to be."""
+    config = TrainConfig(**read_toml(out / CONFIG))
+    state = read_state(out / STATE) if (out / STATE).is_file() else None
+    if epochs is None and state and (out / METRICS).is_file():
+        epochs = max(config.epochs, _epochs_asked_for(state, out / STATE))
     if epochs is not None:
         config = config.replace(epochs=epochs)
     data = Data(config)
-    if not (out / STATE).is_file():
-        run_folder.write_config(out, config)
-        return Run(config, data, SpikingNetwork(config.network()), out, quiet, threads).go()
-    state = read_state(out / STATE)
+    if state is None:
+        return Run(config, data, SpikingNetwork(config.network()), out, quiet, threads)
     network = SpikingNetwork.from_state(state, out / STATE)
     if network.config != config.network():
         raise CbramError(f"out: {out / STATE} and {out / CONFIG} are of different runs")
@@ -183,9 +217,8 @@ def resume(
         )
     job = Run(config, data, network, out, quiet, threads)
     job.restore(state)
-    run_folder.clear(out)
-    run_folder.write_config(out, config)
-    return job.go()
+    job.save()
+    return job
 
 
 class Run:
@@ -216,17 +249,41 @@ class Run:
         self.metrics: dict[str, Any] = {}
         self.seconds = 0.0
         self.quiet = quiet
+        self.sessions = [run_folder.versions()]
 
     @property
     def scored_on(self) -> str:
         """Which images the run is scored on, and the phase of the ledger: test or validation."""
         return "validation" if self.config.validation_images else "test"
 
-    def go(self) -> Run:
-        """Train what is left to train, score, and write everything but the figures."""
-        self._train(self.network.prepare(self.data.train_images))
-        self._finish()
+    def go(
+        self,
+        finish: Callable[[Run], Any] | None = None,
+        images: NDArray[np.uint8] | None = None,
+    ) -> Run:
+        """Train what is left to train, score, and write everything but the figures.
+
+        For the caller, who holds the folder; `finish` as in `run`. `images` are the training
+        images, if they are prepared already.
+        """
+        try:
+            if images is None:
+                images = self.network.prepare(self.data.train_images)
+            self._train(images)
+            del images
+            self._finish()
+        except KeyboardInterrupt as interrupt:
+            saved = "the state is saved; " if (self.out / STATE).is_file() else ""
+            interrupt.add_note(f"{saved}go on with: {self._again}")
+            raise
+        if finish:
+            finish(self)
         return self
+
+    @property
+    def _again(self) -> str:
+        """The command that goes on with this run."""
+        return f"cbram train --resume --out {shlex.quote(str(self.out))}"
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take up the learning curve and the clock of a saved state."""
@@ -237,8 +294,11 @@ class Run:
             self.curve.restore(extra)
             self.initial = extra["initial"]
             self.seconds = float(extra["seconds"])
+            self.sessions = _with_now(extra.get("versions"))
         except KeyError as error:
             raise DataError(f"out: {self.out / STATE} is not of a run (no {error})") from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"out: {self.out / STATE}: {error}") from None
 
     def _label_fingerprint(self) -> int:
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
@@ -270,13 +330,14 @@ class Run:
             if clock.due(SAVE_EVERY):
                 self.save()
 
-        try:
-            with bar:
-                network.resume(images, epochs=self.config.epochs, callback=after_step)
-        except KeyboardInterrupt:
+        with held_back_interrupts():  # a second Ctrl-C does not cost what the first one saves
+            try:
+                with bar:
+                    network.resume(images, epochs=self.config.epochs, callback=after_step)
+            except KeyboardInterrupt:
+                self.save()
+                raise
             self.save()
-            raise
-        self.save()
 
     def save(self) -> None:
         """Write state.npz."""
@@ -285,6 +346,8 @@ class Run:
             "initial": self.initial,
             "seconds": np.array(self.seconds),
             "labels": np.array(self._label_fingerprint()),
+            "epochs": np.array(self.config.epochs),
+            "versions": np.array(json.dumps(self.sessions)),
         }
         self.network.save(self.out / STATE, **extra)
 
@@ -300,12 +363,16 @@ class Run:
         network.wait(self.config.wait, celsius=self.config.wait_celsius)
         found = network.recognise(data.score_images, phase=self.scored_on)
         self.metrics = self._metrics(found.profile, found.majority)
-        run_folder.write_json(self.out / METRICS, self.metrics)
+        with held_back_interrupts():
+            run_folder.write_config(self.out, self.config)
+            run_folder.write_json(self.out / METRICS, self.metrics)
+            run_folder.clear_figures(self.out)
 
     def amend(self, **facts: Any) -> None:
         """Add facts about a finished run to metrics.json."""
-        self.metrics |= facts
-        run_folder.write_json(self.out / METRICS, self.metrics)
+        with run_folder.held(self.out):
+            self.metrics |= facts
+            run_folder.write_json(self.out / METRICS, self.metrics)
 
     def draw(self) -> None:
         """Write the figures of a finished run."""
@@ -314,11 +381,16 @@ class Run:
 
         network, data = self.network, self.data
         assert self.initial is not None
-        figures.receptive_fields(network, data.image_shape, self.out)
-        figures.weight_histogram(network, self.initial, self.out)
-        figures.energy(network.ledger, self.out)
-        figures.learning(self.curve.to_dict(), data.train_count, self.out)
-        figures.confusion(np.array(self.metrics["confusion"]), self.out)
+        try:
+            with run_folder.held(self.out):
+                figures.receptive_fields(network, data.image_shape, self.out)
+                figures.weight_histogram(network, self.initial, self.out)
+                figures.energy(network.ledger, self.out)
+                figures.learning(self.curve.to_dict(), data.train_count, self.out)
+                figures.confusion(np.array(self.metrics["confusion"]), self.out)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"figures are missing; draw with: {self._again}")
+            raise
 
     def _metrics(self, profile: NDArray[np.int64], majority: NDArray[np.int64]) -> dict[str, Any]:
         config, network, truth = self.config, self.network, self.data.score_labels
@@ -340,7 +412,11 @@ class Run:
             "rule": config.rule,
             "pruning": config.pruning.kind,
             "pruned_fraction": network.pruner.fraction,
-            "pruned_fraction_per_neuron": per_neuron.tolist(),
+            "pruned_fraction_per_neuron": {
+                "mean": float(per_neuron.mean()),
+                "min": float(per_neuron.min()),
+                "max": float(per_neuron.max()),
+            },
             "pruned_fraction_target": config.pruning.fraction,
             "mature_neurons": int(network.pruner.mature.sum()),
             "missed_cells": network.pruner.missed,
@@ -360,7 +436,8 @@ class Run:
             "learning_curve": self.curve.to_dict(),
             "parameter_evidence": evidence(network),
             "scored_on": scored_on,
-            "versions": run_folder.versions(),
+            "versions": self.sessions[-1],
+            "earlier_versions": self.sessions[:-1],
         }
 
 
@@ -470,6 +547,30 @@ class _Clock:
             return False
         self._saved = time.perf_counter()
         return True
+
+
+def _epochs_asked_for(state: dict[str, NDArray[Any]], path: Path) -> int:
+    """Return how many epochs the run of a state was last to have; 0 if it does not say."""
+    try:
+        return int(state.get("extra_epochs", 0))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"out: {path}: epochs: {error}") from None
+
+
+def _with_now(saved: NDArray[Any] | None) -> list[dict[str, str]]:
+    """Return the versions that a run was computed by, in order, each once; the present ones last.
+
+    Version 0.5.0 did not save them.
+    """
+    earlier = [{"cbramsim": "not recorded"}] if saved is None else json.loads(str(saved))
+    texts = isinstance(earlier, list) and all(
+        isinstance(one, dict) and all(isinstance(value, str) for value in one.values())
+        for one in earlier
+    )
+    if not texts:
+        raise ValueError("versions: must be a list of tables of names")
+    now = run_folder.versions()
+    return [one for one in earlier if one != now] + [now]
 
 
 def _limited(name: str, wanted: int | None, available: int) -> int:

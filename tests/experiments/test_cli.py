@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import cbramsim
 from cbramsim.experiments import compare as compare_experiment
 from cbramsim.experiments import train as train_experiment
 from cbramsim.experiments.cli import main
+from cbramsim.toml_files import flat, read_toml
 from tests.simulator.test_datasets import MNIST, write_dataset
 
 SMALL = ["--train-images", "1200", "--epochs", "2", "--neurons", "30", "--quiet"]
@@ -61,10 +63,11 @@ def test_metrics_are_complete_and_consistent(finished: Path) -> None:
     ):  # fmt: skip
         assert key in metrics, key
     assert metrics["labels_used"] == metrics["train_images"] == 1200
-    assert metrics["neurons"] == len(metrics["pruned_fraction_per_neuron"]) == 30
-    assert metrics["pruned_fraction"] == pytest.approx(
-        np.mean(metrics["pruned_fraction_per_neuron"])
-    )
+    assert metrics["neurons"] == 30
+    per_neuron = metrics["pruned_fraction_per_neuron"]
+    pruned = np.load(finished / "state.npz")["pruned"].mean(axis=1)
+    assert per_neuron == {"mean": pruned.mean(), "min": pruned.min(), "max": pruned.max()}
+    assert metrics["pruned_fraction"] == pytest.approx(per_neuron["mean"])
     for phase, operations in metrics["energy"].items():
         total = sum(entry["joules"] for entry in operations.values())
         assert total == pytest.approx(metrics["energy_joules"][phase], rel=1e-12)
@@ -219,7 +222,7 @@ def test_the_order_is_defaults_file_flags(tmp_path: Path) -> None:
         "--set", "test_images=100", "--quiet", "--out", out,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    config = train_experiment.run_folder.read_toml(out / "config.toml")
+    config = read_toml(out / "config.toml")
     assert (config["neurons"], config["epochs"], config["seed"]) == (12, 1, 0)
     assert (config["pruning"]["kind"], config["pruning"]["fraction"]) == ("hard", 0.2)
 
@@ -249,9 +252,7 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
 
 def test_every_key_is_listed_with_its_meaning(finished: Path) -> None:
     listed = dict(line.split(maxsplit=1) for line in cbram("keys").output.splitlines())
-    written = train_experiment.run_folder.flat(
-        train_experiment.run_folder.read_toml(finished / "config.toml")
-    )
+    written = flat(read_toml(finished / "config.toml"))
     assert set(written) <= set(listed)
     assert all(len(meaning) > 20 for meaning in listed.values())
 
@@ -320,10 +321,9 @@ def test_an_existing_folder_is_not_overwritten(finished: Path, tmp_path: Path) -
     refused(cbram("train", "--resume", "--seed", 1, "--out", finished), "only --epochs may change")
 
 
-def test_force_overwrites(tmp_path: Path) -> None:
+def test_force_overwrites(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    out.mkdir()
-    (out / "metrics.json").write_text("old")
+    shutil.copytree(finished, out)
     for mine in ("mine.txt", "holiday.png"):
         (out / mine).write_text("kept")
     args = [*SMALL, *SETTINGS, "--epochs", "1", "--force", "--out", out]

@@ -459,3 +459,76 @@ def test_nearly_opaque_lines_leave_finite_numbers(mnist: Dataset) -> None:
     assert np.isfinite(network.crossbar.state.seen).all()
     assert np.isfinite(network.crossbar.wired.beyond).all()
     assert np.isfinite(network.bias).all()
+
+
+# Single reads
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> tuple[list, list]:
+    """Return what is solved for all inputs, and what for one read, from now on."""
+    from cbramsim.simulator.wires import reads
+
+    whole: list[tuple[int, int]] = []
+    single: list[tuple[int, int]] = []
+    effective, one = reads.effective, reads.solve
+    monkeypatch.setattr(
+        reads, "effective", lambda g, *a, **k: whole.append(g.shape) or effective(g, *a, **k)
+    )
+    monkeypatch.setattr(
+        reads, "solve", lambda g, *a, **k: single.append(g.shape) or one(g, *a, **k)
+    )
+    return whole, single
+
+
+@pytest.mark.parametrize("tiles", [None, TILES])
+@pytest.mark.parametrize("wires", [WIRES, WIRES.replace(word_ends="both", bit_ends="both"),
+                                   Wires(r_word=0, r_bit=5)])  # fmt: skip
+def test_a_single_read_is_what_the_whole_matrix_says(
+    wires: Wires, tiles: Tiles | None, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    whole, single = spied(monkeypatch)
+    reads = rng.uniform(-0.05, 0.1, 23), np.zeros(23), rng.uniform(0, 0.1, (2, 3, 23))
+    for v, signed in zip(reads, (False, False, True), strict=True):
+        one, other = random_crossbar(wires, tiles), random_crossbar(wires, tiles)
+        for crossbar in (one, other):
+            crossbar.disconnect(4, [0, 1, 20])
+        currents = one.read(v, signed=signed)
+        assert not whole
+        assert other.seen.any()
+        expected = other.read(v, signed=signed)
+        whole.clear()
+        assert currents.shape == expected.shape == (*v.shape[:-1], 11)
+        assert currents.dtype == np.float32
+        np.testing.assert_allclose(currents, expected, rtol=1e-5, atol=1e-11)
+        for op in Operation:
+            booked = one.ledger.account("use").joules[op]
+            assert booked == pytest.approx(other.ledger.account("use").joules[op], rel=1e-6)
+    assert len(single) == (1 + 1 + 6) * (1 if tiles is None else 9)
+
+
+def test_many_reads_are_worth_the_whole_matrix(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """Once a tile has been read as often as it has word lines; a change of a cell starts anew."""
+    whole, single = spied(monkeypatch)
+    crossbar = random_crossbar(tiles=Tiles(rows=12))  # tiles of 12 and of 11 word lines
+    v = rng.uniform(0, 0.1, (30, 23))
+    currents = [crossbar.read(one) for one in v[:11]]
+    assert (len(whole), len(single)) == (0, 22)
+    currents += [crossbar.read(one) for one in v[11:]]
+    assert (whole, len(single)) == ([(11, 11), (12, 11)], 23)
+    np.testing.assert_allclose(currents, crossbar.read(v), rtol=1e-5)
+    crossbar.program(3, [0], 5)  # a cell of the first tile
+    crossbar.read(v[0])
+    assert (len(whole), len(single)) == (2, 24)
+    at_once = random_crossbar(tiles=Tiles(rows=12))
+    at_once.read(v)
+    assert (len(whole), len(single)) == (4, 24)
+
+
+def test_a_single_read_has_noise_as_any_other() -> None:
+    noisy = QUIET.replace(read_c2c=0.05)
+    singly, known = (Crossbar(noisy, (23, 11), seed=5, wires=WIRES) for _ in range(2))
+    assert known.seen.any()
+    v = np.full(23, 0.1)
+    np.testing.assert_allclose(singly.read(v), known.read(v), rtol=1e-5)

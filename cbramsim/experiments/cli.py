@@ -55,8 +55,10 @@ class Group(click.Group):
             self._leave(str(error))
         except KeyboardInterrupt as interrupt:
             sys.exit(status_of(interrupt))
+        except MemoryError:
+            self._leave("not enough memory")
         except BrokenPipeError:
-            raise
+            raise  # click leaves without a word
         except OSError as error:
             self._leave_because_of(error)
 
@@ -139,7 +141,8 @@ def train(
     """Learn a dataset inside the array.
 
     By default the reference system: full MNIST, 500 neurons, 3 epochs, device pulses on
-    subquantum-cbram, soft pruning of 75 %.
+    subquantum-cbram, soft pruning of 75 %. The state is saved every 20 seconds, and after Ctrl-C,
+    SIGTERM or SIGHUP.
     """
     from cbramsim.experiments import train as experiment
 

@@ -1,4 +1,16 @@
-"""The folder that a run writes: nothing is overwritten unless told to."""
+"""The folder that a run writes: nothing in it is lost, and nothing overwritten unless told to.
+
+* Files are replaced one by one, and whole. config.toml comes first, then state.npz for as long as
+  the run trains, then metrics.json, then the figures.
+* A finished run that is trained longer keeps config.toml, metrics.json and its figures until the
+  longer one is scored. Until then state.npz alone is ahead; it says how many epochs are wanted.
+  Metrics beside a config.toml of other epochs, seed or neurons, which a crash between two files
+  can leave, are refused by `cbram compare`; `cbram train --resume` mends that.
+* A lock file is there while a process writes the folder; another one is refused.
+* A folder with anything in it that cbramsim did not write is not a run's, and left alone. Runs
+  and sweeps are known by their files, the folders of studies by the hidden file `MARK`.
+* What killed processes left is removed when the next one begins, and does not count.
+"""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def begin(folder: Path, config: Parameters) -> None:
     """Write the config.toml of a new run, and remove what an earlier run left."""
 
     def write(file: IO[bytes]) -> None:
-        file.write(_config_text(config))
+        file.write(config_text(config))
         file.flush()  # the disk has room for it
         (folder / METRICS).unlink(missing_ok=True)  # first: it says that a run is finished
         clear_figures(folder)
@@ -200,7 +200,7 @@ def clear_figures(folder: Path) -> None:
 
 def write_config(folder: Path, config: Parameters) -> None:
     """Write all of a resolved configuration as config.toml."""
-    write_atomically(folder / CONFIG, lambda file: file.write(_config_text(config)))
+    write_atomically(folder / CONFIG, lambda file: file.write(config_text(config)))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -295,5 +295,6 @@ def _is_state(path: Path) -> bool:
         return False
 
 
-def _config_text(config: Parameters) -> bytes:
+def config_text(config: Parameters) -> bytes:
+    """Return what config.toml holds."""
     return tomli_w.dumps(config.model_dump(exclude_none=True)).encode()

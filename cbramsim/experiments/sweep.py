@@ -53,6 +53,7 @@ from cbramsim.experiments.run_folder import (
     MARK,
     METRICS,
     STATE,
+    config_text,
     is_empty,
 )
 from cbramsim.experiments.study_folder import study_folder
@@ -265,14 +266,16 @@ class Sweep:
         if not (folder / CONFIG).is_file():
             return ""
         try:
-            found = flat(read_toml(folder / CONFIG))
-            planned = flat(data.resolve(run.config).model_dump(exclude_none=True))
-            for key in planned | found:
-                if planned.get(key) != found.get(key):
-                    return f"was run with another {key}"
+            config = data.resolve(run.config)
+            if (folder / CONFIG).read_bytes() != config_text(config):  # reading it takes longer
+                found = flat(read_toml(folder / CONFIG))
+                planned = flat(config.model_dump(exclude_none=True))
+                for key in planned | found:
+                    if planned.get(key) != found.get(key):
+                        return f"was run with another {key}"
             if (folder / METRICS).is_file():
                 return parts.differ(run.config, read_metrics(folder))
-        except DataError as error:
+        except (DataError, OSError) as error:
             return f"is damaged ({error})"
         return ""
 

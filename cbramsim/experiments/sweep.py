@@ -250,7 +250,7 @@ class Sweep:
             config.validation_images,
         )  # fmt: skip
         if asked not in self._data:
-            self._data[asked] = train.Data(config)
+            self._data[asked] = train.Data(config, quiet=True)
         return self._data[asked].resolve(config)
 
     def _forget(self, runs: list[PlannedRun]) -> None:

@@ -7,8 +7,10 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,18 +45,25 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
         If it cannot be read, or is larger.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | _WITHOUT_WAITING)
-        with os.fdopen(handle, "rb") as file:
-            if _WITHOUT_WAITING:
-                os.set_blocking(handle, True)
+        with open_without_waiting(path) as file:
             # devices, pipes and files that grow tell no size, or a wrong one
-            content = file.read(limit + 1) if os.fstat(handle).st_size <= limit else None
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(limit + 1) if size <= limit else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{printable(path)}: {reason}") from None
     if content is None or len(content) > limit:
         raise DataError(f"{printable(path)}: is larger than {what} may be, {in_bytes(limit)}")
     return content
+
+
+def open_without_waiting(path: Path) -> BufferedReader:
+    """Open a file to be read; a pipe that nobody writes into is empty, and not waited for."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | _WITHOUT_WAITING)
+    file = os.fdopen(handle, "rb")
+    if _WITHOUT_WAITING:
+        os.set_blocking(handle, True)
+    return file
 
 
 def read_text(path: Path, limit: int, what: str) -> str:

@@ -104,7 +104,8 @@ FLAGS = {
 def config_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that set keys of `TrainConfig`."""
     options = [
-        option("--dataset", metavar="NAME|FOLDER", help="mnist, or a folder of IDX files  [mnist]"),
+        option("--dataset", metavar="NAME|PATH",
+               help="mnist, a folder of IDX files or of pictures, or a .npz file  [mnist]"),
         option("--train-images", type=int, metavar="N", help="Training images  [all]"),
         option("--epochs", type=int, metavar="N", help="Passes over them  [3]"),
         option("--neurons", type=int, metavar="N", help="Output neurons  [500]"),
@@ -165,16 +166,17 @@ def train(
     click.echo(f"written to         {out}")
 
 
-@main.command(short_help="Classify IDX images from a saved state.")
+@main.command(short_help="Classify images from a saved state.")
 @click.argument("state", type=PATH)
 @click.argument("images", type=PATH)
-@option("--labels", type=PATH, metavar="FILE", help="IDX labels, to score.")
+@option("--labels", type=PATH, metavar="FILE", help="Their labels, to score: IDX, .npy or .npz.")
 @option("--vote", default="profile", metavar="profile|majority", help="Which vote.")
 @option("--out", type=PATH, metavar="FILE", help="CSV file to write instead of printing.")
 def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path | None) -> None:
-    """Classify the IDX file IMAGES with the network in STATE, a state.npz or the folder of a run.
+    """Classify IMAGES with the network in STATE, a state.npz or the folder of a run.
 
-    Prints index,class.
+    IMAGES is an IDX, .npy or .npz file, a picture such as a PNG, or a folder of such. Prints
+    index,class; then the name of the class if it has one, and the file of a picture.
     """
     from cbramsim.experiments import predict as experiment
 
@@ -579,7 +581,7 @@ def ladder(
     All learn the same images and are scored on the same; every joule is split by where it goes,
     and every constant has a range. Seven minutes on two cores, 17 with three seeds. Run it again
     with the same seeds to go on where it stopped; conversions then take seconds. `--second` may
-    also be a folder of IDX files.
+    also be what `--dataset` takes.
     """
     # One thread: results then do not depend on how many a machine has. Before NumPy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -112,8 +112,11 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     save(figure, out / "learning.png")
 
 
-def confusion(counts: NDArray[np.int64], out: Path) -> None:
-    """Draw which classes are taken for which, in per cent of the true class."""
+def confusion(counts: NDArray[np.int64], names: tuple[str, ...], out: Path) -> None:
+    """Draw which classes are taken for which, in per cent of the true class.
+
+    `names` are those of the classes, or none if they are called by their numbers.
+    """
     classes = len(counts)
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(max(3.5, 0.32 * classes), 8.0)
@@ -134,8 +137,10 @@ def confusion(counts: NDArray[np.int64], out: Path) -> None:
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
     if classes <= 26:
-        ax.set_xticks(range(classes))
-        ax.set_yticks(range(classes))
+        # A dollar would begin a formula.
+        labels = [name[:20].replace("$", r"\$") for name in names[:classes]] or range(classes)
+        ax.set_xticks(range(classes), labels, rotation=90 * bool(names))
+        ax.set_yticks(range(classes), labels)
     ax.tick_params(labelsize=7)
     save(figure, out / "confusion.png")
 

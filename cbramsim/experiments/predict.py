@@ -1,38 +1,74 @@
-"""`cbram predict`: classify IDX images from a saved state."""
+"""`cbram predict`: classify images from a saved state."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from cbramsim.errors import CbramError, DataError
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.files import check_writable, write_atomically
-from cbramsim.simulator.datasets import read_idx
+from cbramsim.simulator.datasets import read_images, read_labels
 from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.state_file import read_state
 from cbramsim.units import in_prefixed
 
 
 def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str, str]:
-    """Classify `images`; return the table index,class as CSV, and a line of report.
+    """Classify `images`; return a table as CSV, and a line of report.
+
+    Its columns are index and class, then name where the classes have names, and file where the
+    images are pictures.
 
     Raises
     ------
     CbramError
         If a file is missing or damaged, or the state has no named neurons.
     """
-    network = SpikingNetwork.load(state / STATE if state.is_dir() else state)
-    pictures = read_idx(images, dimensions=3)
-    truth = None if labels is None else read_idx(labels, dimensions=1)
-    if truth is not None and len(truth) != len(pictures):
-        raise DataError(f"{labels}: {len(truth)} labels for {len(pictures)} images")
+    path = state / STATE if state.is_dir() else state
+    arrays = read_state(path)
+    network = SpikingNetwork.from_state(arrays, path)
+    pictures = read_images(images)
+    truth = None if labels is None else read_labels(labels)
+    if truth is not None and len(truth) != len(pictures.images):
+        raise DataError(f"{labels}: {len(truth)} labels for {len(pictures.images)} images")
     network.ledger.clear("test")
-    classes = network.predict(pictures, vote)  # type: ignore[arg-type]
-    table = "index,class\n" + "".join(f"{i},{c}\n" for i, c in enumerate(classes))
+    classes = network.predict(pictures.images, vote)  # type: ignore[arg-type]
+    columns: dict[str, Sequence[Any]] = {"index": range(len(classes)), "class": classes.tolist()}
+    if names := _class_names(arrays, path):
+        columns["name"] = [names[c] if c < len(names) else "" for c in classes]
+    if pictures.names:
+        columns["file"] = pictures.names
     report = f"{len(classes):,} images, {in_prefixed(network.ledger.total('test'), 'J')}"
     if truth is not None:
         report += f", accuracy {(classes == truth).mean():.2%} ({vote} vote)"
-    return table, report
+    return _table(columns), report
+
+
+def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
+    """Return the names of the classes that a run has saved; none if they have none."""
+    try:
+        names = json.loads(str(arrays.get("extra_classes", "[]")))
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"state file {path}: classes must be a list of names")
+    return names
+
+
+def _table(columns: dict[str, Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
 
 
 def check_new(path: Path) -> None:

@@ -41,8 +41,9 @@ Count = Annotated[int | None, Field(ge=1)]
 class TrainConfig(NetworkConfig):
     """A training run: a network and its data."""
 
-    dataset: str = "mnist"
-    """`mnist` (bundled), a folder of IDX files, or the beginning of their names."""
+    dataset: Annotated[str, Field(min_length=1)] = "mnist"
+    """`mnist` (bundled), a folder of IDX files or the beginning of their names, a folder of
+    pictures (`train/CLASS/*.png`, `test/CLASS/*.png`), or a `.npz` file."""
     train_images: Count = None
     """Training images to use, the first of the file; all by default."""
     test_images: Count = None
@@ -76,8 +77,10 @@ class TrainConfig(NetworkConfig):
 class Data:
     """The images of a run, split as its config says."""
 
-    def __init__(self, config: TrainConfig, loaded: Dataset | None = None) -> None:
-        data = loaded or load_dataset(config.dataset)
+    def __init__(
+        self, config: TrainConfig, loaded: Dataset | None = None, *, quiet: bool = False
+    ) -> None:
+        data = loaded or load_dataset(config.dataset, quiet=quiet)
         used = _limited("train_images", config.train_images, len(data.train_images))
         held_back = config.validation_images
         if held_back >= used:
@@ -99,6 +102,7 @@ class Data:
             self.score_images = data.test_images[:tested]
             self.score_labels = data.test_labels[:tested]
         self.classes = _classes(data)
+        self.class_names = data.classes
 
     def drop_training_images(self) -> None:
         """Free the memory of the training images once they are learned and labelled."""
@@ -151,7 +155,7 @@ def run(
     KeyboardInterrupt
         After Ctrl-C, with the state saved. Its notes say how to go on.
     """
-    data = Data(config)
+    data = Data(config, quiet=quiet)
     config = data.resolve(config)
     network = SpikingNetwork(config.network())
     with run_folder.writing(out, force=force):
@@ -204,7 +208,7 @@ def _taken_up(out: Path, epochs: int | None, quiet: bool, threads: int | None) -
         epochs = max(config.epochs, _epochs_asked_for(state, out / STATE))
     if epochs is not None:
         config = config.replace(epochs=epochs)
-    data = Data(config)
+    data = Data(config, quiet=quiet)
     if state is None:
         return Run(config, data, SpikingNetwork(config.network()), out, quiet, threads)
     network = SpikingNetwork.from_state(state, out / STATE)
@@ -346,6 +350,7 @@ class Run:
             "initial": self.initial,
             "seconds": np.array(self.seconds),
             "labels": np.array(self._label_fingerprint()),
+            "classes": np.array(json.dumps(self.data.class_names, ensure_ascii=False)),
             "epochs": np.array(self.config.epochs),
             "versions": np.array(json.dumps(self.sessions)),
         }
@@ -387,7 +392,8 @@ class Run:
                 figures.weight_histogram(network, self.initial, self.out)
                 figures.energy(network.ledger, self.out)
                 figures.learning(self.curve.to_dict(), data.train_count, self.out)
-                figures.confusion(np.array(self.metrics["confusion"]), self.out)
+                counts = np.array(self.metrics["confusion"])
+                figures.confusion(counts, data.class_names, self.out)
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"figures are missing; draw with: {self._again}")
             raise
@@ -430,6 +436,7 @@ class Run:
             "energy": network.ledger.to_dict(),
             "energy_joules": totals,
             "energy_joules_per_image": {phase: totals[phase] / n for phase, n in images.items()},
+            "classes": list(self.data.class_names),
             "confusion": _confusion(truth, profile, self.data.classes).tolist(),
             "device_parameters": network.device.to_table(),
             "periphery_parameters": network.periphery.to_table(),

@@ -1,137 +1,407 @@
-"""Images and labels: the bundled MNIST, checked by SHA-256, or any folder of IDX files."""
+"""Images and labels: the bundled MNIST, checked by SHA-256, or files as people have them."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
-import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbramsim.errors import DataError
+from cbramsim.errors import DataError, nearest, shown
+from cbramsim.files import printable
+from cbramsim.simulator.array_files import (
+    Stored,
+    idx_file,
+    npy_file,
+    npz_member,
+    npz_names,
+    read_idx,
+)
+from cbramsim.simulator.picture_files import (
+    LARGEST_IMAGE,
+    MOST_CLASSES,
+    TEST,
+    TRAIN,
+    find_pictures,
+    holds_pictures,
+    is_picture,
+    log,
+    luminance,
+    picture_folder,
+    read_pictures,
+    shown_names,
+)
 
-IDX_UBYTE = 0x08
 PARTS: dict[str, tuple[tuple[str, ...], int]] = {
     "train_images": (("train-images",), 3),
     "train_labels": (("train-labels",), 1),
     "test_images": (("t10k-images", "test-images"), 3),
     "test_labels": (("t10k-labels", "test-labels"), 1),
 }
-
-MOST_CLASSES = 10_000
-"""Labels are below this: there is a count for every neuron and class."""
-
-
-class Dataset(NamedTuple):
-    """Training and test images with their labels."""
-
-    train_images: NDArray[np.uint8]
-    """uint8[images, height, width]."""
-    train_labels: NDArray[np.uint8]
-    """uint8[images]."""
-    test_images: NDArray[np.uint8]
-    """uint8[images, height, width]."""
-    test_labels: NDArray[np.uint8]
-    """uint8[images]."""
+"""The names of IDX files, and their dimensions."""
+IMAGES, LABELS = ("images", "image", "x", "data"), ("labels", "label", "y", "targets", "target")
+"""What images and labels are called in .npz files, beside the name of their part."""
+WHAT = (
+    "mnist, a folder of IDX files or the beginning of their names, a folder of pictures "
+    "(train/CLASS/*.png, test/CLASS/*.png) or a .npz file"
+)
+_BLOCK = 1024
 
 
-def load_dataset(name: str | Path = "mnist") -> Dataset:
-    """Load the bundled MNIST, or any IDX dataset.
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test images with their labels, which fit each other: others are refused.
+
+    Images may be of any type of numbers. A channel axis of one is dropped, colours become their
+    luminance, and [images, pixels] of a square image its rows. Unpacked, it is its four arrays.
+    """
+
+    train_images: NDArray[Any]
+    """[images, height, width]."""
+    train_labels: NDArray[Any]
+    """Whole numbers >= 0, [images]."""
+    test_images: NDArray[Any]
+    """[images, height, width]."""
+    test_labels: NDArray[Any]
+    """Whole numbers >= 0, [images]."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes 0, 1, ...; empty if they are called by these numbers."""
+
+    def __post_init__(self) -> None:
+        """Check all parts."""
+        arrays = [_as_array(part, getattr(self, part)) for part in PARTS]
+        _check_fit([_stored(part, array) for part, array in zip(PARTS, arrays, strict=True)])
+        for part, array in zip(PARTS, arrays, strict=True):
+            convert = _images if part.endswith("images") else _labels
+            object.__setattr__(self, part, convert(part, array))
+        highest = max(int(self.train_labels.max()), int(self.test_labels.max()))
+        if self.classes and highest >= len(self.classes):
+            raise DataError(
+                f"classes: must name all classes, 0 to {highest} (got {len(self.classes)} names)"
+            )
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Yield the four arrays, in the order of the fields."""
+        return (getattr(self, part) for part in PARTS)
+
+    def __repr__(self) -> str:
+        """Return how many images there are, and of what size."""
+        return (
+            f"Dataset({len(self.train_images):,} training and {len(self.test_images):,} test "
+            f"images of {_size(self.train_images.shape[1:])} pixels, {self.train_images.dtype})"
+        )
+
+
+class Pictures(NamedTuple):
+    """Images, and what they are called."""
+
+    images: NDArray[Any]
+    """[images, height, width]."""
+    names: tuple[str, ...]
+    """Of their files, in the folder that was read; empty if they are in one file."""
+
+
+def load_dataset(
+    name: str | Path | Dataset | Mapping[str, ArrayLike] | Sequence[Any] = "mnist",
+    *,
+    quiet: bool = False,
+) -> Dataset:
+    """Load the bundled MNIST, or any other dataset.
+
+    Values are left as they are stored; what they mean is for the network to find out.
 
     Parameters
     ----------
     name
-        "mnist"; or a folder with four IDX files, gzipped or not, named as MNIST's are
-        (Fashion-MNIST, KMNIST, ...); or, where a folder holds several, their common beginning,
-        such as "data/emnist-balanced".
+        One of
+
+        * "mnist";
+        * a folder with four IDX files, gzipped or not, named as MNIST's are (Fashion-MNIST,
+          KMNIST, ...), or, where a folder holds several, their common beginning, such as
+          "data/emnist-balanced";
+        * a folder of pictures of one size, train/CLASS/*.png and test/CLASS/*.png, or of other
+          formats. Folders called by numbers are of these classes, others are numbered in the order
+          of their names. The pictures come in an order in which every beginning has all classes;
+        * a .npz file with x_train, y_train, x_test and y_test, or train_images, train_labels, ...;
+        * arrays: these four, such a mapping, or ((x_train, y_train), (x_test, y_test)).
+    quiet
+        Show no progress.
 
     Raises
     ------
     DataError
-        If a file is missing, truncated or not IDX, if a checksum of the bundled data is wrong, or
-        if images and labels differ in number.
+        If something is missing, damaged or too large, if a checksum of the bundled data is wrong,
+        or if images and labels do not fit each other.
     """
-    bundled = str(name) == "mnist"
-    folder = Path(str(resources.files("cbramsim") / "data" / "mnist")) if bundled else Path(name)
-    files = _find_files(folder)
-    if bundled:
-        _verify(files)
-    data = Dataset(*(read_idx(files[part], dimensions) for part, (_, dimensions) in PARTS.items()))
-    for part in ("train", "test"):
-        images, labels = getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
-        if len(images) != len(labels):
-            raise DataError(f"{name}: {len(images)} {part} images but {len(labels)} {part} labels")
-    if data.train_images.shape[1:] != data.test_images.shape[1:]:
-        raise DataError(
-            f"{name}: train images are {_size(data.train_images)}, test images "
-            f"{_size(data.test_images)}"
-        )
-    return data
+    if isinstance(name, Dataset):
+        return name
+    if isinstance(name, Mapping):
+        return _from_names("dataset", list(name), lambda key: _stored(key, name[key]))
+    if isinstance(name, str | Path):
+        try:
+            return _load(name, quiet)
+        except (OSError, ValueError) as error:  # a path that the system does not take
+            if isinstance(error, DataError):
+                raise
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"dataset: {printable(Path(name))}: {reason}") from None
+    if isinstance(name, Sequence):
+        halves = len(name) == 2 and all(isinstance(half, Sequence) for half in name)
+        arrays = [array for half in name for array in half] if halves else name
+        if len(arrays) == len(PARTS):
+            return Dataset(*arrays)
+    raise DataError(
+        f"dataset: must be {WHAT}, or the arrays {', '.join(PARTS)} (got {shown(name)})"
+    )
 
 
-def read_idx(path: str | Path, dimensions: int | None = None) -> NDArray[np.uint8]:
-    """Read one IDX file of unsigned bytes, gzipped or not.
-
-    The format: two zero bytes, the type (0x08), the number of dimensions, their sizes as 32-bit
-    big-endian numbers, and the values in C order.
-
-    Parameters
-    ----------
-    path
-        The file.
-    dimensions
-        How many dimensions it must have.
+def read_images(path: Path, *, quiet: bool = False) -> Pictures:
+    """Read images alone: of an IDX, .npy or .npz file, of a picture, or of a folder of pictures.
 
     Raises
     ------
     DataError
-        If the file is missing, truncated, or not what was asked for.
+        If there are none, or they cannot be read.
     """
-    try:
-        content = Path(path).read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or "damaged gzip file"
-        raise DataError(f"{path}: {reason}") from None
-    if len(content) < 4 or content[:3] != bytes([0, 0, IDX_UBYTE]):
-        raise DataError(f"{path}: not an IDX file of unsigned bytes")
-    found = content[3]
-    if dimensions is not None and found != dimensions:
-        raise DataError(f"{path}: must have {dimensions} dimensions (got {found})")
-    start = 4 + 4 * found
-    sizes = content[4:start].ljust(4 * found, b"\0")
-    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
-    expected = start + math.prod(shape)
-    if len(content) != expected:
-        raise DataError(
-            f"{path}: truncated or damaged, {expected} bytes expected (got {len(content)})"
-        )
-    if 0 in shape:
-        raise DataError(f"{path}: is empty")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    if path.is_dir():
+        paths = find_pictures(path)
+        if not paths:
+            raise DataError(f"{printable(path)}: no pictures in it")
+        names = shown_names(str(each.relative_to(path)) for each in paths)
+        return Pictures(read_pictures(paths, quiet=quiet), names)
+    if is_picture(path):
+        return Pictures(read_pictures([path], quiet=quiet), shown_names([path.name]))
+    stored = _one_array(path, IMAGES, 3)
+    _check_images(stored)
+    return Pictures(_images(stored.where, stored.read()), ())
+
+
+def read_labels(path: Path) -> NDArray[Any]:
+    """Read labels alone, of an IDX, .npy or .npz file; errors as of `read_images`."""
+    stored = _one_array(path, LABELS, 1)
+    _check_labels(stored)
+    return _labels(stored.where, stored.read())
 
 
 def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
     """Return the labels of `count` images as int64[images]."""
+    labels = _as_array("labels", y)
+    if len(labels.shape) == 0 or len(labels) != count:
+        raise DataError(f"labels: must be one per image, {count} (got shape {labels.shape})")
+    _check_labels(_stored("labels", labels))
+    return _labels("labels", labels).astype(np.int64)
+
+
+def _load(name: str | Path, quiet: bool) -> Dataset:
+    """Load the bundled data set, or what is at a path."""
+    if str(name) == "mnist":
+        files = _find_files(Path(str(resources.files("cbramsim") / "data" / "mnist")))
+        _verify(files)
+        return _read_all("mnist", [idx_file(file) for file in files.values()])
+    path = Path(name)
+    if not str(name) or path.is_file() != path.name.lower().endswith(".npz"):
+        raise _unknown(name)
+    if path.is_file():
+        return _from_names(printable(path), npz_names(path), lambda key: npz_member(path, key))
+    if not any("train-images" in each.name for each in _inside(path)) and holds_pictures(path):
+        folder = picture_folder(path)
+        train, test = (folder.read(part, quiet=quiet) for part in ("train", "test"))
+        return Dataset(*train, *test, shown_names(folder.classes))
+    files = _find_files(path)
+    return _read_all(
+        printable(path), [idx_file(file, PARTS[part][1]) for part, file in files.items()]
+    )
+
+
+def _read_all(where: str, parts: list[Stored]) -> Dataset:
+    """Read the parts of a data set, whose shapes are checked before; labels come first."""
+    _check_fit(parts, where)
+    labels = {n: parts[n].read() for n in (1, 3)}
+    for n, values in labels.items():
+        _labels(parts[n].where, values)
+    return Dataset(parts[0].read(), labels[1], parts[2].read(), labels[3])
+
+
+def _from_names(where: str, names: list[str], stored: Callable[[str], Stored]) -> Dataset:
+    """Return the data set of the arrays that are named as its parts."""
+    parts = []
+    for choices, what in ((TRAIN, IMAGES), (TRAIN, LABELS), (TEST, IMAGES), (TEST, LABELS)):
+        found: list[str] = []
+        for part in choices:
+            found = found or _named(names, part, what)
+        if len(found) != 1:
+            usual = f"{what[2]}_{choices[0][0]}, {choices[0][0]}_{what[0]}"
+            has = shown(", ".join(found or names) or "nothing")
+            raise DataError(
+                f"{where}: must have one array of {choices[0][0]} {what[0]}, {usual} or such (got "
+                f"{has})"
+            )
+        parts.append(stored(found[0]))
+    return _read_all(where, parts)
+
+
+def _named(names: list[str], part: tuple[str, ...], what: tuple[str, ...]) -> list[str]:
+    """Return those of `names` that are of a part and of images, or of labels."""
+    joined = {a + b for one in part for other in what for a, b in ((one, other), (other, one))}
+    return [name for name in names if _letters(name) in joined]
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in str(name).lower() if c.isalnum())
+
+
+def _one_array(path: Path, what: tuple[str, ...], dimensions: int) -> Stored:
+    """Return the images, or the labels, in a file."""
+    name = path.name.lower()
+    if name.endswith(".npy"):
+        return npy_file(path)
+    if not name.endswith(".npz"):
+        array = read_idx(path, dimensions)
+        return _stored(printable(path), array)
+    names = npz_names(path)
+    choices = [
+        [name for name in names if _letters(name) in what],
+        *(_named(names, part, what) for part in TEST),
+        names,
+    ]
+    chosen = next(found for found in choices if found or found is names)
+    if len(chosen) != 1:
+        raise DataError(
+            f"{printable(path)}: must have one array of {what[0]} (got "
+            f"{shown(', '.join(names) or 'nothing')})"
+        )
+    return npz_member(path, chosen[0])
+
+
+def _as_array(where: str, values: ArrayLike) -> NDArray[Any]:
     try:
-        labels = np.asarray(y)
-    except ValueError:
-        raise DataError("labels must be whole numbers, in one row") from None
-    if np.ma.is_masked(y):
-        raise DataError("labels must be whole numbers (got values under a mask)")
-    if labels.shape != (count,):
-        raise DataError(f"labels must be one per image, {count} (got shape {labels.shape})")
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise DataError("labels must be whole numbers, 0 or above")
-    if labels.max() >= MOST_CLASSES:
-        raise DataError(f"labels must be below {MOST_CLASSES:,} (got {labels.max():,})")
-    return labels.astype(np.int64)
+        return np.asarray(values)
+    except ValueError:  # rows of unequal length
+        raise DataError(f"{where}: must be an array") from None
+
+
+def _stored(where: str, values: ArrayLike) -> Stored:
+    array = _as_array(where, values)
+    return Stored(where, array.shape, array.dtype, lambda: array)
+
+
+def _check_fit(parts: Sequence[Stored], where: str = "") -> None:
+    """Refuse images and labels that do not fit each other, by their shapes and types alone."""
+    prefix = f"{where}: " if where else ""
+    sizes = []
+    for part, (images, labels) in (("train", parts[:2]), ("test", parts[2:])):
+        sizes.append(_check_images(images))
+        _check_labels(labels)
+        if images.shape[0] != labels.shape[0]:
+            raise DataError(
+                f"{prefix}{images.shape[0]} {part} images but {labels.shape[0]} {part} labels"
+            )
+    if sizes[0] != sizes[1]:
+        raise DataError(
+            f"{prefix}train images are {sizes[0][0]}x{sizes[0][1]}, test images "
+            f"{sizes[1][0]}x{sizes[1][1]}"
+        )
+    kinds = [parts[n].dtype for n in (0, 2)]
+    if kinds[0] != kinds[1]:
+        raise DataError(f"{prefix}train images are {kinds[0]}, test images {kinds[1]}")
+
+
+def _check_images(images: Stored) -> tuple[int, int]:
+    """Refuse what are no images, by shape and type alone; return their height and width."""
+    where, shape = images.where, images.shape
+    if images.dtype.kind not in "buif":
+        raise DataError(f"{where}: must be numbers (got {str(images.dtype)[:60]})")
+    height, width = _height_and_width(shape)
+    if not height:
+        raise DataError(
+            f"{where}: must have the shape [images, height, width], with or without 1, 3 or 4 "
+            f"channels behind, or [images, pixels] of a square (got {_size(shape) or 'a number'})"
+        )
+    if height * width > LARGEST_IMAGE:
+        raise DataError(
+            f"{where}: must have at most {LARGEST_IMAGE:,} pixels an image (got {height}x{width})"
+        )
+    return height, width
+
+
+def _height_and_width(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the size of images of a shape; 0, 0 if they are none."""
+    if 0 in shape:
+        return 0, 0
+    match shape:
+        case [_, pixels] if math.isqrt(pixels) ** 2 == pixels:
+            return math.isqrt(pixels), math.isqrt(pixels)
+        case [_, height, width] | [_, height, width, 1 | 3 | 4] | [_, 1, height, width]:
+            return height, width
+    return 0, 0
+
+
+def _images(where: str, images: NDArray[Any]) -> NDArray[Any]:
+    """Return images [images, height, width] in their type."""
+    height, width = _height_and_width(images.shape)
+    shape = (len(images), height, width)
+    if images.ndim < 4 or images.size == math.prod(shape):
+        return images.reshape(shape)
+    grey, coloured = np.empty(shape, images.dtype), False
+    for start in range(0, len(images), _BLOCK):
+        block = images[start : start + _BLOCK]
+        if (block[..., 3:] != images[0, 0, 0, 3:]).any():
+            raise DataError(
+                f"{where}: has transparent pixels; put the images on a plain background first"
+            )
+        grey[start : start + _BLOCK] = luminance(block)
+        coloured = coloured or bool((block[..., :3] != block[..., :1]).any())
+    if coloured:
+        log.warning("%s: in colour; their luminance is read", where)
+    return grey
+
+
+def _check_labels(labels: Stored) -> None:
+    """Refuse what are no labels, by shape and type alone."""
+    where, shape = labels.where, labels.shape
+    if len(shape) == 2 and shape[1] > 1:
+        raise DataError(
+            f"{where}: must be one per image (got shape {shape}); of one-hot labels, take "
+            f".argmax(axis=1)"
+        )
+    if len(shape) not in (1, 2) or 0 in shape:
+        raise DataError(f"{where}: must be one per image, [images] (got shape {shape})")
+    if labels.dtype.kind not in "ui":
+        hint = {"f": "take .astype(int)", "b": "take .astype(int)", "U": "number the classes"}
+        raise DataError(
+            f"{where}: must be whole numbers, 0 or above (got {str(labels.dtype)[:60]}"
+            f"{'; ' + hint[labels.dtype.kind] if labels.dtype.kind in hint else ''})"
+        )
+
+
+def _labels(where: str, labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels [images], as int64 where they are not uint8."""
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= MOST_CLASSES:
+        raise DataError(
+            f"{where}: must be whole numbers, 0 or above and < {MOST_CLASSES} (got "
+            f"{low if low < 0 else high})"
+        )
+    return labels.reshape(-1).astype(labels.dtype if labels.dtype == np.uint8 else np.int64)
+
+
+def _unknown(name: str | Path) -> DataError:
+    """Return the refusal of what is no data set, with the nearest name there is."""
+    path = Path(name)
+    there = ["mnist"]
+    with suppress(OSError):
+        there += [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
+    hint = "" if path.exists() else nearest(path.name, there)
+    return DataError(
+        f"dataset: must be {WHAT} (got '{printable(path) if str(name) else ''}'){hint}"
+    )
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
@@ -139,12 +409,10 @@ def _find_files(folder: Path) -> dict[str, Path]:
     prefix = ""
     if not folder.is_dir():
         folder, prefix = folder.parent, folder.name
-    candidates = sorted(p for p in folder.glob(f"{prefix}*") if p.is_file())
+    named = sorted(path for path in _inside(folder) if path.name.startswith(prefix))
+    candidates = [path for path in named if path.is_file()]
     if not candidates:
-        raise DataError(
-            f"dataset: must be mnist, a folder of IDX files, or the beginning of their names "
-            f"(got '{folder / prefix}')"
-        )
+        raise _unknown(folder / prefix)
     return {part: _only(candidates, names, folder / prefix) for part, (names, _) in PARTS.items()}
 
 
@@ -172,5 +440,9 @@ def _verify(files: dict[str, Path]) -> None:
             raise DataError(f"{path}: wrong SHA-256; install cbramsim again")
 
 
-def _size(images: NDArray[np.uint8]) -> str:
-    return "x".join(str(n) for n in images.shape[1:])
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -5,7 +5,7 @@ Nothing is downloaded and nothing is random. Three kinds:
 * `slanted`, a *related* task: the same ten digits written by a slanting hand. The array is trained
   on one half of the training images, and adapted to the other half, turned and sheared.
 * `other-digits`, *another* task: first the classes 0 to 4, then 5 to 9.
-* any folder of IDX files, such as Fashion-MNIST, as the second data set.
+* any other data set of images of the same size, such as Fashion-MNIST.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ def second_dataset(name: str | Path, data: Dataset) -> Pair:
         raise DataError(
             f"{name}: images must be of the size of the first data set, "
             f"{data.train_images.shape[1:]} (got {other.train_images.shape[1:]})"
+        )
+    if other.train_images.dtype != data.train_images.dtype:
+        raise DataError(
+            f"{name}: images must be of the type of the first data set, {data.train_images.dtype} "
+            f"(got {other.train_images.dtype})"
         )
     return Pair(data, other)
 
@@ -116,11 +121,12 @@ def _slanted_half(data: Dataset) -> Pair:
     half, test_half = len(data.train_images) // 2, len(data.test_images) // 2
     first = Dataset(
         data.train_images[:half], data.train_labels[:half],
-        data.test_images[:test_half], data.test_labels[:test_half],
+        data.test_images[:test_half], data.test_labels[:test_half], data.classes,
     )  # fmt: skip
     second = Dataset(
         slanted(data.train_images[half:]), data.train_labels[half:],
         slanted(data.test_images[test_half:]), data.test_labels[test_half:],
+        data.classes,
     )  # fmt: skip
     return Pair(first, second)
 
@@ -131,5 +137,5 @@ def _classes(data: Dataset, upper: bool) -> Dataset:
     train, test = ((labels >= middle) == upper for labels in (data.train_labels, data.test_labels))
     return Dataset(
         data.train_images[train], data.train_labels[train],
-        data.test_images[test], data.test_labels[test],
+        data.test_images[test], data.test_labels[test], data.classes,
     )  # fmt: skip

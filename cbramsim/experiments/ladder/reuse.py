@@ -50,7 +50,7 @@ def second_task(
     old = SpikingNetwork(config)
     old.threads = 1
     old.fit(first, epochs=pretrain_epochs)
-    new_images, labels = (part[:images] for part in pair.second[:2])
+    new_images, labels, *_ = (part[:images] for part in pair.second)
     learned = len(new_images) - watched
     named = Labelled(new_images[:learned][:NAMED], labels[:learned][:NAMED])
     judged = Labelled(new_images[learned:], labels[learned:])

@@ -128,7 +128,9 @@ def train(
 def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path | None) -> None:
     """Classify the IDX file IMAGES with the network in STATE, a state.npz or the folder of a run.
 
-    Prints index,class.
+    Prints index,class. Spikes are drawn by the content of each image: its class depends neither on
+    the others nor on their order, and equal images get equal classes. (`cbram train` draws by
+    position, so that the accuracy in metrics.json differs a little.)
     """
     from cbramsim.experiments import predict as experiment
 

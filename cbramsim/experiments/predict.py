@@ -15,6 +15,8 @@ from cbramsim.units import in_prefixed
 def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str, str]:
     """Classify `images`; return the table index,class as CSV, and a line of report.
 
+    An image's class does not depend on the others, see `SpikingNetwork.predict`.
+
     Raises
     ------
     CbramError

@@ -242,6 +242,7 @@ class DigitalCrossbar:
         responses: NDArray[np.float32],
         windows: int,
         neurons: Neurons,
+        starts: NDArray[np.uint64],
         streams: Streams,
         work: Scratch,
         account: Account,
@@ -249,7 +250,7 @@ class DigitalCrossbar:
         """Write the responses to `images`, see `digital_cells.loop.respond`."""
         respond(
             images, responses, windows, self.logic, self.state, self._slices, self.pulse, neurons,
-            streams, work, account,
+            starts, streams, work, account,
         )  # fmt: skip
 
     @property

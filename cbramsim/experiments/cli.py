@@ -177,6 +177,10 @@ def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path
 
     IMAGES is an IDX, .npy or .npz file, a picture such as a PNG, or a folder of such. Prints
     index,class; then the name of the class if it has one, and the file of a picture.
+
+    Spikes are drawn by the content of each image: its class depends neither on the others nor on
+    their order, and equal images get equal classes. (`cbram train` draws by position, so that the
+    accuracy in metrics.json differs a little.)
     """
     from cbramsim.experiments import predict as experiment
 

@@ -27,6 +27,8 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     Its columns are index and class, then name where the classes have names, and file where the
     images are pictures.
 
+    An image's class does not depend on the others, see `SpikingNetwork.predict`.
+
     Raises
     ------
     CbramError

@@ -757,6 +757,8 @@ class Crossbar:
         self.state.cells[:] = cells
         self.state.wear[:] = wear
         self.state.inhibited[:] = inhibited
+        self.state = self.state._replace(spared=np.zeros((0, self.shape[1]), np.float32))
+        self.state.n_connected[:] = self.shape[1]
         if not connected.all():
             self._take_out(~connected)
         self._conductance_changed()

@@ -19,6 +19,7 @@ from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.network_state import LEARNING
 
 Join = Literal["concatenate", "match", "average"]
 
@@ -165,7 +166,10 @@ def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
                 "concatenate.networks: must share pixels, and configuration but for the seed"
             )
     states = [network.to_state() for network in networks]
-    joint: dict[str, Any] = dict(states[0])
+    # The arrays are joined as they are.
+    joint: dict[str, Any] = {
+        name: value for name, value in states[0].items() if not name.startswith(LEARNING)
+    }
     for names, axis in ((COLUMNS_FIRST, 0), (COLUMNS_LAST, 1)):
         for name in names:
             if name in joint:

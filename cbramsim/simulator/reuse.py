@@ -151,10 +151,17 @@ def _look_at(
     twin: SpikingNetwork, seen: int, joules: float, named: Labelled, judged: Labelled
 ) -> Point:
     before = twin.ledger.total("label")
-    labels = checked_labels(judged.labels, len(checked_images(judged.images)))
-    found = twin.label(*named).recognise(judged.images)
-    accuracy = float((found.profile == labels).mean())
+    accuracy = accuracy_on(twin.label(*named), judged)
     return Point(seen, joules, twin.ledger.total("label") - before, accuracy)
+
+
+def accuracy_on(network: SpikingNetwork, judged: Labelled) -> float:
+    """Return the fraction of images that are classified correctly, as `cbram train` judges.
+
+    Spikes are drawn by position, so that it differs a little from `SpikingNetwork.score`.
+    """
+    labels = checked_labels(judged.labels, len(checked_images(judged.images)))
+    return float((network.recognise(judged.images, by="position").profile == labels).mean())
 
 
 def joules_to(curve: Sequence[Point], accuracy: float) -> float | None:

@@ -251,6 +251,7 @@ class DigitalCrossbar:
         responses: NDArray[np.float32],
         windows: int,
         neurons: Neurons,
+        starts: NDArray[np.uint64],
         streams: Streams,
         work: Scratch,
         account: Account,
@@ -258,7 +259,7 @@ class DigitalCrossbar:
         """Write the responses to `images`, see `digital_cells.loop.respond`."""
         respond(
             images, responses, windows, self.logic, self.state, self._slices, self.pulse, neurons,
-            streams, work, account,
+            starts, streams, work, account,
         )  # fmt: skip
 
     @property

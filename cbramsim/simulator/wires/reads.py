@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.array import ArrayState
-from cbramsim.simulator.state_file import copy_checked
 from cbramsim.simulator.wires.circuit import Terminals, Wires
 from cbramsim.simulator.wires.effective_matrix import Effective, effective
 from cbramsim.simulator.wires.following import Wired, anchor
@@ -196,16 +195,12 @@ class WiredReads:
 
     def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
         """Put back what `to_arrays` returned."""
-        copy_checked(state.seen, arrays, "wires_seen")
-        copy_checked(state.wired.base, arrays, "wires_base")
-        copy_checked(self.beyond, arrays, "wires_beyond")
-        copy_checked(state.wired.dissipated, arrays, "wires_dissipated")
+        state.seen[:] = arrays["wires_seen"]
+        state.wired.base[:] = arrays["wires_base"]
+        self.beyond[:] = arrays["wires_beyond"]
+        state.wired.dissipated[:] = arrays["wires_dissipated"]
         self.interval, self.since, self.solutions = (int(n) for n in arrays["wires_progress"])
         self.error = float(arrays["wires_error"][0])
-        if self.interval < 1 or min(self.since, self.solutions) < 0:
-            raise ValueError("wires_progress must be >= 0, an interval >= 1")
-        if not self.error >= 0:
-            raise ValueError("wires_error must be >= 0")
 
     # ---- learning ------------------------------------------------------------------------------
 

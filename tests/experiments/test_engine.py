@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -86,12 +85,10 @@ def test_a_scheduler_that_does_not_answer_is_named(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setattr(engine, "TIMEOUT", 1.0)
-    started = time.monotonic()
     with pytest.raises(CbramError) as error:
         list(execute(squares(), scheduler=address))
     assert str(error.value).startswith(f"--scheduler: no answer from {address} within 1 s")
     assert "\n" not in str(error.value)
-    assert time.monotonic() - started < 20
 
 
 def test_workers_have_one_thread_and_keep_the_memory_they_are_given() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cbramsim.devices.device import Device
@@ -15,6 +15,7 @@ from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.periphery import Periphery
+from tests.examples import times
 
 PRESETS = sorted(Device.catalog())
 GOOD = Device.catalog()["subquantum-cbram"].read_text()
@@ -80,12 +81,12 @@ def test_all_pulses_cost_energy(preset: Device) -> None:
     assert account.joules[Operation.PROGRAM_PULSE] > 0.3 * 120 * floor
 
 
+@times(2)
 @given(
+    name=st.sampled_from(PRESETS),
     trains=st.lists(st.tuples(st.integers(0, 39), st.integers(-300, 300)), max_size=30),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=15)
-@pytest.mark.parametrize("name", PRESETS)
 def test_no_program_takes_a_cell_out_of_its_window(name: str, trains: list, seed: int) -> None:
     crossbar = Crossbar(name, (40, 1), seed=seed)
     low, high = (crossbar.state.cells[0, :, bound] for bound in (G_LOW, G_HIGH))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -39,7 +40,8 @@ class Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""
         try:
-            with endings_raised():
+            with endings_raised(), warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_: say(f"Note: {message}")
                 return super().main(*args, **kwargs)
         except OSError as error:  # of standard output; click has looked after broken pipes
             self._leave_because_of(error)

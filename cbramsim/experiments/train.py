@@ -438,6 +438,8 @@ class Run:
             "epochs": config.epochs,
             "neurons": config.neurons,
             "inputs": network.crossbar.shape[0],
+            "grey_levels": network.grey_levels._asdict(),
+            "competition_scale": network.competition_scale,
             "device": config.device,
             "rule": config.rule,
             "pruning": config.pruning.kind,

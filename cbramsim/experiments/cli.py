@@ -26,6 +26,8 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+LONGEST_ERROR = 2000
+"""Characters of an error."""
 PATH = _Path(path_type=Path)
 option = partial(click.option, show_default=True)
 
@@ -71,7 +73,9 @@ class Group(click.Group):
         self._leave(f"{where}: {error.strerror or error}")
 
     def _leave(self, reason: str) -> NoReturn:
-        say(f"Error: {reason}")
+        """Leave with one line of bounded length, whatever is quoted in it."""
+        line = " ".join(reason.split())
+        say(f"Error: {line if len(line) <= LONGEST_ERROR else line[:LONGEST_ERROR] + '...'}")
         sys.exit(2)
 
 
@@ -717,7 +721,7 @@ def _collect(
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or not key:
+        if not equals or not key.strip():
             raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
         values |= flat({key.strip(): parse_value(text.strip())})
     return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})

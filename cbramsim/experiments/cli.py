@@ -493,20 +493,8 @@ def array(
     metavar="W,W,...",
     help="Widths, or matrices: 784x256,256x10",
 )
-@option(
-    "--batch",
-    type=click.IntRange(1, 10**6),
-    default=1,
-    metavar="N",
-    help="Images of a training step.",
-)
-@option(
-    "--images",
-    type=click.IntRange(1, 10**12),
-    default=60_000,
-    metavar="N",
-    help="Images of the data set.",
-)
+@option("--batch", type=int, default=1, metavar="N", help="Images of a training step.")
+@option("--images", type=int, default=60_000, metavar="N", help="Images of the data set.")
 @option("--bits", type=int, default=32, metavar="N", help="Of every value: 32, 16, 8 or 4.")
 @option(
     "--hierarchy",

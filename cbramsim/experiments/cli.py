@@ -27,6 +27,8 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+LONGEST_ERROR = 2000
+"""Characters of an error."""
 PATH = _Path(path_type=Path)
 option = partial(click.option, show_default=True)
 
@@ -73,7 +75,9 @@ class Group(click.Group):
         self._leave(f"{where}: {error.strerror or error}")
 
     def _leave(self, reason: str) -> NoReturn:
-        say(f"Error: {reason}")
+        """Leave with one line of bounded length, whatever is quoted in it."""
+        line = " ".join(reason.split())
+        say(f"Error: {line if len(line) <= LONGEST_ERROR else line[:LONGEST_ERROR] + '...'}")
         sys.exit(2)
 
 
@@ -498,20 +502,8 @@ def array(
     metavar="W,W,...",
     help="Widths, or matrices: 784x256,256x10",
 )
-@option(
-    "--batch",
-    type=click.IntRange(1, 10**6),
-    default=1,
-    metavar="N",
-    help="Images of a training step.",
-)
-@option(
-    "--images",
-    type=click.IntRange(1, 10**12),
-    default=60_000,
-    metavar="N",
-    help="Images of the data set.",
-)
+@option("--batch", type=int, default=1, metavar="N", help="Images of a training step.")
+@option("--images", type=int, default=60_000, metavar="N", help="Images of the data set.")
 @option("--bits", type=int, default=32, metavar="N", help="Of every value: 32, 16, 8 or 4.")
 @option(
     "--hierarchy",
@@ -726,7 +718,7 @@ def _collect(
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or not key:
+        if not equals or not key.strip():
             raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
         values |= flat({key.strip(): parse_value(text.strip())})
     return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})

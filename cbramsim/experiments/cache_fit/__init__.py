@@ -30,9 +30,10 @@ from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
 from cbramsim.simulator.digital.placement import Placed
 
-MOST_BATCH, MOST_IMAGES = 10**6, 10**12
 LAYERS, BATCH, IMAGES = "784,256,256,10", 1, 60_000
 SUMMARY, TABLE, FIGURE = "summary.json", "cache_fit.csv", "cache_fit.png"
+MOST = 10**15
+"""More images are taken for a mistake."""
 DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
 """Sizes for which working sets are placed in the figure."""
 
@@ -126,8 +127,9 @@ def _check(
         raise ParameterError(
             f"cache-fit.layers: must have a hidden layer, whose width can change (got {layers})"
         )
-    whole("cache-fit.batch:", batch, 1, MOST_BATCH)
-    whole("cache-fit.images:", images, 1, MOST_IMAGES)
+    for name, value in (("batch", batch), ("images", images)):
+        if whole(f"cache-fit.{name}:", value, 1) > MOST:
+            raise ParameterError(f"cache-fit.{name}: must be <= {MOST} (got {shown(value)})")
     if bits not in PRECISIONS:
         allowed = ", ".join(map(str, PRECISIONS))
         raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {shown(bits)})")

@@ -81,8 +81,8 @@ def parse(text: str) -> tuple[Cache, ...]:
         match = _ENTRY.fullmatch(part.strip())
         if match is None or match[3] not in BINARY:
             raise ParameterError(
-                f"caches: must be LEVEL=SIZE xUNITS with sizes in {', '.join(BINARY)}, {EXAMPLE} "
-                f"(got {shown(part.strip())})"
+                f"caches: must be LEVEL=SIZE xUNITS with sizes, which must be > 0, in "
+                f"{', '.join(BINARY)}, {EXAMPLE} (got {shown(part.strip())})"
             )
         capacity = round(float(match[2]) * BINARY[match[3]])
         found.append(Cache(f"L{match[1]}", capacity, int(match[4] or 1)))

@@ -30,6 +30,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """Write a value for a message, on one line and cut where it is long."""
+    if getattr(value, "ndim", None) == 0:  # a scalar of NumPy, without the name of its type
+        value = value.item()
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # whole numbers of thousands of digits

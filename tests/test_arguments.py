@@ -202,6 +202,12 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: solve(GRID, DRIVEN, WIRES, tolerance="1"), "solve.tolerance: must be a finite number"),  # type: ignore[arg-type]
     (lambda: solve(GRID, DRIVEN, WIRES, method=[]), "solve.method: must be one of"),  # type: ignore[arg-type]
     (lambda: solve(GRID, DRIVEN, WIRES, faults=LineFaults(open_word=((9, 9),))), "LineFaults.open_word"),
+    (lambda: solve(GRID, DRIVEN, WIRES, faults=LineFaults(open_word=((0.5, 1),))), "LineFaults.open_word"),
+    (lambda: solve(GRID, DRIVEN, WIRES, faults=LineFaults(open_word=(3,))), "LineFaults.open_word"),  # type: ignore[arg-type]
+    (lambda: solve(GRID, DRIVEN, WIRES, faults=LineFaults(open_word=3)), "open_word: must be tuple or list"),  # type: ignore[arg-type]
+    (lambda: solve(GRID * 1e300, DRIVEN, WIRES), "conductance: that is finite must be a number >= 0 and <= 1e+15"),
+    (lambda: solve(GRID, Terminals.product([1e300] * 3, 2, WIRES), WIRES), "Terminals.word_left: must be"),
+    (lambda: effective(GRID * 1e300, WIRES), "conductance: that is finite must be a number"),
     (lambda: effective(3.0, WIRES), "effective.conductance: must be [rows, columns]"),
     (lambda: effective(GRID, WIRES, threads=0), f"effective.threads: {WHOLE} >= 1"),
 ]  # fmt: skip

@@ -544,7 +544,7 @@ class Crossbar:
         checked = self._checked_cells("write_verify", cells)
         targets = self._checked_targets("write_verify", target, checked[:, 0])
         if tolerance is not None:
-            of_device = "S, the g_max of the device,"
+            of_device = "S, the g_max of the device"
             number("Crossbar.write_verify: tolerance", tolerance, 0, self.device.g_max, of_device)
         if budget is None:
             budget = min(self._span, MAX_TRACED)

@@ -76,7 +76,7 @@ def solve(
     instance("solve.wires:", wires, Wires)
     instance("solve.faults:", faults, LineFaults, type(None))
     terminals = Terminals(*(array("solve.terminals:", end).astype(np.float64) for end in terminals))
-    faults = faults or LineFaults()
+    faults = LineFaults() if faults is None else faults
     check_circuit(g, terminals, faults)
     one_of("solve.method:", method, get_args(Method))
     check_tolerance("solve", tolerance)

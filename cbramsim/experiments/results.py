@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cbramsim.errors import DataError
+from cbramsim.errors import CbramError, DataError
 from cbramsim.experiments.run_folder import LARGEST, METRICS
 from cbramsim.files import printable, read_text
 
@@ -50,6 +52,24 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         reason = str(error) if isinstance(error, DataError) else f"{METRICS}: {error!r}"
         raise DataError(f"{printable(folder)}: no finished run ({reason})") from None
     return metrics
+
+
+@contextmanager
+def saved_in(path: Path) -> Iterator[None]:
+    """Say which file is damaged, if what is read from it is not what was once written.
+
+    Raises
+    ------
+    DataError
+        Instead of what reading the file raises.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, CbramError):
+            raise
+        reason = getattr(error, "strerror", None) or repr(error)
+        raise DataError(f"{path}: is damaged; remove it to measure again ({reason})") from None
 
 
 def quantities(metrics: dict[str, Any]) -> dict[str, float]:

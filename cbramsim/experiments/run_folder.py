@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,6 +38,7 @@ from cbramsim.files import (
     write_atomically,
 )
 from cbramsim.locks import locked
+from cbramsim.toml_files import read_toml
 from cbramsim.validation import Parameters
 
 CONFIG, METRICS, STATE = "config.toml", "metrics.json", "state.npz"
@@ -55,6 +55,8 @@ LARGEST = 64 * 2**20
 _RUN_KEYS = {"dataset", "device", "epochs", "neurons", "pruning", "seed"}
 """Some keys of the config.toml of a run, all of which it has."""
 _NAMES = "|".join(map(re.escape, (CONFIG, METRICS, STATE, *FIGURES)))
+_SWEEPS = ("learning", "programming", "comparison", "sensitivity")
+"""Folders in those of studies in which runs are made."""
 _OLD_LEFTOVER = re.compile(rf"\.writable|\.({_NAMES})\.[a-z0-9_]{{8}}")
 """The names of what a killed process of version 0.5.0 left in the folder of a run."""
 
@@ -196,51 +198,6 @@ def clear_figures(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises
-    ------
-    DataError
-        If it is missing or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: {reason}") from None
-
-
-def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        found |= (
-            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return found
-
-
-def nested(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a table with dotted keys as nested ones: the inverse of `flat`.
-
-    Raises
-    ------
-    CbramError
-        If a key is that of a value as well as of a table.
-    """
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        *parents, last = key.split(".")
-        inner = found
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise CbramError(f"{key}: {parent} must be a table")
-        inner[last] = value
-    return found
-
-
 def write_config(folder: Path, config: Parameters) -> None:
     """Write all of a resolved configuration as config.toml."""
     write_atomically(folder / CONFIG, lambda file: file.write(_config_text(config)))
@@ -301,18 +258,18 @@ def _named(folder: Path) -> str:
 def _is_old_study(folder: Path) -> bool:
     """Return whether version 0.5.0 wrote a study into `folder`."""
     reports = (path for path in folder.iterdir() if path.suffix == ".json")
-    sweeps = (folder, *(path for path in folder.iterdir() if path.is_dir()))
+    sweeps = (folder, *(folder / name for name in _SWEEPS))
     return not is_run(folder) and (
         any(_has_versions(path) for path in reports)
-        or any({"cbramsim", "experiment"} <= _toml(path / "sweep.toml").keys() for path in sweeps)
+        or any("cbramsim" in _toml(path / "sweep.toml") for path in sweeps)
     )
 
 
 def _toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; nothing if it is not one."""
     try:
-        return tomllib.loads(path.read_text()) if _is_small(path) else {}
-    except (OSError, ValueError, RecursionError):
+        return read_toml(path)
+    except DataError:
         return {}
 
 

@@ -297,6 +297,8 @@ class Run:
             self.sessions = _with_now(extra.get("versions"))
         except KeyError as error:
             raise DataError(f"out: {self.out / STATE} is not of a run (no {error})") from None
+        except DataError:
+            raise
         except (ValueError, RecursionError) as error:
             raise DataError(f"out: {self.out / STATE}: {error}") from None
 

@@ -59,7 +59,7 @@ class Group(click.Group):
         except KeyboardInterrupt as interrupt:
             sys.exit(status_of(interrupt))
         except MemoryError:
-            self._leave("not enough memory")
+            self._leave("out of memory")
         except BrokenPipeError:
             raise  # click leaves without a word
         except OSError as error:

@@ -307,13 +307,13 @@ class Run:
                 raise DataError("out: the labels are not those of the interrupted run")
             self._check_progress()
             self.curve.restore(extra)
+            self.initial = extra["initial"]
+            self.seconds = float(extra["seconds"])
+            self.sessions = _with_now(extra.get("versions"))
         except DataError:
             raise
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"out: {self.out / STATE} is not of a run ({error})") from None
-        self.initial = extra["initial"]
-        self.seconds = float(extra["seconds"])
-        self.sessions = _with_now(extra.get("versions"))
 
     def _check_progress(self) -> None:
         """Refuse a network that has seen other images than those of this run."""

@@ -134,13 +134,12 @@ def picture_folder(folder: Path) -> Folder:
 
 def find_pictures(folder: Path) -> list[Path]:
     """Return all pictures in a folder and the folders in it, sorted by name."""
-    found = []
-    for path in _listed(folder):
-        if os.path.isdir(path):
-            found += find_pictures(path) if not path.is_symlink() else []
-        elif is_picture(path) and os.path.isfile(path):
-            found.append(path)
-    return found
+    found, waiting = [], [folder]
+    while waiting:
+        inside = _listed(waiting.pop())
+        found += [path for path in inside if is_picture(path) and os.path.isfile(path)]
+        waiting += [path for path in inside if os.path.isdir(path) and not path.is_symlink()]
+    return sorted(found)
 
 
 def read_pictures(paths: list[Path], *, quiet: bool = False) -> Pictures:
@@ -161,10 +160,10 @@ def read_pictures(paths: list[Path], *, quiet: bool = False) -> Pictures:
                 f"(got {len(paths)} of {size[0]}x{size[1]} pixels)"
             )
         read = list(_read_all(paths, size, quiet))
-    kinds = {image.dtype: path for (image, _), path in zip(read, paths, strict=True)}
-    if set(kinds) == {np.dtype(bool), np.dtype(np.uint8)}:  # black and white among grey
+    if any(image.dtype == np.uint8 for image, _ in read):  # black and white may be among grey
         read = [(image * np.uint8(255) if image.dtype == bool else image, c) for image, c in read]
-    elif len(kinds) > 1:
+    kinds = {image.dtype: path for (image, _), path in zip(read, paths, strict=True)}
+    if len(kinds) > 1:
         (first, one), (second, other), *_ = kinds.items()
         raise DataError(
             f"{printable(other)}: is {second}, but {printable(one)} is {first}; save all alike"

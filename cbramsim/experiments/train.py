@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from tqdm import tqdm
 
 from cbramsim.devices.endurance import YEAR
@@ -39,10 +40,16 @@ SAVE_EVERY = 20.0
 Count = Annotated[int | None, Field(ge=1)]
 
 
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError(f"must be a name or a path (got {text!r})")
+    return text
+
+
 class TrainConfig(NetworkConfig):
     """A training run: a network and its data."""
 
-    dataset: Annotated[str, Field(min_length=1)] = "mnist"
+    dataset: Annotated[str, AfterValidator(_path)] = "mnist"
     """`mnist` (bundled), a folder of IDX files or the beginning of their names, a folder of
     pictures (`train/CLASS/*.png`, `test/CLASS/*.png`), or a `.npz` file."""
     train_images: Count = None
@@ -65,7 +72,7 @@ class TrainConfig(NetworkConfig):
         """Return the same with absolute paths, so that it means the same everywhere."""
         dataset = self.dataset
         return self.replace(
-            dataset=dataset if dataset == "mnist" else str(Path(dataset).resolve()),
+            dataset=dataset if dataset == "mnist" else os.path.realpath(dataset),
             device=_absolute(self.device),
             periphery=_absolute(self.periphery),
         )

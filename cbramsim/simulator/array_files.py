@@ -269,9 +269,11 @@ def _npy_header(content: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
         if npy.read_magic(content) != (1, 0):
             raise ValueError
         shape, _, dtype = npy.read_array_header_1_0(content)
+        if min(shape, default=0) < 0:
+            raise ValueError
     except Exception:
         raise DataError("not an array in .npy format, version 1.0") from None
-    if dtype.kind not in "biufSUOc" or min(shape, default=0) < 0:
+    if dtype.kind not in "biufcSUO":
         raise DataError(f"must be an array of numbers (got {str(dtype)[:60]})")
     if dtype.hasobject:
         raise DataError("must be an array of numbers (got Python objects)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,10 +33,10 @@ from cbramsim.simulator.picture_files import (
     find_pictures,
     holds_pictures,
     is_picture,
-    log,
     luminance,
     picture_folder,
     read_pictures,
+    say_coloured,
     shown_names,
 )
 
@@ -78,9 +79,16 @@ class Dataset:
         """Check all parts."""
         arrays = [_as_array(part, getattr(self, part)) for part in PARTS]
         _check_fit([_stored(part, array) for part, array in zip(PARTS, arrays, strict=True)])
+        in_colour = False
         for part, array in zip(PARTS, arrays, strict=True):
-            convert = _images if part.endswith("images") else _labels
-            object.__setattr__(self, part, convert(part, array))
+            if part.endswith("images"):
+                array, coloured = _images(part, array)
+                in_colour = in_colour or coloured
+            else:
+                array = _labels(part, array)
+            object.__setattr__(self, part, array)
+        if in_colour:
+            say_coloured("dataset")
         highest = max(int(self.train_labels.max()), int(self.test_labels.max()))
         if self.classes and highest >= len(self.classes):
             raise DataError(
@@ -99,7 +107,7 @@ class Dataset:
         )
 
 
-class Pictures(NamedTuple):
+class Images(NamedTuple):
     """Images, and what they are called."""
 
     images: NDArray[Any]
@@ -145,13 +153,7 @@ def load_dataset(
     if isinstance(name, Mapping):
         return _from_names("dataset", list(name), lambda key: _stored(key, name[key]))
     if isinstance(name, str | Path):
-        try:
-            return _load(name, quiet)
-        except (OSError, ValueError) as error:  # a path that the system does not take
-            if isinstance(error, DataError):
-                raise
-            reason = getattr(error, "strerror", None) or error
-            raise DataError(f"dataset: {printable(Path(name))}: {reason}") from None
+        return _load(name, quiet)
     if isinstance(name, Sequence):
         halves = len(name) == 2 and all(isinstance(half, Sequence) for half in name)
         arrays = [array for half in name for array in half] if halves else name
@@ -162,7 +164,7 @@ def load_dataset(
     )
 
 
-def read_images(path: Path, *, quiet: bool = False) -> Pictures:
+def read_images(path: Path, *, quiet: bool = False) -> Images:
     """Read images alone: of an IDX, .npy or .npz file, of a picture, or of a folder of pictures.
 
     Raises
@@ -170,17 +172,22 @@ def read_images(path: Path, *, quiet: bool = False) -> Pictures:
     DataError
         If there are none, or they cannot be read.
     """
-    if path.is_dir():
-        paths = find_pictures(path)
+    if not os.path.isdir(path) and not is_picture(path):
+        stored = _one_array(path, IMAGES, 3)
+        _check_images(stored)
+        grey, coloured = _images(stored.where, stored.read())
+        names: tuple[str, ...] = ()
+    else:
+        paths = find_pictures(path) if os.path.isdir(path) else [path]
         if not paths:
             raise DataError(f"{printable(path)}: no pictures in it")
-        names = shown_names(str(each.relative_to(path)) for each in paths)
-        return Pictures(read_pictures(paths, quiet=quiet), names)
-    if is_picture(path):
-        return Pictures(read_pictures([path], quiet=quiet), shown_names([path.name]))
-    stored = _one_array(path, IMAGES, 3)
-    _check_images(stored)
-    return Pictures(_images(stored.where, stored.read()), ())
+        grey, in_colour = read_pictures(paths, quiet=quiet)
+        coloured = in_colour > 0
+        folder = path if os.path.isdir(path) else path.parent
+        names = shown_names(str(each.relative_to(folder)) for each in paths)
+    if coloured:
+        say_coloured(path)
+    return Images(grey, names)
 
 
 def read_labels(path: Path) -> NDArray[Any]:
@@ -206,14 +213,17 @@ def _load(name: str | Path, quiet: bool) -> Dataset:
         _verify(files)
         return _read_all("mnist", [idx_file(file) for file in files.values()])
     path = Path(name)
-    if not str(name) or path.is_file() != path.name.lower().endswith(".npz"):
+    is_file = os.path.isfile(path)
+    if not str(name) or is_file != path.name.lower().endswith(".npz"):
         raise _unknown(name)
-    if path.is_file():
+    if is_file:
         return _from_names(printable(path), npz_names(path), lambda key: npz_member(path, key))
     if not any("train-images" in each.name for each in _inside(path)) and holds_pictures(path):
         folder = picture_folder(path)
-        train, test = (folder.read(part, quiet=quiet) for part in ("train", "test"))
-        return Dataset(*train, *test, shown_names(folder.classes))
+        (learned, y), (tested, z) = (folder.read(part, quiet=quiet) for part in ("train", "test"))
+        if learned.coloured or tested.coloured:
+            say_coloured(path)
+        return Dataset(learned.images, y, tested.images, z, shown_names(folder.classes))
     files = _find_files(path)
     return _read_all(
         printable(path), [idx_file(file, PARTS[part][1]) for part, file in files.items()]
@@ -343,12 +353,12 @@ def _height_and_width(shape: tuple[int, ...]) -> tuple[int, int]:
     return 0, 0
 
 
-def _images(where: str, images: NDArray[Any]) -> NDArray[Any]:
-    """Return images [images, height, width] in their type."""
+def _images(where: str, images: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """Return images [images, height, width] in their type, and whether they were in colour."""
     height, width = _height_and_width(images.shape)
     shape = (len(images), height, width)
     if images.ndim < 4 or images.size == math.prod(shape):
-        return images.reshape(shape)
+        return images.reshape(shape), False
     grey, coloured = np.empty(shape, images.dtype), False
     for start in range(0, len(images), _BLOCK):
         block = images[start : start + _BLOCK]
@@ -358,9 +368,7 @@ def _images(where: str, images: NDArray[Any]) -> NDArray[Any]:
             )
         grey[start : start + _BLOCK] = luminance(block)
         coloured = coloured or bool((block[..., :3] != block[..., :1]).any())
-    if coloured:
-        log.warning("%s: in colour; their luminance is read", where)
-    return grey
+    return grey, coloured
 
 
 def _check_labels(labels: Stored) -> None:
@@ -396,9 +404,9 @@ def _unknown(name: str | Path) -> DataError:
     """Return the refusal of what is no data set, with the nearest name there is."""
     path = Path(name)
     there = ["mnist"]
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # a path that the system does not take
         there += [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
-    hint = "" if path.exists() else nearest(path.name, there)
+    hint = "" if os.path.lexists(path) else nearest(path.name, there)
     return DataError(
         f"dataset: must be {WHAT} (got '{printable(path) if str(name) else ''}'){hint}"
     )
@@ -407,10 +415,10 @@ def _unknown(name: str | Path) -> DataError:
 def _find_files(folder: Path) -> dict[str, Path]:
     """Return the file of each part of a dataset."""
     prefix = ""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         folder, prefix = folder.parent, folder.name
     named = sorted(path for path in _inside(folder) if path.name.startswith(prefix))
-    candidates = [path for path in named if path.is_file()]
+    candidates = [path for path in named if os.path.isfile(path)]
     if not candidates:
         raise _unknown(folder / prefix)
     return {part: _only(candidates, names, folder / prefix) for part, (names, _) in PARTS.items()}
@@ -441,7 +449,11 @@ def _verify(files: dict[str, Path]) -> None:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+    """Return what is in a folder; nothing if it is none."""
+    try:
+        return list(folder.iterdir()) if os.path.isdir(folder) else []
+    except OSError as error:
+        raise DataError(f"dataset: {printable(folder)}: {error.strerror}") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -44,6 +44,15 @@ _BLOCK = 64
 log = logging.getLogger(__name__)
 
 
+class Pictures(NamedTuple):
+    """Pictures of one size."""
+
+    images: NDArray[Any]
+    """[images, height, width]."""
+    coloured: int
+    """How many of them are in colour, of which the luminance was read."""
+
+
 class Folder(NamedTuple):
     """The pictures of a data set, not read yet."""
 
@@ -54,8 +63,8 @@ class Folder(NamedTuple):
     classes: tuple[str, ...]
     """Names of the classes 0, 1, ...; empty if they are called by these numbers."""
 
-    def read(self, part: str, *, quiet: bool = False) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Read the pictures of "train" or "test", and their labels.
+    def read(self, part: str, *, quiet: bool = False) -> tuple[Pictures, NDArray[np.int64]]:
+        """Read the pictures of "train" or "test", and their labels, int64[images].
 
         They come in an order in which every beginning has all classes in proportion.
 
@@ -85,12 +94,12 @@ def is_picture(path: Path) -> bool:
 
 def holds_pictures(folder: Path) -> bool:
     """Return whether a folder is one of pictures, sorted into train/CLASS and test/CLASS or not."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return False
     inside = _listed(folder)
     return any(_part(folder, names) for names in chain(TRAIN, TEST)) or any(
         is_picture(path)
-        for path in chain(inside, *(_listed(path) for path in inside if path.is_dir()))
+        for path in chain(inside, *(_listed(path) for path in inside if os.path.isdir(path)))
     )
 
 
@@ -125,17 +134,16 @@ def picture_folder(folder: Path) -> Folder:
 
 def find_pictures(folder: Path) -> list[Path]:
     """Return all pictures in a folder and the folders in it, sorted by name."""
-    found = []
-    for path in _listed(folder):
-        if path.is_dir():
-            found += find_pictures(path) if not path.is_symlink() else []
-        elif is_picture(path) and path.is_file():
-            found.append(path)
-    return found
+    found, waiting = [], [folder]
+    while waiting:
+        inside = _listed(waiting.pop())
+        found += [path for path in inside if is_picture(path) and os.path.isfile(path)]
+        waiting += [path for path in inside if os.path.isdir(path) and not path.is_symlink()]
+    return sorted(found)
 
 
-def read_pictures(paths: list[Path], *, quiet: bool = False) -> NDArray[Any]:
-    """Read pictures of one size, [images, height, width].
+def read_pictures(paths: list[Path], *, quiet: bool = False) -> Pictures:
+    """Read pictures of one size.
 
     Raises
     ------
@@ -152,17 +160,20 @@ def read_pictures(paths: list[Path], *, quiet: bool = False) -> NDArray[Any]:
                 f"(got {len(paths)} of {size[0]}x{size[1]} pixels)"
             )
         read = list(_read_all(paths, size, quiet))
-    kinds = {image.dtype: path for (image, _), path in zip(read, paths, strict=True)}
-    if set(kinds) == {np.dtype(bool), np.dtype(np.uint8)}:  # black and white among grey
+    if any(image.dtype == np.uint8 for image, _ in read):  # black and white may be among grey
         read = [(image * np.uint8(255) if image.dtype == bool else image, c) for image, c in read]
-    elif len(kinds) > 1:
+    kinds = {image.dtype: path for (image, _), path in zip(read, paths, strict=True)}
+    if len(kinds) > 1:
         (first, one), (second, other), *_ = kinds.items()
         raise DataError(
             f"{printable(other)}: is {second}, but {printable(one)} is {first}; save all alike"
         )
-    if coloured := sum(colour for _, colour in read):
-        log.warning("%s of %s images are in colour: their luminance is read", coloured, len(read))
-    return np.stack([image for image, _ in read])
+    return Pictures(np.stack([image for image, _ in read]), sum(colour for _, colour in read))
+
+
+def say_coloured(where: str | Path) -> None:
+    """Say that colours are not what is read."""
+    log.warning("%s: there are images in colour; their luminance is read", printable(Path(where)))
 
 
 def luminance(images: NDArray[Any]) -> NDArray[Any]:
@@ -214,8 +225,8 @@ def _read(path: Path, size: tuple[int, int]) -> tuple[NDArray[Any], bool]:
 
 def _opened(path: Path) -> Image.Image:
     try:
-        if not path.is_file():
-            raise FileNotFoundError(0, "no such file")
+        if not os.path.isfile(path):
+            raise FileNotFoundError(0, "no such file" if not os.path.lexists(path) else "no file")
         image = Image.open(path, formats=FORMATS)
     except Exception as error:  # a damaged file fails in many ways
         raise _unreadable(path, error) from None
@@ -257,7 +268,7 @@ def _values(image: Image.Image) -> tuple[NDArray[Any], bool]:
 
 
 def _part(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    return [path for path in _listed(folder) if path.name.lower() in names and path.is_dir()]
+    return [path for path in _listed(folder) if path.name.lower() in names and os.path.isdir(path)]
 
 
 def _the_part(folder: Path, choices: tuple[tuple[str, ...], ...]) -> Path:
@@ -280,7 +291,7 @@ def _the_part(folder: Path, choices: tuple[tuple[str, ...], ...]) -> Path:
 
 def _by_class(part: Path) -> dict[str, list[Path]]:
     """Return the pictures of each class in its order: by number, or by name."""
-    folders = {path.name: path for path in _listed(part) if path.is_dir()}
+    folders = {path.name: path for path in _listed(part) if os.path.isdir(path)}
     if not folders:
         raise DataError(
             f"{printable(part)}: must have a folder of pictures for each class, such as "
@@ -291,7 +302,7 @@ def _by_class(part: Path) -> dict[str, list[Path]]:
     for name, folder in folders.items():
         found[name] = []
         for path in _listed(folder):
-            (found[name] if is_picture(path) and path.is_file() else others).append(path)
+            (found[name] if is_picture(path) and os.path.isfile(path) else others).append(path)
         if not found[name]:
             raise DataError(
                 f"{printable(folder)}: no pictures in it ({', '.join(ENDINGS)}); remove the "

@@ -61,7 +61,7 @@ from cbramsim.experiments.run_folder import (
 )
 from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.train import TrainConfig
-from cbramsim.files import printable, write_atomically
+from cbramsim.files import printable, remove_leftovers, write_atomically
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.state_file import read_state
@@ -225,6 +225,7 @@ class Sweep:
         try:
             self._forget(self.runs if remade else differing)
             (self.out / RUNS).mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.out)
         except OSError as error:
             raise CbramError(f"out: cannot write {printable(self.out)}: {error.strerror}") from None
         text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()

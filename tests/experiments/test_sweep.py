@@ -153,8 +153,11 @@ def test_a_state_that_a_kill_left_is_removed(finished: Path, tmp_path: Path) -> 
     shutil.copytree(finished, out)
     state = out / "runs" / "seed=0,fraction=0.5" / "state.npz"
     state.write_bytes(b"left between the last two steps of a run")
+    temporary = out / ".cbram-7-0123abcd.tmp"
+    temporary.touch()
     assert cbram(description(tmp_path), "--out", out, "--workers", 1).exit_code == 0
     assert not state.exists()
+    assert not temporary.exists()
     assert table(out) == table(finished)
 
 

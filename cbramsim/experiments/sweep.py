@@ -50,11 +50,13 @@ from cbramsim.experiments.names import safe_names
 from cbramsim.experiments.results import quantities, read_metrics
 from cbramsim.experiments.run_folder import (
     CONFIG,
+    LOCK,
     MARK,
     METRICS,
     STATE,
     config_text,
     flat,
+    held,
     is_empty,
     nested,
     read_toml,
@@ -253,6 +255,9 @@ class Sweep:
                         data = data or train.Data(run.config, dataset(run.config.dataset))
                     except (CbramError, OSError, ValueError) as error:
                         raise _in_run(run.name, error) from None
+                    if (self.folder(run.name) / LOCK).is_file():  # killed: what it left is removed
+                        with suppress(CbramError), held(self.folder(run.name)):
+                            pass
                     if compare and (how := self._differs(run, data, parts)):
                         if not self._force:
                             raise CbramError(

@@ -153,11 +153,14 @@ def test_a_state_that_a_kill_left_is_removed(finished: Path, tmp_path: Path) -> 
     shutil.copytree(finished, out)
     state = out / "runs" / "seed=0,fraction=0.5" / "state.npz"
     state.write_bytes(b"left between the last two steps of a run")
-    temporary = out / ".cbram-7-0123abcd.tmp"
-    temporary.touch()
+    left = [out / ".cbram-7-0123abcd.tmp", *(state.parent / name for name in (
+        ".cbramsim.lock", ".cbram-7-4567cdef.tmp",
+    ))]  # fmt: skip
+    for path in left:
+        path.touch()
     assert cbram(description(tmp_path), "--out", out, "--workers", 1).exit_code == 0
     assert not state.exists()
-    assert not temporary.exists()
+    assert not any(path.exists() for path in left)
     assert table(out) == table(finished)
 
 

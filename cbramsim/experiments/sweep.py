@@ -46,7 +46,7 @@ from cbramsim import __version__
 from cbramsim.errors import CbramError, DataError, ParameterError, nearest
 from cbramsim.experiments import train
 from cbramsim.experiments.engine import Outcome, Task, execute
-from cbramsim.experiments.names import safe_names
+from cbramsim.experiments.names import safe_name, safe_names
 from cbramsim.experiments.results import quantities, read_metrics
 from cbramsim.experiments.run_folder import (
     CONFIG,
@@ -191,7 +191,7 @@ class Sweep:
         write_csv(self.out / TABLE, self.rows())
 
     def _is_done(self, run: PlannedRun) -> bool:
-        """Return whether there is nothing left to do of a run: its state may be to be removed."""
+        """Return whether a run is finished, its time written, and its state gone if unwanted."""
         folder = self.folder(run.name)
         if not (folder / METRICS).is_file():
             return False
@@ -223,6 +223,7 @@ class Sweep:
                 )
         elif not (self.out / MARK).is_file() and not is_empty(self.out):
             raise CbramError(f"out: {printable(self.out)} exists and is not the folder of a sweep")
+        text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
         differing = self._checked(compare=not remade)
         try:
             self._forget(self.runs if remade else differing)
@@ -230,7 +231,6 @@ class Sweep:
             remove_leftovers(self.out)
         except OSError as error:
             raise CbramError(f"out: cannot write {printable(self.out)}: {error.strerror}") from None
-        text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
         write_atomically(self.out / SWEEP, lambda file: file.write(text))
 
     def _checked(self, *, compare: bool) -> list[PlannedRun]:
@@ -425,12 +425,13 @@ def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
             name = variant.get("name", "")
             settings = ({"variant": name} if name else {}) | chosen
             parts = [name] * bool(name) + [f"{short[k]}={_text(v)}" for k, v in chosen.items()]
-            texts.append(",".join(parts))
+            text = ",".join(parts)
             changes = {key: value for key, value in variant.items() if key != "name"}
             try:
                 config = configured(base, changes | chosen)
             except (CbramError, OSError, ValueError) as error:
-                raise _in_run(texts[-1], error) from None
+                raise _in_run(text, error) from None
+            texts.append(safe_name(text))  # not all of a long one
             runs.append(PlannedRun("", settings, config, keep_state))
             bar.update()
 

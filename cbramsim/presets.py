@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cbramsim.errors import DataError, ParameterError, nearest
+from cbramsim.arguments import instance
+from cbramsim.errors import DataError, ParameterError, nearest, shown
+from cbramsim.toml_files import read_toml
 
 
 def catalog(package: str, folder: str = "catalog") -> dict[str, Path]:
@@ -38,17 +39,15 @@ def read(
     DataError
         If the file cannot be read or is not TOML.
     """
-    path = Path(name_or_path)
+    path = Path(instance(f"{kind}:", name_or_path, str, Path))
     if path.suffix != ".toml":
         if str(name_or_path) not in presets:
             raise ParameterError(
                 f"{kind}: must be one of {', '.join(presets)}, or a .toml file "
-                f"(got {str(name_or_path)!r}){nearest(str(name_or_path), presets)}"
+                f"(got {shown(str(name_or_path))}){nearest(str(name_or_path), presets)}"
             )
         path = presets[str(name_or_path)]
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{kind} file {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{kind} file {path}: {error}") from None
+        return path, read_toml(path)
+    except DataError as error:
+        raise DataError(f"{kind} file {error}") from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 PREFIXES = {
-    "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6,
+    "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "\u00b5": 1e-6, "\u03bc": 1e-6, "m": 1e-3,
+    "": 1.0, "k": 1e3, "M": 1e6,
 }  # fmt: skip
+"""U+00B5 is the micro sign, U+03BC the Greek letter: keyboards have either, eyes cannot tell."""
 
 
 TIMES = {"min": 60.0, "h": 3600.0, "day": 86400.0, "year": 365.25 * 86400}
@@ -32,7 +34,7 @@ def to_si(value: float, unit: str, base: str) -> float:
             f" (got {unit!r})"
         )
     try:
-        return value * PREFIXES[prefix]
+        return value * PREFIXES[prefix] if prefix else value  # which may be a whole number
     except OverflowError:
         raise ValueError("is too large a number") from None
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from cbramsim.devices.quantities import Farad, Second, Volt
+from cbramsim.devices.quantities import Capacitance, Volt, Voltage, Width
 from cbramsim.provenance import SourcedParameters
 
 STEEPEST = 50.0
@@ -31,24 +31,24 @@ STEEPEST = 50.0
 class Conduction(SourcedParameters):
     """Voltages, widths, the current-voltage curve and capacitances."""
 
-    v_set: Annotated[float, Field(gt=0, le=100), Volt]
+    v_set: Voltage
     """Amplitude of a set pulse, V."""
-    t_set: Annotated[float, Field(gt=0, le=10), Second]
+    t_set: Width
     """Width of a set pulse, s."""
-    v_reset: Annotated[float, Field(gt=0, le=100), Volt]
+    v_reset: Voltage
     """Amplitude of a reset pulse (its magnitude), V."""
-    t_reset: Annotated[float, Field(gt=0, le=10), Second]
+    t_reset: Width
     """Width of a reset pulse, s."""
-    v_read: Annotated[float, Field(gt=0, le=100), Volt]
+    v_read: Voltage
     """Read voltage on an active word line, V."""
-    t_read: Annotated[float, Field(gt=0, le=10), Second]
+    t_read: Width
     """Width of a read pulse, s."""
 
     v_sinh: Annotated[float, Field(ge=0, le=1000), Volt] = 0.0
     """Voltage scale of a sinh current-voltage curve, V; 0 if the cell is ohmic."""
-    c_cell: Annotated[float, Field(ge=0, le=1e-9), Farad] = 0.0
+    c_cell: Capacitance = 0.0
     """Line capacitance per cell passed, F: charging a line of n cells costs n C V²."""
-    c_gate: Annotated[float, Field(ge=0, le=1e-9), Farad] = 0.0
+    c_gate: Capacitance = 0.0
     """Capacitance that a pulse charges in the cell instead of driving a current through it, F."""
 
     @model_validator(mode="after")

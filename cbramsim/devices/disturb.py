@@ -24,12 +24,13 @@ from pydantic import Field
 
 from cbramsim.devices.quantities import Volt
 from cbramsim.provenance import SourcedParameters
+from cbramsim.validation import zero_or_from
 
 
 class Disturb(SourcedParameters):
     """How far a pulse below the write voltage moves a cell."""
 
-    v_switch: Annotated[float, Field(ge=0, le=1000), Volt] = 0.0
+    v_switch: Annotated[float, Field(ge=0, le=1000), zero_or_from(1e-6), Volt] = 0.0
     """Voltage scale at which switching accelerates, V; 0 if a cell stays below the write voltage.
     Half-selected cells of a passive array then drift, with those that are programmed."""
 

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cbramsim.arguments import number
 from cbramsim.devices.quantities import Spread, log_normal
 from cbramsim.provenance import SourcedParameters
+from cbramsim.validation import zero_or_from
 
 YEAR = 365.25 * 86400
 """A year, s."""
@@ -23,7 +25,7 @@ YEAR = 365.25 * 86400
 class Endurance(SourcedParameters):
     """How many pulses a cell survives; unlimited by default."""
 
-    endurance: Annotated[float, Field(ge=0, le=1e18)] = 0.0
+    endurance: Annotated[float, Field(ge=0, le=1e18), zero_or_from(1)] = 0.0
     """Pulses that a cell survives on average; 0 if wear is not modelled."""
     endurance_d2d: Spread = 0.0
     """Spread of `endurance` from cell to cell, relative."""
@@ -54,6 +56,7 @@ class Wear(NamedTuple):
         """
         if not self.endurance or not self.hottest or not self.images:
             return float("inf")
+        number("Wear.years: images_per_second", images_per_second, 1e-30)
         images = self.images * self.endurance / self.hottest
         return images / images_per_second / YEAR
 

@@ -26,14 +26,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cbramsim.devices.quantities import Second, Siemens, Spread, log_normal
-from cbramsim.errors import ParameterError
+from cbramsim.arguments import number
+from cbramsim.devices.quantities import Distance, Second, Spread, log_normal
 from cbramsim.provenance import SourcedParameters
+from cbramsim.validation import zero_or_from
 
 BOLTZMANN = 8.617333262e-5
 """Boltzmann constant, eV/K."""
 ZERO_CELSIUS = 273.15
 """0 °C, K."""
+RELAXED = 1e100
+"""Time constants after which nothing is left; more would be too large a number."""
 COLDEST, HOTTEST = -273.0, 1000.0
 """Range of temperatures, °C."""
 
@@ -47,10 +50,10 @@ class Retention(SourcedParameters):
     """Exponent of the drift, 0 if there is none."""
     drift_exponent_d2d: Spread = 0.0
     """Spread of `drift_exponent` from cell to cell, relative."""
-    drift_start: Annotated[float, Field(gt=0, le=1e9), Second] = 1.0
+    drift_start: Annotated[float, Field(ge=1e-12, le=1e9), Second] = 1.0
     """Time after programming from which on a cell drifts, s."""
 
-    retention_time: Annotated[float, Field(ge=0, le=1e15), Second] = 0.0
+    retention_time: Annotated[float, Field(ge=0, le=1e15), zero_or_from(1e-12), Second] = 0.0
     """Time constant of relaxation at `retention_celsius`, s; 0 if the cell does not relax."""
     retention_time_d2d: Spread = 0.0
     """Spread of `retention_time` from cell to cell, relative."""
@@ -58,9 +61,9 @@ class Retention(SourcedParameters):
     """Temperature at which `retention_time` holds, °C."""
     activation_energy: Annotated[float, Field(ge=0, le=10), ElectronVolt] = 0.0
     """Activation energy of relaxation, eV; 0 if it does not depend on temperature."""
-    retention_exponent: Annotated[float, Field(gt=0, le=2)] = 1.0
+    retention_exponent: Annotated[float, Field(ge=0.01, le=2)] = 1.0
     """Stretching of the relaxation: 1 is exponential, below 1 has a long tail."""
-    g_relaxed: Annotated[float, Field(ge=0, le=1), Siemens] = 0.0
+    g_relaxed: Distance = 0.0
     """Conductance towards which a cell relaxes, S."""
 
     @model_validator(mode="after")
@@ -76,13 +79,15 @@ class Retention(SourcedParameters):
 
     def retention_time_at(self, celsius: float) -> float:
         """Return the time constant of relaxation at a temperature, s."""
-        if not COLDEST < celsius <= HOTTEST:
-            raise ParameterError(
-                f"celsius: must be a number > {COLDEST:g} and <= {HOTTEST:g} (got {celsius!r})"
-            )
+        checked_celsius(celsius)
         inverse = 1 / (celsius + ZERO_CELSIUS) - 1 / (self.retention_celsius + ZERO_CELSIUS)
         exponent = self.activation_energy / BOLTZMANN * inverse
-        return self.retention_time * math.exp(min(exponent, 600.0))
+        return self.retention_time * math.exp(min(max(exponent, -600.0), 600.0))
+
+
+def checked_celsius(celsius: float) -> float:
+    """Return a temperature, °C, after a check that there is such a one."""
+    return number("celsius:", celsius, COLDEST, HOTTEST)
 
 
 class Ageing:
@@ -149,5 +154,5 @@ class Ageing:
     def _relax(self, g: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
         beta, target = self.retention.retention_exponent, self.retention.g_relaxed
         before = self.relaxed**beta
-        self.relaxed += part
+        self.relaxed += np.minimum(part, RELAXED)
         return target + (g - target) * np.exp(before - self.relaxed**beta)

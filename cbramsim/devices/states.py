@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cbramsim.devices.quantities import Siemens, Spread
+from cbramsim.devices.quantities import Conductance, Distance, Spread
 from cbramsim.provenance import SourcedParameters
 
 G0 = 2 * 1.602176634e-19**2 / 6.62607015e-34
@@ -35,11 +35,11 @@ G0 = 2 * 1.602176634e-19**2 / 6.62607015e-34
 class States(SourcedParameters):
     """The conductance window, the states in it, and the noise of a read."""
 
-    g_min: Annotated[float, Field(gt=0, le=1), Siemens]
+    g_min: Conductance
     """Lowest programmable conductance, S."""
     g_min_d2d: Spread = 0.0
     """Spread of `g_min` from cell to cell, relative."""
-    g_max: Annotated[float, Field(gt=0, le=1), Siemens]
+    g_max: Conductance
     """Highest programmable conductance, S."""
     g_max_d2d: Spread = 0.0
     """Spread of `g_max` from cell to cell, relative."""
@@ -48,14 +48,14 @@ class States(SourcedParameters):
     """States in the window; 0 if the cell is analog."""
     level_radix: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Ratio of the distances of two neighbouring levels from the lowest; 0 if evenly spaced."""
-    g_quantum: Annotated[float, Field(ge=0, le=1), Siemens] = 0.0
+    g_quantum: Distance = 0.0
     """Distance of the states of an atomic constriction, S; 0 if the cell is analog."""
 
     read_c2c: Spread = 0.0
     """Noise of one read of one cell: standard deviation as a fraction of `g_max - g_min`."""
-    g_flicker: Annotated[float, Field(ge=0, le=1), Siemens] = 0.0
+    g_flicker: Distance = 0.0
     """Distance of the two values between which a conductance flickers, S."""
-    flicker_duty: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    flicker_duty: Annotated[float, Field(ge=1e-9, lt=1)] = 0.5
     """Fraction of the time in the upper of them."""
 
     @model_validator(mode="after")

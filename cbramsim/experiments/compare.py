@@ -10,8 +10,9 @@ from typing import Any
 
 from cbramsim.errors import DataError
 from cbramsim.experiments.results import in_percent, quantities, read_metrics, statistics
-from cbramsim.experiments.run_folder import CONFIG, METRICS, flat, read_toml
+from cbramsim.experiments.run_folder import CONFIG, METRICS
 from cbramsim.files import printable
+from cbramsim.toml_files import flat, read_toml
 from cbramsim.units import in_prefixed
 
 
@@ -70,7 +71,8 @@ def table(summaries: list[dict[str, Any]]) -> str:
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flattened config and the metrics of a run."""
     name, metrics = printable(folder), read_metrics(folder)
-    config = flat(read_toml(folder / CONFIG))
+    table = flat(read_toml(folder / CONFIG))
+    config = {key: value for key, value in table.items() if value != {}}
     try:
         for key in ("epochs", "neurons", "seed"):
             if config[key] != metrics[key]:

@@ -96,11 +96,11 @@ def run(
         written then.
     """
     out, figure = out or Path(f"{path.stem}.toml"), figure or Path(f"{path.stem}.png")
+    template = Device.load(like)
     check_targets(
         Target("--out", out, ".toml"), Target("--figure", figure, ".png"),
         reads={path: "the measurement itself", Path(like): "the device to take over"}, force=force,
     )  # fmt: skip
-    template = Device.load(like)
     measurement = read_measurement(path)
     ranked = rank(measurement, seed)
     intervals = bootstrap(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
+from cbramsim.arguments import one_of
 from cbramsim.errors import CbramError, DataError
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.files import check_writable, write_atomically
 from cbramsim.simulator.datasets import read_idx
-from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.network import SpikingNetwork, Vote
 from cbramsim.units import in_prefixed
 
 
@@ -21,6 +23,7 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     CbramError
         If a file is missing or damaged, or the state has no named neurons.
     """
+    one_of("vote:", vote, get_args(Vote))
     network = SpikingNetwork.load(state / STATE if state.is_dir() else state)
     pictures = read_idx(images, dimensions=3)
     truth = None if labels is None else read_idx(labels, dimensions=1)

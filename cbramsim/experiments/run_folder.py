@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,6 +38,7 @@ from cbramsim.files import (
     write_atomically,
 )
 from cbramsim.locks import locked
+from cbramsim.toml_files import read_toml
 from cbramsim.validation import Parameters
 
 CONFIG, METRICS, STATE = "config.toml", "metrics.json", "state.npz"
@@ -198,52 +198,6 @@ def clear_figures(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises
-    ------
-    DataError
-        If it is missing or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: {reason}") from None
-
-
-def flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        inner = flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {}
-        found |= inner or {prefix + key: value}
-    return found
-
-
-def nested(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a table with dotted keys as nested ones: the inverse of `flat`.
-
-    Raises
-    ------
-    CbramError
-        If a key is that of a value as well as of a table.
-    """
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        *parents, last = key.split(".")
-        inner = found
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise CbramError(f"{key}: {parent} must be a table")
-        if isinstance(inner.get(last), dict) and inner[last]:
-            raise CbramError(f"{key}: must be a table or a value, not both (got {value!r} as well)")
-        inner[last] = dict(value) if isinstance(value, dict) else value
-    return found
-
-
 def write_config(folder: Path, config: Parameters) -> None:
     """Write all of a resolved configuration as config.toml."""
     write_atomically(folder / CONFIG, lambda file: file.write(config_text(config)))
@@ -314,8 +268,8 @@ def _is_old_study(folder: Path) -> bool:
 def _toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; nothing if it is not one."""
     try:
-        return tomllib.loads(path.read_text()) if _is_small(path) else {}
-    except (OSError, ValueError, RecursionError):
+        return read_toml(path)
+    except DataError:
         return {}
 
 

@@ -29,6 +29,7 @@ from cbramsim.simulator.datasets import Dataset, load_dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork, Step
 from cbramsim.simulator.state_file import read_state
+from cbramsim.toml_files import read_toml
 from cbramsim.units import in_prefixed
 
 SAVE_EVERY = 20.0
@@ -154,8 +155,9 @@ def run(
     config = data.resolve(config)
     network = SpikingNetwork(config.network())
     with run_folder.writing(out, force=force):
+        images = network.prepare(data.train_images)  # refuses what is too large
         run_folder.begin(out, config)
-        return Run(config, data, network, out, quiet, threads).go(finish)
+        return Run(config, data, network, out, quiet, threads).go(finish, images)
 
 
 def resume(
@@ -196,7 +198,7 @@ def resume(
 
 def _taken_up(out: Path, epochs: int | None, quiet: bool, threads: int | None) -> Run:
     """Return the run in a folder, as it was saved, and say there how long it is to be."""
-    config = TrainConfig(**run_folder.read_toml(out / CONFIG))
+    config = TrainConfig(**read_toml(out / CONFIG))
     state = read_state(out / STATE) if (out / STATE).is_file() else None
     if epochs is None and state and (out / METRICS).is_file():
         epochs = max(config.epochs, _epochs_asked_for(state, out / STATE))
@@ -254,13 +256,21 @@ class Run:
         """Which images the run is scored on, and the phase of the ledger: test or validation."""
         return "validation" if self.config.validation_images else "test"
 
-    def go(self, finish: Callable[[Run], Any] | None = None) -> Run:
+    def go(
+        self,
+        finish: Callable[[Run], Any] | None = None,
+        images: NDArray[np.uint8] | None = None,
+    ) -> Run:
         """Train what is left to train, score, and write everything but the figures.
 
-        For the caller, who holds the folder; `finish` as in `run`.
+        For the caller, who holds the folder; `finish` as in `run`. `images` are the training
+        images, if they are prepared already.
         """
         try:
-            self._train(self.network.prepare(self.data.train_images))
+            if images is None:
+                images = self.network.prepare(self.data.train_images)
+            self._train(images)
+            del images
             self._finish()
         except KeyboardInterrupt as interrupt:
             saved = "the state is saved; " if (self.out / STATE).is_file() else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.retention import COLDEST, HOTTEST
@@ -17,7 +17,7 @@ from cbramsim.simulator.pruning import Pruning
 from cbramsim.simulator.readout import Readout
 from cbramsim.simulator.stdp import Programming, StdpRule
 from cbramsim.simulator.wires import Tiles, Wires
-from cbramsim.validation import Parameters
+from cbramsim.validation import NameOrPath, Parameters
 
 Rule = Literal["ideal", "device"]
 Update = Literal["winner", "dense"]
@@ -31,11 +31,11 @@ class NetworkConfig(Parameters):
     """Output neurons, one bit line each."""
     inputs: Annotated[int, Field(ge=1, le=100_000)] = 397
     """Most active pixels to use, one word line each."""
-    device: str = "subquantum-cbram"
+    device: NameOrPath = "subquantum-cbram"
     """Cell technology: a preset's name, or the path of a TOML file."""
     cell: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the cell to change from what `device` says, in SI units, by name."""
-    periphery: str = "cmos-28nm"
+    periphery: NameOrPath = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
@@ -98,13 +98,18 @@ class NetworkConfig(Parameters):
 
     def changed(self, device: Device) -> Device:
         """Return `device` with the changes in `cell`."""
-        if not self.cell:
-            return device
-        for key in self.cell:
-            if key not in device.physical_parameters():
-                hint = nearest(key, device.physical_parameters())
-                raise ParameterError(f"{type(self).__name__}.cell.{key}: unknown key{hint}")
-        return device.replace(**self.cell)
+        return device.replace(**self.cell) if self.cell else device
+
+    @field_validator("cell")
+    @classmethod
+    def _check_cell(cls, cell: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what no device can have; whether it fits this one is seen when it is loaded."""
+        for key in cell:
+            if key not in Device.physical_parameters():
+                hint = nearest(key, Device.physical_parameters())
+                raise ParameterError(f"{key}: unknown key{hint}")
+        Device.check_values(cell)
+        return cell
 
     @model_validator(mode="after")
     def _check_wiring(self) -> Self:
@@ -114,10 +119,8 @@ class NetworkConfig(Parameters):
 
     @model_validator(mode="after")
     def _check_readout(self) -> Self:
-        if self.readout.adc_bits:
-            self.readout.price()  # refuses a source that is not known
-            if self.pruning.kind == "hard":
-                raise ValueError("readout: converters need pruning.kind none or soft (got hard)")
+        if self.readout.adc_bits and self.pruning.kind == "hard":
+            raise ValueError("readout: converters need pruning.kind none or soft (got hard)")
         return self
 
     @model_validator(mode="after")
@@ -135,7 +138,6 @@ class NetworkConfig(Parameters):
     @model_validator(mode="after")
     def _check_digital(self) -> Self:
         if self.storage == "digital":
-            self.digital.conversion_price(self.inputs)  # refuses a source that is not known
             for needed, name, got in (
                 (("device",), "rule", self.rule),
                 (("transistor",), "access", self.access),

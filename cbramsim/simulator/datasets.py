@@ -23,6 +23,9 @@ PARTS: dict[str, tuple[tuple[str, ...], int]] = {
     "test_labels": (("t10k-labels", "test-labels"), 1),
 }
 
+MOST_CLASSES = 10_000
+"""Labels are below this: there is a count for every neuron and class."""
+
 
 class Dataset(NamedTuple):
     """Training and test images with their labels."""
@@ -129,11 +132,18 @@ def checked_images(X: ArrayLike) -> NDArray[np.uint8]:
 
 def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
     """Return the labels of `count` images as int64[images]."""
-    labels = np.asarray(y)
+    try:
+        labels = np.asarray(y)
+    except ValueError:
+        raise DataError("labels must be whole numbers, in one row") from None
+    if np.ma.is_masked(y):
+        raise DataError("labels must be whole numbers (got values under a mask)")
     if labels.shape != (count,):
         raise DataError(f"labels must be one per image, {count} (got shape {labels.shape})")
     if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
         raise DataError("labels must be whole numbers, 0 or above")
+    if labels.max() >= MOST_CLASSES:
+        raise DataError(f"labels must be below {MOST_CLASSES:,} (got {labels.max():,})")
     return labels.astype(np.int64)
 
 

@@ -24,7 +24,7 @@ class Encoding(Parameters):
 
     windows: Annotated[int, Field(ge=1, le=1000)] = 5
     """Windows for which an image is presented; each ends in one output spike."""
-    window: Annotated[float, Field(gt=0)] = 10e-3
+    window: Annotated[float, Field(ge=1e-9, le=3600)] = 10e-3
     """Length of a window, s: an input that fired this recently counts as active."""
 
 

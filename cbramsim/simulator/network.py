@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import flag, function, instance, one_of, whole, whole_numbers
 from cbramsim.devices.device import Device
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
+from cbramsim.memory import check_memory
 from cbramsim.rng import generator, stream
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.configuration import NetworkConfig
@@ -49,6 +51,10 @@ MOST_IMAGES = 10_000
 """Images from which it is learned which inputs spike together."""
 IMAGES_PER_BATCH = 500
 """Images that one worker takes at a time for labelling and recognition."""
+MOST_EPOCHS = 10_000
+"""Most passes in one go."""
+MOST_THREADS = 1024
+"""More are taken for a mistake."""
 
 
 class Step(NamedTuple):
@@ -97,8 +103,6 @@ class SpikingNetwork:
         float64[neurons, classes] or None, responses to the labelled images, by class.
     labels_used
         Number of labels that named the neurons.
-    threads
-        How many threads read batches of images; results do not depend on it.
     passes, position
         Complete passes over the training images, and images seen of the current one.
     pass_images
@@ -136,8 +140,7 @@ class SpikingNetwork:
         ParameterError
             If a parameter is unknown or outside its range.
         """
-        if not isinstance(config, NetworkConfig | None):
-            raise ParameterError(f"SpikingNetwork.config: must be a NetworkConfig (got {config!r})")
+        instance("SpikingNetwork.config:", config, NetworkConfig, type(None))
         for key, part in (("device", device), ("periphery", periphery)):
             if isinstance(part, str | Path):
                 changes[key] = str(part)
@@ -156,7 +159,7 @@ class SpikingNetwork:
             periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
         )
         self.ledger = EnergyLedger()
-        self.threads = os.cpu_count() or 1
+        self.threads = min(os.cpu_count() or 1, MOST_THREADS)
         self.pixels: NDArray[np.int64] | None = None
 
     def __repr__(self) -> str:
@@ -192,6 +195,9 @@ class SpikingNetwork:
             Called after each step of 200 images. Ctrl-C is raised between steps only, so
             that the network is whole and can go on.
         """
+        whole("SpikingNetwork.fit.epochs:", epochs, 1, MOST_EPOCHS)
+        function("SpikingNetwork.fit.callback:", callback)
+        checked_images(X)  # what was learned is kept if these are none
         self.pixels = None
         return self.resume(self.prepare(X), epochs=epochs, callback=callback)
 
@@ -238,6 +244,7 @@ class SpikingNetwork:
             Whether soft-pruned cells learn again; otherwise they are held, and neurons that have
             been pruned are not pruned again.
         """
+        flag("SpikingNetwork.begin_again.release:", release)
         self._observe(self.select_pixels(X))
         self.passes = self.position = self.images_seen = 0
         self.pass_images = (0, 0)
@@ -253,6 +260,8 @@ class SpikingNetwork:
 
     def release(self) -> None:
         """Let soft-pruned cells learn again; from here on neurons are judged anew."""
+        if self.pixels is None:
+            raise ParameterError("SpikingNetwork.release: fit comes first")
         if self.config.pruning.kind == "hard":
             raise ParameterError(
                 "SpikingNetwork.release: pruning.kind must be none or soft (got hard): the cells "
@@ -278,7 +287,10 @@ class SpikingNetwork:
         epochs, callback
             As in `fit`.
         """
-        if self.pixels is None or inputs.shape[1:] != self.pixels.shape:
+        whole("SpikingNetwork.resume.epochs:", epochs, 0, 1000 * MOST_EPOCHS)
+        function("SpikingNetwork.resume.callback:", callback)
+        fits = isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and len(inputs)
+        if self.pixels is None or not fits or inputs.shape[1:] != self.pixels.shape:
             raise DataError("resume: must be given what `prepare` returned")
         if self.position and self._fingerprint(inputs) != self.pass_images:
             raise DataError("resume: these are not the images of the interrupted pass")
@@ -297,6 +309,7 @@ class SpikingNetwork:
 
         An interrupted pass over the same images is completed; one over others is given up.
         """
+        function("SpikingNetwork.partial_fit.callback:", callback)
         inputs = self.prepare(X)
         if self.position and self._fingerprint(inputs) != self.pass_images:
             self.passes, self.position = self.passes + 1, 0
@@ -315,7 +328,8 @@ class SpikingNetwork:
         self.crossbar.set_weights(
             rng.normal(
                 self.config.initial_weight, self.config.initial_weight_d2d, self.crossbar.shape
-            )
+            ),
+            clip=True,
         )
         self.pruner = self._new_pruner()
 
@@ -363,6 +377,15 @@ class SpikingNetwork:
         self.labels_used = 0
 
     @property
+    def threads(self) -> int:
+        """How many threads read batches of images; results do not depend on it."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._threads = whole("SpikingNetwork.threads:", threads, 1, MOST_THREADS)
+
+    @property
     def ideal(self) -> bool:
         """Whether updates follow the ideal rule."""
         return self.config.rule == "ideal"
@@ -393,6 +416,7 @@ class SpikingNetwork:
     def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
         config, crossbar = self.config, self.crossbar
+        whole_numbers("SpikingNetwork.learn_from: chosen", chosen, 0, len(images) - 1)
         account = self.ledger.account("train")
         if crossbar.wired:
             crossbar.wired.threads = self.threads
@@ -527,8 +551,7 @@ class SpikingNetwork:
 
     def predict(self, X: ArrayLike, vote: Vote = "profile") -> NDArray[np.int64]:
         """Return the class of each image, int64[images]."""
-        if vote not in ("profile", "majority"):
-            raise ParameterError(f"vote: must be one of profile, majority (got {vote!r})")
+        one_of("vote:", vote, get_args(Vote))
         return getattr(self.recognise(X), vote)
 
     def score(self, X: ArrayLike, y: ArrayLike, vote: Vote = "profile") -> float:
@@ -551,6 +574,7 @@ class SpikingNetwork:
         Batches are read on all cores; each has random streams of its own, so that the result does
         not depend on their number.
         """
+        instance("SpikingNetwork.responses: phase", phase, str)
         images = checked_images(X)
         self.select_pixels(images[:1])  # refuse what does not fit before the work begins
         starts = range(0, len(images), IMAGES_PER_BATCH)
@@ -769,6 +793,8 @@ def _active_together(
     Given the image they are independent, so that it is the mean product of their pixel densities;
     on the diagonal, the probability that one does.
     """
+    pairs = inputs.shape[1] ** 2
+    check_memory("NetworkConfig.inputs", 20 * pairs, f"the products of {pairs:,} pairs, for wires,")
     some = inputs[:: max(1, len(inputs) // MOST_IMAGES)].astype(np.float32) / 256
     together = (some.T @ some / len(some)).astype(np.float64)
     np.fill_diagonal(together, activity)

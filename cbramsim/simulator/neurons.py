@@ -19,6 +19,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from cbramsim.arguments import whole
 from cbramsim.kernels import inlined, vector_kernel
 from cbramsim.rng import uniform_of
 from cbramsim.validation import Parameters
@@ -27,18 +28,19 @@ from cbramsim.validation import Parameters
 class Competition(Parameters):
     """The neurons' competition and its homeostasis."""
 
-    sharpness: Annotated[float, Field(gt=0, le=1000)] = 4.0
+    sharpness: Annotated[float, Field(ge=1e-6, le=1000)] = 4.0
     """Inverse temperature of the competition while learning, per unit of weight."""
-    readout_sharpness: Annotated[float, Field(gt=0, le=1)] = 0.1
+    readout_sharpness: Annotated[float, Field(ge=1e-6, le=1)] = 0.1
     """Factor on all potentials for recognition: softer, so that several neurons have a say. (They
     are named at full sharpness.)"""
     homeostasis: Annotated[float, Field(ge=0, le=1000)] = 2.0
     """Fall of a neuron's bias per output spike at the start of training."""
-    homeostasis_halving: Annotated[float, Field(gt=0)] = 50_000
+    homeostasis_halving: Annotated[float, Field(ge=1e-3, le=1e12)] = 50_000
     """Images after which `homeostasis` has halved."""
 
     def homeostasis_at(self, images_seen: int) -> float:
         """Return the fall of the bias per spike after `images_seen` images."""
+        whole("Competition.homeostasis_at: images_seen", images_seen)
         return self.homeostasis * 0.5 ** (images_seen / self.homeostasis_halving)
 
 

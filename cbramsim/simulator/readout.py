@@ -19,8 +19,8 @@ from cbramsim.rng import next_word
 from cbramsim.simulator.array import add_noise, sum_rows
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.periphery.adc import Adc, Code, Converters, check_range, convert_rows
-from cbramsim.simulator.periphery.prices import Price, conversion_price
-from cbramsim.validation import Parameters
+from cbramsim.simulator.periphery.prices import AdcSource, Price, conversion_price
+from cbramsim.validation import Parameters, zero_or_from
 
 ADC_CONVERSION = int(Operation.ADC_CONVERSION)
 SHIFT_ADD = int(Operation.SHIFT_ADD)
@@ -31,7 +31,7 @@ class Readout(Parameters):
 
     adc_bits: Annotated[int, Field(ge=0, le=12)] = 0
     """Resolution of the converters at the bit lines of each tile; 0 for none."""
-    full_scale: Annotated[float, Field(ge=0, le=1), "S"] = 0.0
+    full_scale: Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), "S"] = 0.0
     """Range of a converter around zero, as a sum of conductances less the reference, S; 0 for
     the largest that the mean spikes of any training image can give."""
     offset_d2d: Annotated[float, Field(ge=0, le=4096)] = 0.0
@@ -40,7 +40,7 @@ class Readout(Parameters):
     """Peak integral nonlinearity, LSB."""
     dnl: Annotated[float, Field(ge=0, le=4096)] = 0.0
     """Root mean square of the error of a code's width, LSB."""
-    adc_source: str = "isaac"
+    adc_source: AdcSource = "isaac"
     """Whose converter is priced: isaac, mnsim, accelergy-32nm, survey-median, ..."""
 
     def price(self) -> Price:

@@ -27,8 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cbramsim.arguments import number
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, mean_step, pulse_energy
+from cbramsim.errors import ParameterError
 from cbramsim.kernels import inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
 from cbramsim.simulator.array import see_again, store_conductance
@@ -80,11 +82,11 @@ class Programming(Parameters):
 class StdpRule(Parameters):
     """Constants of the rule, per output spike and in units of the weight, which spans [-1, 1]."""
 
-    ltp: Annotated[float, Field(gt=0, le=2)] = 0.15
+    ltp: Annotated[float, Field(ge=1e-9, le=2)] = 0.15
     """a: potentiation of a weight at the lower bound."""
     ltp_decay: Annotated[float, Field(ge=0, le=20)] = 3.6
     """b: how steeply potentiation falls with the weight."""
-    ltd: Annotated[float, Field(gt=0, le=2)] = 0.0046
+    ltd: Annotated[float, Field(ge=1e-9, le=2)] = 0.0046
     """c: depression."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -97,6 +99,10 @@ class StdpRule(Parameters):
 
     def equilibrium(self, probability: float) -> float:
         """Return the weight at which both balance for an input that spikes with `probability`."""
+        if not 0 < number("StdpRule.equilibrium: probability", probability) < 1:
+            raise ParameterError(
+                f"StdpRule.equilibrium: probability must be > 0 and < 1 (got {probability:g})"
+            )
         odds = self.ltp * probability / (self.ltd * (1 - probability))
         return min(max(-1 + math.log(odds) / self.ltp_decay, -1.0), 1.0)
 

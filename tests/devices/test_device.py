@@ -204,7 +204,7 @@ def test_impossible_values_are_refused(changes: dict, message: str) -> None:
         (
             "value = 2.32",
             'value = "low"',
-            "Device.g_min: must be a number > 0 and <= 1 (got 'low')",
+            "Device.g_min: must be a number >= 1e-18 and <= 1 (got 'low')",
         ),
         ('unit = "uS"\n', "", "Device.g_min.unit: is required (S, with or without a prefix"),
         ("value = 2.32", "valu = 2.32", "Device.g_min: must be a table of value, unit"),

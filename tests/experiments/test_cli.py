@@ -19,6 +19,7 @@ import cbramsim
 from cbramsim.experiments import compare as compare_experiment
 from cbramsim.experiments import train as train_experiment
 from cbramsim.experiments.cli import main
+from cbramsim.toml_files import flat, read_toml
 from tests.simulator.test_datasets import MNIST, write_dataset
 
 SMALL = ["--train-images", "1200", "--epochs", "2", "--neurons", "30", "--quiet"]
@@ -221,7 +222,7 @@ def test_the_order_is_defaults_file_flags(tmp_path: Path) -> None:
         "--set", "test_images=100", "--quiet", "--out", out,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    config = train_experiment.run_folder.read_toml(out / "config.toml")
+    config = read_toml(out / "config.toml")
     assert (config["neurons"], config["epochs"], config["seed"]) == (12, 1, 0)
     assert (config["pruning"]["kind"], config["pruning"]["fraction"]) == ("hard", 0.2)
 
@@ -251,9 +252,7 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
 
 def test_every_key_is_listed_with_its_meaning(finished: Path) -> None:
     listed = dict(line.split(maxsplit=1) for line in cbram("keys").output.splitlines())
-    written = train_experiment.run_folder.flat(
-        train_experiment.run_folder.read_toml(finished / "config.toml")
-    )
+    written = flat(read_toml(finished / "config.toml"))
     assert set(written) <= set(listed)
     assert all(len(meaning) > 20 for meaning in listed.values())
 

@@ -20,6 +20,7 @@ from cbramsim import files
 from cbramsim.errors import CbramError
 from cbramsim.experiments import run_folder, train
 from cbramsim.experiments.cli import main
+from cbramsim.toml_files import read_toml
 from tests.simulator.test_datasets import write_dataset
 
 SETTINGS = ("--epochs", 2, "--neurons", 6, "--quiet", "--set", "pruning.mature_spikes=5")
@@ -192,10 +193,8 @@ def test_a_run_that_is_trained_longer_keeps_its_results_until_there_are_new_ones
         assert cbram("compare", out).exit_code == 0
     monkeypatch.setattr(os, "fsync", fsync)
     assert cbram("train", "--resume", "--quiet", "--out", out).exit_code == 0, "it knows how far"
-    assert read(out)["epochs"] == run_folder.read_toml(out / "config.toml")["epochs"] == 3
-    run_folder.write_config(
-        out, train.TrainConfig(**run_folder.read_toml(finished / "config.toml"))
-    )
+    assert read(out)["epochs"] == read_toml(out / "config.toml")["epochs"] == 3
+    run_folder.write_config(out, train.TrainConfig(**read_toml(finished / "config.toml")))
     assert "is of epochs = 3, config.toml of 2" in cbram("compare", out).output
 
 

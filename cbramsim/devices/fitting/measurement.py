@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.errors import DataError, nearest
-from cbramsim.files import write_atomically
+from cbramsim.errors import DataError, nearest, shown
+from cbramsim.files import decoded, read_limited, write_atomically
 from cbramsim.units import to_si
 
 REQUIRED = ("cycle", "cell", "pulse", "polarity", "conductance")
@@ -34,6 +34,12 @@ SHORTEST_TRAIN = 10
 """Pulses below which a law cannot be told."""
 MIXED_UNITS = 300.0
 """Trains whose medians differ by more than this are taken to be in different units."""
+LARGEST = 64_000_000
+"""Bytes of a file: some two million readings."""
+MOST_COLUMNS = 100
+"""Columns of a file."""
+LONGEST_LABEL = 200
+"""Characters of a label, or of the name of a column."""
 HIGHEST = 1.0
 """Conductance above which a cell is no cell, S."""
 
@@ -80,12 +86,8 @@ def read_measurement(path: Path) -> Measurement:
         If the file cannot be read, or a column, a line or a value does not fit; names file, line
         and column.
     """
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    table = _Table(path, text)
+    content = read_limited(path, LARGEST, "a file of pulse trains")
+    table = _Table(path, decoded(path, content))
     siemens = _conductance(table)
     order, trains = _trains(table)
     warnings: list[str] = []
@@ -119,33 +121,47 @@ class _Table:
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
+        self.units: dict[str, str] = {}
+        self.lines: list[int] = []
         try:
-            reader = csv.reader(io.StringIO(text))
-            numbered = [(reader.line_num, row) for row in reader if row]
+            self.columns = self._columns(csv.reader(io.StringIO(text)))
         except csv.Error as error:
             raise DataError(f"{path}: {error}") from None
-        if len(numbered) < 2:
+        if not self.lines:
             raise DataError(f"{path}: must be a header and lines of readings (got no readings)")
-        (_, header), *body = numbered
-        self.units: dict[str, str] = {}
-        names = [self._named(cell) for cell in header]
-        for number, row in body:
-            if len(row) != len(names):
-                raise DataError(
-                    f"{path}, line {number}: must have {len(names)} values (got {len(row)})"
-                )
-        self.lines = [number for number, _ in body]
-        values = zip(*(row for _, row in body), strict=True)
-        self.columns = {
-            name: [value.strip() for value in column]
-            for name, column in zip(names, values, strict=True)
-        }
         for name in REQUIRED:
             if name not in self.columns:
                 raise DataError(f"{path}: column {name} is missing{nearest(name, self.columns)}")
 
+    def _columns(self, reader: Any) -> dict[str, list[str]]:
+        """Return the values of each column by its name; equal texts are kept once."""
+        rows = ((reader.line_num, row) for row in reader if row)
+        _, header = next(rows, (0, []))
+        if len(header) > MOST_COLUMNS:
+            raise DataError(
+                f"{self.path}: must have at most {MOST_COLUMNS} columns (got {len(header)})"
+            )
+        names = [self._named(cell) for cell in header]
+        columns: list[list[str]] = [[] for _ in names]
+        known: dict[str, str] = {}
+        for number, row in rows:
+            if len(row) != len(names):
+                raise DataError(
+                    f"{self.path}, line {number}: must have {len(names)} values (got {len(row)})"
+                )
+            self.lines.append(number)
+            for column, value in zip(columns, row, strict=True):
+                value = value.strip()
+                column.append(known.setdefault(value, value))
+        return dict(zip(names, columns, strict=True))
+
     def _named(self, cell: str) -> str:
         """Return the name in a cell of the header; keep its unit."""
+        if len(cell) > LONGEST_LABEL:
+            raise DataError(
+                f"{self.path}: the name of a column must have at most {LONGEST_LABEL} characters "
+                f"(got {len(cell)})"
+            )
         match = re.fullmatch(r"\s*(\w[\w ]*?)\s*(?:[(\[]\s*(.*?)\s*[)\]])?\s*", cell)
         if match is None:
             return cell
@@ -158,16 +174,16 @@ class _Table:
 
     def error(self, row: int, name: str, expected: str) -> DataError:
         """Return the error of one value."""
-        value = self.columns[name][row]
+        value = shown(self.columns[name][row])
         return DataError(
-            f"{self.path}, line {self.lines[row]}: {name} must be {expected} (got '{value}')"
+            f"{self.path}, line {self.lines[row]}: {name} must be {expected} (got {value})"
         )
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a column of finite numbers, float64[lines]."""
         column = self.columns[name]
         try:
-            numbers = np.array([float(value) for value in column])
+            numbers = np.fromiter(map(float, column), np.float64, len(column))
         except ValueError:
             row = next(i for i, value in enumerate(column) if not _is_number(value))
             raise self.error(row, name, "a number") from None
@@ -259,6 +275,9 @@ def _labels(table: _Table, name: str) -> NDArray[Any]:
     column = table.columns[name]
     if "" in column:
         raise table.error(column.index(""), name, "a label")
+    for row, label in enumerate(column):
+        if len(label) > LONGEST_LABEL:
+            raise table.error(row, name, f"a label of at most {LONGEST_LABEL} characters")
     return np.array(column)
 
 

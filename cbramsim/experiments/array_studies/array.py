@@ -36,12 +36,13 @@ from cbramsim.experiments.device_studies.study import (
     studying,
 )
 from cbramsim.experiments.results import in_percent, read_metrics, saved_in
-from cbramsim.experiments.run_folder import STATE, flat, nested
+from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.sweep import PlannedRun, Sweep, seeds_of, write_csv
 from cbramsim.experiments.train import Data, TrainConfig
 from cbramsim.simulator.digital_cells import capacity
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.toml_files import flat, nested
 from cbramsim.units import in_prefixed
 
 TABLE, PRODUCTS, PARTS, ERRORS = "runs.csv", "products.csv", "parts.csv", "product_errors.csv"

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.arguments import whole
+from cbramsim.errors import CbramError, ParameterError, shown
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.cache_fit import caches, claims, counters, knees, model
 from cbramsim.experiments.cache_fit import measure as measuring
@@ -29,6 +30,7 @@ from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
 from cbramsim.simulator.digital.placement import Placed
 
+MOST_BATCH, MOST_IMAGES = 10**6, 10**12
 LAYERS, BATCH, IMAGES = "784,256,256,10", 1, 60_000
 SUMMARY, TABLE, FIGURE = "summary.json", "cache_fit.csv", "cache_fit.png"
 DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
@@ -83,20 +85,24 @@ def run(
     """
     own = Layers.parse(layers)
     _check(own, batch, images, bits, hierarchy, caches_given)
-    memory = Hierarchy.load(hierarchy) if hierarchy else caches.this_machine(caches_given)
+    memory = (
+        Hierarchy.load(hierarchy) if hierarchy is not None else caches.this_machine(caches_given)
+    )
     where = placing(memory, batch, images, bits)
     placed = where(own)
     drawn = family(own, DRAWN._replace(largest=max(DRAWN.largest, own.parameters)))
     lives = _lives(drawn, where, placed)
+    effort = QUICK if quick else FULL
+    networks = family(own, effort) if measure and hierarchy is None else []
+    measuring.check_effort(networks, batch)
     with study_folder(out, "cache-fit"):
         if (out / SUMMARY).is_file() and not force:
             raise CbramError(f"out: {out} exists; use --force to overwrite")
         points: list[Point] = []
         fitted = costs = None
         energy = counters.find()
-        if measure and not hierarchy:
-            effort = QUICK if quick else FULL
-            points = measuring.measure(family(own, effort), batch, effort, energy, quiet=quiet)
+        if networks:
+            points = measuring.measure(networks, batch, effort, energy, quiet=quiet)
             fitted = _fit(points, memory, batch, images, bits)
             costs = fitted.costs
         elif can_price(memory):
@@ -120,13 +126,12 @@ def _check(
         raise ParameterError(
             f"cache-fit.layers: must have a hidden layer, whose width can change (got {layers})"
         )
-    for name, value in (("batch", batch), ("images", images)):
-        if value < 1:
-            raise ParameterError(f"cache-fit.{name}: must be a whole number >= 1 (got {value})")
+    whole("cache-fit.batch:", batch, 1, MOST_BATCH)
+    whole("cache-fit.images:", images, 1, MOST_IMAGES)
     if bits not in PRECISIONS:
         allowed = ", ".join(map(str, PRECISIONS))
-        raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {bits})")
-    if hierarchy and given:
+        raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {shown(bits)})")
+    if hierarchy is not None and given is not None:
         raise ParameterError("cache-fit.caches: are those of this machine, not with a hierarchy")
 
 

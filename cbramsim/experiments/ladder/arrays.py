@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from cbramsim.errors import ParameterError
 from cbramsim.experiments.ladder.plan import NAMED
-from cbramsim.experiments.run_folder import nested
 from cbramsim.simulator.array_bill import network_bill
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.reuse import Labelled, learning_curve
+from cbramsim.toml_files import nested
 
 POINTS = 10
 """Points of an array's learning curve."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from cbramsim.experiments.ladder.arrays import points, split
 from cbramsim.experiments.ladder.plan import NAMED
-from cbramsim.experiments.run_folder import nested
 from cbramsim.simulator.array_bill import array_bill
 from cbramsim.simulator.bill import Bill
 from cbramsim.simulator.configuration import NetworkConfig
@@ -19,6 +18,7 @@ from cbramsim.simulator.federation import Federated, Federation, federate
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.reuse import Labelled, Point, learning_curve, warm_start
 from cbramsim.simulator.second_datasets import second_dataset
+from cbramsim.toml_files import nested
 
 
 def second_task(

@@ -112,7 +112,7 @@ def run(
                 f"wires.devices: must be of ohmic cells, v_sinh 0 (got {device}, "
                 f"{Device.load(device).v_sinh:g} V)"
             )
-    shared = SMALL | (QUICK if quick else {}) | base
+    shared: dict[str, Any] = SMALL | (QUICK if quick else {}) | base
     resistances = learning.RESISTANCES[1:2] if quick else learning.RESISTANCES
     sizes = approximations.SIZES[:4] if quick else approximations.SIZES
     config = TrainConfig(**shared)

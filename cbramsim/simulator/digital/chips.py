@@ -31,16 +31,20 @@ PRICES = {"static": "W", "clock": "J"} | dict.fromkeys(EVENTS, "J")
 """Prices of a chip, and their units."""
 
 
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Events = Annotated[float, Field(ge=0, le=1e30)]
+
+
 class Capacity(Parameters):
     """What a chip holds."""
 
-    neurons_per_core: Annotated[int, Field(ge=1)]
+    neurons_per_core: Count
     """Neurons of a core."""
-    inputs_per_core: Annotated[int, Field(ge=1)]
+    inputs_per_core: Count
     """Inputs that every neuron of a core can have."""
-    synapses_per_core: Annotated[int, Field(ge=1)]
+    synapses_per_core: Count
     """Synapses of a core."""
-    cores_per_chip: Annotated[int, Field(ge=1)]
+    cores_per_chip: Count
     """Cores of a chip."""
     source: str
     """Where these numbers come from."""
@@ -71,7 +75,7 @@ class Chip(Parameters):
     """Power of a chip that does nothing, W."""
     clock: Constant | None = None
     """One cycle of the clock, J."""
-    cycles_per_synaptic: Annotated[float, Field(ge=0)] = 0.0
+    cycles_per_synaptic: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Cycles of the clock per synaptic event: it runs as slowly as the events allow (assumed)."""
     capacity: Capacity
     """What it holds."""
@@ -131,15 +135,15 @@ class Fit(NamedTuple):
 class ChipEvents(Parameters):
     """What happened, and how long it took."""
 
-    synaptic: Annotated[float, Field(ge=0)]
+    synaptic: Events
     """Spikes that reached a synapse: each input spike counts once for every neuron it goes to."""
-    neuron_updates: Annotated[float, Field(ge=0)] = 0.0
+    neuron_updates: Events = 0.0
     """Neurons brought up to date, summed over time steps."""
-    spikes: Annotated[float, Field(ge=0)] = 0.0
+    spikes: Events = 0.0
     """Spikes sent out."""
-    weight_updates: Annotated[float, Field(ge=0)] = 0.0
+    weight_updates: Events = 0.0
     """Weights changed on the chip."""
-    seconds: Annotated[float, Field(ge=0), "s"] = 0.0
+    seconds: Annotated[float, Field(ge=0, le=1e15), "s"] = 0.0
     """How long static power flows, s: see `in_real_time` and `at_rate`."""
 
     def in_real_time(self, windows: float, window: float) -> ChipEvents:

@@ -34,9 +34,9 @@ class Level(Parameters):
 
     name: Annotated[str, Field(min_length=1)]
     """Its name, such as `L1`: a component of bills."""
-    capacity: Annotated[float, Field(gt=0)]
+    capacity: Annotated[float, Field(ge=1, le=2**80)]
     """Bytes of one unit; a text such as "32 KiB" is understood."""
-    units: Annotated[int, Field(ge=1)] = 1
+    units: Annotated[int, Field(ge=1, le=10**9)] = 1
     """How many there are, such as one per core."""
     energy_per_byte: Constant | None = None
     """Energy of one byte read or written, J, if known."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from cbramsim.errors import DataError, ParameterError
+from cbramsim.files import decoded, in_bytes, read_limited
 from cbramsim.simulator.digital.butter_e import Machine
 from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers, data_outputs, shaped
@@ -35,6 +37,8 @@ from cbramsim.simulator.digital.working_sets import working_sets
 
 EPOCHS = 3000
 """Epochs of every run."""
+LARGEST = 100_000_000
+"""Bytes of a table, unpacked."""
 REQUIRED = ("dataset", "shape", "depth", "size", "is_gpu", "non_overhead_energy")
 """Columns that are read; `filter`, if there is one, marks rows to drop."""
 OVERHEAD_ONLY = "505_tecator"
@@ -225,30 +229,40 @@ def _relative_nnls(X: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Go through the rows with their line numbers."""
+    content = read_limited(path, LARGEST, "a table of runs")
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        content = _unzipped(path, content)
+    reader = csv.DictReader(io.StringIO(decoded(path, content)))
     try:
-        content = _unzipped(path) if zipfile.is_zipfile(path) else path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    reader = csv.DictReader(io.StringIO(text))
-    absent = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-    if absent:
-        raise DataError(
-            f"{path}: must have the columns {', '.join(REQUIRED)} (missing {', '.join(absent)})"
-        )
-    for row in reader:
-        yield reader.line_num, row
+        absent = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+        if absent:
+            raise DataError(
+                f"{path}: must have the columns {', '.join(REQUIRED)} (missing {', '.join(absent)})"
+            )
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}") from None
 
 
-def _unzipped(path: Path) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        tables = [
-            name for name in archive.namelist()
-            if name.endswith(".csv") and not name.startswith("__MACOSX")
-        ]  # fmt: skip
-        if len(tables) != 1:
-            raise DataError(f"{path}: must hold one .csv file (got {len(tables)})")
-        return archive.read(tables[0])
+def _unzipped(path: Path, content: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            tables = [
+                info for info in archive.infolist()
+                if info.filename.endswith(".csv") and not info.filename.startswith("__MACOSX")
+            ]  # fmt: skip
+            if len(tables) != 1:
+                raise DataError(f"{path}: must hold one .csv file (got {len(tables)})")
+            if tables[0].file_size > LARGEST:
+                raise DataError(
+                    f"{path}: {tables[0].filename} is larger than a table of runs may be, "
+                    f"{in_bytes(LARGEST)} (got {in_bytes(tables[0].file_size)})"
+                )
+            return archive.read(tables[0])
+    # an encrypted file, or one packed by a way that is not known, raises a RuntimeError
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _wanted(row: Mapping[str, str]) -> bool:

@@ -42,9 +42,9 @@ class InputEncoding(Parameters):
     one read per bit, `bit-serial`."""
     bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution of an input."""
-    v_read: Annotated[float, Field(gt=0, le=10), "V"] = 0.1
+    v_read: Annotated[float, Field(ge=1e-6, le=10), "V"] = 0.1
     """The highest voltage on a word line, V."""
-    t_slot: Annotated[float, Field(gt=0, le=1), "s"] = 10e-9
+    t_slot: Annotated[float, Field(ge=1e-15, le=1), "s"] = 10e-9
     """The shortest pulse, s (assumed)."""
 
     @property

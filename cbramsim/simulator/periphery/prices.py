@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator
 
 from cbramsim.errors import ParameterError, nearest
 from cbramsim.provenance import Evidence
@@ -137,6 +139,23 @@ def conversion_price(bits: int, source: str = "isaac") -> Price:
 def activation_price(bits: int, source: str = "isaac") -> Price:
     """Return the energy of one word line driven once, J, by a key of `DAC_PRICES`."""
     return _table("DAC", DAC_PRICES, source).at(bits)
+
+
+def _known(tables: Mapping[str, PriceTable]) -> AfterValidator:
+    def check(source: str) -> str:
+        if source not in tables:
+            raise ValueError(
+                f"must be one of {', '.join(tables)} (got {source!r}){nearest(source, tables)}"
+            )
+        return source
+
+    return AfterValidator(check)
+
+
+AdcSource = Annotated[str, _known(ADC_PRICES)]
+"""A key of `ADC_PRICES`."""
+DacSource = Annotated[str, _known(DAC_PRICES)]
+"""A key of `DAC_PRICES`."""
 
 
 def _table(what: str, tables: Mapping[str, PriceTable], source: str) -> PriceTable:

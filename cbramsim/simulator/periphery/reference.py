@@ -39,7 +39,7 @@ class Reference(Parameters):
     """Against a reference `column`, as a `pair` of cells, or less a digital `offset`."""
     g_min: Annotated[float, Field(ge=0, le=1), "S"]
     """Lowest conductance in use, S."""
-    g_max: Annotated[float, Field(gt=0, le=1), "S"]
+    g_max: Annotated[float, Field(ge=1e-18, le=1), "S"]
     """Highest conductance in use, S."""
 
     @model_validator(mode="after")

@@ -28,6 +28,8 @@ from cbramsim.simulator.periphery.prices import (
     OUTPUT_REGISTER,
     SAMPLE_HOLD,
     SHIFT_ADD,
+    AdcSource,
+    DacSource,
     Price,
     conversion_price,
 )
@@ -57,13 +59,13 @@ class Macro(Parameters):
     """Converters, or `sense` amplifiers of one bit on every column."""
     adc_bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution of a converter."""
-    adc_source: str = "isaac"
+    adc_source: AdcSource = "isaac"
     """Whose converter: a key of `ADC_PRICES`."""
-    adc_rate: Annotated[float, Field(gt=0, le=1e12), "Hz"] = 1.28e9
+    adc_rate: Annotated[float, Field(ge=1e-3, le=1e12), "Hz"] = 1.28e9
     """Conversions per second of a converter, or decisions of a sense amplifier, 1/s."""
     columns_per_adc: Annotated[int, Field(ge=1, le=65536)] = 128
     """Bit lines that share a converter."""
-    dac_source: str = "isaac"
+    dac_source: DacSource = "isaac"
     """Whose drivers: a key of `DAC_PRICES`."""
     activity: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the greatest possible number of driver activations that happens."""
@@ -71,7 +73,7 @@ class Macro(Parameters):
     """Energy in cells and lines for one product, J: sum of V I t, from the array itself."""
     access: Literal["transistor", "passive"] = "transistor"
     """Cells with or without a transistor."""
-    feature_size: Annotated[float, Field(gt=0, le=1e-3), "m"] = 28e-9
+    feature_size: Annotated[float, Field(ge=1e-10, le=1e-3), "m"] = 28e-9
     """Half the pitch of the lines, F, m."""
     neurons: bool = False
     """Whether each column of weights ends in a neuron that takes part in a competition."""

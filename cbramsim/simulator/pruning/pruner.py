@@ -35,7 +35,7 @@ class Pruning(Parameters):
     its weights have on average moved less than `stable_change` while it fired `mature_spikes`
     times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when `fit` or
     `resume` is complete."""
-    mature_spikes: Annotated[int, Field(ge=1)] = 1500
+    mature_spikes: Annotated[int, Field(ge=1, le=10**12)] = 1500
     """Output spikes, see `maturity`."""
     stable_change: Annotated[float, Field(ge=0, le=2)] = 0.05
     """Mean absolute change of a neuron's weights, see `maturity`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.arguments import number
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals
 
@@ -44,7 +45,7 @@ def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults
 
 def check_tolerance(where: str, tolerance: float) -> None:
     """Raise `ParameterError` if double precision cannot hold it."""
-    if not FINEST <= tolerance < 1:
+    if not FINEST <= number(f"{where}.tolerance:", tolerance) < 1:
         raise ParameterError(
             f"{where}.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})"
         )

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import array, instance, one_of
 from cbramsim.errors import CbramError, ParameterError
 from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
@@ -62,14 +63,14 @@ def solve(
     ConvergenceError
         If the tolerance is not reached.
     """
-    g = np.ascontiguousarray(conductance, np.float64)
-    terminals = Terminals(*(np.asarray(end, np.float64) for end in terminals))
+    g = np.ascontiguousarray(array("solve.conductance:", conductance), np.float64)
+    instance("solve.terminals:", terminals, Terminals)
+    instance("solve.wires:", wires, Wires)
+    instance("solve.faults:", faults, LineFaults, type(None))
+    terminals = Terminals(*(array("solve.terminals:", end).astype(np.float64) for end in terminals))
     faults = faults or LineFaults()
     check_circuit(g, terminals, faults)
-    if method not in get_args(Method):
-        raise ParameterError(
-            f"solve.method: must be one of {', '.join(get_args(Method))} (got {method!r})"
-        )
+    one_of("solve.method:", method, get_args(Method))
     check_tolerance("solve", tolerance)
     regular = not faults and wires.r_word > 0 and wires.r_bit > 0 and bool(np.isfinite(g).all())
     if method == "relaxation" and not regular:

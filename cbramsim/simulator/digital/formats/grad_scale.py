@@ -15,17 +15,19 @@ from pydantic import Field, model_validator
 
 from cbramsim.validation import Parameters
 
+Scale = Annotated[float, Field(ge=1e-37, le=1e37)]
+
 
 class GradScale(Parameters):
     """Rule of a layer's scale s: s/2 if s max|g| > `top`, 2s if it is < `top` / 2."""
 
-    top: Annotated[float, Field(gt=0)] = 64.0
+    top: Scale = 64.0
     """Largest value of the format."""
-    start: Annotated[float, Field(gt=0)] = 1000.0
+    start: Scale = 1000.0
     """Scale to begin with."""
-    lowest: Annotated[float, Field(gt=0)] = 3.8e-6
+    lowest: Scale = 3.8e-6
     """Lowest scale."""
-    highest: Annotated[float, Field(gt=0)] = 3.8e18
+    highest: Scale = 3.8e18
     """Highest scale."""
 
     @model_validator(mode="after")

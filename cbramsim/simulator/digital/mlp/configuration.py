@@ -35,7 +35,7 @@ class MlpConfig(Parameters):
     left out."""
     batch: Annotated[int, Field(ge=1, le=100_000)] = 128
     """Images per update."""
-    learning_rate: Annotated[float, Field(gt=0, le=100)] = 0.1
+    learning_rate: Annotated[float, Field(ge=1e-9, le=100)] = 0.1
     """Largest learning rate; it falls to 0 with half a cosine."""
     warm_up: Annotated[float, Field(ge=0, le=0.9)] = 0.005
     """Part of the training in which the learning rate rises linearly."""
@@ -47,7 +47,7 @@ class MlpConfig(Parameters):
     """Part of the target that is spread evenly over the classes."""
     shift: Annotated[int, Field(ge=0, le=100)] = 1
     """Largest shift of a training image along each axis, pixels; the others are as likely."""
-    clip_start: Annotated[float, Field(gt=0, le=1e6)] = 8.0
+    clip_start: Annotated[float, Field(ge=1e-6, le=1e6)] = 8.0
     """Clip of 4-bit activations (PACT) to begin with."""
     clip_penalty: Annotated[float, Field(ge=0, le=1)] = 1e-3
     """Slope of that clip towards 0, per unit."""
@@ -59,7 +59,7 @@ class MlpConfig(Parameters):
     (`backward`) or the one for the weights (`update`)."""
     luq_levels: Annotated[int, Field(ge=1, le=7)] = 7
     """Powers of two among the values of `luq` gradients; 5 by the paper's formula."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of all random numbers."""
 
     @field_validator("layers", mode="before")

@@ -28,11 +28,11 @@ class LotteryTicket(Parameters):
 
     rounds: Annotated[int, Field(ge=1, le=100)] = 10
     """Trainings; after all but the last, weights are pruned."""
-    share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    share: Annotated[float, Field(ge=1e-6, lt=1)] = 0.2
     """Part of the surviving weights that is pruned after a round."""
     scope: Literal["layer", "network"] = "layer"
     """Whether each layer loses this part of its weights, or the network as a whole."""
-    rewind: Annotated[int, Field(ge=0)] = 0
+    rewind: Annotated[int, Field(ge=0, le=10**9)] = 0
     """Batches of the first round after which the weights are kept to which all go back; each later
     round begins there."""
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import function, instance, whole, whole_numbers
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator
@@ -22,6 +23,10 @@ from cbramsim.simulator.digital.mlp.operands import Array, operands_of
 
 IMAGES_PER_BATCH = 1000
 """Images recognised at a time."""
+MOST_PARAMETERS = 2**25
+"""Most parameters of a network: 1 GB with momentum and gradients."""
+MOST_STEPS = 10**8
+"""Most batches of a training."""
 
 
 class Progress(NamedTuple):
@@ -82,9 +87,13 @@ class Mlp:
         ParameterError
             If a parameter is unknown or outside its range.
         """
-        if not isinstance(config, MlpConfig | None):
-            raise ParameterError(f"Mlp.config: must be an MlpConfig (got {config!r})")
+        instance("Mlp.config:", config, MlpConfig, type(None))
         self.config = (config or MlpConfig()).replace(**changes)
+        parameters = self.config.layers.parameters
+        if parameters > MOST_PARAMETERS:
+            raise ParameterError(
+                f"Mlp.config: must have at most {MOST_PARAMETERS:,} parameters (got {parameters:,})"
+            )
         self.begin()
 
     def __repr__(self) -> str:
@@ -156,14 +165,17 @@ class Mlp:
         """Learn from the present weights, as `fit`; skip what lies before `first_step`, a batch."""
         config = self.config
         images, labels = self._checked(X, y)
-        epochs = config.epochs if epochs is None else epochs
+        epochs = whole("Mlp.fit.epochs:", config.epochs if epochs is None else epochs, 1)
+        function("Mlp.fit.callback:", callback)
         per_epoch = len(images) // config.batch
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ParameterError(f"Mlp.fit.epochs: must be a whole number >= 1 (got {epochs!r})")
         if not per_epoch:
             raise DataError(
                 f"images must be at least one batch, {config.batch} (got {len(images)})"
             )
+        whole("Mlp.fit.epochs: batches in all, times epochs,", per_epoch * epochs, 1, MOST_STEPS)
+        whole("Mlp.train.first_step:", first_step, 0, per_epoch * epochs)
+        if marks is not None:
+            marks = whole_numbers("Mlp.fit.marks:", list(marks), 0, 2**62).tolist()
         ends = [per_epoch * config.batch * (epoch + 1) for epoch in range(epochs)]
         awaited = sorted(ends if marks is None else marks)
         for layer in self.layers:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.errors import CbramError, ParameterError, shown
 
 TIMEOUT = 5.0
 """Seconds for a scheduler to answer."""
@@ -199,7 +199,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
     if not found or not 0 < int(found[4]) < 2**16:
         raise ParameterError(
             f"--scheduler: must be tcp://HOST:PORT, with a port >= 1 and <= {2**16 - 1} (got "
-            f"{str(scheduler)[:100]!r})"
+            f"{shown(scheduler)})"
         )
     _require_dask()
     from distributed import Client
@@ -220,7 +220,7 @@ def _check_workers(workers: int) -> None:
     if type(workers) is not int or not 1 <= workers <= most:
         raise ParameterError(
             f"--workers: must be a whole number >= 1 and <= {most}, {PER_CORE} per core (got "
-            f"{workers!r})"
+            f"{shown(workers)})"
         )
 
 

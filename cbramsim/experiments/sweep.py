@@ -43,22 +43,25 @@ import tomli_w
 from tqdm import tqdm
 
 from cbramsim import __version__
-from cbramsim.errors import CbramError, DataError, ParameterError, nearest
+from cbramsim.arguments import whole
+from cbramsim.errors import CbramError, DataError, ParameterError, nearest, shown
 from cbramsim.experiments import train
 from cbramsim.experiments.engine import Outcome, Task, execute
-from cbramsim.experiments.names import safe_names
+from cbramsim.experiments.names import safe_name, safe_names
 from cbramsim.experiments.results import quantities, read_metrics
 from cbramsim.experiments.run_folder import (
     CONFIG,
+    LOCK,
     MARK,
     METRICS,
     STATE,
     config_text,
+    held,
     is_empty,
 )
 from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.train import TrainConfig
-from cbramsim.files import printable, write_atomically
+from cbramsim.files import printable, remove_leftovers, write_atomically
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.state_file import read_state
@@ -69,6 +72,8 @@ MOST_RUNS = 100_000
 """Most runs of a sweep or study."""
 TOLD_FAILURES = 20
 """Failures that a report lists."""
+LONGEST_ERROR = 500
+"""Characters that are told of what is wrong with a run."""
 KEYS = ("base", "grid", "variants", "keep_state")
 """What a description may have."""
 
@@ -187,7 +192,7 @@ class Sweep:
         write_csv(self.out / TABLE, self.rows())
 
     def _is_done(self, run: PlannedRun) -> bool:
-        """Return whether there is nothing left to do of a run: its state may be to be removed."""
+        """Return whether a run is finished, its time written, and its state gone if unwanted."""
         folder = self.folder(run.name)
         if not (folder / METRICS).is_file():
             return False
@@ -219,13 +224,14 @@ class Sweep:
                 )
         elif not (self.out / MARK).is_file() and not is_empty(self.out):
             raise CbramError(f"out: {printable(self.out)} exists and is not the folder of a sweep")
+        text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
         differing = self._checked(compare=not remade)
         try:
             self._forget(self.runs if remade else differing)
             (self.out / RUNS).mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.out)
         except OSError as error:
             raise CbramError(f"out: cannot write {printable(self.out)}: {error.strerror}") from None
-        text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
         write_atomically(self.out / SWEEP, lambda file: file.write(text))
 
     def _checked(self, *, compare: bool) -> list[PlannedRun]:
@@ -250,6 +256,9 @@ class Sweep:
                         data = data or train.Data(run.config, dataset(run.config.dataset))
                     except (CbramError, OSError, ValueError) as error:
                         raise _in_run(run.name, error) from None
+                    if (self.folder(run.name) / LOCK).is_file():  # killed: what it left is removed
+                        with suppress(CbramError), held(self.folder(run.name)):
+                            pass
                     if compare and (how := self._differs(run, data, parts)):
                         if not self._force:
                             raise CbramError(
@@ -417,12 +426,13 @@ def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
             name = variant.get("name", "")
             settings = ({"variant": name} if name else {}) | chosen
             parts = [name] * bool(name) + [f"{short[k]}={_text(v)}" for k, v in chosen.items()]
-            texts.append(",".join(parts))
+            text = ",".join(parts)
             changes = {key: value for key, value in variant.items() if key != "name"}
             try:
                 config = configured(base, changes | chosen)
             except (CbramError, OSError, ValueError) as error:
-                raise _in_run(texts[-1], error) from None
+                raise _in_run(text, error) from None
+            texts.append(safe_name(text))  # not all of a long one
             runs.append(PlannedRun("", settings, config, keep_state))
             bar.update()
 
@@ -458,8 +468,7 @@ def seeds_of(experiment: str, seeds: int, cases: int = 1) -> range:
     cases
         What is run with each.
     """
-    if type(seeds) is not int or seeds < 1:
-        raise ParameterError(f"{experiment}.seeds: must be a whole number >= 1 (got {seeds!r})")
+    whole(f"{experiment}.seeds:", seeds, 1)
     check_count(f"{experiment}.seeds", seeds, cases)
     return range(seeds)
 
@@ -501,9 +510,9 @@ def _checked_table(table: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         )
     base, keep_state = table.get("base", {}), table.get("keep_state", False)
     if not isinstance(base, dict):
-        raise ParameterError(f"sweep.base: must be a table (got {_shown(base)})")
+        raise ParameterError(f"sweep.base: must be a table (got {shown(base)})")
     if not isinstance(keep_state, bool):
-        raise ParameterError(f"sweep.keep_state: must be true or false (got {_shown(keep_state)})")
+        raise ParameterError(f"sweep.keep_state: must be true or false (got {shown(keep_state)})")
     return base, keep_state
 
 
@@ -512,12 +521,12 @@ def _checked_grid(grid: Any) -> dict[str, list[Any]]:
     if not checked:
         raise ParameterError(
             "sweep.grid: must be a table of keys with lists of values, at least one (got "
-            f"{_shown(grid) if grid else 'none'})"
+            f"{shown(grid) if grid else 'none'})"
         )
     for key, values in checked.items():
         if not isinstance(values, list) or not values:
             raise ParameterError(
-                f"sweep.grid.{key}: must be a list of at least one value (got {_shown(values)})"
+                f"sweep.grid.{key}: must be a list of at least one value (got {shown(values)})"
             )
     return checked
 
@@ -525,7 +534,7 @@ def _checked_grid(grid: Any) -> dict[str, list[Any]]:
 def _checked_variants(variants: Any, grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
     if not (isinstance(variants, list) and variants and all(map(_is_table, variants))):
         raise ParameterError(
-            f"sweep.variants: must be a list of tables, [[variants]] (got {_shown(variants)})"
+            f"sweep.variants: must be a list of tables, [[variants]] (got {shown(variants)})"
         )
     checked = [flat(variant) for variant in variants]
     names = set()
@@ -534,7 +543,7 @@ def _checked_variants(variants: Any, grid: dict[str, list[Any]]) -> list[dict[st
         if not isinstance(name, str) or not name:
             raise ParameterError("sweep.variants.name: is required of every variant")
         if name in names:
-            raise ParameterError(f"sweep.variants.name: {_shown(name)} is there twice")
+            raise ParameterError(f"sweep.variants.name: {shown(name)} is there twice")
         names.add(name)
         if both := [key for key in variant if key in grid]:
             raise ParameterError(f"sweep.variants.{both[0]}: is in the grid as well")
@@ -558,19 +567,13 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _shown(value: Any) -> str:
-    """Return a value as it is shown in a message: not all of one that has no end."""
-    return _shortened(repr(value), 100)
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
-
-
 def _in_run(name: str, error: Exception) -> CbramError:
     """Return an error that tells which run cannot be made."""
     kind = type(error) if isinstance(error, CbramError) else ParameterError
-    return kind(f"the run {_shown(name)}: {_shortened(str(error), 500)}")
+    text = str(error)
+    return kind(
+        f"the run {shown(name)}: {text[:LONGEST_ERROR]}{'...' * (len(text) > LONGEST_ERROR)}"
+    )
 
 
 def _progress(what: str, count: int, quiet: bool) -> Any:

@@ -19,6 +19,7 @@ from cbramsim.experiments.engine import Outcome, Task, execute
 from cbramsim.experiments.ladder.plan import Job
 from cbramsim.experiments.names import safe_name
 from cbramsim.experiments.results import saved_in
+from cbramsim.files import remove_leftovers
 
 FOLDER = "jobs"
 
@@ -131,6 +132,7 @@ def _path(job: Job, folder: Path) -> Path:
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
     except OSError as error:
         raise CbramError(f"out: cannot write {folder}: {error.strerror}") from None
 

@@ -71,7 +71,7 @@ wires_of_all_kinds = st.builds(
 
 @times(5)
 @given(
-    rows=st.integers(1, 40), columns=st.integers(1, 30), wires=wires_of_all_kinds,
+    rows=st.integers(1, 20), columns=st.integers(1, 16), wires=wires_of_all_kinds,
     scheme=st.sampled_from(SCHEMES), empty=st.sampled_from([0.0, 0.3]),
     tolerance=st.sampled_from([1e-3, 1e-6, 1e-9]), seed=st.integers(0, 2**31),
 )  # fmt: skip

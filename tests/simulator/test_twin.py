@@ -211,7 +211,7 @@ def test_a_pruning_event_is_recounted(mnist: Dataset) -> None:
     """The set and reset pulses of the preset cost the same, so one price serves for both."""
     network, inputs = small_network(mnist, pruning={"kind": "none"})
     policy = network.pruner.policy.replace(
-        kind="soft", selection="quantile", mature_spikes=1, stages=1
+        kind="soft", selection="quantile", fraction=0.2, mature_spikes=1, stages=1
     )
     network.pruner.policy = policy
     twin = SlowRecount(network, ReplayDraws(network))

@@ -71,7 +71,7 @@ wires_of_all_kinds = st.builds(
 
 @times(5)
 @given(
-    rows=st.integers(1, 40), columns=st.integers(1, 30), wires=wires_of_all_kinds,
+    rows=st.integers(1, 20), columns=st.integers(1, 16), wires=wires_of_all_kinds,
     scheme=st.sampled_from(SCHEMES), empty=st.sampled_from([0.0, 0.3]),
     tolerance=st.sampled_from([1e-3, 1e-6, 1e-9]), seed=st.integers(0, 2**31),
 )  # fmt: skip
@@ -112,7 +112,8 @@ def test_the_bound_holds_the_rounding_of_double_precision(
     )
     assert furthest_from_exact(solution) <= Decimal(solution.error_bound)
     everything = sum(np.abs(part).sum() for part in solution.currents)
-    assert solution.rounding <= 2.5e-15 * everything + 1e-25
+    # Ten units, and two of what the voltages at both ends of a line would drive through one segment.
+    assert solution.rounding <= 4.5e-15 * everything + 1e-25
 
 
 def test_a_bound_that_missed_the_rounding_of_one_cell() -> None:

@@ -30,8 +30,10 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """Write a value for a message, on one line and cut where it is long."""
+    if getattr(value, "ndim", None) == 0:  # a scalar of NumPy, without the name of its type
+        value = value.item()
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # a whole number of thousands of digits
-        return "a number too long to write"
+    except ValueError:  # whole numbers of thousands of digits
+        return "too long to write"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

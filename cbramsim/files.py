@@ -1,4 +1,4 @@
-"""Files and folders that others, a full disk or a crash may meet, or that have no end."""
+"""Files and folders: read up to a bounded size, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ import codecs
 import os
 import re
 import secrets
-import socket
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
 from cbramsim.errors import CbramError, DataError
 from cbramsim.interrupts import held_back_interrupts
-
-try:
-    import fcntl
-except ImportError:  # Windows: nothing is locked, and nothing swept up
-    fcntl = None  # type: ignore[assignment]
+from cbramsim.locks import is_at, lock
 
 TEMPORARY = re.compile(r"\.cbram-\d+-[0-9a-f]{8}\.tmp")
 """The name of a temporary file: short, whatever it will be called, with the process writing it."""
@@ -163,14 +157,12 @@ def check_writable(path: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of processes that were killed, and of no others."""
-    if fcntl is None:
-        return
     for path in folder.iterdir():
         if is_temporary(path.name):
-            # Whoever writes it holds a lock on it, which the system takes from the dead.
+            # Whoever writes it has locked it, and the system takes locks from the dead.
             with suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                if lock(file.fileno(), wait=False):
+                    path.unlink()
 
 
 def is_temporary(name: str) -> bool:
@@ -206,69 +198,6 @@ def remove_empty(folders: list[Path]) -> None:
             folder.rmdir()
 
 
-_locked: ContextVar[frozenset[str]] = ContextVar("_locked", default=frozenset())
-"""The lock files that this thread holds."""
-
-
-@contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`, which is there for just that long.
-
-    The lock goes with its process, however that ends; a file that a killed one left is taken
-    over. A thread may hold the same lock more than once. Where the system knows no locks, such as
-    on Windows or on some network drives, nothing is held.
-
-    Parameters
-    ----------
-    path
-        The lock file, in a folder that is there.
-    what
-        What it protects, for the message.
-
-    Raises
-    ------
-    CbramError
-        If another process holds it, which is named; or if it cannot be written.
-    """
-    name = os.path.realpath(path)
-    if fcntl is None or name in _locked.get():
-        yield
-        return
-    try:
-        lock = _lock(path, what)
-    except OSError as error:
-        raise _cannot_write(path.parent, error) from None
-    outer = _locked.set(_locked.get() | {name})
-    try:
-        yield
-    finally:
-        _locked.reset(outer)
-        with suppress(OSError):
-            path.unlink()  # before the lock is let go: never that of the next
-        os.close(lock)
-
-
-def _lock(path: Path, what: str) -> int:
-    """Return an open lock file that this process has the lock of."""
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(lock, 300).decode(errors="replace").strip()
-            os.close(lock)
-            raise CbramError(f"{what} is being written by {holder or 'another process'}") from None
-        except OSError:
-            break  # a file system without locks
-        if _is_at(lock, path):
-            break
-        os.close(lock)  # the one that held it has removed it meanwhile
-    with suppress(OSError):  # a full disk: the lock holds all the same
-        os.ftruncate(lock, 0)
-        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-    return lock
-
-
 def _target(path: Path) -> Path:
     """Return the regular file, there or not, that `path` is or links to."""
     try:
@@ -289,22 +218,12 @@ def _new_temporary(folder: Path) -> tuple[IO[bytes], Path]:
             file = path.open("xb")
         except FileExistsError:
             continue
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(file.fileno(), path):
-                file.close()  # taken for a leftover before it was locked
-                continue
-        return file, path
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Return whether an open file is the one at `path`."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        lock(file.fileno())
+        if is_at(file.fileno(), path):
+            return file, path
+        file.close()  # it was taken for a leftover before it was locked
 
 
 def _cannot_write(path: Path, error: Exception) -> CbramError:
-    return CbramError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
+    reason = getattr(error, "strerror", None) or error
+    return CbramError(f"cannot write {printable(path)}: {reason}")

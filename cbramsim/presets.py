@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cbramsim.arguments import instance
 from cbramsim.errors import DataError, ParameterError, nearest, shown
 from cbramsim.toml_files import read_toml
 
@@ -38,7 +39,7 @@ def read(
     DataError
         If the file cannot be read or is not TOML.
     """
-    path = Path(name_or_path)
+    path = Path(instance(f"{kind}:", name_or_path, str, Path))
     if path.suffix != ".toml":
         if str(name_or_path) not in presets:
             raise ParameterError(

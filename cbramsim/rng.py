@@ -8,6 +8,7 @@ and restored as they are. Everything else uses `numpy.random.Generator`.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from functools import cache
 from statistics import NormalDist
@@ -36,6 +37,21 @@ def generator(seed: int, purpose: str, *keys: int) -> np.random.Generator:
 def stream(seed: int, purpose: str, *keys: int) -> State:
     """Return the state (4 words) of a xoshiro256++ stream for one purpose."""
     return seed_sequence(seed, purpose, *keys).generate_state(4, np.uint64).astype(np.uint64)
+
+
+def streams_by_content(seed: int, purpose: str, rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the states of two streams for each of `rows`, uint64[rows, 2, 4], by its content.
+
+    Where a row is, and what others there are, does not matter: equal rows have equal streams.
+    """
+    common = hashlib.blake2b(f"{seed} {purpose}".encode(), digest_size=64)
+    words = np.empty((len(rows), 2, 4), np.uint64)
+    for n, row in enumerate(np.ascontiguousarray(rows)):
+        digest = common.copy()
+        digest.update(row.data)
+        words[n] = np.frombuffer(digest.digest(), "<u8").reshape(2, 4)
+    words[..., 0] |= np.uint64(1)  # a stream of zeros would stay there
+    return words
 
 
 def normal_table(pad: int) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ def to_si(value: float, unit: str, base: str) -> float:
             f" (got {unit!r})"
         )
     try:
-        return value * PREFIXES[prefix]
+        return value * PREFIXES[prefix] if prefix else value  # which may be a whole number
     except OverflowError:
         raise ValueError("is too large a number") from None
 

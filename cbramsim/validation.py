@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 import numpy as np
 from pydantic import (
@@ -168,8 +169,10 @@ def _expected(field: FieldInfo) -> str:
         int: "a whole number",
         bool: "true or false",
         str: "a text",
+        tuple: "a list",
     }
-    types = [item for item in get_args(field.annotation) if item is not type(None)]
-    annotation = types[0] if types else field.annotation
+    annotation: Any = get_origin(field.annotation) or field.annotation
+    if annotation in (Union, UnionType):
+        annotation = next(item for item in get_args(field.annotation) if item is not type(None))
     name = kind.get(annotation, "a table")
     return " ".join([name, " and ".join(bounds)]).strip()

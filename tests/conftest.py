@@ -1,16 +1,39 @@
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from cbramsim.simulator.datasets import Dataset, load_dataset
 
-settings.register_profile("compiled", deadline=None)  # the first call of a kernel compiles it
-settings.load_profile("compiled")
+ROOT = Path(__file__).parents[1]
+# Processes that tests start run what the tests import, whatever is installed: one package, whose
+# loops are compiled once for all.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+# Nothing is left behind in the working tree.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
+
+# No deadline: the first call of a kernel compiles it. A test that is not worth as many examples as
+# the others, or worth more, asks for a multiple of what its profile gives: `times` in examples.py.
+settings.register_profile(
+    "repeatable", derandomize=True, database=None, deadline=None, max_examples=50
+)
+settings.register_profile(
+    "deep",  # pytest --hypothesis-profile=deep: other examples each time, and many
+    database=None, deadline=None, max_examples=20_000, print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+settings.load_profile("repeatable")
 
 
-LONGEST = ("test_notebooks", "test_readme", "test_ladder")
+LONGEST = ("test_notebooks", "test_documents", "test_readme", "test_ladder")
 """Files that take minutes, and stay on one core: they begin first."""
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+from cbramsim.arguments import one_of
 from cbramsim.devices.conduction import Conduction
 from cbramsim.devices.disturb import Disturb
 from cbramsim.devices.endurance import Endurance
@@ -65,7 +66,11 @@ class Device(Endurance, Retention, Faults, Disturb, Conduction, PulseLaw, States
 
     def without(self, *parameters: str) -> Self:
         """Return the same technology with optional `parameters` off."""
-        return self.replace(**{key: type(self).model_fields[key].default for key in parameters})
+        fields = type(self).model_fields
+        optional = [key for key in self.physical_parameters() if not fields[key].is_required()]
+        for key in parameters:
+            one_of("Device.without:", key, optional)
+        return self.replace(**{key: fields[key].default for key in parameters})
 
     def without_variability(self) -> Self:
         """Return the same technology with identical, noiseless cells that all work and stay."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cbramsim.arguments import number
 from cbramsim.devices.quantities import Spread, log_normal
 from cbramsim.provenance import SourcedParameters
 from cbramsim.validation import zero_or_from
@@ -55,6 +56,7 @@ class Wear(NamedTuple):
         """
         if not self.endurance or not self.hottest or not self.images:
             return float("inf")
+        number("Wear.years: images_per_second", images_per_second, 1e-30)
         images = self.images * self.endurance / self.hottest
         return images / images_per_second / YEAR
 

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from cbramsim.arguments import number
 from cbramsim.devices.quantities import Distance, Second, Spread, log_normal
-from cbramsim.errors import ParameterError
 from cbramsim.provenance import SourcedParameters
 from cbramsim.validation import zero_or_from
 
@@ -35,6 +35,8 @@ BOLTZMANN = 8.617333262e-5
 """Boltzmann constant, eV/K."""
 ZERO_CELSIUS = 273.15
 """0 °C, K."""
+RELAXED = 1e100
+"""Time constants after which nothing is left; more would be too large a number."""
 COLDEST, HOTTEST = -273.0, 1000.0
 """Range of temperatures, °C."""
 
@@ -77,13 +79,15 @@ class Retention(SourcedParameters):
 
     def retention_time_at(self, celsius: float) -> float:
         """Return the time constant of relaxation at a temperature, s."""
-        if not COLDEST < celsius <= HOTTEST:
-            raise ParameterError(
-                f"celsius: must be a number > {COLDEST:g} and <= {HOTTEST:g} (got {celsius!r})"
-            )
+        checked_celsius(celsius)
         inverse = 1 / (celsius + ZERO_CELSIUS) - 1 / (self.retention_celsius + ZERO_CELSIUS)
         exponent = self.activation_energy / BOLTZMANN * inverse
-        return self.retention_time * math.exp(min(exponent, 600.0))
+        return self.retention_time * math.exp(min(max(exponent, -600.0), 600.0))
+
+
+def checked_celsius(celsius: float) -> float:
+    """Return a temperature, °C, after a check that there is such a one."""
+    return number("celsius:", celsius, COLDEST, HOTTEST)
 
 
 class Ageing:
@@ -150,5 +154,5 @@ class Ageing:
     def _relax(self, g: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
         beta, target = self.retention.retention_exponent, self.retention.g_relaxed
         before = self.relaxed**beta
-        self.relaxed += part
+        self.relaxed += np.minimum(part, RELAXED)
         return target + (g - target) * np.exp(before - self.relaxed**beta)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -26,6 +27,8 @@ class _Path(click.Path):
         return super().convert(value, param, context)
 
 
+LONGEST_ERROR = 2000
+"""Characters of an error."""
 PATH = _Path(path_type=Path)
 option = partial(click.option, show_default=True)
 
@@ -39,7 +42,8 @@ class Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""
         try:
-            with endings_raised():
+            with endings_raised(), warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_: say(f"Note: {message}")
                 return super().main(*args, **kwargs)
         except OSError as error:  # of standard output; click has looked after broken pipes
             self._leave_because_of(error)
@@ -54,22 +58,26 @@ class Group(click.Group):
             self._leave(str(error))
         except KeyboardInterrupt as interrupt:
             sys.exit(status_of(interrupt))
+        except MemoryError:
+            self._leave("not enough memory")
         except BrokenPipeError:
-            raise
+            raise  # click leaves without a word
         except OSError as error:
             self._leave_because_of(error)
 
     def _leave_because_of(self, error: OSError) -> NoReturn:
+        """Name a file that is out of reach; what has no name is standard output."""
         where = error.filename
-        try:
-            sys.stdout.flush()
-        except OSError:  # what cannot be written is not to be tried again at exit
-            where = where or "standard output"
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        self._leave(": ".join(str(part) for part in (where, error.strerror or error) if part))
+        if where is None:
+            where = "standard output"
+            with suppress(OSError, ValueError):  # so that nothing is tried again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self._leave(f"{where}: {error.strerror or error}")
 
     def _leave(self, reason: str) -> NoReturn:
-        say(f"Error: {reason}")
+        """Leave with one line of bounded length, whatever is quoted in it."""
+        line = " ".join(reason.split())
+        say(f"Error: {line if len(line) <= LONGEST_ERROR else line[:LONGEST_ERROR] + '...'}")
         sys.exit(2)
 
 
@@ -139,7 +147,8 @@ def train(
     """Learn a dataset inside the array.
 
     By default the reference system: full MNIST, 500 neurons, 3 epochs, device pulses on
-    subquantum-cbram, soft pruning of 75 %.
+    subquantum-cbram, soft pruning of 75 %. The state is saved every 20 seconds, and after Ctrl-C,
+    SIGTERM or SIGHUP.
     """
     from cbramsim.experiments import train as experiment
 
@@ -174,6 +183,10 @@ def predict(state: Path, images: Path, labels: Path | None, vote: str, out: Path
 
     IMAGES is an IDX, .npy or .npz file, a picture such as a PNG, or a folder of such. Prints
     index,class; then the name of the class if it has one, and the file of a picture.
+
+    Spikes are drawn by the content of each image: its class depends neither on the others nor on
+    their order, and equal images get equal classes. (`cbram train` draws by position, so that the
+    accuracy in metrics.json differs a little.)
     """
     from cbramsim.experiments import predict as experiment
 
@@ -278,7 +291,7 @@ def pruning(
     wanted = {} if fractions is None else {"fractions": _numbers("--fractions", fractions)}
     try:
         study = experiment.run(
-            _collect(config, settings, {}), out, seeds=seeds, rules=tuple(rules.split(",")),
+            _collect(config, settings, {}), out, seeds=seeds, rules=_names("--rules", rules),
             scheduler=scheduler, workers=workers, force=force, quiet=quiet, **wanted,
         )  # fmt: skip
     except KeyboardInterrupt:
@@ -338,7 +351,7 @@ def compare_devices(
 
     with _going_on():
         found = comparison.run(
-            _collect(config, settings, {}), out, devices=devices.split(",") if devices else None,
+            _collect(config, settings, {}), out, devices=_names("--devices", devices),
             seeds=seeds, programming=programming, sensitivity=not no_sensitivity,
             at=Where(**where),
         )  # fmt: skip
@@ -402,7 +415,7 @@ def robustness(
     with _going_on():
         found = experiment.run(
             device, _collect(config, settings, {}), folder,
-            curves=curves.split(",") if curves else None, seeds=seeds, at=Where(**where),
+            curves=_names("--curves", curves), seeds=seeds, at=Where(**where),
         )  # fmt: skip
     click.echo(found.report())
     if found.failures:
@@ -438,7 +451,7 @@ def wires(
 
     with _going_on():
         found = experiment.run(
-            _collect(config, settings, {}), out, devices=tuple(devices.split(",")), seeds=seeds,
+            _collect(config, settings, {}), out, devices=_names("--devices", devices), seeds=seeds,
             quick=quick, at=Where(**where),
         )  # fmt: skip
     click.echo(found.to_json() if as_json else found.report())
@@ -538,7 +551,13 @@ def cache_fit(
 @option("--node", type=float, metavar="NM", help="Scale digital circuits to this node  [off]")
 @option("--pue", type=float, metavar="F", help="Energy of the building over its computers'  [off]")
 @option("--country", metavar="NAME", help="Whose electricity, for grams of CO2  [off]")
-@option("--draws", type=click.IntRange(100), default=4000, metavar="N", help="Of the constants.")
+@option(
+    "--draws",
+    type=click.IntRange(100, 10**6),
+    default=4000,
+    metavar="N",
+    help="Of the constants.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cluster_flags
 def ladder(
@@ -571,10 +590,13 @@ def ladder(
     from cbramsim.simulator.digital.footprint import Footprint
 
     scope = QUICK if quick else FULL
-    lists = {"devices": devices, "precisions": precisions, "seconds": second}
-    given: dict[str, Any] = {key: tuple(v.split(",")) for key, v in lists.items() if v}
-    scope = scope._replace(**given)
-    conversions = {"node": node, "pue": pue, "country": country}
+    lists = {
+        "devices": _names("--devices", devices),
+        "precisions": _names("--precisions", precisions),
+        "seconds": _names("--second", second),
+    }
+    scope = scope._replace(**{key: names for key, names in lists.items() if names})
+    conversions: dict[str, Any] = {"node": node, "pue": pue, "country": country}
     footprint = Footprint(**{key: value for key, value in conversions.items() if value is not None})
     with _going_on():
         found = experiment.run(
@@ -598,12 +620,18 @@ def ladder(
 )
 @option(
     "--bootstrap",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 100_000),
     default=200,
     metavar="N",
     help="Simulated measurements for the intervals; 0 for none.",
 )
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Seed of the bootstrap.")
+@option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    metavar="N",
+    help="Seed of the bootstrap.",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @option("--force", is_flag=True, help="Overwrite these files.")
 def fit(
@@ -668,12 +696,15 @@ def devices(name: str, as_json: bool, figure: Path | None, no_figure: bool, forc
     With the NAME of one, or a TOML file of the same form: print it in full, with the source of
     every parameter, and draw its pulse curves, steps, energies and states.
     """
-    if figure and (no_figure or not name):
+    if figure is not None and (no_figure or not name):
         raise CbramError("--figure: needs a NAME, and no --no-figure")
     from cbramsim.experiments import catalogue as experiment
 
+    drawn = figure is not None or (name and not as_json and not no_figure)
+    if drawn:
+        experiment.figure_of(name, figure, force=force)
     click.echo(experiment.report(name, as_json=as_json))
-    if figure or (name and not as_json and not no_figure):
+    if drawn:
         written = experiment.draw(name, figure, force=force)
         click.echo(f"written to {written}", err=True)
 
@@ -687,7 +718,7 @@ def _collect(
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or not key:
+        if not equals or not key.strip():
             raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
         values |= flat({key.strip(): parse_value(text.strip())})
     return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
@@ -703,10 +734,22 @@ def _going_on() -> Iterator[None]:
         raise
 
 
+def _names(flag: str, text: str | None) -> Any:
+    """Return the names in a list, each once; nothing if the flag is not given."""
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",")]
+    if not all(names) or len(names) != len(set(names)):
+        raise CbramError(
+            f"{flag}: must be names, each once, with commas between them (got {shown(text)})"
+        )
+    return tuple(names)
+
+
 def _numbers(flag: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise CbramError(
-            f"{flag}: must be numbers with commas between them (got '{text}')"
+            f"{flag}: must be numbers with commas between them (got {shown(text)})"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from cbramsim.errors import DataError
 from cbramsim.experiments.results import in_percent, quantities, read_metrics, statistics
 from cbramsim.experiments.run_folder import CONFIG, METRICS
+from cbramsim.files import printable
 from cbramsim.toml_files import flat, read_toml
 from cbramsim.units import in_prefixed
 
@@ -34,7 +36,7 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
         settings = {k: v for k, v in config.items() if k != "seed"}
         key = json.dumps(settings, sort_keys=True, default=str)
         if config["seed"] in (other["seed"] for other, _ in groups[key]):
-            raise DataError(f"{folder}: seed {config['seed']} is there twice")
+            raise DataError(f"{printable(folder)}: seed {config['seed']} is there twice")
         groups[key].append((config, metrics))
     differing = _differing([runs[0][0] for runs in groups.values()])
     return [
@@ -68,22 +70,22 @@ def table(summaries: list[dict[str, Any]]) -> str:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flattened config and the metrics of a run."""
-    metrics = read_metrics(folder)
+    name, metrics = printable(folder), read_metrics(folder)
     table = flat(read_toml(folder / CONFIG))
     config = {key: value for key, value in table.items() if value != {}}
     try:
         for key in ("epochs", "neurons", "seed"):
             if config[key] != metrics[key]:
                 raise DataError(
-                    f"{folder}: {METRICS} is of {key} = {metrics[key]!r}, {CONFIG} of "
-                    f"{config[key]!r}; go on with: cbram train --resume --out {folder}"
+                    f"{name}: {METRICS} is of {key} = {metrics[key]!r}, {CONFIG} of "
+                    f"{config[key]!r}; go on with: cbram train --resume --out {shlex.quote(name)}"
                 )
         config["scored on"] = metrics["scored_on"]
         for part in ("device", "periphery"):
             table = metrics[f"{part}_parameters"]
             config |= {f"{part}.{k}": v["value"] for k, v in table.items() if isinstance(v, dict)}
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{folder}: {METRICS} or {CONFIG} is not of a run ({error!r})") from None
+        raise DataError(f"{name}: {METRICS} or {CONFIG} is not of a run ({error!r})") from None
     return config, metrics
 
 

@@ -8,16 +8,24 @@ Dask looks after the rest: a task whose worker dies is given to another one.
 from __future__ import annotations
 
 import os
+import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from cbramsim.errors import CbramError
+from cbramsim.errors import CbramError, ParameterError
 
-TIMEOUT = 10.0
+TIMEOUT = 5.0
 """Seconds for a scheduler to answer."""
+AHEAD = 1000
+"""Most tasks that a cluster holds at a time: the first begins while others are still prepared."""
+PER_CORE = 8
+"""Most processes on this machine, per core."""
+_ADDRESS = re.compile(r"((tcp|tls)://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253}):([0-9]{1,5})")
+"""What the address of a scheduler looks like; the last part is the port."""
 
 
 class Task(NamedTuple):
@@ -44,8 +52,27 @@ class Outcome(NamedTuple):
     """The whole story of the error, or nothing."""
 
 
+def ask(scheduler: str | None, workers: int | None) -> None:
+    """Refuse a scheduler that does not answer, or workers that there cannot be.
+
+    To be called before anything is written or computed.
+
+    Raises
+    ------
+    CbramError
+        Which of them is wrong, and why.
+    """
+    if workers is not None:
+        _check_workers(workers)
+    if scheduler is not None:
+        with _connected(scheduler):
+            pass
+    elif workers is not None and workers > 1:
+        _require_dask()
+
+
 def execute(
-    tasks: list[Task],
+    tasks: Iterable[Task],
     *,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -59,7 +86,7 @@ def execute(
     Parameters
     ----------
     tasks
-        What to do, in the order in which to begin.
+        What to do, in the order in which to begin. They are taken as they are needed.
     scheduler
         Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``; a cluster on this
         machine by default.
@@ -72,16 +99,21 @@ def execute(
     Raises
     ------
     CbramError
-        If the scheduler does not answer, or Dask is asked for and not installed.
+        If the scheduler does not answer, there cannot be so many workers, or Dask is asked for and
+        not installed.
     """
-    if not tasks:
+    if workers is not None:
+        _check_workers(workers)
+    tasks = iter(tasks)
+    first = list(islice(tasks, cores() if workers is None else workers))
+    if not first:
         return iter(())
-    if scheduler:
+    tasks = chain(first, tasks)
+    if scheduler is not None:
         return _on_cluster(tasks, _connected(scheduler))
-    count = min(cores() if workers is None else workers, len(tasks))
-    if not isolated and (count == 1 or (workers is None and not has_dask())):
+    if not isolated and (len(first) == 1 or (workers is None and not has_dask())):
         return _one_by_one(tasks)
-    return _on_cluster(tasks, _local(count))
+    return _on_cluster(tasks, _local(len(first)))
 
 
 def cores() -> int:
@@ -94,7 +126,7 @@ def has_dask() -> bool:
     return find_spec("distributed") is not None
 
 
-def _one_by_one(tasks: list[Task]) -> Iterator[Outcome]:
+def _one_by_one(tasks: Iterable[Task]) -> Iterator[Outcome]:
     for task in tasks:
         try:
             yield Outcome(task.name, task.function(*task.arguments), "", "")
@@ -102,16 +134,25 @@ def _one_by_one(tasks: list[Task]) -> Iterator[Outcome]:
             yield Outcome(task.name, None, _one_line(error), traceback.format_exc())
 
 
-def _on_cluster(tasks: list[Task], cluster: Any) -> Iterator[Outcome]:
+def _on_cluster(tasks: Iterator[Task], cluster: Any) -> Iterator[Outcome]:
     from distributed import as_completed
 
     with cluster as client:
-        names = {}
-        for task in tasks:
-            future = client.submit(task.function, *task.arguments, pure=False)
-            names[future] = task.name
+        names: dict[Any, str] = {}
+
+        def submitted(count: int) -> list[Any]:
+            """Hand over the next `count` tasks, and return what they will be."""
+            futures = []
+            for task in islice(tasks, count):
+                future = client.submit(task.function, *task.arguments, pure=False)
+                names[future] = task.name
+                futures.append(future)
+            return futures
+
         try:
-            for future in as_completed(names):
+            completed = as_completed(submitted(AHEAD))
+            for future in completed:
+                completed.update(submitted(1))
                 name = names.pop(future)
                 if future.status == "finished":
                     yield Outcome(name, future.result(), "", "")
@@ -154,18 +195,33 @@ def _local(workers: int) -> Iterator[Any]:
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
     """Connect to a running cluster."""
+    found = _ADDRESS.fullmatch(str(scheduler))
+    if not found or not 0 < int(found[4]) < 2**16:
+        raise ParameterError(
+            f"--scheduler: must be tcp://HOST:PORT, with a port >= 1 and <= {2**16 - 1} (got "
+            f"{str(scheduler)[:100]!r})"
+        )
     _require_dask()
     from distributed import Client
 
     try:
         client = Client(scheduler, timeout=TIMEOUT)
-    except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # whatever answers there may say anything
+        reason = _one_line(error)
         raise CbramError(
             f"--scheduler: no answer from {scheduler} within {TIMEOUT:g} s ({reason})"
         ) from None
     with closing(client):
         yield client
+
+
+def _check_workers(workers: int) -> None:
+    most = PER_CORE * cores()
+    if type(workers) is not int or not 1 <= workers <= most:
+        raise ParameterError(
+            f"--workers: must be a whole number >= 1 and <= {most}, {PER_CORE} per core (got "
+            f"{workers!r})"
+        )
 
 
 def _require_dask() -> None:

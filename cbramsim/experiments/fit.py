@@ -24,8 +24,8 @@ from cbramsim.devices.fitting.ranking import (
     rank,
 )
 from cbramsim.devices.pulse_law import PulseLaw
-from cbramsim.errors import CbramError
 from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.experiments.targets import Target, check_targets
 from cbramsim.files import write_atomically
 from cbramsim.provenance import Provenance
 from cbramsim.units import in_prefixed
@@ -96,8 +96,11 @@ def run(
         written then.
     """
     out, figure = out or Path(f"{path.stem}.toml"), figure or Path(f"{path.stem}.png")
-    _check_targets(path, out, figure, force)
     template = Device.load(like)
+    check_targets(
+        Target("--out", out, ".toml"), Target("--figure", figure, ".png"),
+        reads={path: "the measurement itself", Path(like): "the device to take over"}, force=force,
+    )  # fmt: skip
     measurement = read_measurement(path)
     ranked = rank(measurement, seed)
     intervals = bootstrap(
@@ -116,18 +119,6 @@ def run(
     text = tomli_w.dumps(found.device.to_table())
     write_atomically(out, lambda file: file.write(text.encode()))
     return found
-
-
-def _check_targets(path: Path, out: Path, figure: Path, force: bool) -> None:
-    if out.suffix != ".toml":
-        raise CbramError(f"--out: must end in .toml (got '{out}')")
-    for target in (out, figure):
-        if target.resolve() == path.resolve():
-            raise CbramError(f"{target}: is the measurement itself")
-        if target.exists() and not force:
-            raise CbramError(f"{target} exists; overwrite with --force")
-        if not target.absolute().parent.is_dir():
-            raise CbramError(f"cannot write {target}: no such folder")
 
 
 def _progress(quiet: bool) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.network import SpikingNetwork, Step
+from cbramsim.simulator.state_file import Entry
 
 BLOCK = 2_000
 """Images per point of the curve."""
@@ -63,8 +64,23 @@ class LearningCurve:
             "curve_counters": np.array([self._correct, self._seen], float),
         }
 
+    def entries(self, images: int) -> dict[str, Entry]:
+        """Return what the saved arrays of a curve must be after so many images."""
+        most = (images, 1, 1, np.inf)
+        return {
+            "curve_points": Entry((None, len(self.COLUMNS)), float, 0, most),
+            "curve_votes": Entry(self._votes.shape, float, 0),
+            "curve_fresh": Entry(self._fresh.shape, float, 0),
+            "curve_counters": Entry((2,), float, 0, images),
+        }
+
     def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         """Take back what `to_arrays` returned."""
         self.points = [tuple(point) for point in arrays["curve_points"].tolist()]
         self._votes, self._fresh = arrays["curve_votes"], arrays["curve_fresh"]
         self._correct, self._seen = (int(n) for n in arrays["curve_counters"])
+        if self._correct > self._seen:
+            raise ValueError(
+                f"curve_counters must be at most {self._seen}, the images of the block, of which "
+                f"are classified correctly (got {self._correct})"
+            )

@@ -8,15 +8,16 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from numpy.typing import NDArray
 
+from cbramsim.arguments import one_of
 from cbramsim.errors import CbramError, DataError
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.files import check_writable, write_atomically
 from cbramsim.simulator.datasets import read_images, read_labels
-from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.network import SpikingNetwork, Vote
 from cbramsim.simulator.state_file import read_state
 from cbramsim.units import in_prefixed
 
@@ -27,11 +28,14 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     Its columns are index and class, then name where the classes have names, and file where the
     images are pictures.
 
+    An image's class does not depend on the others, see `SpikingNetwork.predict`.
+
     Raises
     ------
     CbramError
         If a file is missing or damaged, or the state has no named neurons.
     """
+    one_of("vote:", vote, get_args(Vote))
     path = state / STATE if state.is_dir() else state
     arrays = read_state(path)
     network = SpikingNetwork.from_state(arrays, path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cbramsim.errors import DataError
-from cbramsim.experiments.run_folder import METRICS
+from cbramsim.errors import CbramError, DataError
+from cbramsim.experiments.run_folder import LARGEST, METRICS
+from cbramsim.files import printable, read_text
 
 PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse", "bit_set", "bit_reset")
 """Operations that are programming pulses."""
@@ -25,7 +28,7 @@ READS = (
 """Operations that are the price of a vector-matrix product."""
 
 _NOT_METRICS = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
 """What reading a file of something else may end in."""
 
@@ -39,14 +42,34 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         If there is none, or if what it found is not numbers.
     """
     try:
-        metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
+        metrics: dict[str, Any] = json.loads(
+            read_text(folder / METRICS, LARGEST, f"{METRICS} of a run")
+        )
         for name, value in quantities(metrics).items():
             if isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number (got {value!r})")
     except _NOT_METRICS as error:
-        reason = getattr(error, "strerror", None) or f"{METRICS}: {error!r}"
-        raise DataError(f"{folder}: no finished run ({reason})") from None
+        reason = str(error) if isinstance(error, DataError) else f"{METRICS}: {error!r}"
+        raise DataError(f"{printable(folder)}: no finished run ({reason})") from None
     return metrics
+
+
+@contextmanager
+def saved_in(path: Path) -> Iterator[None]:
+    """Say which file is damaged, if what is read from it is not what was once written.
+
+    Raises
+    ------
+    DataError
+        Instead of what reading the file raises.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, CbramError):
+            raise
+        reason = getattr(error, "strerror", None) or repr(error)
+        raise DataError(f"{path}: is damaged; remove it to measure again ({reason})") from None
 
 
 def quantities(metrics: dict[str, Any]) -> dict[str, float]:

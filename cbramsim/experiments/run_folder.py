@@ -1,4 +1,16 @@
-"""The folder that a run writes: nothing is overwritten unless told to."""
+"""The folder that a run writes: nothing in it is lost, and nothing overwritten unless told to.
+
+* Files are replaced one by one, and whole. config.toml comes first, then state.npz for as long as
+  the run trains, then metrics.json, then the figures.
+* A finished run that is trained longer keeps config.toml, metrics.json and its figures until the
+  longer one is scored. Until then state.npz alone is ahead; it says how many epochs are wanted.
+  Metrics beside a config.toml of other epochs, seed or neurons, which a crash between two files
+  can leave, are refused by `cbram compare`; `cbram train --resume` mends that.
+* A lock file is there while a process writes the folder; another one is refused.
+* A folder with anything in it that cbramsim did not write is not a run's, and left alone. Runs
+  and sweeps are known by their files, the folders of studies by the hidden file `MARK`.
+* What killed processes left is removed when the next one begins, and does not count.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +19,7 @@ import platform
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -19,12 +31,13 @@ from cbramsim.errors import CbramError, DataError
 from cbramsim.files import (
     check_writable,
     is_temporary,
-    locked,
     make_folder,
+    printable,
     remove_empty,
     remove_leftovers,
     write_atomically,
 )
+from cbramsim.locks import locked
 from cbramsim.toml_files import read_toml
 from cbramsim.validation import Parameters
 
@@ -42,6 +55,8 @@ LARGEST = 64 * 2**20
 _RUN_KEYS = {"dataset", "device", "epochs", "neurons", "pruning", "seed"}
 """Some keys of the config.toml of a run, all of which it has."""
 _NAMES = "|".join(map(re.escape, (CONFIG, METRICS, STATE, *FIGURES)))
+_SWEEPS = ("learning", "programming", "comparison", "sensitivity")
+"""Folders in those of studies in which runs are made."""
 _OLD_LEFTOVER = re.compile(rf"\.writable|\.({_NAMES})\.[a-z0-9_]{{8}}")
 """The names of what a killed process of version 0.5.0 left in the folder of a run."""
 
@@ -79,8 +94,9 @@ def held(folder: Path) -> Iterator[None]:
     CbramError
         If another process holds it, which is named, or it cannot be written.
     """
-    with locked(folder / LOCK, f"out: {folder}"):
+    with ExitStack() as stack:
         try:
+            stack.enter_context(locked(folder / LOCK, f"{_named(folder)}"))
             remove_leftovers(folder)
             for path in folder.iterdir():
                 if _OLD_LEFTOVER.fullmatch(path.name):
@@ -117,8 +133,7 @@ def claim(folder: Path, command: str) -> None:
             maker = mark.read_text(errors="replace")[:100].partition("\n")[0]
             if maker != f"cbram {command}":
                 raise CbramError(
-                    f"out: {folder} was made by {maker}, not by cbram {command}; choose another "
-                    f"folder"
+                    f"{_named(folder)} was made by {maker}, not by cbram {command}; choose another"
                 )
         elif not (is_empty(folder) or _is_old_study(folder)):
             raise _foreign(folder)
@@ -150,7 +165,7 @@ def check_run(folder: Path) -> None:
     try:
         (folder / CONFIG).stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise CbramError(f"out: there is no run to resume in {folder}") from None
+        raise CbramError(f"out: there is no run to resume in {printable(folder)}") from None
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
 
@@ -168,7 +183,7 @@ def begin(folder: Path, config: Parameters) -> None:
     """Write the config.toml of a new run, and remove what an earlier run left."""
 
     def write(file: IO[bytes]) -> None:
-        file.write(_config_text(config))
+        file.write(config_text(config))
         file.flush()  # the disk has room for it
         (folder / METRICS).unlink(missing_ok=True)  # first: it says that a run is finished
         clear_figures(folder)
@@ -185,7 +200,7 @@ def clear_figures(folder: Path) -> None:
 
 def write_config(folder: Path, config: Parameters) -> None:
     """Write all of a resolved configuration as config.toml."""
-    write_atomically(folder / CONFIG, lambda file: file.write(_config_text(config)))
+    write_atomically(folder / CONFIG, lambda file: file.write(config_text(config)))
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -212,19 +227,19 @@ def _check_new(folder: Path, force: bool) -> None:
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
     if not force:
-        raise CbramError(f"out: {folder} exists; use --force to overwrite, or --resume to go on")
+        raise CbramError(f"{_named(folder)} exists; use --force to overwrite, or --resume to go on")
 
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise CbramError(f"out: {folder} is a file")
+        raise CbramError(f"{_named(folder)} is a file")
     if folder.is_symlink() and not folder.exists():
-        raise CbramError(f"out: {folder} is a link to nothing")
+        raise CbramError(f"{_named(folder)} is a link to nothing")
 
 
 def _foreign(folder: Path) -> CbramError:
     return CbramError(
-        f"out: {folder} exists and cbramsim did not make it, so nothing in it is overwritten; "
+        f"{_named(folder)} exists and cbramsim did not make it; nothing there is overwritten, "
         f"choose another folder"
     )
 
@@ -232,16 +247,21 @@ def _foreign(folder: Path) -> CbramError:
 def _out_of_reach(what: str, folder: Path, error: Exception) -> CbramError:
     if isinstance(error, CbramError):
         return error
-    return CbramError(f"out: cannot {what} {folder}: {getattr(error, 'strerror', None) or error}")
+    reason = getattr(error, "strerror", None) or error
+    return CbramError(f"out: cannot {what} {printable(folder)}: {reason}")
+
+
+def _named(folder: Path) -> str:
+    return f"out: {printable(folder)}"
 
 
 def _is_old_study(folder: Path) -> bool:
     """Return whether version 0.5.0 wrote a study into `folder`."""
     reports = (path for path in folder.iterdir() if path.suffix == ".json")
-    sweeps = (folder, *(path for path in folder.iterdir() if path.is_dir()))
+    sweeps = (folder, *(folder / name for name in _SWEEPS))
     return not is_run(folder) and (
         any(_has_versions(path) for path in reports)
-        or any({"cbramsim", "experiment"} <= _toml(path / "sweep.toml").keys() for path in sweeps)
+        or any("cbramsim" in _toml(path / "sweep.toml") for path in sweeps)
     )
 
 
@@ -275,5 +295,6 @@ def _is_state(path: Path) -> bool:
         return False
 
 
-def _config_text(config: Parameters) -> bytes:
+def config_text(config: Parameters) -> bytes:
+    """Return what config.toml holds."""
     return tomli_w.dumps(config.model_dump(exclude_none=True)).encode()

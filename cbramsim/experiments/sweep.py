@@ -29,10 +29,13 @@ import csv
 import io
 import itertools
 import json
-import re
+import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,21 +43,34 @@ import tomli_w
 from tqdm import tqdm
 
 from cbramsim import __version__
-from cbramsim.errors import CbramError, DataError, ParameterError
+from cbramsim.errors import CbramError, DataError, ParameterError, nearest
 from cbramsim.experiments import train
 from cbramsim.experiments.engine import Outcome, Task, execute
+from cbramsim.experiments.names import safe_names
 from cbramsim.experiments.results import quantities, read_metrics
 from cbramsim.experiments.run_folder import (
     CONFIG,
+    MARK,
     METRICS,
     STATE,
+    config_text,
+    is_empty,
 )
+from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.train import TrainConfig
-from cbramsim.files import write_atomically
+from cbramsim.files import printable, write_atomically
+from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.state_file import read_state
 from cbramsim.toml_files import flat, nested, read_toml
 
 SWEEP, TABLE, RUNS, ERROR = "sweep.toml", "sweep.csv", "runs", "error.txt"
+MOST_RUNS = 100_000
+"""Most runs of a sweep or study."""
+TOLD_FAILURES = 20
+"""Failures that a report lists."""
+KEYS = ("base", "grid", "variants", "keep_state")
+"""What a description may have."""
 
 
 class PlannedRun(NamedTuple):
@@ -92,20 +108,23 @@ class Sweep:
         What to keep as sweep.toml.
     force
         Do runs of another version or configuration again, instead of refusing them.
+    quiet
+        Show no progress.
 
     Raises
     ------
     CbramError
-        If the folder holds other results, or cannot be written.
+        If the folder holds other results, or cannot be written; or if the device, the circuits or
+        the images of a run are not there. Nothing is written then.
     """
 
     def __init__(
-        self, runs: list[PlannedRun], out: Path, description: dict[str, Any], *, force: bool = False
-    ) -> None:
+        self, runs: list[PlannedRun], out: Path, description: dict[str, Any], *,
+        force: bool = False, quiet: bool = False,
+    ) -> None:  # fmt: skip
         self.runs, self.out = runs, out
         self.failures: list[Failure] = []
-        self._force = force
-        self._data: dict[tuple[Any, ...], train.Data] = {}
+        self._force, self._quiet = force, quiet
         self._adopt(description)
 
     def folder(self, name: str) -> Path:
@@ -134,6 +153,7 @@ class Sweep:
         """
         waiting = self.waiting()
         self.failures = []
+        planned = {run.name: run for run in waiting}
         bar = tqdm(
             total=len(self.runs), initial=len(self.runs) - len(waiting), unit=" runs",
             disable=quiet, dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 30,
@@ -141,25 +161,17 @@ class Sweep:
         )  # fmt: skip
         with bar:
             for outcome in execute(self.tasks(waiting), scheduler=scheduler, workers=workers):
-                self._take(outcome)
+                self._take(outcome, planned[outcome.name])
                 if self.failures:
                     bar.set_postfix_str(f"{len(self.failures)} failed", refresh=False)
                 bar.update()
 
-    def tasks(self, runs: Iterable[PlannedRun]) -> list[Task]:
-        """Return the tasks that do `runs`."""
-        return [
-            Task(
-                run.name,
-                perform,
-                (
-                    run.config.resolved_paths().model_dump(),
-                    str(self.folder(run.name).resolve()),
-                    run.keep_state,
-                ),
-            )
-            for run in runs
-        ]
+    def tasks(self, runs: Iterable[PlannedRun]) -> Iterator[Task]:
+        """Yield the tasks that do `runs`."""
+        for run in runs:
+            config = run.config.resolved_paths().model_dump()
+            folder = str(self.folder(run.name).resolve())
+            yield Task(run.name, perform, (config, folder, run.keep_state))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the settings and the quantities of each finished run."""
@@ -175,83 +187,97 @@ class Sweep:
         write_csv(self.out / TABLE, self.rows())
 
     def _is_done(self, run: PlannedRun) -> bool:
-        return (self.folder(run.name) / METRICS).is_file()
+        """Return whether there is nothing left to do of a run: its state may be to be removed."""
+        folder = self.folder(run.name)
+        if not (folder / METRICS).is_file():
+            return False
+        return not (folder / STATE).is_file() or (run.keep_state and _is_timed(folder))
 
-    def _take(self, outcome: Outcome) -> None:
-        folder = self.folder(outcome.name)
+    def _take(self, outcome: Outcome, run: PlannedRun) -> None:
+        folder = self.folder(run.name)
         error = outcome.error
         if not error and not (folder / METRICS).is_file():
             error = f"done, but {folder / METRICS} is not there: do all workers see this folder?"
         if error:
-            self.failures.append(Failure(outcome.name, error))
-            folder.mkdir(parents=True, exist_ok=True)
-            run = next(run for run in self.runs if run.name == outcome.name)
+            self.failures.append(Failure(run.name, error))
             config = tomli_w.dumps(run.config.model_dump(exclude_none=True))
-            (folder / ERROR).write_text(f"{outcome.trace or error}\nThe run was:\n\n{config}")
+            text = f"{outcome.trace or error}\nThe run was:\n\n{config}"
+            with suppress(OSError, CbramError):  # a full disk: the failure is told all the same
+                folder.mkdir(parents=True, exist_ok=True)
+                write_atomically(folder / ERROR, lambda file: file.write(text.encode()))
 
     def _adopt(self, description: dict[str, Any]) -> None:
-        """Check what is in the folder, and make it this sweep's."""
+        """Check what is in the folder and what is to be run, and make the folder this sweep's."""
+        remade = False
         if (self.out / SWEEP).is_file():
             made_by = read_toml(self.out / SWEEP).get("cbramsim")
-            if made_by != __version__ and not self._force:
+            remade = made_by != __version__
+            if remade and not self._force:
                 raise CbramError(
-                    f"out: {self.out} holds results of cbramsim {made_by}, this is {__version__}; "
-                    f"choose another folder, or use --force to do them again"
+                    f"out: {printable(self.out)} holds results of cbramsim {made_by}, this is "
+                    f"{__version__}; choose another folder, or use --force to do them again"
                 )
-            if made_by != __version__:
-                self._forget(self.runs)
-        elif self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise CbramError(f"out: {self.out} exists and is not the folder of a sweep")
-        self._check_configs()
+        elif not (self.out / MARK).is_file() and not is_empty(self.out):
+            raise CbramError(f"out: {printable(self.out)} exists and is not the folder of a sweep")
+        differing = self._checked(compare=not remade)
         try:
+            self._forget(self.runs if remade else differing)
             (self.out / RUNS).mkdir(parents=True, exist_ok=True)
-            text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
-            write_atomically(self.out / SWEEP, lambda file: file.write(text))
         except OSError as error:
-            raise CbramError(f"out: cannot write {self.out}: {error.strerror}") from None
+            raise CbramError(f"out: cannot write {printable(self.out)}: {error.strerror}") from None
+        text = tomli_w.dumps({**description, "cbramsim": __version__}).encode()
+        write_atomically(self.out / SWEEP, lambda file: file.write(text))
 
-    def _check_configs(self) -> None:
-        """Refuse, or forget, runs of the same name that were run otherwise."""
-        differing = [(run, key) for run in self.runs if (key := self._differs(run))]
-        if differing and not self._force:
-            run, key = differing[0]
-            raise CbramError(
-                f"out: {self.folder(run.name)} was run with another {key}; choose another folder, "
-                f"or use --force to do it again"
-            )
-        self._forget([run for run, _ in differing])
+    def _checked(self, *, compare: bool) -> list[PlannedRun]:
+        """Refuse what no run can be made with; return what is there and was run otherwise.
 
-    def _differs(self, run: PlannedRun) -> str:
-        """Return in what the run in the folder differs from the planned one, or nothing."""
+        Runs of one data set follow one another, so that it is read once, and not kept.
+        """
+        groups: dict[tuple[Any, ...], list[PlannedRun]] = defaultdict(list)
+        for run in self.runs:
+            config = run.config
+            groups[
+                config.dataset, config.train_images, config.test_images, config.label_images,
+                config.validation_images,
+            ].append(run)  # fmt: skip
+        differing, parts, dataset = [], _Parts(), lru_cache(maxsize=1)(load_dataset)
+        with _progress("checking", len(self.runs), self._quiet) as bar:
+            for _, group in sorted(groups.items(), key=lambda item: item[0][0]):
+                data = None
+                for run in group:
+                    try:
+                        parts.of(run.config)
+                        data = data or train.Data(run.config, dataset(run.config.dataset))
+                    except (CbramError, OSError, ValueError) as error:
+                        raise _in_run(run.name, error) from None
+                    if compare and (how := self._differs(run, data, parts)):
+                        if not self._force:
+                            raise CbramError(
+                                f"out: {printable(self.folder(run.name))} {how}; choose another "
+                                f"folder, or use --force to do it again"
+                            )
+                        differing.append(run)
+                    bar.update()
+        return differing
+
+    def _differs(self, run: PlannedRun, data: train.Data, parts: _Parts) -> str:
+        """Return how the run in the folder differs from the planned one, or nothing."""
         folder = self.folder(run.name)
         if not (folder / CONFIG).is_file():
             return ""
-        found = flat(read_toml(folder / CONFIG))
-        planned = flat(self._resolved(run.config).model_dump(exclude_none=True))
-        keys = (key for key in planned | found if planned.get(key) != found.get(key))
-        return next(keys, "") or (self._made_otherwise(run) if self._is_done(run) else "")
-
-    def _made_otherwise(self, run: PlannedRun) -> str:
-        """Return in what a finished run differs although its configuration does not."""
-        metrics = read_metrics(self.folder(run.name))
-        if metrics["versions"]["cbramsim"] != __version__:
-            return f"version ({metrics['versions']['cbramsim']})"
-        periphery = Periphery.load(run.config.periphery)
-        for part, now in (("device", run.config.technology()), ("periphery", periphery)):
-            table = json.loads(json.dumps(now.to_table()))
-            if metrics[f"{part}_parameters"] != table:
-                return f"{part} of this name"
+        try:
+            config = data.resolve(run.config)
+            if (folder / CONFIG).read_bytes() != config_text(config):  # reading it takes longer
+                found = flat(read_toml(folder / CONFIG))
+                planned = flat(config.model_dump(exclude_none=True))
+                for key in planned | found:
+                    if planned.get(key) != found.get(key):
+                        return f"was run with another {key}"
+            if (folder / METRICS).is_file():
+                return parts.differ(run.config, read_metrics(folder))
+        except (DataError, OSError) as error:
+            return f"is damaged ({error})"
         return ""
-
-    def _resolved(self, config: TrainConfig) -> TrainConfig:
-        """Return `config` as a run writes it, with the numbers of images that there are."""
-        asked = (
-            config.dataset, config.train_images, config.test_images, config.label_images,
-            config.validation_images,
-        )  # fmt: skip
-        if asked not in self._data:
-            self._data[asked] = train.Data(config, quiet=True)
-        return self._data[asked].resolve(config)
 
     def _forget(self, runs: list[PlannedRun]) -> None:
         for run in runs:
@@ -259,24 +285,76 @@ class Sweep:
                 (self.folder(run.name) / name).unlink(missing_ok=True)
 
 
+class _Parts:
+    """Devices and circuits that runs are made with, each looked at once."""
+
+    KEPT = 1000
+    """How many of them are remembered."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def of(self, config: TrainConfig) -> dict[str, Any]:
+        """Return what metrics.json says about the device and the circuits of a configuration.
+
+        Raises
+        ------
+        CbramError
+            If the device, a change to it, or the circuits are not known.
+        """
+        key = config.device, json.dumps(config.cell, default=repr), config.periphery
+        if key not in self._tables:
+            parts = {"device": config.technology(), "periphery": Periphery.load(config.periphery)}
+            if len(self._tables) == self.KEPT:
+                self._tables.clear()
+            self._tables[key] = {
+                name: json.loads(json.dumps(part.to_table())) for name, part in parts.items()
+            }
+        return self._tables[key]
+
+    def differ(self, config: TrainConfig, metrics: dict[str, Any]) -> str:
+        """Return how a finished run of the same configuration was made otherwise, or nothing."""
+        made_by = metrics.get("versions", {}).get("cbramsim")
+        if made_by != __version__:
+            return f"was run with another version ({made_by})"
+        for part, table in self.of(config).items():
+            if metrics.get(f"{part}_parameters") != table:
+                return f"was run with another {part} of this name"
+        return ""
+
+
 def perform(config: dict[str, Any], folder: str, keep_state: bool) -> None:
     """Do one run in its folder, or what is left of it: the task of a sweep."""
     started, out = time.perf_counter(), Path(folder)
-    if (out / METRICS).is_file():  # done by a worker that did not live to say so
-        return
-    (out / ERROR).unlink(missing_ok=True)
-    run = _resumed(out) or train.run(TrainConfig(**config), out, force=True, quiet=True, threads=1)
-    run.amend(run_seconds=time.perf_counter() - started)
+    if not _is_timed(out):
+        (out / ERROR).unlink(missing_ok=True)
+        run, before = _resumed(out) or (
+            train.run(TrainConfig(**config), out, force=True, quiet=True, threads=1), 0.0
+        )  # fmt: skip
+        run.amend(run_seconds=before + time.perf_counter() - started)
     if not keep_state:
         (out / STATE).unlink(missing_ok=True)
 
 
-def _resumed(out: Path) -> train.Run | None:
-    """Take up a run that was interrupted, if there is one and its state is whole."""
+def _is_timed(out: Path) -> bool:
+    """Return whether all was written about a run that there is to say.
+
+    If not, it was ended between its scoring and this, or is not finished.
+    """
+    path = out / METRICS
+    return path.is_file() and b'"run_seconds"' in path.read_bytes()
+
+
+def _resumed(out: Path) -> tuple[train.Run, float] | None:
+    """Take up a run that was interrupted, if there is one and its state is whole.
+
+    Returns it, once finished, and the seconds that it had been trained for before.
+    """
     if not (out / CONFIG).is_file():
         return None
     try:
-        return train.resume(out, quiet=True, threads=1)
+        saved = read_state(out / STATE) if (out / STATE).is_file() else {}
+        return train.resume(out, quiet=True, threads=1), float(saved.get("extra_seconds", 0.0))
     except DataError:
         return None
 
@@ -298,45 +376,92 @@ def run(
         If the description, the folder or the scheduler is wrong.
     """
     table = read_toml(description)
-    sweep = Sweep(plan(table), out or Path("runs") / description.stem, table, force=force)
-    try:
-        sweep.go(scheduler=scheduler, workers=workers, quiet=quiet)
-    finally:
-        sweep.write_table()
+    runs = plan(table, quiet=quiet)
+    out = out or Path("runs") / description.stem
+    with study_folder(out, "sweep", scheduler=scheduler, workers=workers):
+        sweep = Sweep(runs, out, table, force=force, quiet=quiet)
+        try:
+            sweep.go(scheduler=scheduler, workers=workers, quiet=quiet)
+        finally:
+            sweep.write_table()
     return sweep
 
 
-def plan(table: dict[str, Any]) -> list[PlannedRun]:
+def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
     """Return the runs that a description asks for.
+
+    Parameters
+    ----------
+    table
+        The description.
+    quiet
+        Show no progress.
 
     Raises
     ------
     ParameterError
-        If it is not of the form in the module's docstring, or a key or value is wrong.
+        If it is not of the form in the module's docstring, asks for more than `MOST_RUNS` runs, or
+        a key or value is wrong.
     """
-    unknown = set(table) - {"cbramsim", "base", "grid", "variants", "keep_state"}
-    if unknown:
-        raise ParameterError(
-            f"sweep: unknown key {sorted(unknown)[0]!r}; known are base, grid, variants, keep_state"
-        )
-    if not isinstance(table.get("base", {}), dict):
-        raise ParameterError(f"sweep.base: must be a table (got {table['base']!r})")
+    base, keep_state = _checked_table(table)
     grid = _checked_grid(table.get("grid", {}))
-    variants = _checked_variants(table.get("variants", [{}]))
+    variants = _checked_variants(table.get("variants", [{}]), grid)
+    count = check_count("sweep.grid", len(variants), *map(len, grid.values()))
     short = _short_names(grid)
-    runs = []
-    for variant, values in itertools.product(variants, itertools.product(*grid.values())):
-        chosen = dict(zip(grid, values, strict=True))
-        name = variant.get("name", "")
-        settings = ({"variant": name} if name else {}) | chosen
-        parts = [_text(name)] * bool(name) + [f"{short[k]}={_text(v)}" for k, v in chosen.items()]
-        changes = {key: value for key, value in variant.items() if key != "name"}
-        config = configured(table.get("base", {}), changes | chosen)
-        runs.append(
-            PlannedRun(",".join(parts), settings, config, bool(table.get("keep_state", False)))
-        )
-    _check_names(runs)
-    return runs
+    texts: list[str] = []
+    runs: list[PlannedRun] = []
+    combinations = itertools.product(variants, itertools.product(*grid.values()))
+    with _progress("planning", count, quiet) as bar:
+        for variant, values in combinations:
+            chosen = dict(zip(grid, values, strict=True))
+            name = variant.get("name", "")
+            settings = ({"variant": name} if name else {}) | chosen
+            parts = [name] * bool(name) + [f"{short[k]}={_text(v)}" for k, v in chosen.items()]
+            texts.append(",".join(parts))
+            changes = {key: value for key, value in variant.items() if key != "name"}
+            try:
+                config = configured(base, changes | chosen)
+            except (CbramError, OSError, ValueError) as error:
+                raise _in_run(texts[-1], error) from None
+            runs.append(PlannedRun("", settings, config, keep_state))
+            bar.update()
+
+    def identity(place: int) -> str:
+        """Return what makes a run: values are the same if they make the same, as 1 and 1.0 do."""
+        return f"{runs[place].settings.get('variant')} {runs[place].config.model_dump_json()}"
+
+    try:
+        names = safe_names(texts, identity)
+    except ParameterError as error:
+        raise ParameterError(f"sweep: {error}") from None
+    return [run._replace(name=name) for run, name in zip(runs, names, strict=True)]
+
+
+def check_count(what: str, *factors: int) -> int:
+    """Return the number of runs, the product of `factors`; refuse more than `MOST_RUNS`."""
+    count = math.prod(factors)
+    if count > MOST_RUNS:
+        asked = f"{count:,}" if count < 10**15 else "10^15 or more"
+        raise ParameterError(f"{what}: must make at most {MOST_RUNS:,} runs (got {asked})")
+    return count
+
+
+def seeds_of(experiment: str, seeds: int, cases: int = 1) -> range:
+    """Return the seeds 0, 1, ... of a study; refuse numbers that are none, or too large.
+
+    Parameters
+    ----------
+    experiment
+        The study, for the message.
+    seeds
+        How many.
+    cases
+        What is run with each.
+    """
+    if type(seeds) is not int or seeds < 1:
+        raise ParameterError(f"{experiment}.seeds: must be a whole number >= 1 (got {seeds!r})")
+    check_count(f"{experiment}.seeds", seeds, cases)
+    return range(seeds)
 
 
 def configured(base: dict[str, Any], changes: dict[str, Any]) -> TrainConfig:
@@ -358,34 +483,61 @@ def report(sweep: Sweep, table: Callable[[list[Path]], str]) -> str:
     """Return what a sweep found, for people."""
     finished = sweep.finished()
     lines = [table([sweep.folder(run.name) for run in finished])] if finished else []
-    lines += [f"failed  {failure.name}: {failure.error}" for failure in sweep.failures]
+    told = sweep.failures[:TOLD_FAILURES]
+    lines += [f"failed  {failure.name}: {failure.error}" for failure in told]
+    if more := len(sweep.failures) - len(told):
+        lines.append(f"failed  {more:,} more: see {ERROR} in their folders")
     lines.append(f"{len(finished)} of {len(sweep.runs)} runs in {sweep.out}, table in {TABLE}")
     return "\n".join(lines)
 
 
+def _checked_table(table: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return what all runs share, and whether to keep their states."""
+    unknown = [key for key in table if key not in (*KEYS, "cbramsim")]
+    if unknown:
+        hint = nearest(unknown[0], KEYS)
+        raise ParameterError(
+            f"sweep: unknown key {unknown[0]!r}; known are {', '.join(KEYS)}{hint}"
+        )
+    base, keep_state = table.get("base", {}), table.get("keep_state", False)
+    if not isinstance(base, dict):
+        raise ParameterError(f"sweep.base: must be a table (got {_shown(base)})")
+    if not isinstance(keep_state, bool):
+        raise ParameterError(f"sweep.keep_state: must be true or false (got {_shown(keep_state)})")
+    return base, keep_state
+
+
 def _checked_grid(grid: Any) -> dict[str, list[Any]]:
-    if not isinstance(grid, dict) or not grid:
+    checked = flat(grid) if isinstance(grid, dict) else {}
+    if not checked:
         raise ParameterError(
             "sweep.grid: must be a table of keys with lists of values, at least one (got "
-            f"{grid or 'none'})"
+            f"{_shown(grid) if grid else 'none'})"
         )
-    checked = flat(grid)
     for key, values in checked.items():
         if not isinstance(values, list) or not values:
             raise ParameterError(
-                f"sweep.grid.{key}: must be a list of at least one value (got {values!r})"
+                f"sweep.grid.{key}: must be a list of at least one value (got {_shown(values)})"
             )
     return checked
 
 
-def _checked_variants(variants: Any) -> list[dict[str, Any]]:
+def _checked_variants(variants: Any, grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
     if not (isinstance(variants, list) and variants and all(map(_is_table, variants))):
-        raise ParameterError("sweep.variants: must be a list of tables, [[variants]]")
+        raise ParameterError(
+            f"sweep.variants: must be a list of tables, [[variants]] (got {_shown(variants)})"
+        )
     checked = [flat(variant) for variant in variants]
-    if variants != [{}]:
-        for variant in checked:
-            if not isinstance(variant.get("name"), str) or not variant["name"]:
-                raise ParameterError("sweep.variants.name: is required of every variant")
+    names = set()
+    for variant in checked if variants != [{}] else ():
+        name = variant.get("name")
+        if not isinstance(name, str) or not name:
+            raise ParameterError("sweep.variants.name: is required of every variant")
+        if name in names:
+            raise ParameterError(f"sweep.variants.name: {_shown(name)} is there twice")
+        names.add(name)
+        if both := [key for key in variant if key in grid]:
+            raise ParameterError(f"sweep.variants.{both[0]}: is in the grid as well")
     return checked
 
 
@@ -402,14 +554,28 @@ def _short_names(grid: dict[str, list[Any]]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """Return a value as part of a folder's name."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return re.sub(r"[^\w.+-]+", "_", text)
+    """Return a value as part of the name of a run."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _check_names(runs: list[PlannedRun]) -> None:
-    names = set()
-    for run in runs:
-        if run.name in names:
-            raise ParameterError(f"sweep: the run '{run.name}' is there twice")
-        names.add(run.name)
+def _shown(value: Any) -> str:
+    """Return a value as it is shown in a message: not all of one that has no end."""
+    return _shortened(repr(value), 100)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _in_run(name: str, error: Exception) -> CbramError:
+    """Return an error that tells which run cannot be made."""
+    kind = type(error) if isinstance(error, CbramError) else ParameterError
+    return kind(f"the run {_shown(name)}: {_shortened(str(error), 500)}")
+
+
+def _progress(what: str, count: int, quiet: bool) -> Any:
+    """Return a bar for what is done before the first run; it shows only if that takes long."""
+    return tqdm(
+        total=count, desc=f"{what} runs", unit=" runs", delay=1.0, leave=False, disable=quiet,
+        dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 10,
+    )  # fmt: skip

@@ -29,7 +29,8 @@ from cbramsim.simulator.crossbar import LONGEST_WAIT
 from cbramsim.simulator.datasets import Dataset, load_dataset
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork, Step
-from cbramsim.simulator.state_file import read_state
+from cbramsim.simulator.network_state import EXTRA, LONGEST, conductance_bounds
+from cbramsim.simulator.state_file import Entry, check_entries, read_state
 from cbramsim.toml_files import read_toml
 from cbramsim.units import in_prefixed
 
@@ -84,8 +85,10 @@ class TrainConfig(NetworkConfig):
 class Data:
     """The images of a run, split as its config says."""
 
-    def __init__(self, config: TrainConfig, *, quiet: bool = False) -> None:
-        data = load_dataset(config.dataset, quiet=quiet)
+    def __init__(
+        self, config: TrainConfig, loaded: Dataset | None = None, *, quiet: bool = False
+    ) -> None:
+        data = loaded or load_dataset(config.dataset, quiet=quiet)
         used = _limited("train_images", config.train_images, len(data.train_images))
         held_back = config.validation_images
         if held_back >= used:
@@ -118,7 +121,7 @@ class Data:
         tested = {} if config.validation_images else {"test_images": len(self.score_images)}
         pixels = int(np.prod(self.image_shape))
         return config.resolved_paths().replace(
-            inputs=min(config.inputs, pixels),
+            inputs=config.inputs and min(config.inputs, pixels),
             train_images=self.train_count + config.validation_images,
             label_images=self.label_count,
             **tested,
@@ -164,8 +167,9 @@ def run(
     config = data.resolve(config)
     network = SpikingNetwork(config.network())
     with run_folder.writing(out, force=force):
+        images = network.prepare(data.train_images)  # refuses what is too large
         run_folder.begin(out, config)
-        return Run(config, data, network, out, quiet, threads).go(finish)
+        return Run(config, data, network, out, quiet, threads).go(finish, images)
 
 
 def resume(
@@ -264,13 +268,21 @@ class Run:
         """Which images the run is scored on, and the phase of the ledger: test or validation."""
         return "validation" if self.config.validation_images else "test"
 
-    def go(self, finish: Callable[[Run], Any] | None = None) -> Run:
+    def go(
+        self,
+        finish: Callable[[Run], Any] | None = None,
+        images: NDArray[np.uint8] | None = None,
+    ) -> Run:
         """Train what is left to train, score, and write everything but the figures.
 
-        For the caller, who holds the folder; `finish` as in `run`.
+        For the caller, who holds the folder; `finish` as in `run`. `images` are the training
+        images, if they are prepared already.
         """
         try:
-            self._train(self.network.prepare(self.data.train_images))
+            if images is None:
+                images = self.network.prepare(self.data.train_images)
+            self._train(images)
+            del images
             self._finish()
         except KeyboardInterrupt as interrupt:
             saved = "the state is saved; " if (self.out / STATE).is_file() else ""
@@ -287,18 +299,41 @@ class Run:
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take up the learning curve and the clock of a saved state."""
-        extra = {key.removeprefix("extra_"): value for key, value in arrays.items()}
+        extra = {
+            key.removeprefix(EXTRA): value for key, value in arrays.items() if key.startswith(EXTRA)
+        }
+        network = self.network
+        _, highest = conductance_bounds(network.device)
         try:
+            check_entries(extra, self.curve.entries(network.images_seen) | {
+                "initial": Entry(network.crossbar.shape, np.float32, 0, highest),
+                "seconds": Entry((), float, 0, LONGEST),
+                "labels": Entry((), np.int64, 0, 2**32 - 1),
+            })  # fmt: skip
             if int(extra["labels"]) != self._label_fingerprint():
                 raise DataError("out: the labels are not those of the interrupted run")
+            self._check_progress()
             self.curve.restore(extra)
-            self.initial = extra["initial"]
-            self.seconds = float(extra["seconds"])
-            self.sessions = _with_now(extra.get("versions"))
-        except KeyError as error:
-            raise DataError(f"out: {self.out / STATE} is not of a run (no {error})") from None
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"out: {self.out / STATE}: {error}") from None
+        except DataError:
+            raise
+        except ValueError as error:
+            raise DataError(f"out: {self.out / STATE} is not of a run ({error})") from None
+        self.initial = extra["initial"]
+        self.seconds = float(extra["seconds"])
+        self.sessions = _with_now(extra.get("versions"))
+
+    def _check_progress(self) -> None:
+        """Refuse a network that has seen other images than those of this run."""
+        network, images = self.network, self.data.train_count
+        seen = network.passes * images + network.position
+        if network.images_seen != seen or (seen and network.pass_images[0] != images):
+            raise ValueError(
+                f"progress must be of passes over {images:,} images (got {network.passes:,} "
+                f"passes, {network.position:,} of {network.pass_images[0]:,}, "
+                f"{network.images_seen:,} in all)"
+            )
+        if seen and "train" not in network.ledger.phases:
+            raise ValueError("ledger_phases must contain train")
 
     def _label_fingerprint(self) -> int:
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
@@ -362,7 +397,7 @@ class Run:
         data.drop_training_images()
         self.save()  # the state is kept as it is before time passes
         network.wait(self.config.wait, celsius=self.config.wait_celsius)
-        found = network.recognise(data.score_images, phase=self.scored_on)
+        found = network.recognise(data.score_images, phase=self.scored_on, by="position")
         self.metrics = self._metrics(found.profile, found.majority)
         with held_back_interrupts():
             run_folder.write_config(self.out, self.config)
@@ -410,6 +445,8 @@ class Run:
             "epochs": config.epochs,
             "neurons": config.neurons,
             "inputs": network.crossbar.shape[0],
+            "grey_levels": network.grey_levels._asdict(),
+            "competition_scale": network.competition_scale,
             "device": config.device,
             "rule": config.rule,
             "pruning": config.pruning.kind,

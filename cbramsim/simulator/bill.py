@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from cbramsim.arguments import instance, number, seed_of, whole
+from cbramsim.errors import ParameterError
 from cbramsim.provenance import Evidence
 from cbramsim.validation import Parameters, zero_or_from
 
@@ -23,6 +25,10 @@ FIRMEST_FIRST: tuple[Evidence, ...] = ("published", "derived", "assumed")
 
 Quantity = Annotated[float, Field(ge=0, le=1e30), zero_or_from(1e-30)]
 """In SI units."""
+
+
+MAX_DRAWS = 1_000_000
+"""Most draws: 8 MB for every constant."""
 
 
 class Constant(Parameters):
@@ -61,10 +67,12 @@ class Constant(Parameters):
 
     def within(self, factor: float) -> Self:
         """Return the constant with the range value / factor to value x factor."""
+        number("Constant.within: factor", factor, 1)
         return self.replace(low=self.value / factor, high=self.value * factor)
 
     def times(self, factor: float) -> Self:
         """Return the constant in `factor` times as large a unit of work, under the same name."""
+        number("Constant.times: factor", factor, 0)
         changes = {key: getattr(self, key) * factor for key in ("value", "low", "high")}
         return self.replace(**changes)
 
@@ -104,6 +112,9 @@ class Bill:
 
     def add(self, component: str, count: float, *constants: Constant) -> Self:
         """Charge `count` times the product of `constants` to `component`."""
+        number("Bill.add: count", count)
+        for constant in constants:
+            instance("Bill.add: constants", constant, Constant)
         product = float(np.prod([constant.value for constant in constants]))
         powers: dict[Constant, float] = {}
         for constant in constants:
@@ -114,12 +125,14 @@ class Bill:
         self, component: str, joules: float, constants: Mapping[Constant, float]
     ) -> Self:
         """Charge an energy that goes with the given powers of `constants`."""
+        instance("Bill.add_joules: component", component, str)
+        number("Bill.add_joules: joules", joules)
         for constant in constants:
             known = self.constants.setdefault(constant.name, constant)
             if (known.low, known.value, known.high) != (
                 constant.low, constant.value, constant.high,
             ):  # fmt: skip
-                raise ValueError(f"Bill: two different constants are called {constant.name}")
+                raise ParameterError(f"Bill: two different constants are called {constant.name}")
         grades = [FIRMEST_FIRST.index(constant.evidence) for constant in constants]
         powers = {constant.name: power for constant, power in constants.items()}
         evidence = FIRMEST_FIRST[max(grades, default=0)]
@@ -128,6 +141,7 @@ class Bill:
 
     def __add__(self, other: Bill) -> Bill:
         """Return both bills as one."""
+        instance("Bill: what is added", other, Bill)
         both = Bill()
         for bill in (self, other):
             for charge in bill:
@@ -139,6 +153,7 @@ class Bill:
 
     def __mul__(self, factor: float) -> Bill:
         """Return the bill for the same work done `factor` times."""
+        number("Bill: factor", factor)
         bill = Bill()
         bill.constants = dict(self.constants)
         bill.charges = [line._replace(joules=line.joules * factor) for line in self.charges]
@@ -194,6 +209,7 @@ class Bill:
 
     def sample(self, draws: Draws) -> NDArray[np.float64]:
         """Return the total for each draw of the constants, float64[draws], J."""
+        instance("Bill.sample: draws", draws, Draws)
         total = np.zeros(draws.count)
         for charge in self.charges:
             joules = np.full(draws.count, charge.joules)
@@ -212,8 +228,9 @@ class Draws:
     """
 
     def __init__(self, count: int = 4000, seed: int = 0) -> None:
-        """Prepare `count` draws."""
-        self.count, self.seed = count, seed
+        """Prepare `count` draws, at most `MAX_DRAWS`."""
+        self.count = whole("Draws.count:", count, 1, MAX_DRAWS)
+        self.seed = seed_of("Draws.seed:", seed)
         self._drawn: dict[str, tuple[Constant, NDArray[np.float64]]] = {}
 
     def factor(self, constant: Constant) -> NDArray[np.float64]:
@@ -223,7 +240,7 @@ class Draws:
         known, factors = self._drawn[constant.name]
         pairs = zip(known.spread, constant.spread, strict=True)
         if not all(math.isclose(one, other, rel_tol=1e-9) for one, other in pairs):
-            raise ValueError(f"Draws: two different constants are called {constant.name}")
+            raise ParameterError(f"Draws: two different constants are called {constant.name}")
         return factors
 
     def _draw(self, constant: Constant) -> NDArray[np.float64]:
@@ -237,6 +254,7 @@ class Draws:
 
 def interval(samples: NDArray[np.float64], level: float = 0.9) -> tuple[float, float]:
     """Return the central interval that holds `level` of `samples`."""
+    number("interval: level", level, 0, 1)
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.retention import Ageing, Retention
-from cbramsim.simulator.state_file import copy_checked
 
 DRIFT_STEP = 100.0
 """Seconds of work after which drift is looked at."""
@@ -105,4 +104,4 @@ class Clock:
         if "clock_age" in arrays:
             self.start(conductance)
             for name in ("age", "relaxed", "left"):
-                copy_checked(getattr(self.ageing, name), arrays, f"clock_{name}")
+                getattr(self.ageing, name)[:] = arrays[f"clock_{name}"]

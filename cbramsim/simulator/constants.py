@@ -87,7 +87,9 @@ def constant_of(where: str, entry: Any, name: str, unit: str) -> Constant:
     for key in entry:
         if key not in KEYS:
             raise ParameterError(f"{where}.{key}: unknown key{nearest(key, KEYS)}")
-    numbers = {key: entry.get(key, entry.get("value")) for key in ("value", "low", "high")}
+    numbers: dict[str, Any] = {
+        key: entry.get(key, entry.get("value")) for key in ("value", "low", "high")
+    }
     for key, value in numbers.items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
             raise ParameterError(f"{where}.{key}: must be a number >= 0 (got {value!r})")

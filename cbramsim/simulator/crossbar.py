@@ -10,11 +10,24 @@ cells at mid-window: :math:`I_k - I_{ref} = \tfrac12 (G_{max} - G_{min}) \sum_i 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import (
+    array,
+    finite,
+    flag,
+    instance,
+    number,
+    one_of,
+    seed_of,
+    whole,
+    whole_numbers,
+)
+from cbramsim.devices.conduction import STEEPEST
 from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
 from cbramsim.devices.population import draw_population
@@ -26,9 +39,10 @@ from cbramsim.devices.pulses import (
     pulse_constants,
     step_shapes,
 )
-from cbramsim.devices.retention import Ageing
+from cbramsim.devices.retention import Ageing, checked_celsius
 from cbramsim.devices.states import level_places
-from cbramsim.errors import ParameterError
+from cbramsim.errors import ParameterError, shown
+from cbramsim.memory import check_memory
 from cbramsim.rng import generator, normal_table, stream
 from cbramsim.simulator.array import ArrayState, ProgramCosts
 from cbramsim.simulator.clock import Clock
@@ -51,12 +65,22 @@ from cbramsim.simulator.writing import SENSED_BITS, program_column, program_to
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
 
+BYTES_PER_CELL = 100
+"""Memory that it takes to draw a cell."""
 LONGEST_WAIT = 1e15
 """A longer wait is taken for a mistake, s."""
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
 MAX_TRACED = 100_000
 """More pulses in one trace are taken for a mistake."""
+MAX_TRACE = 50_000_000
+"""Most pulses that are traced at once, of all cells: 450 MB."""
+MAX_CELLS = 2**24
+"""Most cells of an array: 4096 x 4096, some 2 GB."""
+HIGHEST_VOLTAGE = 100.0
+"""A higher voltage on a word line is taken for a mistake, V."""
+ROUNDING = 1e-6
+"""How far outside the window a conductance may be by rounding, a part of `g_max`."""
 
 
 class Crossbar:
@@ -72,10 +96,10 @@ class Crossbar:
 
     def __init__(
         self,
-        device: Device | str,
+        device: Device | str | Path,
         shape: tuple[int, int],
         seed: int = 0,
-        periphery: Periphery | str = "cmos-28nm",
+        periphery: Periphery | str | Path = "cmos-28nm",
         ledger: EnergyLedger | None = None,
         access: Access = "transistor",
         scheme: WriteScheme = "V/2",
@@ -89,9 +113,9 @@ class Crossbar:
         device
             A `Device`, the name of a preset, or the path of a TOML file.
         shape
-            (word lines, bit lines).
+            (word lines, bit lines); at most 2^24 cells.
         seed
-            Seed of the cells and of all noise.
+            Seed of the cells and of all noise, a whole number >= 0 and < 2^63.
         periphery
             Circuits around the array: a `Periphery`, a preset, or a TOML file.
         ledger
@@ -113,36 +137,32 @@ class Crossbar:
         Raises
         ------
         ParameterError
-            If `shape` is not two positive whole numbers, or a preset does not exist.
+            If an argument is not what it should be, or a preset does not exist.
         """
-        rows, columns = _checked_shape(shape)
+        rows, columns = checked_shape("Crossbar", shape)
+        check_memory("Crossbar.shape", BYTES_PER_CELL * rows * columns, f"{rows * columns:,} cells")
+        seed_of("Crossbar.seed:", seed)
         self.device = device if isinstance(device, Device) else Device.load(device)
         self.periphery = (
             periphery if isinstance(periphery, Periphery) else Periphery.load(periphery)
         )
+        instance("Crossbar.ledger:", ledger, EnergyLedger, type(None))
         self.ledger = EnergyLedger() if ledger is None else ledger
         self.phase = "use"
-        if access not in get_args(Access):
-            raise ParameterError(
-                f"Crossbar.access: must be one of {', '.join(get_args(Access))} (got {access!r})"
-            )
+        one_of("Crossbar.access:", access, get_args(Access))
         if access == "passive" and self.device.c_gate:
             raise ParameterError(
                 "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
                 "(got 'passive')"
             )
-        if not isinstance(wires, Wires | None):
-            raise ParameterError(f"Crossbar.wires: must be Wires, or None (got {wires!r})")
+        instance("Crossbar.wires:", wires, Wires, type(None))
+        instance("Crossbar.tiles:", tiles, Tiles, type(None))
         if wires is not None and self.device.v_sinh:
             raise ParameterError(
                 "Crossbar.wires: needs ohmic cells, v_sinh 0 (got "
                 f"{self.device.v_sinh:g} V with wires)"
             )
-        if scheme not in get_args(WriteScheme):
-            raise ParameterError(
-                f"Crossbar.scheme: must be one of {', '.join(get_args(WriteScheme))} "
-                f"(got {scheme!r})"
-            )
+        one_of("Crossbar.scheme:", scheme, get_args(WriteScheme))
         if scheme != "V/2" and access != "passive":
             raise ParameterError(
                 f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
@@ -272,31 +292,35 @@ class Crossbar:
         ------
         ParameterError
             If the last axis of `voltages` is not the number of word lines, or a value is not
-            finite.
+            finite, above 100 V, or too high for the current-voltage curve of the cells.
         """
-        v = np.asarray(voltages, np.float32)
-        if v.ndim == 0 or v.shape[-1] != self.shape[0]:
-            raise ParameterError(
-                f"Crossbar.read: voltages must have {self.shape[0]} values on the last axis, one "
-                f"per word line (got shape {v.shape})"
-            )
-        if not np.isfinite(v).all():
-            raise ParameterError("Crossbar.read: voltages must be finite")
+        flag("Crossbar.read: signed", signed)
+        flag("Crossbar.read: noise", noise)
+        v = self._checked_voltages("read", voltages).astype(np.float32)
         ohmic = self.device.read_equivalent(v)
-        currents = ohmic @ self.seen
+        if self.wired is None:
+            currents = ohmic @ self.state.g
+            power = None
+        else:
+            read = self.wired.read(self.state.g, v.reshape(-1, self.shape[0]))
+            currents = read.currents.reshape(*v.shape[:-1], self.shape[1])
+            power = read.in_cells, read.in_lines
         if noise and self.pulse.sum_sigma:
             sigma = self.pulse.sum_sigma * np.sqrt(self._connected_sum(ohmic**2))
             currents += sigma * self._read_noise.standard_normal(currents.shape, np.float32)
         if signed:
             currents -= self._reference_currents(ohmic)
-        self._book_read(v, ohmic, signed)
+        self._book_read(v, ohmic, signed, power)
         return currents
 
     def read_spikes(
         self, spikes: ArrayLike, *, signed: bool = False, noise: bool = True
     ) -> NDArray:
         """Return the bit-line currents with `v_read` on the word lines whose `spikes` are true."""
-        return self.read(self.device.v_read * np.asarray(spikes, bool), signed=signed, noise=noise)
+        spiked = array("Crossbar.read_spikes: spikes", spikes, "biuf")
+        if not np.isin(spiked, (0, 1)).all():
+            raise ParameterError("Crossbar.read_spikes: spikes must be true or false, or 1 or 0")
+        return self.read(self.device.v_read * spiked.astype(bool), signed=signed, noise=noise)
 
     def solve(self, voltages: ArrayLike, tile: int = 0) -> Solution:
         """Return the voltages of all nodes of a physical array while it is read; not booked.
@@ -330,20 +354,28 @@ class Crossbar:
     ) -> tuple[NDArray, Terminals, Wires]:
         if self.wired is None:
             raise ParameterError(f"Crossbar.{method}: needs an array with wires (got ideal lines)")
-        v, tiles = np.asarray(voltages, np.float64), list(self.wired.layout)
-        if v.shape != self.shape[:1] or not np.isfinite(v).all():
+        v = self._checked_voltages(method, voltages).astype(np.float64)
+        tiles = list(self.wired.layout)
+        if v.ndim != 1:
             raise ParameterError(
-                f"Crossbar.{method}: voltages must be {self.shape[0]} finite values, one per word "
-                f"line (got shape {v.shape})"
+                f"Crossbar.{method}: voltages must be {self.shape[0]} values, one per word line "
+                f"(got shape {v.shape})"
             )
-        if not 0 <= tile < len(tiles):
-            raise ParameterError(
-                f"Crossbar.{method}: tile must be >= 0 and < {len(tiles)} (got {tile})"
-            )
-        rows, columns = tiles[tile]
+        rows, columns = tiles[whole(f"Crossbar.{method}: tile", tile, 0, len(tiles) - 1)]
         g = self.state.g[rows, columns].astype(np.float64)
         terminals = Terminals.product(v[rows], g.shape[1], self.wired.wires)
         return g, terminals, self.wired.wires
+
+    def _checked_voltages(self, method: str, voltages: ArrayLike) -> NDArray[Any]:
+        """Return voltages of word lines, [..., rows], after a check that they can be meant."""
+        where = f"Crossbar.{method}: voltages"
+        v = array(where, voltages)
+        if v.ndim == 0 or v.shape[-1] != self.shape[0]:
+            raise ParameterError(
+                f"{where} must have {self.shape[0]} values on the last axis, one per word line "
+                f"(got shape {v.shape}{_transposed(v.shape[-1:], self.shape[1:])})"
+            )
+        return finite(where, v, min(HIGHEST_VOLTAGE, STEEPEST * self.device.v_sinh or np.inf), "V")
 
     def _reference_currents(self, v: NDArray) -> NDArray:
         """Return what each bit line is compared with: the reference less its disconnected cells."""
@@ -355,8 +387,13 @@ class Crossbar:
             return x @ self.connected.astype(np.float32)
         return x.sum(axis=-1, keepdims=True)
 
-    def _book_read(self, v: NDArray, ohmic: NDArray, signed: bool) -> None:
-        """Book a read at the voltages `v`, at which the currents are those at `ohmic` V."""
+    def _book_read(
+        self, v: NDArray, ohmic: NDArray, signed: bool, taken: tuple[float, float] | None
+    ) -> None:
+        """Book a read at the voltages `v`, at which the currents are those at `ohmic` V.
+
+        `taken` is what cells and lines dissipate, W; None for ideal lines.
+        """
         v2 = np.square(v, dtype=np.float64).reshape(-1, self.shape[0])
         power = np.multiply(v, ohmic, dtype=np.float64).reshape(-1, self.shape[0]).sum(axis=0)
         t_read = self.device.t_read
@@ -367,12 +404,11 @@ class Crossbar:
         line = self.device.c_cell * self.shape[1]
         drive = n_driven * self._drivers * self.periphery.e_word_line + line * v2.sum()
         add(self.phase, Operation.WORD_LINE_DRIVE, n_driven, drive)
-        if self.wired is None:
+        if taken is None:
             add(self.phase, Operation.CELL_READ, cells, t_read * power @ self.state.row_sum)
         else:
-            in_cells, in_lines = self.wired.power(self.state.g, v.reshape(-1, self.shape[0]))
-            add(self.phase, Operation.CELL_READ, cells, t_read * in_cells)
-            add(self.phase, Operation.READ_WIRE, cells, t_read * in_lines)
+            add(self.phase, Operation.CELL_READ, cells, t_read * taken[0])
+            add(self.phase, Operation.READ_WIRE, cells, t_read * taken[1])
         if signed:
             joules = t_read * power.sum() * self.device.g_mid
             add(self.phase, Operation.REFERENCE_READ, n_driven, joules)
@@ -399,13 +435,8 @@ class Crossbar:
             If a line does not exist.
         """
         row_list = self._checked_lines("program", column, rows)
-        asked = np.asarray(pulses)
-        if not np.issubdtype(asked.dtype, np.integer) or np.abs(asked).max(initial=0) > MAX_PULSES:
-            raise ParameterError(
-                f"Crossbar.program: pulses must be whole numbers, >= -{MAX_PULSES} and "
-                f"<= {MAX_PULSES} (got {pulses!r})"
-            )
-        counts = _one_per_row("program: pulses", asked.astype(np.int64), row_list)
+        asked = whole_numbers("Crossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
+        counts = _one_per_row("program: pulses", asked, row_list)
         program_column(
             self.state, self.pulse, self.program_costs(), column, row_list, counts,
             int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
@@ -443,6 +474,7 @@ class Crossbar:
             Cells that were given up.
         """
         row_list = self._checked_lines("program_to", column, rows)
+        instance("Crossbar.program_to: operation", operation, Operation)
         targets = self._checked_targets("program_to", target, row_list)
         missed = program_to(
             self.state, self.pulse, self.program_costs(), column, row_list, targets, self._span,
@@ -466,14 +498,14 @@ class Crossbar:
         sense
             Sense each cell before the first and after every pulse.
         """
-        asked = np.atleast_1d(np.asarray(pulses))
-        if not np.issubdtype(asked.dtype, np.integer) or np.abs(asked).sum() > MAX_TRACED:
-            raise ParameterError(
-                f"Crossbar.pulse_train: pulses must be whole numbers, {MAX_TRACED} pulses at most "
-                f"(got {pulses!r})"
-            )
+        flag("Crossbar.pulse_train: sense", sense)
+        where = "Crossbar.pulse_train: pulses"
+        asked = np.atleast_1d(whole_numbers(where, pulses, -MAX_TRACED, MAX_TRACED))
+        whole(f"{where}, in all,", np.abs(asked).sum(), 0, MAX_TRACED)
         train = np.repeat(np.sign(asked), np.abs(asked)).astype(np.int8)
-        trace = empty_trace(self._checked_cells("pulse_train", cells), train.size)
+        trace = self._empty_trace(
+            "pulse_train", self._checked_cells("pulse_train", cells), train.size
+        )
         trace_trains(
             self.state, self.pulse, self.program_costs(), train, sense, self.pulse_stream,
             self.ledger.account(self.phase), trace,
@@ -511,23 +543,15 @@ class Crossbar:
         """
         checked = self._checked_cells("write_verify", cells)
         targets = self._checked_targets("write_verify", target, checked[:, 0])
-        if tolerance is not None and not 0 <= tolerance <= self.device.g_max:
-            raise ParameterError(
-                f"Crossbar.write_verify: tolerance must be >= 0 and <= {self.device.g_max:g} S, "
-                f"the g_max of the device (got {tolerance!r})"
-            )
-        most = self._span if budget is None else budget
-        if not (isinstance(most, int | np.integer) and 0 <= most <= MAX_TRACED):
-            raise ParameterError(
-                f"Crossbar.write_verify: budget must be a whole number >= 0 and <= {MAX_TRACED} "
-                f"(got {budget!r})"
-            )
-        if corrections not in get_args(Corrections):
-            raise ParameterError(
-                f"Crossbar.write_verify: corrections must be one of "
-                f"{', '.join(get_args(Corrections))} (got {corrections!r})"
-            )
-        trace, reached = empty_trace(checked, int(most)), np.zeros(len(checked), np.bool_)
+        if tolerance is not None:
+            of_device = "S, the g_max of the device"
+            number("Crossbar.write_verify: tolerance", tolerance, 0, self.device.g_max, of_device)
+        if budget is None:
+            budget = min(self._span, MAX_TRACED)
+        whole("Crossbar.write_verify: budget", budget, 0, MAX_TRACED)
+        one_of("Crossbar.write_verify: corrections", corrections, get_args(Corrections))
+        trace = self._empty_trace("write_verify", checked, int(budget))
+        reached = np.zeros(len(checked), np.bool_)
         write_cells(
             self.state, self.pulse, self.program_costs(), targets,
             -1.0 if tolerance is None else float(tolerance), corrections == "train",
@@ -537,15 +561,55 @@ class Crossbar:
         final = self.conductance[checked[:, 0], checked[:, 1]]
         return Writing(trace, targets, reached, final, self.device.g_range)
 
-    def set_conductance(self, conductance: ArrayLike) -> None:
-        """Put every cell into a given state (S), clipped to its window; not booked.
+    def _empty_trace(self, method: str, cells: NDArray[np.int64], pulses: int) -> Trace:
+        """Return a trace of so many pulses of each cell, if it is not too long."""
+        if len(cells) * pulses > MAX_TRACE:
+            raise ParameterError(
+                f"Crossbar.{method}: cells times pulses must be <= {MAX_TRACE:,} "
+                f"(got {len(cells):,} cells with up to {pulses:,} pulses)"
+            )
+        return empty_trace(cells, pulses)
 
-        This is how an array comes from the factory or from a file, not an operation of it.
+    def set_conductance(self, conductance: ArrayLike, *, clip: bool = False) -> None:
+        """Put every cell into a given state; not booked.
+
+        This is how an array comes from the factory or from a file, not an operation of it. A cell
+        takes the nearest of the states that it has: where its own window is narrower than that of
+        the device, or it is stuck, that is the nearest end. What is in no window is refused.
+
+        Parameters
+        ----------
+        conductance
+            float[rows, columns], or what can be broadcast to it, S: from `g_min` to `g_max`, or in
+            the cell's own window where that is wider.
+        clip
+            Take the nearest that is in the window, instead of refusing what is outside.
+
+        Raises
+        ------
+        ParameterError
+            If the shape does not fit, or a value is not finite or not in the window.
         """
-        wanted = np.broadcast_to(np.asarray(conductance, np.float32), self.shape)
-        if not np.isfinite(wanted).all():
-            raise ParameterError("Crossbar.set_conductance: values must be finite")
+        values = fitted("Crossbar.set_conductance: values", conductance, self.shape)
+        self._put("set_conductance", values, clip)
+
+    def _put(self, method: str, values: NDArray[Any], clip: bool, *, weights: bool = False) -> None:
+        """Put cells into states, given as conductances or as `weights`."""
+        flag(f"Crossbar.{method}: clip", clip)
+        device = self.device
+        with np.errstate(over="ignore"):
+            wanted = np.asarray(device.conductance_of(values) if weights else values, np.float32)
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
+        if not clip:
+            beyond = np.maximum(np.minimum(low, device.g_min) - wanted, 0)
+            beyond += np.maximum(wanted - np.maximum(high, device.g_max), 0)
+            beyond[~self.connected] = 0
+            per_siemens = 2 / device.g_range if weights else 1
+            refuse_outside(
+                f"Crossbar.{method}: values", beyond * per_siemens,
+                ROUNDING * device.g_max * per_siemens,
+                (-1, 1, "") if weights else (device.g_min, device.g_max, " S"),
+            )  # fmt: skip
         self.state.g[:] = self._nearest_state(np.clip(wanted, low, high))
         self.state.g[~self.connected] = 0
         self._conductance_changed()
@@ -565,9 +629,10 @@ class Crossbar:
         distance = np.where(high > low, distance, 1).astype(np.float32)
         return np.clip(low + np.round((conductance - low) / distance) * distance, low, high)
 
-    def set_weights(self, weights: ArrayLike) -> None:
-        """Put every cell at a given weight, as `set_conductance`."""
-        self.set_conductance(self.device.conductance_of(np.asarray(weights, np.float64)))
+    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
+        """Put every cell at a given weight, -1 to 1, as `set_conductance`."""
+        values = fitted("Crossbar.set_weights: values", weights, self.shape)
+        self._put("set_weights", values.astype(np.float64), clip, weights=True)
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let the cells keep their state from now on: they get no more pulses."""
@@ -611,16 +676,18 @@ class Crossbar:
         celsius
             The temperature, °C.
         """
+        named = {"seconds": seconds, "hours": hours, "days": days, "years": years}
+        for name, part in named.items():
+            number(f"Crossbar.wait: {name}", part)
         total = seconds + 3600 * hours + 86400 * days + YEAR * years
-        if not 0 <= total <= LONGEST_WAIT:
-            raise ParameterError(
-                f"Crossbar.wait: time must be >= 0 and <= {LONGEST_WAIT:g} s (got {total:g})"
-            )
+        number("Crossbar.wait: time", total, 0, LONGEST_WAIT, "s")
         self.advance(total, celsius)
         self.clock.settle()
 
     def advance(self, seconds: float, celsius: float = 25.0) -> None:
         """Let time pass at work: as `wait`, but cells age only once it makes a difference."""
+        number("Crossbar.advance: seconds", seconds, 0, LONGEST_WAIT)
+        checked_celsius(celsius)
         self.clock.start(self.state.g_columns)
         self.clock.advance(seconds, celsius)
 
@@ -633,6 +700,7 @@ class Crossbar:
 
     def wear(self, images: int = 0) -> Wear:
         """Return what the pulses given so far have worn; `images` is the job, for `Wear.years`."""
+        whole("Crossbar.wear: images", images)
         counts = self.state.wear
         column, row = np.unravel_index(int(counts.argmax()), counts.shape)
         limit = self._endurance
@@ -689,6 +757,8 @@ class Crossbar:
         self.state.cells[:] = cells
         self.state.wear[:] = wear
         self.state.inhibited[:] = inhibited
+        self.state = self.state._replace(spared=np.zeros((0, self.shape[1]), np.float32))
+        self.state.n_connected[:] = self.shape[1]
         if not connected.all():
             self._take_out(~connected)
         self._conductance_changed()
@@ -696,25 +766,17 @@ class Crossbar:
 
     def _checked_lines(self, method: str, column: int, rows: ArrayLike) -> NDArray[np.int64]:
         """Return `rows` as an array, after a check that all lines exist."""
-        row_list = np.atleast_1d(np.asarray(rows))
-        if not 0 <= column < self.shape[1]:
+        whole(f"Crossbar.{method}: column", column, 0, self.shape[1] - 1)
+        lines = whole_numbers(f"Crossbar.{method}: rows", rows, 0, self.shape[0] - 1)
+        if lines.ndim > 1:
             raise ParameterError(
-                f"Crossbar.{method}: column must be >= 0 and < {self.shape[1]} (got {column})"
+                f"Crossbar.{method}: rows must be one row of numbers (got shape {lines.shape})"
             )
-        if row_list.size and not (
-            np.issubdtype(row_list.dtype, np.integer)
-            and row_list.min() >= 0
-            and row_list.max() < self.shape[0]
-        ):
-            raise ParameterError(
-                f"Crossbar.{method}: rows must be whole numbers >= 0 and < {self.shape[0]} "
-                f"(got {rows!r})"
-            )
-        return row_list.astype(np.int64)
+        return np.atleast_1d(lines)
 
     def _checked_cells(self, method: str, cells: ArrayLike) -> NDArray[np.int64]:
         """Return `cells` as int64[cells, 2], after a check that all exist."""
-        pairs = np.asarray(cells)
+        pairs = array(f"Crossbar.{method}: cells", cells)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
             raise ParameterError(
                 f"Crossbar.{method}: cells must be pairs (word line, bit line) (got shape "
@@ -725,7 +787,7 @@ class Crossbar:
         ):
             raise ParameterError(
                 f"Crossbar.{method}: cells must be within {self.shape[0]} word lines and "
-                f"{self.shape[1]} bit lines (got {cells!r})"
+                f"{self.shape[1]} bit lines (got {shown(cells)})"
             )
         return pairs.astype(np.int64)
 
@@ -733,12 +795,12 @@ class Crossbar:
         self, method: str, target: ArrayLike, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return a target (S) for each of `rows`, after a check that it can be meant."""
-        targets = np.asarray(target, np.float64)
+        targets = array(f"Crossbar.{method}: target", target).astype(np.float64)
         highest = 2 * self.device.g_max
         if not ((targets >= 0) & (targets <= highest)).all():
             raise ParameterError(
                 f"Crossbar.{method}: target must be >= 0 and <= {highest:g} S, twice the g_max "
-                f"of the device (got {target!r})"
+                f"of the device (got {shown(target)})"
             )
         return _one_per_row(f"{method}: target", targets, rows)
 
@@ -808,15 +870,47 @@ def _one_per_row(what: str, values: NDArray, rows: NDArray[np.int64]) -> NDArray
     return np.broadcast_to(values, rows.shape).copy()
 
 
-def _checked_shape(shape: tuple[int, int]) -> tuple[int, int]:
+def checked_shape(where: str, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return word lines and bit lines, after a check that an array can have them."""
     try:
-        rows, columns = (int(n) for n in shape)
-        valid = rows > 0 and columns > 0 and (rows, columns) == tuple(shape)
+        rows, columns = shape
+        rows, columns = whole("", rows, 1), whole("", columns, 1)
     except (TypeError, ValueError):
-        valid = False
-    if not valid:
         raise ParameterError(
-            f"Crossbar.shape: must be two whole numbers > 0, word lines and bit lines "
-            f"(got {shape!r})"
+            f"{where}.shape: must be two whole numbers > 0, word lines and bit lines "
+            f"(got {shown(shape)})"
+        ) from None
+    if rows * columns > MAX_CELLS:
+        raise ParameterError(
+            f"{where}.shape: must be at most {MAX_CELLS:,} cells (got {shown(shape)})"
         )
     return rows, columns
+
+
+def fitted(where: str, values: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return finite values broadcast to the shape of an array."""
+    found = finite(where, values)
+    try:
+        return np.broadcast_to(found, shape)
+    except ValueError:
+        raise ParameterError(
+            f"{where} must have the shape (word lines, bit lines), {shape} "
+            f"(got {found.shape}{_transposed(found.shape, shape[::-1])})"
+        ) from None
+
+
+def refuse_outside(
+    where: str, beyond: NDArray[Any], slack: float, window: tuple[float, float, str]
+) -> None:
+    """Refuse values that are `beyond` their window by more than `slack`."""
+    if outside := int((beyond > slack).sum()):
+        low, high, unit = window
+        raise ParameterError(
+            f"{where} must be >= {low:g} and <= {high:g}{unit} (got {outside} of {beyond.size} "
+            f"outside, by up to {beyond.max():.3g}{unit}; clip=True takes the nearest inside)"
+        )
+
+
+def _transposed(shape: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """Say so where a shape is the one that a transposed array would have."""
+    return ": this looks transposed, use .T" if shape == other else ""

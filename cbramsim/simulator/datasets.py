@@ -197,19 +197,6 @@ def read_labels(path: Path) -> NDArray[Any]:
     return _labels(stored.where, stored.read())
 
 
-def checked_images(X: ArrayLike) -> NDArray[np.uint8]:
-    """Return images as uint8[images, pixels]."""
-    images = np.asarray(X)
-    if images.dtype != np.uint8:
-        raise DataError(f"images must be uint8 grey levels 0..255 (got {images.dtype})")
-    if images.ndim not in (2, 3) or 0 in images.shape:
-        raise DataError(
-            f"images must have the shape [images, height, width] or [images, pixels] "
-            f"(got {images.shape})"
-        )
-    return images.reshape(len(images), -1)
-
-
 def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
     """Return the labels of `count` images as int64[images]."""
     labels = _as_array("labels", y)

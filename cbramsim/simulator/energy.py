@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.arguments import instance, number, whole
 from cbramsim.units import in_prefixed
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class EnergyLedger:
     def account(self, phase: str) -> Account:
         """Return the arrays of `phase`, opening it if it is new."""
         if phase not in self._accounts:
+            instance("EnergyLedger: phase", phase, str)
             size = len(Operation)
             self._accounts[phase] = Account(np.zeros(size, np.int64), np.zeros(size))
         return self._accounts[phase]
@@ -104,6 +106,9 @@ class EnergyLedger:
 
     def add(self, phase: str, operation: Operation, count: int, joules: float) -> None:
         """Book `count` events that cost `joules` in all."""
+        instance("EnergyLedger.add: operation", operation, Operation)
+        whole("EnergyLedger.add: count", count)
+        number("EnergyLedger.add: joules", joules)
         account = self.account(phase)
         account.counts[operation] += count
         account.joules[operation] += joules
@@ -120,12 +125,14 @@ class EnergyLedger:
 
     def count(self, phase: str, operation: Operation) -> int:
         """Return how often `operation` happened in `phase`."""
-        return int(self.account(phase).counts[operation])
+        instance("EnergyLedger.count: operation", operation, Operation)
+        account = self._accounts.get(phase)
+        return int(account.counts[operation]) if account else 0
 
     def total(self, phase: str | None = None) -> float:
         """Return the joules of one phase, or of all."""
-        phases = self.phases if phase is None else [phase]
-        return float(sum(self.account(name).joules.sum() for name in phases))
+        accounts = (a for name, a in self._accounts.items() if phase in (None, name))
+        return float(sum(account.joules.sum() for account in accounts))
 
     def to_dict(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return phase -> operation -> {count, joules}, for JSON."""

@@ -24,12 +24,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
+from cbramsim.arguments import function, instance, seed_of, whole
 from cbramsim.errors import ParameterError
 from cbramsim.rng import generator, seed_sequence
 from cbramsim.simulator.bill import Bill, Constant
 from cbramsim.simulator.configuration import NetworkConfig
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.energy import EnergyLedger
+from cbramsim.simulator.grey_levels import checked_images
 from cbramsim.simulator.joining import (
     Join,
     check_joinable,
@@ -123,6 +125,8 @@ class Federated(NamedTuple):
             Classes for which clients add up how the joined neurons respond to their own images, to
             name them; 0 if they are named elsewhere.
         """
+        instance("Federated.communication: link", link, Constant)
+        whole("Federated.communication: classes", classes)
         neurons = self.joint.config.neurons
         names = 2 * len(self.clients) * neurons * classes * OTHER_BITS // 8
         return Bill().add("communication", self.bytes_sent + names, link)
@@ -165,6 +169,9 @@ def federate(
     callback
         Called after each step of 200 images.
     """
+    instance("federate.federation:", federation, Federation, type(None))
+    instance("federate.config:", config, NetworkConfig, type(None))
+    function("federate.callback:", callback)
     plan, config = federation or Federation(), config or NetworkConfig()
     passes, parts = plan.schedule()
     check_joinable(config)
@@ -225,13 +232,16 @@ def shards(
     list of int64[n_k]
         Disjoint, ascending; together all images.
     """
-    if not 1 <= clients <= images:
+    whole("shards.images:", images, 1)
+    if not 1 <= whole("shards.clients:", clients, 1) <= images:
         raise ParameterError(
             f"shards.clients: must be >= 1 and <= {images}, the number of images (got {clients})"
         )
+    seed_of("shards.seed:", seed)
     rng = generator(seed, "shards")
     if labels is None:
         return [np.sort(part) for part in np.array_split(rng.permutation(images), clients)]
+    whole("shards.classes_per_client:", classes_per_client, 1, 1000)
     order = np.argsort(checked_labels(labels, images), kind="stable")
     pieces = np.array_split(order, clients * classes_per_client)
     dealt = np.array_split(rng.permutation(len(pieces)), clients)

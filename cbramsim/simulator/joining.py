@@ -7,17 +7,19 @@ n_k images of each client (FedAvg; McMahan et al., AISTATS 2017).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from cbramsim.errors import ParameterError, nearest
+from cbramsim.arguments import instance, one_of, whole, whole_numbers
+from cbramsim.errors import ParameterError
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.network_state import LEARNING
 
 Join = Literal["concatenate", "match", "average"]
 
@@ -37,6 +39,9 @@ def read_off(network: SpikingNetwork, bits: int) -> Learned:
     Read noise is included. One row at a time is driven, and one decision per bit and cell taken;
     booked in the phase "join".
     """
+    instance("read_off.network:", network, SpikingNetwork)
+    whole("read_off.bits:", bits, 1, 16)
+    check_joinable(network.config)
     crossbar, device = network.crossbar, network.crossbar.device
     assert isinstance(crossbar, Crossbar)
     crossbar.phase = "join"
@@ -82,12 +87,13 @@ def join_neurons(learned: Sequence[Learned], images: Sequence[int], how: Join) -
     how
         `match` neurons to those of the first client, or `average` them by index.
     """
-    if how not in ("match", "average"):
+    one_of("join_neurons.how:", how, ("match", "average"))
+    shares = whole_numbers("join_neurons.images:", images, 1, 2**53) / sum(images)
+    if not learned or len(learned) != len(shares):
         raise ParameterError(
-            f"join_neurons.how: must be one of match, average (got {how!r})"
-            f"{nearest(how, get_args(Join))}"
+            f"join_neurons.learned: must be of one client or more, as many as images, "
+            f"{len(shares)} (got {len(learned)})"
         )
-    shares = np.asarray(images, np.float64) / sum(images)
     first = learned[0]
     weights, bias = np.zeros_like(first.weights), np.zeros_like(first.bias)
     for share, client in zip(shares, learned, strict=True):
@@ -146,6 +152,8 @@ def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
     """
     if not networks:
         raise ParameterError("concatenate.networks: must be at least one (got none)")
+    for network in networks:
+        instance("concatenate.networks:", network, SpikingNetwork)
     first = networks[0]
     check_joinable(first.config)
     for network in networks:
@@ -158,7 +166,10 @@ def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
                 "concatenate.networks: must share pixels, and configuration but for the seed"
             )
     states = [network.to_state() for network in networks]
-    joint: dict[str, Any] = dict(states[0])
+    # The arrays are joined as they are.
+    joint: dict[str, Any] = {
+        name: value for name, value in states[0].items() if not name.startswith(LEARNING)
+    }
     for names, axis in ((COLUMNS_FIRST, 0), (COLUMNS_LAST, 1)):
         for name in names:
             if name in joint:

@@ -208,8 +208,19 @@ def train(  # type: ignore[no-untyped-def]
                 )
 
 
+@inlined
+def begin(streams, starts, n):  # type: ignore[no-untyped-def]
+    """Let the streams of image n begin where `starts` says, if it says so; see `respond`."""
+    if n < starts.shape[0]:
+        for word in range(starts.shape[2]):
+            streams.spikes[word] = starts[n, 0, word]
+            streams.reads[word] = starts[n, 1, word]
+
+
 @compiled_loop
-def respond(images, responses, windows, array, pulse, chain, neurons, streams, work, account):  # type: ignore[no-untyped-def]
+def respond(  # type: ignore[no-untyped-def]
+    images, responses, windows, array, pulse, chain, neurons, starts, streams, work, account,
+):  # fmt: skip
     """Write each neuron's mean firing probability for each image into `responses`.
 
     Parameters
@@ -220,10 +231,14 @@ def respond(images, responses, windows, array, pulse, chain, neurons, streams, w
         float32[images, neurons], overwritten; each row sums to 1.
     windows
         Windows per image.
+    starts
+        uint64[n, 2, 4], where the streams "spikes" and "reads" begin for each of the first n
+        images. Others go on with those of the image before.
     array, pulse, chain, neurons, streams, work, account
         As in `train`.
     """
     for n in range(images.shape[0]):
+        begin(streams, starts, n)
         responses[n, :] = 0
         for _ in range(windows):
             total = present(images[n], array, pulse, chain, neurons, streams, work, account)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import flag, function, instance, one_of, whole, whole_numbers
 from cbramsim.devices.device import Device
-from cbramsim.errors import DataError, ParameterError
+from cbramsim.errors import DataError, ParameterError, nearest
 from cbramsim.interrupts import held_back_interrupts
-from cbramsim.rng import generator, stream
+from cbramsim.memory import check_memory
+from cbramsim.rng import generator, stream, streams_by_content
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.digital_cells import DigitalCrossbar, wanted_codes
-from cbramsim.simulator.encoding import most_active_pixels
+from cbramsim.simulator.encoding import contrast, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
+from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 from cbramsim.simulator.loop import (
     DENSE,
     DEVICE,
@@ -35,20 +37,29 @@ from cbramsim.simulator.loop import (
     scratch,
     train,
 )
+from cbramsim.simulator.network_state import LEARNING, check_state, learning_part
+from cbramsim.simulator.neurons import Competition
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
 from cbramsim.simulator.readout import Conversion, conversion, no_conversion, of_own_memory
-from cbramsim.simulator.state_file import copy_checked, read_state, write_state
+from cbramsim.simulator.state_file import parsed, read_state, write_state
 from cbramsim.simulator.stdp import pulse_tables, rule_constants
 
 Vote = Literal["profile", "majority"]
+By = Literal["image", "position"]
 
 IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
+LEDGER = ("ledger_phases", "ledger_counts", "ledger_joules")
+"""The ledger, in a state."""
 MOST_IMAGES = 10_000
 """Images from which it is learned which inputs spike together."""
 IMAGES_PER_BATCH = 500
 """Images that one worker takes at a time for labelling and recognition."""
+MOST_EPOCHS = 10_000
+"""Most passes in one go."""
+MOST_THREADS = 1024
+"""More are taken for a mistake."""
 
 
 class Step(NamedTuple):
@@ -91,14 +102,16 @@ class SpikingNetwork:
         Every event and its energy, by phase.
     spike_counts
         int64[neurons], output spikes while learning.
+    grey_levels
+        Which levels of the images are background and full, `GreyLevels`.
+    competition_scale
+        Factor on the sharpness of the competition, `Competition.scale`.
     pruner
         What has been pruned.
     class_counts
         float64[neurons, classes] or None, responses to the labelled images, by class.
     labels_used
         Number of labels that named the neurons.
-    threads
-        How many threads read batches of images; results do not depend on it.
     passes, position
         Complete passes over the training images, and images seen of the current one.
     pass_images
@@ -110,6 +123,8 @@ class SpikingNetwork:
     pass_images: tuple[int, int]
     class_counts: NDArray[np.float64] | None
     pruner: Pruner
+    _learning: dict[str, NDArray[Any]]
+    _finished: dict[str, int]
 
     def __init__(
         self,
@@ -136,8 +151,7 @@ class SpikingNetwork:
         ParameterError
             If a parameter is unknown or outside its range.
         """
-        if not isinstance(config, NetworkConfig | None):
-            raise ParameterError(f"SpikingNetwork.config: must be a NetworkConfig (got {config!r})")
+        instance("SpikingNetwork.config:", config, NetworkConfig, type(None))
         for key, part in (("device", device), ("periphery", periphery)):
             if isinstance(part, str | Path):
                 changes[key] = str(part)
@@ -156,12 +170,14 @@ class SpikingNetwork:
             periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
         )
         self.ledger = EnergyLedger()
-        self.threads = os.cpu_count() or 1
+        self.threads = min(os.cpu_count() or 1, MOST_THREADS)
         self.pixels: NDArray[np.int64] | None = None
+        self.grey_levels = GreyLevels()
+        self.competition_scale = 1.0
 
     def __repr__(self) -> str:
         """Return what the network is, and what it has seen."""
-        inputs = self.config.inputs if self.pixels is None else self.pixels.size
+        inputs = self.config.inputs or "?" if self.pixels is None else self.pixels.size
         seen = 0 if self.pixels is None else self.images_seen
         return (
             f"SpikingNetwork({inputs} inputs, {self.config.neurons} neurons, {self.device.name}, "
@@ -183,7 +199,9 @@ class SpikingNetwork:
         Parameters
         ----------
         X
-            uint8[images, height, width] or uint8[images, pixels], grey levels 0..255.
+            Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats in
+            [0, 1] or bool, see `checked_images`. Which level is background and which is full is
+            learned, see `GreyLevels`; a guess is said in a warning.
         y
             Ignored; learning is unsupervised.
         epochs
@@ -192,6 +210,9 @@ class SpikingNetwork:
             Called after each step of 200 images. Ctrl-C is raised between steps only, so
             that the network is whole and can go on.
         """
+        whole("SpikingNetwork.fit.epochs:", epochs, 1, MOST_EPOCHS)
+        function("SpikingNetwork.fit.callback:", callback)
+        checked_images(X)  # what was learned is kept if these are none
         self.pixels = None
         return self.resume(self.prepare(X), epochs=epochs, callback=callback)
 
@@ -209,9 +230,12 @@ class SpikingNetwork:
             return self.select_pixels(X)
         images = checked_images(X)
         self.image_pixels = images.shape[1]
-        self.pixels = most_active_pixels(images, self.config.inputs)
-        inputs = self.select_pixels(images)
+        self.grey_levels = GreyLevels.of(images)
+        densities = self.grey_levels.densities(images)
+        self.pixels = most_active_pixels(densities, self.config.inputs)
+        inputs = np.take(densities, self.pixels, axis=1)
         self._observe(inputs)
+        self.competition_scale = Competition.scale(contrast(inputs))
         if self.config.readout.adc_bits:
             starts, _ = self.config.tiles.parts((self.pixels.size, self.config.neurons))
             self.most_active = _most_active(inputs, starts)
@@ -238,7 +262,9 @@ class SpikingNetwork:
             Whether soft-pruned cells learn again; otherwise they are held, and neurons that have
             been pruned are not pruned again.
         """
+        flag("SpikingNetwork.begin_again.release:", release)
         self._observe(self.select_pixels(X))
+        self._learning = {}
         self.passes = self.position = self.images_seen = 0
         self.pass_images = (0, 0)
         self.spike_counts[:] = 0
@@ -253,6 +279,8 @@ class SpikingNetwork:
 
     def release(self) -> None:
         """Let soft-pruned cells learn again; from here on neurons are judged anew."""
+        if self.pixels is None:
+            raise ParameterError("SpikingNetwork.release: fit comes first")
         if self.config.pruning.kind == "hard":
             raise ParameterError(
                 "SpikingNetwork.release: pruning.kind must be none or soft (got hard): the cells "
@@ -278,17 +306,63 @@ class SpikingNetwork:
         epochs, callback
             As in `fit`.
         """
-        if self.pixels is None or inputs.shape[1:] != self.pixels.shape:
+        whole("SpikingNetwork.resume.epochs:", epochs, 0, 1000 * MOST_EPOCHS)
+        function("SpikingNetwork.resume.callback:", callback)
+        fits = isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and len(inputs)
+        if self.pixels is None or not fits or inputs.shape[1:] != self.pixels.shape:
             raise DataError("resume: must be given what `prepare` returned")
         if self.position and self._fingerprint(inputs) != self.pass_images:
             raise DataError("resume: these are not the images of the interrupted pass")
         while self.passes < epochs:
             self._one_pass(inputs, callback)
-        self.crossbar.phase = "train"
-        self.pruner.finish()
-        self.crossbar.phase = "use"
-        self.crossbar.clock.settle()
+        self._finish()
         return self
+
+    def _finish(self) -> None:
+        """Bring the array into the state in which it is used; keep what that changes.
+
+        Neurons that are pruned when training is complete are pruned, and cells have aged up to now.
+        """
+        crossbar = self.crossbar
+        if self.config.pruning.maturity != "trained" and not crossbar.clock.pending:
+            return
+        before = {name: np.array(value) for name, value in self._present().items()}
+        crossbar.phase = "train"
+        self.pruner.finish()
+        crossbar.phase = "use"
+        crossbar.clock.settle()
+        now = self._present()
+        changed = {name for name in now if not np.array_equal(before[name], now[name])}
+        if changed & set(LEDGER):
+            changed |= set(LEDGER)
+        if changed:
+            self._learning = {name: before[name] for name in now if name in changed}
+            self._finished = self._checksums()
+
+    def _go_on(self) -> None:
+        """Undo `_finish`, so that learning goes on as if it had not been interrupted.
+
+        If cells have been written, or time has passed, it goes on from there instead.
+        """
+        learning, self._learning = self._learning_state(), {}
+        if learning:
+            self._put_back(self._present() | learning)
+        if "ledger_joules" in learning:
+            before = EnergyLedger.from_arrays(learning).account("train")
+            account = self.ledger.account("train")
+            account.counts[:], account.joules[:] = before.counts, before.joules
+
+    def _learning_state(self) -> dict[str, NDArray[Any]]:
+        """Return what `_finish` changed, as it was; nothing if it has been changed again since."""
+        return self._learning if self._learning and self._checksums() == self._finished else {}
+
+    def _checksums(self) -> dict[str, int]:
+        """Return checksums of the conductances and of what `_finish` changed, as they are now."""
+        now = self._present() | {"ledger_phases": 0}  # phases may be added
+        account = self.ledger.account("train")
+        now |= {"ledger_counts": account.counts, "ledger_joules": account.joules}
+        names = ("conductance", *self._learning)
+        return {name: zlib.crc32(np.asarray(now[name]).tobytes()) for name in names}
 
     def partial_fit(
         self, X: ArrayLike, y: None = None, *, callback: Callable[[Step], None] | None = None
@@ -297,6 +371,7 @@ class SpikingNetwork:
 
         An interrupted pass over the same images is completed; one over others is given up.
         """
+        function("SpikingNetwork.partial_fit.callback:", callback)
         inputs = self.prepare(X)
         if self.position and self._fingerprint(inputs) != self.pass_images:
             self.passes, self.position = self.passes + 1, 0
@@ -315,7 +390,8 @@ class SpikingNetwork:
         self.crossbar.set_weights(
             rng.normal(
                 self.config.initial_weight, self.config.initial_weight_d2d, self.crossbar.shape
-            )
+            ),
+            clip=True,
         )
         self.pruner = self._new_pruner()
 
@@ -328,18 +404,17 @@ class SpikingNetwork:
         """Draw the array for `pixels`, with all counters at zero."""
         assert self.pixels is not None
         seed, neurons = self.config.seed, self.config.neurons
-        device = self.device.without_variability() if self.ideal else self.device
         self.ledger = EnergyLedger()
         shape = (self.pixels.size, neurons)
         config = self.config
         self.crossbar: Crossbar | DigitalCrossbar
         if config.storage == "digital":
             self.crossbar = DigitalCrossbar(
-                device, shape, config.digital, seed, self.periphery, self.ledger
+                self.cell, shape, config.digital, seed, self.periphery, self.ledger
             )
         else:
             self.crossbar = Crossbar(
-                device, shape, seed, self.periphery, self.ledger, config.access,
+                self.cell, shape, seed, self.periphery, self.ledger, config.access,
                 config.scheme, config.wiring if config.wires else None, config.tiles,
             )  # fmt: skip
         self.rule_constants = rule_constants(self.config.stdp, self.device)
@@ -361,11 +436,26 @@ class SpikingNetwork:
         self.images_seen = 0
         self.class_counts = None
         self.labels_used = 0
+        self._learning = {}
+
+    @property
+    def threads(self) -> int:
+        """How many threads read batches of images; results do not depend on it."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._threads = whole("SpikingNetwork.threads:", threads, 1, MOST_THREADS)
 
     @property
     def ideal(self) -> bool:
         """Whether updates follow the ideal rule."""
         return self.config.rule == "ideal"
+
+    @property
+    def cell(self) -> Device:
+        """The technology of the cells: without variability under the ideal rule."""
+        return self.device.without_variability() if self.ideal else self.device
 
     @property
     def _update(self) -> int:
@@ -392,7 +482,9 @@ class SpikingNetwork:
 
     def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
+        self._go_on()
         config, crossbar = self.config, self.crossbar
+        whole_numbers("SpikingNetwork.learn_from: chosen", chosen, 0, len(images) - 1)
         account = self.ledger.account("train")
         if crossbar.wired:
             crossbar.wired.threads = self.threads
@@ -436,7 +528,7 @@ class SpikingNetwork:
 
     def _neurons(self, factor: float = 1.0) -> Neurons:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
-        sharpness = factor * self.config.competition.sharpness
+        sharpness = factor * self.competition_scale * self.config.competition.sharpness
         return Neurons(
             bias=self.bias if factor == 1 else (factor * self.bias).astype(np.float32),
             gain=np.float32(2 * sharpness / self.device.g_range),
@@ -505,7 +597,7 @@ class SpikingNetwork:
         self.labels_used = len(labels)
         return self
 
-    def recognise(self, X: ArrayLike, phase: str = "test") -> Recognition:
+    def recognise(self, X: ArrayLike, phase: str = "test", *, by: By = "image") -> Recognition:
         """Classify images by both votes.
 
         Parameters
@@ -514,27 +606,53 @@ class SpikingNetwork:
             Images as in `fit`.
         phase
             The phase of the ledger to book on.
+        by
+            What the random numbers of an image depend on, besides the seed: the `image` itself, so
+            that its answer does not depend on the others, and equal images get equal answers; or
+            its `position` in batches of 500, by which `cbram train` scores.
         """
-        if self.pixels is None or self.class_counts is None:
-            raise ParameterError("SpikingNetwork.recognise: fit and label come first")
-        log_profile = np.log(self.class_profiles()).astype(np.float32)
-        votes = np.eye(log_profile.shape[1], dtype=np.float32)[self.class_counts.argmax(axis=1)]
+        self._check_named("recognise")
+        if by not in get_args(By):
+            raise ParameterError(
+                f"SpikingNetwork.recognise.by: must be one of {', '.join(get_args(By))} "
+                f"(got {by!r}){nearest(str(by), get_args(By))}"
+            )
+        # In single precision, what is added up would depend on how many images there are.
+        precision: Any = np.float64 if by == "image" else np.float32
+        log_profile = np.log(self.class_profiles()).astype(precision)
+        votes = np.eye(log_profile.shape[1], dtype=precision)[self.class_counts.argmax(axis=1)]  # type: ignore[union-attr]
         profile, majority = [], []
-        for responses in self.responses(X, phase=phase):
+        for responses in self.responses(X, phase=phase, by=by):
             profile.append((responses @ log_profile).argmax(axis=1))
             majority.append((responses @ votes).argmax(axis=1))
         return Recognition(np.concatenate(profile), np.concatenate(majority))
 
     def predict(self, X: ArrayLike, vote: Vote = "profile") -> NDArray[np.int64]:
-        """Return the class of each image, int64[images]."""
-        if vote not in ("profile", "majority"):
-            raise ParameterError(f"vote: must be one of profile, majority (got {vote!r})")
+        """Return the class of each image, int64[images].
+
+        The spikes and the noise that an image meets are drawn by its content and the seed: its
+        answer does not depend on what else is in `X`, nor on the order, and equal images get equal
+        answers.
+        """
+        self._check_named("predict")
+        one_of("vote:", vote, get_args(Vote))
         return getattr(self.recognise(X), vote)
 
     def score(self, X: ArrayLike, y: ArrayLike, vote: Vote = "profile") -> float:
-        """Return the fraction of images that `predict` classifies correctly."""
+        """Return the fraction of images that `predict` classifies correctly.
+
+        `cbram train` draws spikes by position instead, so that metrics.json differs a little.
+        """
+        self._check_named("score")
         labels = checked_labels(y, len(checked_images(X)))
         return float((self.predict(X, vote) == labels).mean())
+
+    def _check_named(self, method: str) -> None:
+        if self.pixels is None or self.class_counts is None:
+            raise ParameterError(
+                f"SpikingNetwork.{method}: fit and label come first (got a network that has "
+                f"{'not learned' if self.pixels is None else 'learned, but neurons have no names'})"
+            )
 
     def class_profiles(self) -> NDArray[np.float64]:
         """Return P(class | neuron fired), float64[neurons, classes], smoothed by 0.1 %."""
@@ -545,12 +663,15 @@ class SpikingNetwork:
         profiles = counts / counts.sum(axis=1, keepdims=True)
         return 0.999 * profiles + 0.001 / classes
 
-    def responses(self, X: ArrayLike, phase: str) -> Iterator[NDArray[np.float32]]:
+    def responses(
+        self, X: ArrayLike, phase: str, *, by: By = "position"
+    ) -> Iterator[NDArray[np.float32]]:
         """Yield the neurons' mean firing probabilities, float32[n, neurons], batch by batch.
 
-        Batches are read on all cores; each has random streams of its own, so that the result does
-        not depend on their number.
+        Batches are read on all cores; each, or each image, has random streams of its own, so that
+        the result does not depend on their number. Parameters as for `recognise`.
         """
+        instance("SpikingNetwork.responses: phase", phase, str)
         images = checked_images(X)
         self.select_pixels(images[:1])  # refuse what does not fit before the work begins
         starts = range(0, len(images), IMAGES_PER_BATCH)
@@ -565,7 +686,7 @@ class SpikingNetwork:
                         state,
                         self.select_pixels(images[start : start + IMAGES_PER_BATCH]),
                         phase,
-                        start,
+                        start if by == "position" else None,
                     ),
                     starts[group : group + 4 * workers],
                 )
@@ -577,13 +698,21 @@ class SpikingNetwork:
                     yield responses
 
     def _respond(
-        self, state: ArrayState, images: NDArray[np.uint8], phase: str, start: int
+        self, state: ArrayState, images: NDArray[np.uint8], phase: str, start: int | None
     ) -> tuple[NDArray[np.float32], Account]:
-        """Return the responses to one batch, and what they cost."""
+        """Return the responses to one batch, and what they cost.
+
+        Random streams are those of the batch that begins with image `start`, or of each image.
+        """
         config, crossbar, seed = self.config, self.crossbar, self.config.seed
         account = EnergyLedger().account(phase)
         responses = np.empty((len(images), config.neurons), np.float32)
-        spikes, reads = (stream(seed, f"{phase} {name}", start) for name in ("spikes", "reads"))
+        if start is None:
+            starts = streams_by_content(seed, phase, images)
+        else:
+            names = (f"{phase} spikes", f"{phase} reads")
+            starts = np.array([[stream(seed, name, start) for name in names]])
+        spikes, reads = np.zeros((2, 4), np.uint64)
         streams = Streams(spikes, reads, competition=reads, pulses=reads)
         # Neurons are named after what they fire for in the competition in which they learned;
         # several of them have a say in a vote.
@@ -591,23 +720,23 @@ class SpikingNetwork:
         neurons = self._neurons(1.0 if naming else config.competition.readout_sharpness)
         windows, work = config.encoding.windows, scratch(*crossbar.shape)
         if isinstance(crossbar, DigitalCrossbar):
-            crossbar.respond(images, responses, windows, neurons, streams, work, account)
+            crossbar.respond(images, responses, windows, neurons, starts, streams, work, account)
         else:
             respond(
                 images, responses, windows, state, crossbar.pulse, of_own_memory(self.chain),
-                neurons,
-                streams, work, account,
+                neurons, starts, streams, work, account,
             )  # fmt: skip
         self._price_events(account)
         return responses, account
 
     def select_pixels(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Return the pixels that the array reads, uint8[images, inputs].
+        """Return the densities of the pixels that the array reads, uint8[images, inputs].
 
         Raises
         ------
         DataError
-            If the images are not grey levels, or not of the size that this network has learned.
+            If the images are not grey levels, or not of the size and kind that this network has
+            learned.
         """
         images = checked_images(X)
         if self.pixels is None:
@@ -617,7 +746,8 @@ class SpikingNetwork:
                 f"images must have {self.image_pixels} pixels, as those this network has learned "
                 f"(got {images.shape[1]})"
             )
-        return np.take(images, self.pixels, axis=1)
+        self.grey_levels.check(images)
+        return self.grey_levels.densities(np.take(images, self.pixels, axis=1))
 
     # ---- state ---------------------------------------------------------------------------------
 
@@ -638,6 +768,11 @@ class SpikingNetwork:
         """Return all that is needed to resume and to predict, by name, for `from_state`."""
         if self.pixels is None:
             raise ParameterError("SpikingNetwork.save: fit comes first")
+        learning = {LEARNING + name: value for name, value in self._learning_state().items()}
+        return self._present() | learning
+
+    def _present(self) -> dict[str, Any]:
+        """Return the present state by name."""
         state = self.crossbar.state
         arrays: dict[str, Any] = {
             "config": self.config.model_dump_json(),
@@ -646,6 +781,8 @@ class SpikingNetwork:
             "pixels": self.pixels,
             "activity": self.activity,
             "image_pixels": self.image_pixels,
+            "grey_levels": np.array(self.grey_levels),
+            "competition_scale": self.competition_scale,
             "conductance": state.g,
             "cells": state.cells,
             "wear": state.wear,
@@ -696,69 +833,61 @@ class SpikingNetwork:
     def from_state(cls, arrays: dict[str, NDArray[Any]], path: str | Path) -> Self:
         """Restore a network from what `read_state` read from `path`; errors as in `load`."""
         try:
+            arrays = {name: np.asarray(value) for name, value in arrays.items()}
             network = cls(
-                NetworkConfig(**json.loads(str(arrays["config"]))),
-                device=Device(**json.loads(str(arrays["device"]))),
-                periphery=Periphery(**json.loads(str(arrays["periphery"]))),
+                NetworkConfig(**parsed(arrays, "config")),
+                device=Device(**parsed(arrays, "device")),
+                periphery=Periphery(**parsed(arrays, "periphery")),
             )
+            check_state(arrays, network.config, network.cell)
             network._restore(arrays)
-        except (KeyError, ValueError, TypeError, IndexError) as error:
-            raise DataError(f"state file {path}: {error}") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataError(f"state file {path}: {error!s:.500}") from None
         return network
 
     def _restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Build the network of a state that has been checked."""
         self.image_pixels = int(arrays["image_pixels"])
+        if "grey_levels" in arrays:  # 0.5.0 took all levels as they were
+            self.grey_levels = GreyLevels(*(int(level) for level in arrays["grey_levels"]))
+            self.competition_scale = float(arrays["competition_scale"])
         self.pixels = arrays["pixels"].astype(np.int64)
-        if not (
-            self.pixels.size and 0 <= self.pixels.min() <= self.pixels.max() < self.image_pixels
-        ):
-            raise ValueError(f"pixels must be >= 0 and < {self.image_pixels}")
-        self.activity = np.zeros(self.pixels.size)
-        copy_checked(self.activity, arrays, "activity")
+        self.activity = arrays["activity"].copy()
         if self.config.readout.adc_bits:
             self.most_active = float(arrays["most_active"])
         if self.config.wires:
-            self.together = np.zeros((self.pixels.size,) * 2)
-            copy_checked(self.together, arrays, "together")
+            self.together = arrays["together"].copy()
         self._build()
-        self._restore_crossbar(arrays)
-        copy_checked(self.bias, arrays, "bias")
-        copy_checked(self.spike_counts, arrays, "spike_counts")
-        streams = np.array(self.streams)
-        copy_checked(streams, arrays, "streams")
-        for mine, saved in zip(self.streams, streams, strict=True):
+        self._put_back(arrays)
+        for phase, account in EnergyLedger.from_arrays(arrays).accounts():
+            self.ledger.add_account(phase, account)
+        self._learning = learning_part(arrays)
+        self._finished = self._checksums() if self._learning else {}
+
+    def _put_back(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what changes while learning, but the ledger."""
+        self.bias[:], self.spike_counts[:] = arrays["bias"], arrays["spike_counts"]
+        for mine, saved in zip(self.streams, arrays["streams"], strict=True):
             mine[:] = saved
         for name in ("pruned", "stage", "seen_weights", "seen_spikes"):
-            copy_checked(getattr(self.pruner, name), arrays, name)
+            getattr(self.pruner, name)[:] = arrays[name]
         self.pruner.missed = int(arrays["missed"])
         self.passes, self.position, self.images_seen = (int(n) for n in arrays["progress"])
-        if min(self.passes, self.position, self.images_seen) < 0:
-            raise ValueError("progress must be >= 0")
         size, checksum = (int(n) for n in arrays["pass_images"])
         self.pass_images = (size, checksum)
         self.labels_used = int(arrays["labels_used"])
-        if (counts := arrays["class_counts"]).size:
-            self.class_counts = np.zeros((self.config.neurons, counts.shape[-1]))
-            copy_checked(self.class_counts, arrays, "class_counts")
-        for phase, account in EnergyLedger.from_arrays(arrays).accounts():
-            self.ledger.add_account(phase, account)
-
-    def _restore_crossbar(self, arrays: dict[str, NDArray[Any]]) -> None:
-        state = self.crossbar.state
-        connected = np.ones(self.crossbar.shape, np.bool_)
-        fields = {
-            "conductance": state.g.copy(), "cells": state.cells.copy(),
-            "wear": state.wear.copy(), "inhibited": state.inhibited.copy(),
-            "connected": connected, "row_sum": state.row_sum.copy(),
-        }  # fmt: skip
-        for name, array in fields.items():
-            copy_checked(array, arrays, name)
-        self.crossbar.restore(**fields)  # type: ignore[arg-type]
-        if self.crossbar.disturbs:
-            copy_checked(state.unresolved, arrays, "unresolved")
-        if self.crossbar.wired:
-            self.crossbar.wired.restore(arrays, self.crossbar.state)
-        self.crossbar.clock.restore(arrays, state.g_columns)
+        counts = arrays["class_counts"]
+        self.class_counts = counts.copy() if counts.size else None
+        crossbar = self.crossbar
+        crossbar.restore(
+            arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
+            arrays["connected"], arrays["row_sum"].copy(),
+        )  # fmt: skip
+        if crossbar.disturbs:
+            crossbar.state.unresolved[:] = arrays["unresolved"]
+        if crossbar.wired:
+            crossbar.wired.restore(arrays, crossbar.state)
+        crossbar.clock.restore(arrays, crossbar.state.g_columns)
 
 
 def _active_together(
@@ -769,6 +898,8 @@ def _active_together(
     Given the image they are independent, so that it is the mean product of their pixel densities;
     on the diagonal, the probability that one does.
     """
+    pairs = inputs.shape[1] ** 2
+    check_memory("NetworkConfig.inputs", 20 * pairs, f"the products of {pairs:,} pairs, for wires,")
     some = inputs[:: max(1, len(inputs) // MOST_IMAGES)].astype(np.float32) / 256
     together = (some.T @ some / len(some)).astype(np.float64)
     np.fill_diagonal(together, activity)

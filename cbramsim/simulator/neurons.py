@@ -14,21 +14,32 @@ more often than the others).
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
+from cbramsim.arguments import whole
 from cbramsim.kernels import inlined, vector_kernel
 from cbramsim.rng import uniform_of
 from cbramsim.validation import Parameters
+
+CONTRAST = 47.0
+"""Contrast of handwritten digits, for which the constants were chosen: MNIST has 51, and 43 when
+its digits slant."""
+SCALING = 2 / 3
+"""Power of the contrast by which potentials are divided."""
+STEPS_PER_OCTAVE = 4
+"""How finely the competition is adapted to other data sets."""
 
 
 class Competition(Parameters):
     """The neurons' competition and its homeostasis."""
 
     sharpness: Annotated[float, Field(ge=1e-6, le=1000)] = 4.0
-    """Inverse temperature of the competition while learning, per unit of weight."""
+    """Inverse temperature of the competition while learning, per unit of weight, for images that
+    differ as much as MNIST's; for others see `Competition.scale`."""
     readout_sharpness: Annotated[float, Field(ge=1e-6, le=1)] = 0.1
     """Factor on all potentials for recognition: softer, so that several neurons have a say. (They
     are named at full sharpness.)"""
@@ -39,7 +50,21 @@ class Competition(Parameters):
 
     def homeostasis_at(self, images_seen: int) -> float:
         """Return the fall of the bias per spike after `images_seen` images."""
+        whole("Competition.homeostasis_at: images_seen", images_seen)
         return self.homeostasis * 0.5 ** (images_seen / self.homeostasis_halving)
+
+    @staticmethod
+    def scale(contrast: float) -> float:
+        r"""Return the factor on `sharpness` for images of a given `encoding.contrast` C.
+
+        Potentials are sums over the inputs: the more inputs differ from image to image, the further
+        they lie apart. They are divided by :math:`(C / 47)^{2/3}`, rounded to a quarter of an
+        octave so that all parts of one data set share one factor. The bias, and with it
+        homeostasis, is in units of the potential, and stays. (Form assumed; the power was chosen
+        on held-back training images of MNIST in 7x7 to 56x56 pixels and of Fashion-MNIST.)
+        """
+        octaves = SCALING * math.log2(CONTRAST / max(contrast, 1e-3))
+        return 2.0 ** (round(STEPS_PER_OCTAVE * octaves) / STEPS_PER_OCTAVE)
 
 
 @vector_kernel

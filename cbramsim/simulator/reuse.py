@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from cbramsim.errors import ParameterError
-from cbramsim.simulator.datasets import checked_images, checked_labels
-from cbramsim.simulator.network import SpikingNetwork, Step
+from cbramsim.arguments import flag, function, instance, number, whole
+from cbramsim.errors import ParameterError, shown
+from cbramsim.simulator.datasets import checked_labels
+from cbramsim.simulator.grey_levels import checked_images
+from cbramsim.simulator.network import MOST_EPOCHS, SpikingNetwork, Step
 from cbramsim.validation import Parameters
 
 Joules = Annotated[float, Field(ge=0, le=1e30), "J"]
@@ -67,6 +69,8 @@ def warm_start(
     release
         Whether soft-pruned cells learn again, see `SpikingNetwork.begin_again`.
     """
+    instance("warm_start.source:", source, SpikingNetwork, str, Path)
+    flag("warm_start.release:", release)
     network = source.copy() if isinstance(source, SpikingNetwork) else SpikingNetwork.load(source)
     return network.begin_again(X, release=release)
 
@@ -103,13 +107,25 @@ def learning_curve(
     callback
         Called after each step of learning.
     """
+    instance("learning_curve.network:", network, SpikingNetwork)
+    whole("learning_curve.epochs:", epochs, 1, MOST_EPOCHS)
+    function("learning_curve.callback:", callback)
+    for name, part in (("named", named), ("judged", judged)):
+        if not isinstance(part, tuple) or len(part) != 2:
+            raise ParameterError(
+                f"learning_curve.{name}: must be Labelled, images and labels (got {shown(part)})"
+            )
+    named, judged = Labelled(*named), Labelled(*judged)
     inputs = network.prepare(X)
     first = network.images_seen
-    left = sorted(set(at))
-    if not left or left[0] < 0 or left[-1] > epochs * len(inputs):
+    in_all = epochs * len(inputs)
+    try:
+        left = sorted({whole("", n, 0, in_all) for n in at})
+    except (TypeError, ParameterError):
+        left = []
+    if not left:
         raise ParameterError(
-            f"learning_curve.at: must be numbers of images >= 0 and <= {epochs * len(inputs)} "
-            f"(got {left})"
+            f"learning_curve.at: must be numbers of images >= 0 and <= {in_all} (got {shown(at)})"
         )
     before = network.ledger.total("train")
     points: list[Point] = []
@@ -135,10 +151,17 @@ def _look_at(
     twin: SpikingNetwork, seen: int, joules: float, named: Labelled, judged: Labelled
 ) -> Point:
     before = twin.ledger.total("label")
-    labels = checked_labels(judged.labels, len(checked_images(judged.images)))
-    found = twin.label(*named).recognise(judged.images)
-    accuracy = float((found.profile == labels).mean())
+    accuracy = accuracy_on(twin.label(*named), judged)
     return Point(seen, joules, twin.ledger.total("label") - before, accuracy)
+
+
+def accuracy_on(network: SpikingNetwork, judged: Labelled) -> float:
+    """Return the fraction of images that are classified correctly, as `cbram train` judges.
+
+    Spikes are drawn by position, so that it differs a little from `SpikingNetwork.score`.
+    """
+    labels = checked_labels(judged.labels, len(checked_images(judged.images)))
+    return float((network.recognise(judged.images, by="position").profile == labels).mean())
 
 
 def joules_to(curve: Sequence[Point], accuracy: float) -> float | None:
@@ -186,8 +209,8 @@ class Reuse(Parameters):
 
     def per_use(self, uses: int, inferences: float = 0.0) -> float:
         """Return the energy of one of `uses` of the same first training, J."""
-        if uses < 1:
-            raise ParameterError(f"Reuse.uses: must be a whole number >= 1 (got {uses!r})")
+        whole("Reuse.uses:", uses, 1)
+        number("Reuse.inferences:", inferences, 0)
         return self.pretrain / uses + self.adapt + inferences * self.inference
 
     def per_cold_use(self, inferences: float = 0.0) -> float:

@@ -27,8 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cbramsim.arguments import number
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, mean_step, pulse_energy
+from cbramsim.errors import ParameterError
 from cbramsim.kernels import inlined, kernel, vector_kernel
 from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
 from cbramsim.simulator.array import see_again, store_conductance
@@ -97,6 +99,10 @@ class StdpRule(Parameters):
 
     def equilibrium(self, probability: float) -> float:
         """Return the weight at which both balance for an input that spikes with `probability`."""
+        if not 0 < number("StdpRule.equilibrium: probability", probability) < 1:
+            raise ParameterError(
+                f"StdpRule.equilibrium: probability must be > 0 and < 1 (got {probability:g})"
+            )
         odds = self.ltp * probability / (self.ltd * (1 - probability))
         return min(max(-1 + math.log(odds) / self.ltp_decay, -1.0), 1.0)
 

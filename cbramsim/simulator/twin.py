@@ -101,7 +101,8 @@ class NumpyTwin:
         self.draws = draws
         self.device, self.pulse = network.device, network.crossbar.pulse
         self.costs, self.periphery = network.crossbar.program_costs(), network.periphery
-        self.rule, self.competition = network.config.stdp, network.config.competition
+        self.rule = network.config.stdp
+        self.sharpness = network.competition_scale * network.config.competition.sharpness
         self.ideal = network.ideal
         self.dense = network.config.update == "dense"
         self.g = state.g.copy()
@@ -146,7 +147,7 @@ class NumpyTwin:
         if self.pulse.sum_sigma:
             sigma = self.pulse.sum_sigma * np.sqrt(connected)
             summed += sigma * self.draws.read_normals(summed.size)
-        gain = 2 * self.competition.sharpness / self.device.g_range
+        gain = 2 * self.sharpness / self.device.g_range
         return self.bias + gain * summed
 
     def compete(self, spiked: NDArray[np.bool_]) -> int:

@@ -28,10 +28,11 @@ def test_an_ohmic_cell_obeys_ohms_law(v: float) -> None:
 def test_the_current_is_odd_and_rises_faster_than_in_proportion(v: float, scale: float) -> None:
     device = QUIET.replace(v_sinh=scale)
     assert device.read_equivalent(-v) == -device.read_equivalent(v)
+    rounding = 1e-12 * abs(v) + 1e-320  # the last is for numbers that are nearly too small to be
     if abs(v) > device.v_read:
-        assert abs(device.read_equivalent(v)) >= abs(v)
+        assert abs(device.read_equivalent(v)) >= abs(v) - rounding
     else:
-        assert abs(device.read_equivalent(v)) <= abs(v) * (1 + 1e-12)
+        assert abs(device.read_equivalent(v)) <= abs(v) + rounding
 
 
 @given(scale=st.floats(0.05, 100))

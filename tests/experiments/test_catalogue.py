@@ -155,6 +155,10 @@ def test_bad_requests_are_refused(tmp_path: Path) -> None:
     refused(cbram("devices", "pcmo", "--no-figure", "--figure", "x.png"), "--figure: needs")
     refused(cbram("devices", "pcmo", "--figure", tmp_path / "x.pdf"), "must be a .png file")
     refused(cbram("devices", "pcmo", "--figure", tmp_path / "none" / "x.png"), "cannot write")
+    link = tmp_path / "link.png"
+    link.symlink_to("/dev/null")
+    refused(cbram("devices", "pcmo", "--figure", link, "--force"), "not a regular file")
+    assert list(tmp_path.iterdir()) == [link]
 
 
 def test_listing_imports_no_plots() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
+import socket
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from distributed import LocalCluster
 
-from cbramsim.errors import CbramError
+from cbramsim.errors import CbramError, ParameterError
 from cbramsim.experiments import engine
-from cbramsim.experiments.engine import Task, execute
+from cbramsim.experiments.engine import Task, ask, execute
 
 
 def square(x: int) -> int:
@@ -81,17 +85,76 @@ def test_a_running_cluster_is_used() -> None:
         check(list(execute(squares(), scheduler=cluster.scheduler_address)))
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
-def test_a_scheduler_that_does_not_answer_is_named(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setattr(engine, "TIMEOUT", 1.0)
-    started = time.monotonic()
-    with pytest.raises(CbramError) as error:
+def test_a_cluster_is_given_its_tasks_as_it_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "AHEAD", 2)
+    taken = []
+
+    def tasks() -> Iterator[Task]:
+        for task in squares():
+            taken.append(task.name)
+            yield task
+
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
+        scheduler_port=0, protocol="tcp",
+    ) as cluster:  # fmt: skip
+        outcomes = execute(tasks(), scheduler=cluster.scheduler_address)
+        first = next(outcomes)
+        assert len(taken) < len(squares())
+        check([first, *outcomes])
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "TIMEOUT", 0.5)
+    address = "tcp://127.0.0.1:9"
+    for asked in (
+        partial(list, execute(squares(), scheduler=address)),
+        partial(ask, address, None),
+    ):
+        with pytest.raises(CbramError) as error:
+            asked()
+        assert str(error.value).startswith(f"--scheduler: no answer from {address} within 0.5 s")
+        assert "\n" not in str(error.value)
+
+
+def test_what_answers_but_is_no_scheduler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "TIMEOUT", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9)
+                connection.recv(1)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(CbramError, match=f"--scheduler: no answer from {address}"):
+            ask(address, None)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "tcp://", "localhost", "nonsense", "8786", "tcp://localhost", "http://localhost:80",
+        "tcp://host:0", "tcp://host:99999", "tcp://host:-1", "tcp://host:x", "tcp://[::1", "inproc://",
+        "tcp://a b:1", "a\nb:1", f"tcp://{'a' * 300}:1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
+    with pytest.raises(ParameterError, match="--scheduler: must be tcp://HOST:PORT, with a port"):
+        ask(address, None)
+    with pytest.raises(ParameterError, match="--scheduler"):
         list(execute(squares(), scheduler=address))
-    assert str(error.value).startswith(f"--scheduler: no answer from {address} within 1 s")
-    assert "\n" not in str(error.value)
-    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("workers", [0, -1, 10**6, True, 1.0, "2"])
+def test_workers_that_there_cannot_be_are_refused(workers: Any) -> None:
+    for asked in (partial(ask, None, workers), partial(execute, squares(), workers=workers)):
+        with pytest.raises(ParameterError, match="--workers: must be a whole number >= 1 and <= "):
+            asked()
 
 
 def test_workers_have_one_thread_and_keep_the_memory_they_are_given() -> None:

@@ -106,6 +106,11 @@ def test_files_are_not_overwritten_unless_told(measured: Path, tmp_path: Path) -
         (["--out", "device.csv"], "must end in .toml"),
         (["--figure", "lab/cells.csv", "--force"], "is the measurement itself"),
         (["--out", "nowhere/x.toml"], "no such folder"),
+        (["--out", "same.toml", "--figure", "./same.toml"], "is the file of --out as well"),
+        (["--figure", "x.xyz"], "--figure: must be a .png file"),
+        (["--figure", "/dev/full", "--force"], "--figure: must be a .png file"),
+        (["--figure", "lab", "--force"], "--figure: must be a .png file"),
+        (["--figure", "x" * 300 + ".png"], "cannot write"),
         (["--bootstrap", "5"], "at least 39"),
     ],
 )
@@ -119,6 +124,17 @@ def test_a_refused_fit_writes_nothing(
     assert result.output.strip().count("\n") == 0
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["cells.csv", "lab"]
     assert measured.read_bytes() == before
+
+
+def test_a_figure_is_written_into_regular_files_only(measured: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "device.png").symlink_to("/dev/null")
+    for name in ("folder.png", "device.png"):
+        result = _fit(measured, "--figure", name, "--force")
+        assert result.exit_code == 2
+        assert f"cannot write {name}: not a regular file" in result.output
+    assert (tmp_path / "device.png").is_symlink()
+    assert not (tmp_path / "cells.toml").exists()
 
 
 def test_a_bad_file_writes_nothing(measured: Path, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 def test_everything_runs_and_is_drawn(found: ladder.Ladder) -> None:
     assert not found.failures
+    assert "hzo-fefet" in found.report()
     for name in ("ladder.png", "ladder_curves.png", "ladder_claims.png", "table.md"):
         assert (found.out / name).stat().st_size > 500
     names = [one.name for one in found.approaches]

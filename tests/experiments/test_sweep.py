@@ -13,14 +13,16 @@ import pytest
 import tomli_w
 from click.testing import CliRunner, Result
 
-from cbramsim.errors import CbramError
-from cbramsim.experiments import sweep
+from cbramsim.errors import CbramError, ParameterError
+from cbramsim.experiments import sweep, train
 from cbramsim.experiments.cli import main
+from cbramsim.simulator.datasets import load_dataset
 
 BASE = {
     "train_images": 400, "test_images": 200, "epochs": 1, "neurons": 20, "inputs": 100,
     "pruning": {"mature_spikes": 40},
 }  # fmt: skip
+TINY = BASE | {"train_images": 100, "test_images": 50, "neurons": 5}
 GRID = {"seed": [0, 1], "pruning": {"fraction": [0.5, 0.75]}}
 
 
@@ -120,20 +122,74 @@ def test_a_larger_grid_adds_to_a_finished_one(finished: Path, tmp_path: Path) ->
     assert set(table(out)) == {f"seed={seed},fraction=0.5" for seed in (0, 1, 2)}
 
 
-def test_a_failed_run_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
-    broken = tmp_path / "none"
-    variants = [{"name": "good"}, {"name": "broken", "dataset": str(broken)}]
+def test_a_run_killed_before_its_time_was_written_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = description(tmp_path, base=TINY, grid={"seed": [0]}), tmp_path / "out"
+    folder = out / "runs" / "seed=0"
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Run, "amend", killed)
+        assert cbram(path, "--out", out, "--workers", 1).exit_code == 130
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (folder / "state.npz").exists()
+    result = cbram(path, "--out", out, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "1 of 1 runs" in result.output
+    assert not (folder / "state.npz").exists()
+    again = json.loads((folder / "metrics.json").read_text())
+    assert float(table(out)["seed=0"]["seconds"]) >= metrics["training_seconds"]
+    timed = {"run_seconds", "training_seconds", "images_per_second"}
+    assert {k: v for k, v in again.items() if k not in timed} == {
+        k: v for k, v in metrics.items() if k not in timed
+    }
+
+
+def test_a_state_that_a_kill_left_is_removed(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    path = description(tmp_path, variants=variants, grid={"seed": [0]})
+    shutil.copytree(finished, out)
+    state = out / "runs" / "seed=0,fraction=0.5" / "state.npz"
+    state.write_bytes(b"left between the last two steps of a run")
+    assert cbram(description(tmp_path), "--out", out, "--workers", 1).exit_code == 0
+    assert not state.exists()
+    assert table(out) == table(finished)
+
+
+def test_a_failed_run_is_reported_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = train.run
+
+    def failing(config: train.TrainConfig, *args: Any, **options: Any) -> train.Run:
+        if config.neurons == 21:
+            raise ValueError("no more\nmemory")
+        return really(config, *args, **options)
+
+    monkeypatch.setattr(train, "run", failing)
+    out = tmp_path / "out"
+    path = description(tmp_path, base=TINY, grid={"neurons": [20, 21]})
     result = cbram(path, "--out", out, "--workers", 1)
     assert result.exit_code == 1
-    assert "failed  broken,seed=0: " in result.output
-    assert str(broken) in result.output
+    assert "failed  neurons=21: ValueError: no more memory" in result.output
     assert "1 of 2 runs" in result.output
-    told = (out / "runs" / "broken,seed=0" / "error.txt").read_text()
+    told = (out / "runs" / "neurons=21" / "error.txt").read_text()
     assert "Traceback" in told
-    assert tomllib.loads(told.partition("The run was:")[2])["neurons"] == 20
-    assert set(table(out)) == {"good,seed=0"}
+    assert tomllib.loads(told.partition("The run was:")[2])["neurons"] == 21
+    assert set(table(out)) == {"neurons=20"}
+    monkeypatch.setattr(train, "run", really)
+    assert cbram(path, "--out", out, "--workers", 1).exit_code == 0, "tried again"
+    assert not (out / "runs" / "neurons=21" / "error.txt").exists()
+
+
+def test_many_failures_are_not_all_listed(tmp_path: Path) -> None:
+    found = sweep.Sweep([], tmp_path / "out", {})
+    found.failures = [sweep.Failure(f"seed={n}", "no") for n in range(100)]
+    lines = sweep.report(found, lambda folders: "").splitlines()
+    assert len(lines) == sweep.TOLD_FAILURES + 2
+    assert lines[-2] == "failed  80 more: see error.txt in their folders"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +205,31 @@ def test_a_failed_run_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
         ({"grid": {"epochs": [0]}}, "TrainConfig.epochs: must be a whole number >= 1"),
         ({"grid": {"seed": [1, 1]}}, "sweep: the run 'seed=1' is there twice"),
         ({"gird": {}}, "sweep: unknown key 'gird'; known are base, grid, variants, keep_state"),
+        ({"gird": {}}, "(did you mean 'grid'?)"),
+        ({"keep_state": "no"}, "sweep.keep_state: must be true or false (got 'no')"),
+        ({"base": [1]}, "sweep.base: must be a table (got [1])"),
+        ({"base": {"prunning": {}}}, "TrainConfig.prunning: unknown key (did you mean 'pruning'?)"),
+        ({"grid": 3}, "sweep.grid: must be a table of keys with lists of values"),
+        ({"grid": {"pruning": {}}}, "sweep.grid.pruning: must be a list of at least one value"),
+        ({"grid": {"seed": [[1, 2], [3]]}}, "the run 'seed=[1, 2]': TrainConfig.seed: must be"),
+        ({"grid": {"seed": [{"a": 1}]}}, "TrainConfig.seed: must be a whole number"),
+        ({"grid": {"seed": ["x" * 10**5]}}, "the run 'seed=xxx"),
+        ({"grid": {"wait": [float("nan")]}}, "TrainConfig.wait: must be a number"),
+        ({"grid": {"pruning": ["x"]}}, "pruning: must be a table or a value, not both"),
+        ({"grid": {"pruning.kind": ["soft"], "pruning": ["x"]}}, "a table or a value, not both"),
+        ({"grid": {"a..b": [1]}}, "TrainConfig.a: unknown key"),
+        ({"grid": {"cell": {"g_mni": [1.0]}}}, "TrainConfig.cell.g_mni: unknown key"),
+        ({"grid": {"cell": {"../../x": [1.0]}}}, "unknown key"),
+        ({"grid": {"dataset": [".."]}}, "the run 'dataset=._': dataset: no file"),
+        ({"grid": {"dataset": ["x" * 300]}}, "the run 'dataset=xxx"),
+        ({"grid": {"dataset": ["mnist", "a\0b"]}}, "the run 'dataset=a_b': "),
+        ({"grid": {"device": ["ideal", ".."]}}, "the run 'device=._': device: must be one of"),
+        ({"grid": {"periphery": ["x" * 300]}}, "the run 'periphery=xxx"),
+        ({"grid": {"train_images": [400, 60_001]}}, "TrainConfig.train_images: must be"),
         ({"variants": [{"epochs": 1}]}, "sweep.variants.name: is required of every variant"),
+        ({"variants": []}, "sweep.variants: must be a list of tables, [[variants]] (got [])"),
+        ({"variants": [{"name": "a"}, {"name": "a"}]}, "sweep.variants.name: 'a' is there twice"),
+        ({"variants": [{"name": "a", "seed": 1}]}, "sweep.variants.seed: is in the grid as well"),
     ],
 )
 def test_a_wrong_description_is_one_clear_line(
@@ -184,7 +264,49 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("not to be touched")
     result = cbram(description(tmp_path), "--out", tmp_path / "out")
-    refused(result, "exists and is not the folder of a sweep")
+    refused(result, "exists and cbramsim did not make it")
+    refused(cbram(description(tmp_path), "--out", tmp_path / "out", "--force"), "did not make it")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_the_folder_of_another_command_or_run_is_left_alone(finished: Path, tmp_path: Path) -> None:
+    path, run = description(tmp_path), next((finished / "runs").iterdir())
+    refused(cbram(path, "--out", run, "--force"), "is inside")
+    refused(cbram(path, "--out", run / "a" / "b"), "which holds other results")
+    assert not (run / "a").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".cbramsim").write_text("cbram array\n")
+    refused(cbram(path, "--out", tmp_path / "out"), "was made by cbram array, not by cbram sweep")
+
+
+def test_the_folder_of_version_0_5_0_is_known(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / ".cbramsim").unlink()
+    assert cbram(description(tmp_path), "--out", out, "--workers", 1).exit_code == 0
+    assert (out / ".cbramsim").read_text() == "cbram sweep\n"
+
+
+def test_a_folder_that_another_process_writes_is_refused(finished: Path, tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    with (out / ".cbramsim.lock").open("w") as lock:
+        lock.write("process 7 on another\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused(cbram(description(tmp_path), "--out", out), "is being written by process 7")
+    assert cbram(description(tmp_path), "--out", out, "--workers", 1).exit_code == 0
+
+
+def test_a_damaged_run_is_named_and_done_again(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    path, folder = description(tmp_path), out / "runs" / "seed=0,fraction=0.5"
+    (folder / "metrics.json").write_text("{")
+    refused(cbram(path, "--out", out), f"{folder} is damaged")
+    assert cbram(path, "--out", out, "--force", "--workers", 1).exit_code == 0
+    assert len(table(out)) == 4
 
 
 def test_a_scheduler_that_does_not_answer_costs_nothing(
@@ -194,14 +316,56 @@ def test_a_scheduler_that_does_not_answer_costs_nothing(
     address = "tcp://127.0.0.1:9"
     result = cbram(description(tmp_path), "--out", tmp_path / "out", "--scheduler", address)
     refused(result, f"--scheduler: no answer from {address} within 1 s")
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_stay_apart_where_the_last_part_of_two_keys_is_the_same() -> None:
     runs = sweep.plan({"grid": {"stdp": {"ltp": [0.1]}, "competition": {"sharpness": [2.0]}}})
     assert runs[0].name == "ltp=0.1,sharpness=2"
-    grid = {"device": ["ideal", "./my cells.toml"]}
+    grid: dict[str, Any] = {"device": ["ideal", "./my cells.toml"]}
     with pytest.raises(CbramError):
         sweep.plan({"grid": grid | {"nonsense": [1]}})
     assert [run.name for run in sweep.plan({"grid": grid})] == [
         "device=ideal", "device=._my_cells.toml",
     ]  # fmt: skip
+
+
+def test_values_that_look_the_same_have_folders_of_their_own() -> None:
+    fractions = [0.1234567, 0.12345671]
+    names = [run.name for run in sweep.plan({"grid": {"pruning": {"fraction": fractions}}})]
+    assert len(set(names)) == 2
+    assert all(name.startswith("fraction=0.123457-") for name in names)
+    datasets = ["A/b", "a b", "x" * 300]
+    runs = sweep.plan({"grid": {"dataset": datasets}})
+    assert len({run.name.casefold() for run in runs}) == 3
+    assert [run.config.dataset for run in runs] == datasets
+    with pytest.raises(ParameterError, match="is there twice"):
+        sweep.plan({"grid": {"wait": [1, 1.0]}})
+
+
+def test_the_number_of_runs_is_looked_at_before_they_are_made() -> None:
+    three = {"neurons": list(range(1, 1001)), "epochs": list(range(1, 1001)), "seed": [0] * 1000}
+    with pytest.raises(ParameterError, match=r"at most 100,000 runs \(got 1,000,000,000\)"):
+        sweep.plan({"grid": three})
+    with pytest.raises(ParameterError, match=r"x.seeds: must make at most .* 10\^15 or more"):
+        sweep.seeds_of("x", 10**400)
+    for wrong in (0, -1, True, 1.0, "3"):
+        with pytest.raises(ParameterError, match=r"x\.seeds: must be a whole number"):
+            sweep.seeds_of("x", wrong)  # type: ignore[arg-type]
+    assert sweep.seeds_of("x", 3, 2) == range(3)
+
+
+def test_a_data_set_is_read_once_for_all_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def counted(name: str) -> Any:
+        read.append(name)
+        return load_dataset(name)
+
+    monkeypatch.setattr(sweep, "load_dataset", counted)
+    grid = {"seed": list(range(30)), "train_images": [100, 200], "test_images": [10, 20]}
+    runs = sweep.plan({"grid": grid})
+    assert len(sweep.Sweep(runs, tmp_path / "out", {}).waiting()) == 120
+    assert read == ["mnist"]

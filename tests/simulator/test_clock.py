@@ -134,5 +134,5 @@ def test_an_impossible_wait_is_refused(days: float) -> None:
 
 
 def test_an_impossible_temperature_is_refused() -> None:
-    with pytest.raises(ParameterError, match=r"celsius: must be a number > -273"):
+    with pytest.raises(ParameterError, match=r"celsius: must be a number >= -273"):
         Crossbar(CBRAM, (2, 2)).wait(days=1, celsius=-300)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbramsim.devices.device import Device
+from cbramsim.devices.pulses import G_HIGH
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.array import sum_rows
 from cbramsim.simulator.crossbar import Crossbar
@@ -184,9 +185,9 @@ def test_wrong_voltages_are_refused(voltages: object) -> None:
 
 
 def test_lines_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(ParameterError, match="column must be >= 0 and < 11"):
+    with pytest.raises(ParameterError, match="column must be a whole number >= 0 and <= 10"):
         random_crossbar().program(11, [0], 1)
-    with pytest.raises(ParameterError, match="rows must be whole numbers >= 0 and < 23"):
+    with pytest.raises(ParameterError, match="rows must be whole numbers >= 0 and <= 22"):
         random_crossbar().program(0, [23], 1)
     with pytest.raises(ParameterError, match="finite"):
         random_crossbar().read(np.full(23, np.nan))
@@ -327,3 +328,90 @@ def test_lines_end_where_their_tile_does() -> None:
     assert plain.sense - tiled.sense == pytest.approx(150 * read_line)
     assert tiled.line_set == pytest.approx((100 + 50) * device.c_cell * device.v_set**2)
     assert plain.line_set == pytest.approx((300 + 200) * device.c_cell * device.v_set**2)
+
+
+# Values outside the window
+
+OUTSIDE = [
+    ("set_weights", 1.5, "values must be >= -1 and <= 1 (got 253 of 253 outside, by up to 0.5;"),
+    ("set_weights", -1.01, "by up to 0.01; clip=True takes the nearest inside)"),
+    ("set_weights", 1e300, "by up to inf"),
+    ("set_conductance", 1.0, " S (got 253 of 253 outside, by up to 1 S"),
+    ("set_conductance", 0.0, "Crossbar.set_conductance: values must be >= 2.32e-06"),
+    ("set_conductance", -1e-6, "Crossbar.set_conductance: values must be >= 2.32e-06"),
+]
+
+
+@pytest.mark.parametrize(("method", "value", "message"), OUTSIDE)
+def test_values_outside_the_window_are_refused_unless_clipped(
+    method: str, value: float, message: str
+) -> None:
+    crossbar = random_crossbar()
+    before = crossbar.conductance.copy()
+    with pytest.raises(ParameterError) as error:
+        getattr(crossbar, method)(value)
+    assert message in str(error.value)
+    np.testing.assert_array_equal(crossbar.conductance, before)
+    getattr(crossbar, method)(value, clip=True)
+    end = QUIET.g_max if value > 1e-3 else QUIET.g_min
+    np.testing.assert_allclose(crossbar.conductance, end, rtol=1e-6)
+
+
+def test_how_many_are_outside_is_said() -> None:
+    weights = np.zeros((23, 11))
+    weights[3, 4], weights[5, 6] = -1.2, 1.7
+    with pytest.raises(ParameterError, match=r"2 of 253 outside, by up to 0\.7"):
+        random_crossbar().set_weights(weights)
+
+
+@pytest.mark.parametrize("shape", [(11, 23), (23, 12), (23,), (2, 23, 11), (0, 11)])
+@pytest.mark.parametrize("method", ["set_weights", "set_conductance"])
+def test_values_of_another_shape_are_refused(method: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ParameterError) as error:
+        getattr(random_crossbar(), method)(np.full(shape, 1e-5))
+    assert (
+        f"Crossbar.{method}: values must have the shape (word lines, bit lines), (23, 11)"
+        in str(error.value)
+    )
+    assert ("looks transposed, use .T" in str(error.value)) == (shape == (11, 23))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.nan, "must be finite"), (np.inf, "must be finite"), ("a", "must be real numbers"),
+        (1j, "must be real numbers"), (None, "must be real numbers"), (True, "must be real numbers"),
+        ([[1.0, 2.0], [3.0]], "in rows of one length"), (10**400, "must be real numbers"),
+        (np.ma.masked_array([0.0] * 11, [True] * 11), "values under a mask"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["set_weights", "set_conductance"])
+@pytest.mark.parametrize("clip", [False, True])
+def test_values_that_are_no_numbers_are_refused(
+    method: str, values: object, message: str, clip: bool
+) -> None:
+    with pytest.raises(ParameterError, match=f"Crossbar.{method}: values {message}|{message}"):
+        getattr(random_crossbar(), method)(values, clip=clip)
+
+
+def test_clip_is_yes_or_no() -> None:
+    with pytest.raises(ParameterError, match="clip must be true or false"):
+        random_crossbar().set_weights(0.0, clip="no")  # type: ignore[arg-type]
+
+
+def test_an_array_of_different_cells_can_be_put_back() -> None:
+    """A cell's own window may be wider than that of the device, or narrower."""
+    first, second = (Crossbar(CBRAM, (40, 30), seed=5) for _ in range(2))
+    first.set_weights(np.random.default_rng(0).normal(-1, 0.7, (40, 30)), clip=True)
+    first.disconnect(2, [3, 4])
+    assert first.weights.min() < -1.01
+    second.set_conductance(first.conductance, clip=True)
+    second.disconnect(2, [3, 4])
+    second.set_conductance(first.conductance)
+    np.testing.assert_array_equal(second.conductance, first.conductance)
+    second.set_weights(first.weights)
+    np.testing.assert_allclose(second.conductance, first.conductance, rtol=1e-5)
+    second.set_weights(1.0)  # where a cell does not get there, it takes what it has
+    high = second.state.cells[..., G_HIGH].T
+    assert (high < CBRAM.g_max).any()
+    assert second.conductance.max() <= np.float32(CBRAM.g_max)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cbramsim.errors import ParameterError
+from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.network import SpikingNetwork
@@ -44,7 +45,7 @@ def test_a_neuron_is_pruned_once() -> None:
 
 def test_stability_waits_until_the_weights_stand_still() -> None:
     pruner, crossbar = pruner_of(maturity="stability", stable_change=0.02)
-    crossbar.set_weights(-crossbar.weights)
+    crossbar.set_weights(-crossbar.weights, clip=True)
     mature_all(pruner)
     assert not pruner.mature.any()
     pruner.update(np.full(SHAPE[1], 19))
@@ -128,7 +129,7 @@ def test_selection_by_neuron_takes_the_asked_fraction_of_each(
 
 def test_the_threshold_meets_the_fraction_over_the_array() -> None:
     pruner, crossbar = pruner_of(selection="threshold", fraction=0.6)
-    crossbar.set_weights(crossbar.weights + np.linspace(-0.4, 0.4, SHAPE[1]))
+    crossbar.set_weights(crossbar.weights + np.linspace(-0.4, 0.4, SHAPE[1]), clip=True)
     for mature in range(1, SHAPE[1] + 1):
         pruner.update(np.where(np.arange(SHAPE[1]) < mature, 10, 0))
     assert pruner.fraction == pytest.approx(0.6, abs=0.02)
@@ -234,6 +235,18 @@ def test_pruned_cells_receive_no_pulse_while_learning_goes_on(mnist, kind: str) 
     assert (network.crossbar.conductance.T[~pruned] != others).any()
 
 
+def test_hard_pruning_is_the_conventional_one_unless_told_otherwise() -> None:
+    hard = Pruning(kind="hard")
+    assert (hard.selection, hard.stages) == ("quantile", 1)
+    assert Pruning(kind="hard", selection="saliency", stages=3).stages == 3
+    soft = Pruning()
+    assert (soft.selection, soft.stages) == ("saliency", 2)
+    assert soft.replace(kind="hard") == hard
+    assert hard.replace(kind="soft") == soft
+    assert hard.replace(selection="magnitude").selection == "magnitude"
+    assert NetworkConfig(pruning={"kind": "hard"}).pruning == hard
+
+
 def test_no_pruning_prunes_nothing() -> None:
     pruner, _ = pruner_of(kind="none")
     mature_all(pruner)
@@ -245,7 +258,10 @@ def test_no_pruning_prunes_nothing() -> None:
     [
         ({"fraction": 1.2}, "Pruning.fraction: must be a number >= 0 and <= 1 (got 1.2)"),
         ({"kind": "sotf"}, "must be one of none, soft, hard (got 'sotf') (did you mean 'soft'?)"),
-        ({"mature_spikes": 0}, "Pruning.mature_spikes: must be a whole number >= 1 (got 0)"),
+        (
+            {"mature_spikes": 0},
+            "Pruning.mature_spikes: must be a whole number >= 1 and <= 1e+12 (got 0)",
+        ),
         (
             {"stages": 2, "selection": "threshold"},
             "Pruning: stages must be 1 with selection threshold (got 2)",

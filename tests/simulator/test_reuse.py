@@ -14,6 +14,7 @@ from cbramsim.simulator.reuse import (
     Labelled,
     Point,
     Reuse,
+    accuracy_on,
     images_to,
     joules_to,
     learning_curve,
@@ -124,7 +125,7 @@ def test_a_curve_does_not_disturb_what_is_learned(mnist: Dataset, trained: Spiki
     assert curve[0].joules == 0
     assert curve[-1].joules == network.ledger.total("train")
     last = network.copy().label(*named)
-    assert curve[-1].accuracy == last.score(*judged)
+    assert curve[-1].accuracy == accuracy_on(last, judged)
     assert curve[-1].naming_joules == last.ledger.total("label")
     # From where a network is, with its images counted from there.
     inputs = network.images_seen

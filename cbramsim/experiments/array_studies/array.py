@@ -33,10 +33,11 @@ from cbramsim.experiments.device_studies.study import (
     check_base,
     mean_and_spread,
     planned,
+    studying,
 )
-from cbramsim.experiments.results import in_percent, read_metrics
+from cbramsim.experiments.results import in_percent, read_metrics, saved_in
 from cbramsim.experiments.run_folder import STATE
-from cbramsim.experiments.sweep import Sweep, write_csv
+from cbramsim.experiments.sweep import PlannedRun, Sweep, seeds_of, write_csv
 from cbramsim.experiments.train import Data, TrainConfig
 from cbramsim.simulator.digital_cells import capacity
 from cbramsim.simulator.energy import Operation
@@ -141,14 +142,17 @@ def run(
     size = array_plan.QUICK_SIZE if quick else {} if full else array_plan.SIZE
     shared = nested({**size, **flat(base)})
     config = TrainConfig(**shared)
-    data = Data(config)  # refuses numbers of images that there are not
-    sweep = _learn(shared, config, scope, out / "learning", seeds, at)
-    rows = [row | _components(sweep, row["run"]) for row in sweep.rows()]
-    speed = _speed(out, scope, at.force)
-    programming = programming_study(config.technology())
-    summary, products = _collect(sweep, rows, config, data, scope, speed, programming, seeds)
-    found = ArrayStudy(out, rows, summary, programming, sweep.failures)
-    _write(found, products)
+    runs = _runs(shared, config, scope, seeds)
+    description = {"experiment": "array", "base": shared, "seeds": seeds}
+    with studying(out, "array", at):
+        data = Data(config)  # refuses numbers of images that there are not
+        sweep = carry_out(runs, out / "learning", description, at)
+        rows = [row | _components(sweep, row["run"]) for row in sweep.rows()]
+        speed = _speed(out, scope, at.force)
+        programming = programming_study(config.technology())
+        summary, products = _collect(sweep, rows, config, data, scope, speed, programming, seeds)
+        found = ArrayStudy(out, rows, summary, programming, sweep.failures)
+        _write(found, products)
     return found
 
 
@@ -203,15 +207,15 @@ def product_table(summary: dict[str, Any]) -> str:
 # ---- runs --------------------------------------------------------------------------------------
 
 
-def _learn(
-    base: dict[str, Any], config: TrainConfig, scope: Scope, out: Path, seeds: int, at: Where
-) -> Sweep:
-    runs = [
+def _runs(
+    base: dict[str, Any], config: TrainConfig, scope: Scope, seeds: int
+) -> list[PlannedRun]:  # fmt: skip
+    cases = array_plan.cases(config, scope)
+    return [
         # the matrix of which products are formed
         run._replace(keep_state=run.settings["case"] == ANALOG and run.settings["seed"] == 0)
-        for run in planned(base, array_plan.cases(config, scope), range(seeds))
+        for run in planned(base, cases, seeds_of("array", seeds, len(cases)))
     ]
-    return carry_out(runs, out, {"experiment": "array", "base": base, "seeds": seeds}, at)
 
 
 def _components(sweep: Sweep, run: str) -> dict[str, float]:
@@ -231,8 +235,9 @@ def _speed(out: Path, scope: Scope, force: bool) -> dict[str, dict[str, float]]:
     """Return what was measured in this folder before, or measure it."""
     path = out / SPEED
     if path.is_file() and not force:
-        found: dict[str, dict[str, float]] = json.loads(path.read_text())
-        return found
+        with saved_in(path):
+            found: dict[str, dict[str, float]] = json.loads(path.read_text())
+            return found
     found = product_speed(scope.batches, scope.repetitions)
     run_folder.write_json(path, found)
     return found
@@ -267,7 +272,7 @@ def _collect(
         "capacity_512_kbit": [
             {"bits": bits} | fit._asdict() | {"fits": fit.fits}
             for bits in DIGITAL_BITS_SHOWN
-            for fit in [capacity(bits, config.inputs, config.neurons)]
+            for fit in [capacity(bits, config.planned_inputs, config.neurons)]
         ],
         "products": products.get(PRODUCTS, []),
         "product_parts": products.get(PARTS, []),

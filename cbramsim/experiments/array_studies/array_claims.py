@@ -177,7 +177,7 @@ def _analog_over_digital(cases: Cases, case: str, config: TrainConfig) -> Claim 
         return None
     value, spread = mean_and_spread(pairs[:, 0] / pairs[:, 1])
     assert value is not None
-    bits = config.digital.adc_resolution(config.inputs)
+    bits = config.digital.adc_resolution(config.planned_inputs)
     adc = cases.paired(ANALOG, case, "train_ADC_joules")[:, 1]
     by_source = {
         source: float((pairs[:, 0] / (pairs[:, 1] + adc * (factor - 1))).mean())

@@ -8,7 +8,7 @@ from cbramsim.experiments.device_studies.study import Case
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.wires.tiles import Tiles
 
-SIZE = {"train_images": 25_000, "validation_images": 5_000, "epochs": 1}
+SIZE = {"train_images": 25_000, "validation_images": 5_000, "epochs": 1, "inputs": 397}
 """Images of the runs: some of the training images, scored on others of them."""
 QUICK_SIZE = {
     "neurons": 20, "inputs": 200, "train_images": 600, "validation_images": 200,
@@ -60,7 +60,7 @@ def layouts(config: TrainConfig) -> dict[str, str]:
     first: dict[tuple[int, ...], str] = {}
     found = {}
     for name, tiles in LAYOUTS.items():
-        rows, columns = tiles.parts((config.inputs, config.neurons))
+        rows, columns = tiles.parts((config.planned_inputs, config.neurons))
         found[name] = first.setdefault((*rows.tolist(), -1, *columns.tolist()), name)
     return found
 

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.arguments import whole
+from cbramsim.errors import CbramError, ParameterError, shown
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.cache_fit import caches, claims, counters, knees, model
 from cbramsim.experiments.cache_fit import measure as measuring
@@ -23,6 +24,7 @@ from cbramsim.experiments.cache_fit.costs import (
 from cbramsim.experiments.cache_fit.figure import Curve, Picture, draw
 from cbramsim.experiments.cache_fit.measure import FULL, QUICK, Effort, Point, family
 from cbramsim.experiments.cache_fit.report import Found
+from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.sweep import write_csv
 from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
@@ -30,6 +32,8 @@ from cbramsim.simulator.digital.placement import Placed
 
 LAYERS, BATCH, IMAGES = "784,256,256,10", 1, 60_000
 SUMMARY, TABLE, FIGURE = "summary.json", "cache_fit.csv", "cache_fit.png"
+MOST = 10**15
+"""More images are taken for a mistake."""
 DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
 """Sizes for which working sets are placed in the figure."""
 
@@ -82,33 +86,38 @@ def run(
     """
     own = Layers.parse(layers)
     _check(own, batch, images, bits, hierarchy, caches_given)
-    memory = Hierarchy.load(hierarchy) if hierarchy else caches.this_machine(caches_given)
+    memory = (
+        Hierarchy.load(hierarchy) if hierarchy is not None else caches.this_machine(caches_given)
+    )
     where = placing(memory, batch, images, bits)
     placed = where(own)
     drawn = family(own, DRAWN._replace(largest=max(DRAWN.largest, own.parameters)))
     lives = _lives(drawn, where, placed)
-    _prepare(out, force=force)
-
-    points: list[Point] = []
-    fitted = costs = None
-    energy = counters.find()
-    if measure and not hierarchy:
-        effort = QUICK if quick else FULL
-        points = measuring.measure(family(own, effort), batch, effort, energy, quiet=quiet)
-        fitted = _fit(points, memory, batch, images, bits)
-        costs = fitted.costs
-    elif can_price(memory):
-        costs = priced(memory, batch, images, bits)
-    advice = advise(own, memory, where, costs and costs.per_parameter)
-    summary = _summary(own, placed, memory, costs, fitted, advice) | {
-        "batch": batch, "images": images, "bits": bits,
-        "energy_counters": energy.missing or f"{len(energy.counters)} read",
-        "versions": run_folder.versions(),
-    }  # fmt: skip
-    write_csv(out / TABLE, _rows(points, drawn, where, costs))
-    draw(_picture(own, points, drawn, lives, memory, costs, advice), out / FIGURE)
-    run_folder.write_json(out / SUMMARY, summary)
-    return Found(out, summary)
+    effort = QUICK if quick else FULL
+    networks = family(own, effort) if measure and hierarchy is None else []
+    measuring.check_effort(networks, batch)
+    with study_folder(out, "cache-fit"):
+        if (out / SUMMARY).is_file() and not force:
+            raise CbramError(f"out: {out} exists; use --force to overwrite")
+        points: list[Point] = []
+        fitted = costs = None
+        energy = counters.find()
+        if networks:
+            points = measuring.measure(networks, batch, effort, energy, quiet=quiet)
+            fitted = _fit(points, memory, batch, images, bits)
+            costs = fitted.costs
+        elif can_price(memory):
+            costs = priced(memory, batch, images, bits)
+        advice = advise(own, memory, where, costs and costs.per_parameter)
+        summary = _summary(own, placed, memory, costs, fitted, advice) | {
+            "batch": batch, "images": images, "bits": bits,
+            "energy_counters": energy.missing or f"{len(energy.counters)} read",
+            "versions": run_folder.versions(),
+        }  # fmt: skip
+        write_csv(out / TABLE, _rows(points, drawn, where, costs))
+        draw(_picture(own, points, drawn, lives, memory, costs, advice), out / FIGURE)
+        run_folder.write_json(out / SUMMARY, summary)
+        return Found(out, summary)
 
 
 def _check(
@@ -119,24 +128,13 @@ def _check(
             f"cache-fit.layers: must have a hidden layer, whose width can change (got {layers})"
         )
     for name, value in (("batch", batch), ("images", images)):
-        if value < 1:
-            raise ParameterError(f"cache-fit.{name}: must be a whole number >= 1 (got {value})")
+        if whole(f"cache-fit.{name}:", value, 1) > MOST:
+            raise ParameterError(f"cache-fit.{name}: must be <= {MOST} (got {shown(value)})")
     if bits not in PRECISIONS:
         allowed = ", ".join(map(str, PRECISIONS))
-        raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {bits})")
-    if hierarchy and given:
+        raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {shown(bits)})")
+    if hierarchy is not None and given is not None:
         raise ParameterError("cache-fit.caches: are those of this machine, not with a hierarchy")
-
-
-def _prepare(out: Path, *, force: bool) -> None:
-    try:
-        if out.exists() and not out.is_dir():
-            raise CbramError(f"out: {out} is a file")
-        if out.is_dir() and any(out.iterdir()) and not force:
-            raise CbramError(f"out: {out} exists; use --force to overwrite")
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CbramError(f"out: cannot write {out}: {error.strerror}") from None
 
 
 class _Fitted(NamedTuple):

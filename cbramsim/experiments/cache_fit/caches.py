@@ -15,14 +15,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.errors import CbramError, ParameterError, shown
 from cbramsim.simulator.digital.hierarchy import BINARY, Hierarchy, Level, in_binary
 
 SYS = Path("/sys/devices/system/cpu")
 MEMORY = "DRAM"
 """Name of the last level."""
 EXAMPLE = 'such as "L1=48KiB x2, L2=2MiB x2, L3=32MiB x1"'
-_ENTRY = re.compile(r"L([1-9])\s*=\s*([0-9.]+)\s*([KMGT]?i?B)\s*(?:x\s*([0-9]+))?")
+LARGEST = 2**50
+"""Bytes of a cache; more are taken for a mistake."""
+_ENTRY = re.compile(
+    r"L([1-9])\s*=\s*([0-9]{1,16}(?:\.[0-9]{0,16})?)\s*([KMGT]?i?B)\s*(?:x\s*([0-9]{1,6}))?"
+)
 
 
 class Cache(NamedTuple):
@@ -77,20 +81,21 @@ def parse(text: str) -> tuple[Cache, ...]:
         match = _ENTRY.fullmatch(part.strip())
         if match is None or match[3] not in BINARY:
             raise ParameterError(
-                f"caches: must be LEVEL=SIZE xUNITS with sizes in {', '.join(BINARY)}, {EXAMPLE} "
-                f"(got '{part.strip()}')"
+                f"caches: must be LEVEL=SIZE xUNITS with sizes, which must be > 0, in "
+                f"{', '.join(BINARY)}, {EXAMPLE} (got {shown(part.strip())})"
             )
-        with suppress(ValueError):  # of 1.2.3, which is then missing
-            found.append(
-                Cache(f"L{match[1]}", round(float(match[2]) * BINARY[match[3]]), int(match[4] or 1))
-            )
+        capacity = round(float(match[2]) * BINARY[match[3]])
+        found.append(Cache(f"L{match[1]}", capacity, int(match[4] or 1)))
     return checked(tuple(found), text)
 
 
 def checked(caches: tuple[Cache, ...], text: str) -> tuple[Cache, ...]:
     """Return `caches` if each level is larger than the one before, and none is empty."""
-    if not caches or any(cache.capacity < 1 or cache.units < 1 for cache in caches):
-        raise ParameterError(f"caches: sizes and units must be > 0, {EXAMPLE} (got '{text}')")
+    if not caches or not all(1 <= one.capacity <= LARGEST and one.units for one in caches):
+        raise ParameterError(
+            f"caches: units must be > 0, and sizes > 0 and <= {in_binary(LARGEST)}, {EXAMPLE} "
+            f"(got {shown(text)})"
+        )
     for inner, outer in pairwise(caches):
         if outer.name <= inner.name:
             raise ParameterError(

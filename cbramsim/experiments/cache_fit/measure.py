@@ -12,11 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from cbramsim.errors import ParameterError
 from cbramsim.experiments.cache_fit.advice import scaled, times
 from cbramsim.experiments.cache_fit.counters import Counters
 from cbramsim.experiments.cache_fit.step import Network, network
+from cbramsim.memory import check_memory
 from cbramsim.simulator.digital.layers import Layers
 
+MOST_WORK = 2 * 10**10
+"""Multiplications of a training step's forward pass in the largest network."""
 SAMPLE = 0.005
 """Least duration of a sample, s: short, so that some fall between two disturbances."""
 SAMPLES_PER_TURN = 4
@@ -76,6 +80,25 @@ def family(layers: Layers, effort: Effort) -> list[Layers]:
     count = max(2, round(octaves * effort.per_octave) + 1)
     sizes = least * 2.0 ** np.linspace(0, max(octaves, 1.0), count)
     return sorted({scaled(layers, size) for size in sizes}, key=lambda found: found.parameters)
+
+
+def check_effort(networks: list[Layers], batch: int) -> None:
+    """Refuse networks and batches that do not fit into the memory, or would take hours.
+
+    Raises
+    ------
+    ParameterError
+        If they do.
+    """
+    # weights and gradients, and what is between the layers forwards and backwards
+    values = sum(2 * one.parameters + 3 * batch * sum(one.widths) for one in networks)
+    check_memory("cache-fit.batch", 4 * values, f"{len(networks)} networks at a batch of {batch}")
+    largest = max((one.parameters for one in networks), default=0)
+    if batch * largest > MOST_WORK:
+        raise ParameterError(
+            f"cache-fit.batch: must be <= {MOST_WORK // largest} to measure networks of up to "
+            f"{largest} parameters in less than half an hour, without --no-measure (got {batch})"
+        )
 
 
 def measure(

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from cbramsim.devices.device import Device
-from cbramsim.errors import CbramError
 from cbramsim.experiments.catalogue.table import in_full, side_by_side, to_dict
+from cbramsim.experiments.targets import Target, check_targets
 
 
 def report(name: str = "", *, as_json: bool = False) -> str:
@@ -29,24 +29,24 @@ def report(name: str = "", *, as_json: bool = False) -> str:
     return side_by_side(devices)
 
 
-def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
-    """Draw a device; return the PNG that was written, by default NAME.png in this folder.
+def figure_of(name: str, file: Path | None = None, *, force: bool = False) -> Path:
+    """Return the PNG to draw a device into, by default NAME.png in this folder.
 
     Raises
     ------
     CbramError
-        If `file` is not a PNG, is there already, or cannot be written.
+        If there is no such device, or `file` is not a PNG, is there already, or cannot be written.
     """
-    device = Device.load(name)
-    if file is None:
-        file = Path(f"{Path(name).stem if name.endswith('.toml') else name}.png")
-    if file.suffix.lower() != ".png":
-        raise CbramError(f"--figure: must be a .png file (got {str(file)!r})")
-    if file.exists() and not force:
-        raise CbramError(
-            f"{file} exists; use --force to overwrite it, or --figure for another file"
-        )
+    Device.load(name)
+    file = file or Path(f"{Path(name).stem if name.endswith('.toml') else name}.png")
+    check_targets(Target("--figure", file, ".png"), reads={Path(name): "the device"}, force=force)
+    return file
+
+
+def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
+    """Draw a device; return the PNG that was written: see `figure_of`."""
+    file = figure_of(name, file, force=force)
     from cbramsim.experiments.catalogue.figure import draw_device
 
-    draw_device(device, file)
+    draw_device(Device.load(name), file)
     return file

@@ -23,9 +23,10 @@ from cbramsim.experiments.device_studies.study import (
     check_base,
     mean_and_spread,
     planned,
+    studying,
 )
 from cbramsim.experiments.results import in_percent
-from cbramsim.experiments.sweep import write_csv
+from cbramsim.experiments.sweep import seeds_of, write_csv
 
 IMPERFECTIONS: dict[str, tuple[str, ...]] = {
     "spread of the window": ("g_min_d2d", "g_max_d2d"),
@@ -118,11 +119,13 @@ def run(
     if not present:
         raise ParameterError(f"attribute: {technology.name} has no imperfection to switch off")
     cases = attribution_cases(device, technology, present)
+    runs = planned(base, cases, seeds_of("attribute", seeds, len(cases)))
     description = {"experiment": "attribute", "device": device, "base": base, "seeds": seeds}
-    sweep = carry_out(planned(base, cases, range(seeds)), out, description, at)
-    rows = sweep.rows()
-    found = attribute(technology.name, present, Cases(rows), sweep.failures)
-    _write(out, rows, found)
+    with studying(out, "attribute", at):
+        sweep = carry_out(runs, out, description, at)
+        rows = sweep.rows()
+        found = attribute(technology.name, present, Cases(rows), sweep.failures)
+        _write(out, rows, found)
     return found
 
 

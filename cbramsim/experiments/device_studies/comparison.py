@@ -30,9 +30,11 @@ from cbramsim.experiments.device_studies.study import (
     check_base,
     mean_and_spread,
     planned,
+    studying,
 )
-from cbramsim.experiments.results import in_percent
-from cbramsim.experiments.sweep import Sweep, write_csv
+from cbramsim.experiments.results import in_percent, saved_in
+from cbramsim.experiments.sweep import Sweep, seeds_of, write_csv
+from cbramsim.files import write_atomically
 from cbramsim.units import in_prefixed
 
 REFERENCE = "subquantum-cbram"
@@ -120,15 +122,20 @@ def run(
         )
     names = list(dict.fromkeys([REFERENCE, *(devices or Device.catalog())]))
     technologies = {name: Device.load(name) for name in names}
-    chosen, choice = _choose(base, out, names, programming, at)
-    cases = [Case(name, SCHEMES[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
-             for name in names]  # fmt: skip
-    main = _sweep(base, out / "comparison", [*cases, *_spread_cases(chosen[REFERENCE])], seeds, at)
-    changed = sensitivity_cases(technologies[REFERENCE], SCHEMES[chosen[REFERENCE]])
-    changed_runs = _sweep(base, out / "sensitivity", changed, 1, at) if sensitivity else None
-    overhead = _overhead(base, out)
-    found = _collect(out, names, main, changed_runs, chosen, choice, overhead)
-    _write(found)
+    seeds_of("compare-devices", seeds, len(names))
+    with studying(out, "compare-devices", at):
+        chosen, choice = _choose(base, out, names, programming, at)
+        cases = [
+            *(Case(name, SCHEMES[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
+              for name in names),
+            *_spread_cases(chosen[REFERENCE]),
+        ]  # fmt: skip
+        main = _sweep(base, out / "comparison", cases, seeds, at)
+        changed = sensitivity_cases(technologies[REFERENCE], SCHEMES[chosen[REFERENCE]])
+        changed_runs = _sweep(base, out / "sensitivity", changed, 1, at) if sensitivity else None
+        overhead = _overhead(base, out)
+        found = _collect(out, names, main, changed_runs, chosen, choice, overhead)
+        _write(found)
     return found
 
 
@@ -208,14 +215,16 @@ def _spread_cases(scheme: str) -> list[Case]:
 
 def _sweep(base: dict[str, Any], out: Path, cases: list[Case], seeds: int, at: Where) -> Sweep:
     description = {"experiment": "compare-devices", "base": base, "seeds": seeds}
-    return carry_out(planned(base, cases, range(seeds)), out, description, at)
+    runs = planned(base, cases, seeds_of("compare-devices", seeds, len(cases)))
+    return carry_out(runs, out, description, at)
 
 
 def _overhead(base: dict[str, Any], out: Path) -> Overhead:
     """Return what was measured in this folder before, or measure it."""
     path = out / OVERHEAD
     if path.is_file():
-        return Overhead(**json.loads(path.read_text()))
+        with saved_in(path):
+            return Overhead(**json.loads(path.read_text()))
     found = behaviour_overhead(REFERENCE, base.get("train_images"))
     run_folder.write_json(path, found._asdict())
     return found
@@ -289,7 +298,8 @@ def _write(found: Comparison) -> None:
 
     write_csv(found.out / TABLE, found.rows)
     run_folder.write_json(found.out / SUMMARY, found.summary)
-    (found.out / REPORT).write_text(table(found.summary) + "\n")
+    text = table(found.summary) + "\n"
+    write_atomically(found.out / REPORT, lambda file: file.write(text.encode()))
     figures.comparison(found.rows, found.summary, found.out)
     if found.sensitivity_rows:
         figures.tornado(found.summary["sensitivity"], found.out)

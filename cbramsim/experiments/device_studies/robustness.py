@@ -21,9 +21,10 @@ from cbramsim.experiments.device_studies.study import (
     check_base,
     mean_and_spread,
     planned,
+    studying,
 )
 from cbramsim.experiments.results import in_percent
-from cbramsim.experiments.sweep import write_csv
+from cbramsim.experiments.sweep import seeds_of, write_csv
 from cbramsim.units import in_prefixed
 
 DAY = 86400.0
@@ -138,11 +139,13 @@ def run(
         for curve in chosen
         for value in curve.values
     ]
+    runs = planned(base, cases, seeds_of("robustness", seeds, len(cases)))
     description = {"experiment": "robustness", "device": device, "base": base, "seeds": seeds}
-    sweep = carry_out(planned(base, cases, range(seeds)), out, description, at)
-    rows = sweep.rows()
-    found = Robustness(technology.name, _points(chosen, Cases(rows)), sweep.failures)
-    _write(out, rows, found)
+    with studying(out, "robustness", at):
+        sweep = carry_out(runs, out, description, at)
+        rows = sweep.rows()
+        found = Robustness(technology.name, _points(chosen, Cases(rows)), sweep.failures)
+        _write(out, rows, found)
     return found
 
 

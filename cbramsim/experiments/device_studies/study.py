@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import ParameterError
+from cbramsim.experiments.names import safe_names
+from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.sweep import PlannedRun, Sweep, configured
 
 Row = dict[str, Any]
@@ -42,22 +45,36 @@ HERE = Where()
 
 
 def planned(base: dict[str, Any], cases: Iterable[Case], seeds: Iterable[int]) -> list[PlannedRun]:
-    """Return one run of each case for each seed."""
+    """Return one run of each case for each seed.
+
+    Raises
+    ------
+    ParameterError
+        If a key or value is wrong, or two cases have the same name.
+    """
     cases = list(cases)
+    pairs = [(case, seed) for seed in seeds for case in cases]
+    names = safe_names([f"{case.name},seed={seed}" for case, seed in pairs])
     return [
         PlannedRun(
-            f"{_folder_name(case.name)},seed={seed}",
+            name,
             {"case": case.name, **case.facts, "seed": seed},
             configured(base, {**case.changes, "seed": seed}),
         )
-        for seed in seeds
-        for case in cases
+        for name, (case, seed) in zip(names, pairs, strict=True)
     ]
+
+
+@contextmanager
+def studying(out: Path, command: str, at: Where) -> Iterator[None]:
+    """Hold the folder of a study: see `cbramsim.experiments.study_folder.study_folder`."""
+    with study_folder(out, command, scheduler=at.scheduler, workers=at.workers):
+        yield
 
 
 def carry_out(runs: list[PlannedRun], out: Path, description: dict[str, Any], at: Where) -> Sweep:
     """Do what is left of `runs` in the folder `out`, and return the sweep."""
-    sweep = Sweep(runs, out, description, force=at.force)
+    sweep = Sweep(runs, out, description, force=at.force, quiet=at.quiet)
     sweep.go(scheduler=at.scheduler, workers=at.workers, quiet=at.quiet)
     return sweep
 
@@ -116,7 +133,3 @@ def all_spreads(device: Device, relative: float) -> dict[str, float]:
 def cell(changes: dict[str, Any]) -> dict[str, Any]:
     """Return changes to a device as dotted keys of the configuration."""
     return {f"cell.{key}": value for key, value in changes.items()}
-
-
-def _folder_name(case: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_=.,+" else "_" for c in case)

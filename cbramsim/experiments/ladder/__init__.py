@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cbramsim.experiments import run_folder
-from cbramsim.experiments.device_studies.study import HERE, Where
+from cbramsim.experiments.device_studies.study import HERE, Where, studying
 from cbramsim.experiments.engine import Outcome
 from cbramsim.experiments.ladder import findings, rungs, tables
 from cbramsim.experiments.ladder.approach import Approach
 from cbramsim.experiments.ladder.claims import TITLES
-from cbramsim.experiments.ladder.plan import FULL, QUICK, Scope, jobs
+from cbramsim.experiments.ladder.plan import FULL, QUICK, Job, Scope, jobs
 from cbramsim.experiments.ladder.work import carry_out, seconds_of
 from cbramsim.experiments.sweep import write_csv
 from cbramsim.files import write_atomically
@@ -85,6 +85,14 @@ def run(
     scope = scope or (QUICK if quick else FULL)
     footprint, draws = footprint or Footprint(), draws or Draws()
     planned = jobs(scope, seeds)
+    with studying(out, "ladder", at):
+        return _study(planned, out, scope, footprint, draws, at, seeds=seeds, quick=quick)
+
+
+def _study(
+    planned: list[Job], out: Path, scope: Scope, footprint: Footprint, draws: Draws, at: Where, *,
+    seeds: int, quick: bool,
+) -> Ladder:  # fmt: skip
     done = carry_out(planned, out, at)
     approaches = rungs.approaches(done.records, scope, footprint)
     approaches.sort(key=_dearness, reverse=True)

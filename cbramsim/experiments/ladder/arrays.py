@@ -13,7 +13,7 @@ from cbramsim.simulator.array_bill import network_bill
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.network import SpikingNetwork
-from cbramsim.simulator.reuse import Labelled, learning_curve
+from cbramsim.simulator.reuse import Labelled, accuracy_on, learning_curve
 from cbramsim.toml_files import nested
 
 POINTS = 10
@@ -84,9 +84,9 @@ def run(
     curve = learning_curve(
         spiking, data.images, named, data.watched, points(epochs * learned), epochs=epochs
     )
-    accuracy = spiking.label(data.images, data.labels).score(*data.test)
+    accuracy = accuracy_on(spiking.label(data.images, data.labels), data.test)
     return {
-        "accuracy": float(accuracy),
+        "accuracy": accuracy,
         "presented": spiking.images_seen,
         "tested": len(data.test.images),
         "device": spiking.device.name,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import ParameterError
 from cbramsim.experiments.device_studies.comparison import REFERENCE, SCHEMES
+from cbramsim.experiments.names import safe_name
+from cbramsim.experiments.sweep import seeds_of
 from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.digital.mlp import MlpConfig
 from cbramsim.simulator.encoding import Encoding
@@ -113,20 +116,20 @@ def jobs(scope: Scope, seeds: int) -> list[Job]:
     for second in scope.seconds:
         if second not in BY_RULE:
             load_dataset(second)
-    made = _jobs(scope, seeds)
-    names = [job.name for job in made]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ParameterError(
-            f"ladder: devices, precisions and second data sets must differ in name (got {twice[0]} "
-            "twice)"
-        )
+    made = _jobs(scope, seeds_of("ladder", seeds, len(_jobs(scope, range(1)))))
+    for name, count in Counter(safe_name(job.name).casefold() for job in made).items():
+        if count > 1:
+            raise ParameterError(
+                f"ladder: devices, precisions and second data sets must differ in name (got {name} "
+                "twice)"
+            )
     return made
 
 
-def _jobs(scope: Scope, seeds: int) -> list[Job]:
+def _jobs(scope: Scope, seeds: range) -> list[Job]:
     return [
         job
-        for seed in range(seeds)
+        for seed in seeds
         for job in (
             *_federations(scope, seed),
             *_second_tasks(scope, seed),

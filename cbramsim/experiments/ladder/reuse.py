@@ -16,7 +16,7 @@ from cbramsim.simulator.datasets import load_dataset
 from cbramsim.simulator.energy import EnergyLedger
 from cbramsim.simulator.federation import Federated, Federation, federate
 from cbramsim.simulator.network import SpikingNetwork
-from cbramsim.simulator.reuse import Labelled, Point, learning_curve, warm_start
+from cbramsim.simulator.reuse import Labelled, Point, accuracy_on, learning_curve, warm_start
 from cbramsim.simulator.second_datasets import second_dataset
 from cbramsim.toml_files import nested
 
@@ -103,9 +103,9 @@ def together(
     found = federate(data.images, Federation(**join), NetworkConfig(**nested(network)))
     joint = found.joint
     joint.ledger = EnergyLedger()
-    accuracy = joint.label(data.images, data.labels).score(*data.test)
+    accuracy = accuracy_on(joint.label(data.images, data.labels), data.test)
     return {
-        "accuracy": float(accuracy),
+        "accuracy": accuracy,
         "tested": len(data.test.images),
         "join": join,
         "neurons": joint.config.neurons,

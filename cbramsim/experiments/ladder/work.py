@@ -17,6 +17,8 @@ from cbramsim.experiments import run_folder
 from cbramsim.experiments.device_studies.study import Where
 from cbramsim.experiments.engine import Outcome, Task, execute
 from cbramsim.experiments.ladder.plan import Job
+from cbramsim.experiments.names import safe_name
+from cbramsim.experiments.results import saved_in
 
 FOLDER = "jobs"
 
@@ -78,7 +80,7 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
     folder = out / FOLDER
     _make(folder)
     left = [job for job in jobs if not _is_done(job, folder, at.force)]
-    tasks = [Task(job.name, do, (job._asdict(), str(folder))) for job in left]
+    tasks = (Task(job.name, do, (job._asdict(), str(folder.resolve()))) for job in left)
     failures = []
     with tqdm(
         total=len(jobs), initial=len(jobs) - len(left), unit=" jobs", desc="ladder",
@@ -94,7 +96,8 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
     for job in jobs:
         # What a job left that failed now is of other settings.
         if job.name not in failed and (path := _path(job, folder)).is_file():
-            found = json.loads(path.read_text())["found"]
+            with saved_in(path):
+                found = json.loads(path.read_text())["found"]
             records.setdefault(job.role, []).append({"seed": job.seed, **found})
     return Done(records, failures)
 
@@ -122,7 +125,7 @@ def seconds_of(jobs: list[Job], out: Path) -> dict[str, float]:
 
 
 def _path(job: Job, folder: Path) -> Path:
-    return folder / f"{job.name}.json"
+    return folder / f"{safe_name(job.name)}.json"
 
 
 def _make(folder: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from cbramsim.experiments.names import safe_names
 from cbramsim.experiments.sweep import PlannedRun, configured
 from cbramsim.simulator.datasets import load_dataset
 
@@ -122,8 +123,10 @@ def runs(plan: Plan) -> list[PlannedRun]:
     rule last."""
     found: dict[str, PlannedRun] = {}
     for run in _all_runs(plan):
-        found.setdefault(run.name, run)
-    return list(found.values())
+        found.setdefault(f"{run.name}: {run.config.model_dump_json()}", run)
+    identities = list(found)
+    names = safe_names([run.name for run in found.values()], identities.__getitem__)
+    return [run._replace(name=name) for run, name in zip(found.values(), names, strict=True)]
 
 
 def _all_runs(plan: Plan) -> Iterable[PlannedRun]:

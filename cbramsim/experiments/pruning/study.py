@@ -20,8 +20,10 @@ from cbramsim.experiments.pruning.plan import (
     HARD_FRACTION,
     MAIN_FRACTION,
 )
-from cbramsim.experiments.results import in_percent, read_metrics, statistics
-from cbramsim.experiments.sweep import PlannedRun, Sweep, write_csv
+from cbramsim.experiments.results import in_percent, read_metrics, saved_in, statistics
+from cbramsim.experiments.study_folder import study_folder
+from cbramsim.experiments.sweep import PlannedRun, Sweep, seeds_of, write_csv
+from cbramsim.files import write_atomically
 from cbramsim.units import in_prefixed
 
 TABLE, SUMMARY, TIMING, REPORT = "pruning.csv", "summary.json", "timing.json", "table.md"
@@ -68,20 +70,22 @@ def run(
         If an argument, the folder or the scheduler is wrong.
     """
     _check(base, seeds, fractions, rules)
-    plan = planning.make_plan(base, tuple(range(seeds)), fractions, rules)
+    all_seeds = _seeds(seeds, fractions)
     description = {
         "experiment": "pruning", "base": base, "seeds": seeds, "fractions": list(fractions),
         "rules": list(rules),
     }  # fmt: skip
-    sweep = Sweep(planning.runs(plan), out, description, force=force)
-    if len(sweep.waiting()) == len(sweep.runs):
-        (out / TIMING).unlink(missing_ok=True)
-    study = Study(sweep, workers=None if scheduler else (workers or _default_workers()))
-    try:
-        study.go(scheduler=scheduler, quiet=quiet)
-    finally:
-        study.write()
-    study.draw()
+    with study_folder(out, "pruning", scheduler=scheduler, workers=workers):
+        plan = planning.make_plan(base, all_seeds, fractions, rules)
+        sweep = Sweep(planning.runs(plan), out, description, force=force, quiet=quiet)
+        if len(sweep.waiting()) == len(sweep.runs):
+            (out / TIMING).unlink(missing_ok=True)
+        study = Study(sweep, workers=None if scheduler else (workers or _default_workers()))
+        try:
+            study.go(scheduler=scheduler, quiet=quiet)
+        finally:
+            study.write()
+        study.draw()
     return study
 
 
@@ -131,7 +135,8 @@ class Study:
             "versions": run_folder.versions(),
         }
         run_folder.write_json(self.sweep.out / SUMMARY, self.summary)
-        (self.sweep.out / REPORT).write_text(self.table() + "\n")
+        text = self.table() + "\n"
+        write_atomically(self.sweep.out / REPORT, lambda file: file.write(text.encode()))
 
     def draw(self) -> None:
         """Write the figures."""
@@ -240,7 +245,10 @@ class Study:
 
     def _timing(self) -> dict[str, float]:
         path = self.sweep.out / TIMING
-        return json.loads(path.read_text()) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        with saved_in(path):
+            return {name: float(value) for name, value in json.loads(path.read_text()).items()}
 
     def _seconds(self, name: str) -> float | None:
         path = self.sweep.folder(name) / run_folder.METRICS
@@ -267,11 +275,16 @@ def _statistics(rows: list[Row]) -> dict[str, tuple[float, float | None]]:
     return statistics([{name: row[name] for name in names} for row in rows])
 
 
+def _seeds(seeds: int, fractions: tuple[float, ...]) -> tuple[int, ...]:
+    """Return the seeds, refusing more runs of the curves than there may be."""
+    curves = len(ALL_POLICIES) * (len(set(fractions)) + 2)
+    return tuple(seeds_of("pruning", seeds, curves))
+
+
 def _check(
     base: dict[str, Any], seeds: int, fractions: tuple[float, ...], rules: tuple[str, ...]
 ) -> None:
-    if seeds < 1:
-        raise ParameterError(f"pruning.seeds: must be a whole number >= 1 (got {seeds})")
+    seeds_of("pruning", seeds)
     for fraction in fractions:
         if not 0 < fraction <= 1:
             raise ParameterError(

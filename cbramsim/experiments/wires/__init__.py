@@ -16,9 +16,10 @@ from cbramsim.experiments.device_studies.study import (
     carry_out,
     check_base,
     planned,
+    studying,
 )
-from cbramsim.experiments.results import read_metrics
-from cbramsim.experiments.sweep import Sweep, write_csv
+from cbramsim.experiments.results import read_metrics, saved_in
+from cbramsim.experiments.sweep import Sweep, seeds_of, write_csv
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.experiments.wires import approximations, claims, learning, timings
 from cbramsim.experiments.wires.timings import Timing
@@ -111,18 +112,21 @@ def run(
                 f"wires.devices: must be of ohmic cells, v_sinh 0 (got {device}, "
                 f"{Device.load(device).v_sinh:g} V)"
             )
-    shared = SMALL | (QUICK if quick else {}) | base
+    shared: dict[str, Any] = SMALL | (QUICK if quick else {}) | base
     resistances = learning.RESISTANCES[1:2] if quick else learning.RESISTANCES
-    config = TrainConfig(**shared)
-    cases = learning.cases(devices, resistances, (config.inputs, config.neurons))
-    plan = learning.keep_some(planned(shared, cases, range(seeds)), devices[0], resistances)
-    description = {"experiment": "wires", "base": shared, "seeds": seeds}
-    sweep = carry_out(plan, out, description, at)
     sizes = approximations.SIZES[:4] if quick else approximations.SIZES
-    points = approximations.run(devices, sizes)
-    timed = claims.of_timings(_timed(out, quick=quick), quick=quick)
-    found = _collect(out, sweep, points, timed, shared)
-    _write(found, points, sweep, devices[0], resistances)
+    config = TrainConfig(**shared)
+    seeds_of("wires", seeds)
+    with studying(out, "wires", at):
+        cases = learning.cases(devices, resistances, (config.planned_inputs, config.neurons))
+        runs = planned(shared, cases, seeds_of("wires", seeds, len(cases)))
+        plan = learning.keep_some(runs, devices[0], resistances)
+        description = {"experiment": "wires", "base": shared, "seeds": seeds}
+        sweep = carry_out(plan, out, description, at)
+        points = approximations.run(devices, sizes)
+        timed = claims.of_timings(_timed(out, quick=quick), quick=quick)
+        found = _collect(out, sweep, points, timed, shared)
+        _write(found, points, sweep, devices[0], resistances)
     return found
 
 
@@ -130,8 +134,9 @@ def _timed(out: Path, *, quick: bool) -> dict[str, Timing]:
     """Return what was measured in this folder before, or measure it."""
     path = out / TIMINGS
     if path.is_file():
-        saved = json.loads(path.read_text())
-        return {name: Timing(**timing) for name, timing in saved.items()}
+        with saved_in(path):
+            saved = json.loads(path.read_text())
+            return {name: Timing(**timing) for name, timing in saved.items()}
     found = timings.measure(quick=quick)
     run_folder.write_json(path, {name: timing._asdict() for name, timing in found.items()})
     return found
@@ -146,7 +151,7 @@ def _collect(
 ) -> Found:
     config = TrainConfig(**shared)
     entries = learning.table(Cases(sweep.rows()))
-    tiles = learning.largest_tiles(entries, max(config.inputs, config.neurons))
+    tiles = learning.largest_tiles(entries, max(config.planned_inputs, config.neurons))
     scored = "validation" if config.validation_images else "test"
     summary = {
         "claims": [

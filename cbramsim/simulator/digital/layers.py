@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from pydantic import field_validator
 
-from cbramsim.errors import ParameterError, nearest
+from cbramsim.arguments import instance, whole
+from cbramsim.errors import ParameterError, nearest, shown
 from cbramsim.validation import Parameters
 
 GRID_SIZES = tuple(2**k for k in range(5, 25))
@@ -31,6 +32,8 @@ RESIDUAL = "_residual"
 _PLAIN = ("rectangle", "trapezoid", "exponential", *WIDE_FIRST)
 SHAPES = (*_PLAIN, *(shape + RESIDUAL for shape in _PLAIN))
 """All shapes that `shaped` knows. Residual connections change neither widths nor parameters."""
+MOST_WIDTH, MOST_LAYERS, MOST_PARAMETERS = 10**9, 1000, 10**15
+"""Wider, deeper and larger networks are taken for mistakes."""
 
 
 class Layers(Parameters):
@@ -46,9 +49,15 @@ class Layers(Parameters):
             widths = tuple(value)
         except TypeError:
             widths = ()
-        whole = all(isinstance(w, int) and not isinstance(w, bool) and w >= 1 for w in widths)
-        if len(widths) < 2 or not whole:
-            raise ValueError(f"must be two or more whole numbers >= 1 (got {value})")
+        try:
+            widths = tuple(whole("", width, 1, MOST_WIDTH) for width in widths)
+        except ParameterError:
+            widths = ()
+        if not 2 <= len(widths) <= MOST_LAYERS:
+            raise ValueError(
+                f"must be two or more whole numbers >= 1 and <= {MOST_WIDTH}, at most "
+                f"{MOST_LAYERS} of them (got {shown(value)})"
+            )
         return widths
 
     @classmethod
@@ -60,6 +69,7 @@ class Layers(Parameters):
         ParameterError
             If it is neither, or if two neighbouring matrices do not multiply.
         """
+        instance("Layers.parse: text", text, str)
         try:
             parts = [[int(number) for number in part.split("x")] for part in text.split(",")]
         except ValueError:
@@ -70,7 +80,7 @@ class Layers(Parameters):
         if lengths != {2}:
             raise ParameterError(
                 f"Layers.widths: must be widths, 784,256,10, or matrices, 784x256,256x10 "
-                f"(got {text})"
+                f"(got {shown(text)})"
             )
         for number, ((_, gives), (takes, _)) in enumerate(pairwise(parts), start=1):
             if takes != gives:
@@ -132,16 +142,15 @@ def shaped(shape: str, depth: int, inputs: int, outputs: int, size: int) -> Laye
     ParameterError
         If a value is out of range, or if the nearest network is off by 50 % or more.
     """
-    if shape not in SHAPES:
+    if not isinstance(shape, str) or shape not in SHAPES:
         raise ParameterError(
             f"shaped.shape: must be one of {', '.join(_PLAIN)}, each also with {RESIDUAL} "
-            f"(got {shape!r}){nearest(shape, SHAPES)}"
+            f"(got {shown(shape)}){nearest(str(shape), SHAPES)}"
         )
-    for name, value, least in (
-        ("depth", depth, 2), ("inputs", inputs, 1), ("outputs", outputs, 1), ("size", size, 1),
-    ):  # fmt: skip
-        if value < least:
-            raise ParameterError(f"shaped.{name}: must be a whole number >= {least} (got {value})")
+    whole("shaped.depth:", depth, 2, MOST_LAYERS - 1)
+    for name, value in (("inputs", inputs), ("outputs", outputs)):
+        whole(f"shaped.{name}:", value, 1, MOST_WIDTH)
+    whole("shaped.size:", size, 1, MOST_PARAMETERS)
 
     def widths(s: int) -> list[int]:
         return [inputs, *_widths(shape, depth, outputs, s)]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import flag, instance, whole, whole_numbers
 from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import Wear
 from cbramsim.devices.pulses import G_HIGH, G_LOW, PulseConstants
@@ -15,7 +16,13 @@ from cbramsim.errors import ParameterError
 from cbramsim.rng import generator
 from cbramsim.simulator.array import ArrayState, ProgramCosts
 from cbramsim.simulator.clock import Clock
-from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.crossbar import (
+    ROUNDING,
+    Crossbar,
+    checked_shape,
+    fitted,
+    refuse_outside,
+)
 from cbramsim.simulator.digital_cells.bit_errors import (
     BitErrors,
     count_bit_errors,
@@ -74,8 +81,9 @@ class DigitalCrossbar:
         digital
             How weights are stored; 2 bits by default.
         """
+        instance("DigitalCrossbar.digital:", digital, DigitalCells, type(None))
         self.digital = digital or DigitalCells()
-        rows, self._columns = shape
+        rows, self._columns = checked_shape("DigitalCrossbar", shape)
         lines = self.digital.bits * self._columns
         self.cells = _Cells(device, (rows, lines), seed, periphery, ledger)
         self.device, self.periphery = self.cells.device, self.cells.periphery
@@ -162,22 +170,20 @@ class DigitalCrossbar:
 
     def set_codes(self, codes: ArrayLike) -> None:
         """Put every weight at a code, int[rows, columns] or one for all; not booked."""
-        wanted = np.broadcast_to(np.asarray(codes), self.shape)
-        top = self.digital.codes - 1
-        if not (
-            np.issubdtype(wanted.dtype, np.integer) and wanted.min() >= 0 and wanted.max() <= top
-        ):
-            raise ParameterError(
-                f"DigitalCrossbar.set_codes: codes must be whole numbers >= 0 and <= {top} "
-                f"(got {codes!r})"
-            )
+        where = "DigitalCrossbar.set_codes: codes"
+        wanted = fitted(where, whole_numbers(where, codes, 0, self.digital.codes - 1), self.shape)
         bits = (wanted[:, None, :] >> np.arange(self.digital.bits)[:, None]) & 1
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
         self.cells.set_conductance(np.where(bits.reshape(low.shape), high, low))
 
-    def set_weights(self, weights: ArrayLike) -> None:
-        """Put every weight at the code nearest to it, as `set_codes`."""
-        self.set_codes(self.digital.code_of(np.asarray(weights, np.float64)))
+    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
+        """Put every weight, -1 to 1, at the code nearest to it; `clip` as for `Crossbar`."""
+        flag("DigitalCrossbar.set_weights: clip", clip)
+        where = "DigitalCrossbar.set_weights: values"
+        values = fitted(where, weights, self.shape).astype(np.float64)
+        if not clip:
+            refuse_outside(where, np.abs(values) - 1, ROUNDING, (-1, 1, ""))
+        self.set_codes(self.digital.code_of(values))
 
     def program_to(
         self,
@@ -191,8 +197,10 @@ class DigitalCrossbar:
         Parameters and errors as for `Crossbar.program_to`. Each code is read, the bits that differ
         are written, and it is read again.
         """
+        whole("DigitalCrossbar.program_to: column", column, 0, self._columns - 1)
         row_list = self.cells._checked_lines("program_to", column, rows)
-        targets = np.broadcast_to(np.asarray(target, np.float64), row_list.shape)
+        instance("DigitalCrossbar.program_to: operation", operation, Operation)
+        targets = self.cells._checked_targets("program_to", target, row_list)
         wanted = self.digital.code_of(self.device.weight_of(targets))
         missed = write_codes(
             self.logic, self.state, self._slices, self.pulse, self.program_costs(), column,
@@ -204,6 +212,7 @@ class DigitalCrossbar:
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let weights keep their codes from now on."""
+        whole("DigitalCrossbar.inhibit: column", column, 0, self._columns - 1)
         for plane in range(self.digital.bits):
             self.cells.inhibit(plane * self._columns + column, rows)
 
@@ -242,6 +251,7 @@ class DigitalCrossbar:
         responses: NDArray[np.float32],
         windows: int,
         neurons: Neurons,
+        starts: NDArray[np.uint64],
         streams: Streams,
         work: Scratch,
         account: Account,
@@ -249,7 +259,7 @@ class DigitalCrossbar:
         """Write the responses to `images`, see `digital_cells.loop.respond`."""
         respond(
             images, responses, windows, self.logic, self.state, self._slices, self.pulse, neurons,
-            streams, work, account,
+            starts, streams, work, account,
         )  # fmt: skip
 
     @property

@@ -15,6 +15,7 @@ from cbramsim.simulator.loop import (
     OUTPUT_SPIKE,
     REFERENCE_READ,
     WORD_LINE_DRIVE,
+    begin,
 )
 from cbramsim.simulator.neurons import block_sums, draw_winner, exponentials, to_potentials
 from cbramsim.simulator.stdp import choose_pulses, open_conductance
@@ -67,11 +68,13 @@ def train(  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def respond(  # type: ignore[no-untyped-def]
-    images, responses, windows, logic, array, slices, pulse, neurons, streams, work, account
-):
+    images, responses, windows, logic, array, slices, pulse, neurons, starts, streams, work,
+    account,
+):  # fmt: skip
     """Write each neuron's mean firing probability: as `cbramsim.simulator.loop.respond`."""
     lines = np.empty(array.g.shape[1], np.float32)
     for n in range(images.shape[0]):
+        begin(streams, starts, n)
         responses[n, :] = 0
         for _ in range(windows):
             total = present(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cbramsim.errors import ParameterError
+from cbramsim.arguments import whole
 from cbramsim.simulator.periphery.prices import AdcSource, Price, conversion_price
 from cbramsim.simulator.stdp import SENSED_STATES, Scheme, StdpRule
 from cbramsim.validation import Parameters
@@ -110,8 +110,7 @@ def capacity(bits: int, inputs: int = 397, neurons: int = 500, kbit: int = 512) 
         If an argument is not a whole number above 0.
     """
     for name, value in (("bits", bits), ("inputs", inputs), ("neurons", neurons), ("kbit", kbit)):
-        if not isinstance(value, int) or value < 1:
-            raise ParameterError(f"capacity.{name}: must be a whole number >= 1 (got {value!r})")
+        whole(f"capacity.{name}:", value, 1)
     cells, weights = 1024 * kbit, inputs * neurons
     return Capacity(
         cells=cells,

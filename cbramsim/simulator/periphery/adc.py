@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
+from cbramsim.arguments import array, instance, seed_of, whole
 from cbramsim.errors import ParameterError
 from cbramsim.kernels import compiled_loop, kernel
 from cbramsim.rng import generator
@@ -89,11 +90,10 @@ class Converters:
         sharing
             How many neighbouring columns share one, in turn.
         """
-        for name, value in (("columns", columns), ("sharing", sharing)):
-            if value < 1:
-                raise ParameterError(
-                    f"Converters.{name}: must be a whole number >= 1 (got {value})"
-                )
+        instance("Converters.adc:", adc, Adc)
+        whole("Converters.columns:", columns, 1, 10**7)
+        whole("Converters.sharing:", sharing, 1, 2**32 - 1)
+        seed_of("Converters.seed:", seed)
         self.adc, self.columns = adc, columns
         self.of_column = np.arange(columns, dtype=np.uint32) // np.uint32(sharing)
         """The converter of each column, uint32[columns]."""
@@ -123,7 +123,7 @@ class Converters:
 
         What is outside the range gets the lowest or the highest code.
         """
-        x = np.asarray(values, np.float32)
+        x = array("Converters.convert: values", values).astype(np.float32)
         if x.ndim == 0 or x.shape[-1] != self.columns:
             raise ParameterError(
                 f"Converters.convert: values must have {self.columns} columns on the last axis "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ Kind = Literal["none", "soft", "hard"]
 WhenName = Literal["spikes", "stability", "bounds", "trained"]
 WhichName = Literal["quantile", "threshold", "distance", "magnitude", "saliency", "write-cost"]
 ValueName = Literal["floor", "mean", "constant", "freeze"]
+
+
+HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
+"""Defaults of hard pruning, the conventional kind: a neuron's lowest weights, all at once."""
 
 
 class Pruning(Parameters):
@@ -42,7 +46,8 @@ class Pruning(Parameters):
     bound_share: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Share of a neuron's weights, see `maturity`."""
     selection: WhichName = "saliency"
-    """Which weights of a mature neuron are taken: `quantile`, the lowest `fraction` of the neuron;
+    """Which weights of a mature neuron are taken, by default `saliency` for soft pruning and
+    `quantile`, the conventional choice, for hard: `quantile`, the lowest `fraction` of the neuron;
     `threshold`, those below one threshold for the whole array, set so that the array as a whole
     comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
     `magnitude`, the `fraction` closest to zero; `saliency`, the `fraction` whose move to the held
@@ -55,8 +60,22 @@ class Pruning(Parameters):
     constant: Annotated[float, Field(ge=-1, le=1)] = -0.65
     """The weight for `value` = `constant`."""
     stages: Annotated[int, Field(ge=1, le=100)] = 2
-    """Prune `fraction` in this many equal parts, with `mature_spikes` divided by it as many output
-    spikes between them (gradual pruning; Zhu and Gupta, arXiv 1710.01878, 2017)."""
+    """Prune `fraction` in this many equal parts, by default 2 for soft pruning and 1 for hard, with
+    `mature_spikes` divided by it as many output spikes between them (gradual pruning; Zhu and
+    Gupta, arXiv 1710.01878, 2017)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_hard(cls, values: Any) -> Any:
+        is_hard = isinstance(values, dict) and values.get("kind") == "hard"
+        return HARD | values if is_hard else values
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`; another kind brings its own selection and stages along."""
+        if changes.get("kind", self.kind) != self.kind:
+            defaults = {name: type(self).model_fields[name].default for name in HARD}
+            changes = (HARD if changes["kind"] == "hard" else defaults) | changes
+        return super().replace(**changes)
 
     @model_validator(mode="after")
     def _check_stages(self) -> Self:

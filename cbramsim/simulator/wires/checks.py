@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.arguments import finite, instance, number, whole_numbers
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals
 
 FINEST = 1e-13
 """Smallest relative tolerance that double precision may reach."""
+MOST_SIEMENS, MOST_VOLTS = 1e15, 1e9
+"""More is taken for a mistake."""
 
 
 def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults) -> None:
@@ -19,6 +24,8 @@ def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults
             f"conductance: must be [rows, columns] of numbers >= 0, in siemens (got "
             f"{_worst(conductance)})"
         )
+    largest = conductance.max(initial=0, where=np.isfinite(conductance))
+    number("conductance: that is finite", largest, 0, MOST_SIEMENS, "S")
     rows, columns = conductance.shape
     for name, ends, size in zip(
         Terminals._fields, terminals, (rows, rows, columns, columns), strict=True
@@ -28,14 +35,13 @@ def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults
                 f"Terminals.{name}: must be {size} voltages, NaN where nothing is connected (got "
                 f"{'infinity' if ends.shape == (size,) else f'shape {ends.shape}'})"
             )
+        finite(f"Terminals.{name}:", np.nan_to_num(ends), MOST_VOLTS, "V")
     limits = (
         (rows, columns + 1), (rows + 1, columns), (rows, rows, columns), (rows, columns, columns),
     )  # fmt: skip
     for name, places, limit in zip(LineFaults._fields, faults, limits, strict=True):
-        for place in places:
-            if len(place) != len(limit) or not (
-                np.greater_equal(place, 0).all() and np.less(place, limit).all()
-            ):
+        for place in instance(f"LineFaults.{name}:", places, tuple, list):
+            if not _within(place, limit):
                 raise ParameterError(
                     f"LineFaults.{name}: must be {len(limit)} numbers from 0 and below {limit} "
                     f"(got {place})"
@@ -44,10 +50,19 @@ def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults
 
 def check_tolerance(where: str, tolerance: float) -> None:
     """Raise `ParameterError` if double precision cannot hold it."""
-    if not FINEST <= tolerance < 1:
+    if not FINEST <= number(f"{where}.tolerance:", tolerance) < 1:
         raise ParameterError(
             f"{where}.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})"
         )
+
+
+def _within(place: Any, limit: tuple[int, ...]) -> bool:
+    """Return whether a place is as many whole numbers as `limit`, from 0 and below it."""
+    try:
+        numbers = whole_numbers("", place, 0, max(limit) - 1)
+    except ParameterError:
+        return False
+    return numbers.shape == (len(limit),) and bool((numbers < limit).all())
 
 
 def _worst(conductance: NDArray) -> str:

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from cbramsim.errors import ParameterError
+from cbramsim.arguments import array, instance, number, one_of, whole
+from cbramsim.errors import ParameterError, shown
 from cbramsim.validation import Parameters, zero_or_from
 
 Ends = Literal["one", "both"]
@@ -76,7 +77,13 @@ class Terminals(NamedTuple):
     @classmethod
     def product(cls, voltages: ArrayLike, columns: int, wires: Wires) -> Terminals:
         """Return the terminals of a vector-matrix product: inputs driven, bit lines at ground."""
-        word = np.array(voltages, np.float64)
+        instance("Terminals.product: wires", wires, Wires)
+        whole("Terminals.product: columns", columns, 1)
+        word = array("Terminals.product: voltages", voltages).astype(np.float64)
+        if word.ndim != 1:
+            raise ParameterError(
+                f"Terminals.product: voltages must be one per word line (got shape {word.shape})"
+            )
         bit = np.zeros(columns)
         return cls(
             word,
@@ -96,11 +103,17 @@ class Terminals(NamedTuple):
         thirds; `floating`, not connected.
         """
         share = {"V/2": (1 / 2, 1 / 2), "V/3": (1 / 3, 2 / 3), "floating": (np.nan, np.nan)}
-        if scheme not in share:
+        one_of("Terminals.scheme:", scheme, tuple(share))
+        instance("Terminals.selected: wires", wires, Wires)
+        number("Terminals.selected: voltage", voltage)
+        try:
+            rows, columns = (whole("", n, 1) for n in shape)
+            cell = whole("", cell[0], 0), whole("", cell[1], 0)
+        except (TypeError, ValueError, IndexError):
             raise ParameterError(
-                f"Terminals.scheme: must be one of {', '.join(share)} (got {scheme!r})"
-            )
-        rows, columns = shape
+                f"Terminals.selected: cell and shape must be two whole numbers each "
+                f"(got {shown(cell)}, {shown(shape)})"
+            ) from None
         if not (0 <= cell[0] < rows and 0 <= cell[1] < columns):
             raise ParameterError(
                 f"Terminals.cell: must be within {rows} rows and {columns} columns (got {cell})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,22 +36,42 @@ class Power(NamedTuple):
     """Dissipated in bit lines and sense circuits."""
 
 
+def across(word: Any, bit: Any, u: Any, v: Any) -> Any:
+    """Return (word - bit) + (u - v), V, of numbers or arrays, right to the last place but one.
+
+    What the three operations round off is exact itself (Knuth, The Art of Computer Programming 2,
+    4.2.2, theorem B), and is added at the end. So the small difference of voltages that are nearly
+    equal is not drowned in their rounding: with d the result, it is off by no more than eps |d| / 2
+    + eps² (|word - bit| + |u - v|), eps = 2⁻⁵².
+    """
+    apart = word - bit
+    back = apart - word
+    lost = (word - (apart - back)) - (bit + back)
+    besides = u - v
+    back = besides - u
+    lost += (u - (besides - back)) - (v + back)
+    total = apart + besides
+    back = total - apart
+    lost += (apart - (total - back)) + (besides - back)
+    return total + lost
+
+
 def currents_of(
-    conductance: NDArray, word: NDArray[np.float64], bit: NDArray[np.float64],
-    terminals: Terminals, wires: Wires, apart: NDArray[np.float64] | float = 0.0,
+    conductance: NDArray, u: NDArray[np.float64], v: NDArray[np.float64],
+    word_from: NDArray[np.float64], bit_from: NDArray[np.float64],
+    terminals: Terminals, wires: Wires,
 ) -> Currents:  # fmt: skip
     """Return the currents of an array without faults, of lines with resistance.
 
-    `conductance` is that of the bare cells, S. Word lines are `apart` from bit lines, V, besides.
+    `conductance` is that of the bare cells, S. Nodes of word lines are at `word_from` + u, those of
+    bit lines at `bit_from` + v; the voltages of the `terminals` are above those, too.
     """
     return Currents(
-        cells=wires.in_series(conductance) * (apart + (word - bit)),
+        cells=wires.in_series(conductance) * across(word_from[:, None], bit_from, u, v),
         word=_along_rows(
-            word, terminals.word_left, terminals.word_right, wires.r_word, wires.r_source
+            u, terminals.word_left, terminals.word_right, wires.r_word, wires.r_source
         ),
-        bit=_along_rows(
-            bit.T, terminals.bit_top, terminals.bit_bottom, wires.r_bit, wires.r_sense
-        ).T,
+        bit=_along_rows(v.T, terminals.bit_top, terminals.bit_bottom, wires.r_bit, wires.r_sense).T,
     )
 
 

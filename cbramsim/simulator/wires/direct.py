@@ -27,6 +27,7 @@ from cbramsim.simulator.wires.checks import check_circuit
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.currents import Currents
 from cbramsim.simulator.wires.network import Network, check_driven, check_reached, network_of
+from cbramsim.simulator.wires.relaxation import EPS, UNITS
 from cbramsim.simulator.wires.solution import Solution
 
 _NO_FAULTS = LineFaults()
@@ -54,7 +55,7 @@ def solve_directly(
     ideal = np.isinf(network.conductance)
     group = network.joined(ideal)
     check_driven(network, group, terminals, conductance.shape)
-    voltages, currents = _solved(network, group, ideal, conductance.size)
+    voltages, currents, apart = _solved(network, group, ideal, conductance.size)
 
     rows, columns = conductance.shape
     cells, on_rows = rows * columns, rows * (columns + 1)
@@ -67,21 +68,25 @@ def solve_directly(
         in_columns.reshape(columns, rows + 1).T,
     )
     ends = (known.word[:, [0, -1]], known.bit[[0, -1]])
+    left_over = float(np.abs(network.inflow(currents)[: 2 * cells]).sum())
+    # As in `relaxation.rounding`; a bridge adds one current more to the sums at its two nodes.
+    units = UNITS + len(faults.short_word) + len(faults.short_bit)
+    rounding = EPS * (units * float(np.abs(currents).sum()) + cells * left_over + 3 * EPS * apart)
     return Solution(
         conductance, terminals, wires,
         voltages[:cells].reshape(rows, columns),
         voltages[cells : 2 * cells].reshape(rows, columns),
         np.zeros(rows), np.zeros(columns),
-        error_bound=float(np.abs(network.inflow(currents)[: 2 * cells]).sum()),
+        error_bound=left_over + rounding,
         through=float(sum(np.abs(end).sum() for end in ends)),
-        iterations=0, method="direct", known=known,
+        iterations=0, method="direct", known=known, rounding=rounding,
     )  # fmt: skip
 
 
 def _solved(
     network: Network, group: NDArray[np.int32], ideal: NDArray[np.bool_], cells: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the voltages of all nodes and the currents of all branches.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return the voltages of all nodes, the currents of all branches, and `Network.apart`.
 
     The nodes of a `group` are joined by the `ideal` branches. The first branches are the `cells`.
     """
@@ -102,7 +107,7 @@ def _solved(
         drops -= reference - merged.reference  # what rounding takes from the one stays in the other
         merged = merged._replace(reference=reference)
     voltages = merged.reference + drops
-    currents = merged.ohm(drops)
+    currents, apart = merged.ohm(drops), merged.apart(drops)
 
     if ideal.any():
         anchored = network.is_fixed.copy()
@@ -115,7 +120,7 @@ def _solved(
         spread = _Factorised(equal)
         for _ in range(2):
             currents += equal.ohm(spread(network.inflow(currents)))
-    return voltages[group], currents
+    return voltages[group], currents, apart
 
 
 def _merged(

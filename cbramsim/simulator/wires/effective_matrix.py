@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import array, instance, whole
 from cbramsim.errors import ParameterError
 from cbramsim.kernels import compiled_loop, inlined
 from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
@@ -91,7 +92,12 @@ def effective(
     ParameterError, ConvergenceError
         As in `solve`.
     """
-    g = np.ascontiguousarray(conductance, np.float64)
+    instance("effective.wires:", wires, Wires)
+    g = np.ascontiguousarray(array("effective.conductance:", conductance), np.float64)
+    if g.ndim != 2 or not g.size:
+        raise ParameterError(
+            f"effective.conductance: must be [rows, columns] (got shape {g.shape})"
+        )
     terminals = Terminals.product(np.zeros(len(g)), g.shape[-1], wires)
     check_circuit(g, terminals, LineFaults())
     if not np.isfinite(g).all():
@@ -104,8 +110,8 @@ def effective(
     rows = len(g)
     asked = rows if dissipation else 0
     result = Effective(np.empty(g.shape), np.empty((rows, rows)), np.empty((asked, asked)))
-    if threads is not None and threads < 1:
-        raise ParameterError(f"effective.threads: must be a whole number >= 1 (got {threads})")
+    if threads is not None:
+        whole("effective.threads:", threads, 1)
     workers = min(threads or os.cpu_count() or 1, rows)
 
     def drive(worker: int) -> float:

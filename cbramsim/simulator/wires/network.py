@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.wires.currents import across
 
 
 class Network(NamedTuple):
@@ -41,10 +42,18 @@ class Network(NamedTuple):
 
     def ohm(self, drops: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the currents of the branches with the nodes at `reference` + `drops`, A."""
-        steps = self.reference[self.start] - self.reference[self.end]
-        steps += drops[self.start] - drops[self.end]
+        steps: NDArray[np.float64] = across(
+            self.reference[self.start], self.reference[self.end],
+            drops[self.start], drops[self.end],
+        )  # fmt: skip
         steps *= self.conductance
         return steps
+
+    def apart(self, drops: NDArray[np.float64]) -> float:
+        """Return the sum over all branches of the sizes of `reference` and `drops` apart, in A."""
+        steps = np.abs(self.reference[self.start] - self.reference[self.end])
+        steps += np.abs(drops[self.start] - drops[self.end])
+        return float(np.dot(self.conductance, steps))
 
     def joined(self, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
         """Return for every node the number of its group, joined by the `chosen` branches."""

@@ -1,7 +1,9 @@
 r"""Reads of an array behind resistive lines, while it is used and while it learns.
 
-Fixed cells are read exactly: `WiredReads.conductance` solves every tile once, keeps the result
-until a cell changes, and then updates it.
+Fixed cells are read exactly. `WiredReads.conductance` solves a tile for all inputs, keeps the
+result until a cell changes, and then updates it. That takes two solutions for every word line, so
+`WiredReads.read` solves for the voltages themselves until it has done so once for each of them:
+no sequence of reads takes more than twice as long as it would if its length were known.
 
 While it learns, a cell changes at every presentation. Between two exact solutions a read sees
 
@@ -15,18 +17,17 @@ doubled to keep that below a bound.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.array import ArrayState
-from cbramsim.simulator.state_file import copy_checked
 from cbramsim.simulator.wires.circuit import Terminals, Wires
 from cbramsim.simulator.wires.effective_matrix import Effective, effective
 from cbramsim.simulator.wires.following import Wired, anchor
 from cbramsim.simulator.wires.ladders import along_ladders
-from cbramsim.simulator.wires.solver import circuit_of
+from cbramsim.simulator.wires.solver import circuit_of, solve
 from cbramsim.simulator.wires.tiles import Layout, Tiles
 from cbramsim.simulator.wires.updates import updated
 
@@ -46,6 +47,17 @@ NEXT_TO_NONE = 1e-6
 """Resistance of a segment of an ideal line for ladders, Ohm."""
 FAINT = 1e-30
 """Ladders that say less, S, are not followed: rounding has taken what they say."""
+
+
+class Read(NamedTuple):
+    """What some reads of fixed cells give and take."""
+
+    currents: NDArray[np.float32]
+    """Out of the bit lines, float32[reads, columns], A."""
+    in_cells: float
+    """Dissipated in cells and their transistors, summed over the reads, W."""
+    in_lines: float
+    """Dissipated in lines, W."""
 
 
 class WiredReads:
@@ -77,9 +89,11 @@ class WiredReads:
         self.interval, self.since = 1, 1
         self.error, self.solutions = 0.0, 0
         self.beyond = np.ones(shape, np.float32)
-        self._solved: NDArray[np.float32] | None = None
-        self._seen = np.zeros((0, 0), np.float32)
-        self._tiles: list[Effective] = []
+        # The cells for which each tile was solved, and for which it was read; NaN for never.
+        self._solved, self._read = np.full((2, *shape), np.nan, np.float32)
+        self._seen = np.zeros(shape, np.float32)
+        self._tiles = [Effective.nothing() for _ in self.layout]
+        self._reads = [0] * len(self._tiles)
         self._updates = 0
 
     def attach(self, state: ArrayState) -> ArrayState:
@@ -113,33 +127,53 @@ class WiredReads:
         dissipated = self._by_row(self._tiles, state.row_sum, together)
         return state._replace(seen=seen, wired=state.wired._replace(dissipated=dissipated))
 
-    def power(self, g: NDArray[np.float32], voltages: NDArray[Any]) -> tuple[float, float]:
-        """Return what cells and lines dissipate at voltages V[reads, rows], summed, W."""
-        self._solve(g)
-        parts = [
-            tile.power(voltages[:, rows])
-            for tile, (rows, _) in zip(self._tiles, self.layout, strict=True)
-        ]
-        return float(sum(c.sum() for c, _ in parts)), float(sum(w.sum() for _, w in parts))
+    def read(self, g: NDArray[np.float32], voltages: NDArray[Any]) -> Read:
+        """Read fixed cells at voltages V[reads, rows], within `EXACT` of their currents."""
+        solved, currents, power = [], np.zeros((len(voltages), g.shape[1])), np.zeros(2)
+        for n, (rows, columns) in enumerate(self.layout):
+            v, cells = voltages[:, rows].astype(np.float64), g[rows, columns]
+            solved.append(self._worth_solving(n, (rows, columns), g, len(v)))
+            if solved[n]:
+                currents[:, columns] += v @ self._tiles[n].conductance
+                power += [part.sum() for part in self._tiles[n].power(v)]
+                continue
+            for one, into in zip(v, currents, strict=True):
+                terminals = Terminals.product(one, cells.shape[1], self.wires)
+                solution = solve(cells, terminals, self.wires, tolerance=EXACT)
+                into[columns] += solution.outputs
+                taken = solution.power
+                power += taken.cells + taken.access, taken.word_lines + taken.bit_lines
+        product = voltages @ self._seen if all(solved) else currents.astype(np.float32)
+        return Read(product, float(power[0]), float(power[1]))
+
+    def _worth_solving(
+        self, n: int, part: tuple[slice, slice], g: NDArray[np.float32], reads: int
+    ) -> bool:
+        """Return whether a tile is solved for all inputs, which is done if it is read often."""
+        if np.array_equal(self._solved[part], g[part]):
+            return True
+        if not np.array_equal(self._read[part], g[part]):
+            self._read[part], self._reads[n] = g[part], 0
+        self._reads[n] += reads
+        if self._reads[n] <= len(g[part]):
+            return False
+        self._solve_tile(n, part, g)
+        return True
 
     def _solve(self, g: NDArray[np.float32]) -> None:
         """Solve the tiles in which a cell has changed since they were solved."""
-        solved = self._solved
-        if solved is not None and np.array_equal(solved, g):
-            return
-        if solved is None:
-            self._seen = np.empty_like(g)
-            self._tiles = [Effective.nothing() for _ in self.layout]
         for n, part in enumerate(self.layout):
-            if solved is None or not np.array_equal(solved[part], g[part]):
-                self._tiles[n] = self._solved_tile(n, part, g)
-                self._seen[part] = self._tiles[n].conductance
-        self._solved = g.copy()
+            if not np.array_equal(self._solved[part], g[part]):
+                self._solve_tile(n, part, g)
+
+    def _solve_tile(self, n: int, part: tuple[slice, slice], g: NDArray[np.float32]) -> None:
+        self._tiles[n] = self._solved_tile(n, part, g)
+        self._seen[part], self._solved[part] = self._tiles[n].conductance, g[part]
 
     def _solved_tile(self, n: int, part: tuple[slice, slice], g: NDArray[np.float32]) -> Effective:
         """Return a tile as it is now: updated where a few of its cells have changed."""
         now = g[part].astype(np.float64)
-        if self._solved is None or self._updates >= MOST_UPDATES:
+        if not self._tiles[n].conductance.size or self._updates >= MOST_UPDATES:
             self._updates = 0
             return effective(now, self.wires, tolerance=EXACT, threads=self.threads)
         self._updates += 1
@@ -161,16 +195,12 @@ class WiredReads:
 
     def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
         """Put back what `to_arrays` returned."""
-        copy_checked(state.seen, arrays, "wires_seen")
-        copy_checked(state.wired.base, arrays, "wires_base")
-        copy_checked(self.beyond, arrays, "wires_beyond")
-        copy_checked(state.wired.dissipated, arrays, "wires_dissipated")
+        state.seen[:] = arrays["wires_seen"]
+        state.wired.base[:] = arrays["wires_base"]
+        self.beyond[:] = arrays["wires_beyond"]
+        state.wired.dissipated[:] = arrays["wires_dissipated"]
         self.interval, self.since, self.solutions = (int(n) for n in arrays["wires_progress"])
         self.error = float(arrays["wires_error"][0])
-        if self.interval < 1 or min(self.since, self.solutions) < 0:
-            raise ValueError("wires_progress must be >= 0, an interval >= 1")
-        if not self.error >= 0:
-            raise ValueError("wires_error must be >= 0")
 
     # ---- learning ------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.kernels import compiled_loop, kernel, vector_kernel
+from cbramsim.simulator.wires.currents import across
 
 ROWS = 8
 """Word lines that are swept side by side: one alone is a chain of operations that wait."""
@@ -36,6 +37,10 @@ ROUNDS = 5
 """Rounds of correction before relaxation is given up: one is enough but for rounding."""
 STEPS = 5_000
 """Most steps of one round."""
+EPS = float(np.finfo(np.float64).eps)
+"""Distance of 1 from the next number."""
+UNITS = 10.0
+"""Units in the last place of every current that double precision may cost; see `rounding`."""
 
 
 class Lines(NamedTuple):
@@ -94,6 +99,9 @@ class Drops(NamedTuple):
     """Direction of search."""
     s: NDArray[np.float64]
     """(T_w + D) p."""
+
+
+_across = kernel(across)
 
 
 def factorise(g: NDArray[np.float64], lines: Lines) -> Factors:
@@ -428,10 +436,13 @@ def leftovers(g, lines, source, drops):  # type: ignore[no-untyped-def]
     return total, through
 
 
-@vector_kernel
+# What is left over bounds errors only if no difference is rewritten: no reordering in these two.
+
+
+@kernel
 def _along_word_line(g, g_word, word, bit, u, v, rw, rb):  # type: ignore[no-untyped-def]
     for j in range(u.size):
-        cell = g[j] * ((word - bit[j]) + (u[j] - v[j]))
+        cell = g[j] * _across(word, bit[j], u[j], v[j])
         rw[j] = -cell
         rb[j] = cell
     for j in range(u.size - 1):
@@ -440,7 +451,7 @@ def _along_word_line(g, g_word, word, bit, u, v, rw, rb):  # type: ignore[no-unt
         rw[j] += g_word * (u[j - 1] - u[j])
 
 
-@vector_kernel
+@kernel
 def _across_bit_lines(g_above, g_below, above, here, below, rb):  # type: ignore[no-untyped-def]
     for j in range(here.size):
         rb[j] += g_above * (above[j] - here[j]) + g_below * (below[j] - here[j])
@@ -451,4 +462,75 @@ def _sum_of_sizes(x, y):  # type: ignore[no-untyped-def]
     total = 0.0
     for j in range(x.size):
         total += abs(x[j]) + abs(y[j])
+    return total
+
+
+@compiled_loop
+def rounding(g, lines, source, drops, left_over):  # type: ignore[no-untyped-def]
+    r"""Return what double precision may add to the error of a current, A.
+
+    Let u = eps / 2 be the largest relative error of one operation, and V the voltages that were
+    found, taken as exact. What Kirchhoff's law leaves over at V bounds the error of Ohm's law at V,
+    but neither of the two is computed exactly:
+
+    * a conductance is off by 3 u (a reciprocal of a sum with a reciprocal), a difference of
+      voltages by u (`across`), their product by u: a current by 5 u of itself, in what is left over
+      at the two nodes of its branch and in what is returned;
+    * adding up the currents at a node costs 3 u of each.
+
+    Together that is at most 16 u of every current in what is left over, and 5 u of one that is
+    returned, to which the terminals, for which it is 8 u, leave room below 20 u of all currents.
+    Besides, the second order of `across` for the cells, the voltage between the two terminals of a
+    line, which is rounded itself, and the sum over all nodes:
+
+    .. math:: 10\,\epsilon \sum_\text{branches} |I|
+        + 3\,\epsilon^2 \sum_\text{cells} G (|w - b| + |u - v|)
+        + 2\,\epsilon \sum_\text{ends} G |V - V'| + N \epsilon\,\text{left\_over}.
+
+    Currents so small that they underflow are not looked at.
+
+    Parameters
+    ----------
+    g, lines, source, drops
+        As for `leftovers`.
+    left_over
+        What that returned, A.
+    """
+    word, bit, right, bottom = source
+    u, v = drops.u, drops.v
+    rows, columns = g.shape
+    currents = apart = ends = 0.0
+    for i in range(rows):
+        through, across_cells = _sizes_in_cells(g[i], word[i], bit, u[i], v[i])
+        currents += through + lines.word * _steps(u[i, :-1], u[i, 1:])
+        apart += across_cells
+        if i > 0:
+            currents += lines.bit * _steps(v[i - 1], v[i])
+        currents += abs(lines.left[i] * u[i, 0])
+        currents += abs(lines.right[i] * (u[i, columns - 1] - right[i]))
+        ends += abs(lines.right[i] * right[i])
+    for j in range(columns):
+        currents += abs(lines.top[j] * v[0, j])
+        currents += abs(lines.bottom[j] * (v[rows - 1, j] - bottom[j]))
+        ends += abs(lines.bottom[j] * bottom[j])
+    first_order = UNITS * currents + 2 * ends + g.size * left_over
+    return EPS * (first_order + 3 * EPS * apart)
+
+
+@vector_kernel
+def _sizes_in_cells(g, word, bit, u, v):  # type: ignore[no-untyped-def]
+    """Return the sums of the sizes of currents, and of the two parts of the voltages times G."""
+    currents = apart = 0.0
+    for j in range(u.size):
+        currents += g[j] * abs(_across(word, bit[j], u[j], v[j]))
+        apart += g[j] * (abs(word - bit[j]) + abs(u[j] - v[j]))
+    return currents, apart
+
+
+@vector_kernel
+def _steps(one, other):  # type: ignore[no-untyped-def]
+    """Return the sum of the sizes of the differences."""
+    total = 0.0
+    for j in range(one.size):
+        total += abs(one[j] - other[j])
     return total

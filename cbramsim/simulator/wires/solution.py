@@ -35,9 +35,10 @@ class Solution:
     bit_from: NDArray[np.float64]
     """Voltage of a terminal of each bit line, or 0, float64[columns], V."""
     error_bound: float
-    """No current in the array is further from the exact one than this, A: the sum over all nodes
-    of the size of what Kirchhoff's law leaves over. (By superposition: current injected at a node
-    divides over the paths to the terminals, so that no branch carries more than was injected.)"""
+    """No current in the array is further from the exact one than this, A, nor is any of `outputs`
+    and `inputs`: what Kirchhoff's law leaves over, its sizes summed over all nodes, and `rounding`.
+    (By superposition: current injected at a node divides over the paths to the terminals, so that
+    no branch, and no line at its ends, carries more than was injected.)"""
     through: float
     """Sum of the sizes of the currents through all terminals, A."""
     iterations: int
@@ -46,6 +47,9 @@ class Solution:
     """`relaxation` or `direct`."""
     known: Currents | None = field(default=None, repr=False)
     """The currents, where they do not follow from the voltages: without resistance."""
+    rounding: float = 0.0
+    """The part of `error_bound` that double precision adds, A: some ten units in the last place
+    (2.2e-15) of the sizes of the currents of all branches, summed; see `relaxation.rounding`."""
 
     @cached_property
     def word(self) -> NDArray[np.float64]:
@@ -62,8 +66,9 @@ class Solution:
         """All currents, by Ohm's law."""
         if self.known is not None:
             return self.known
-        apart = np.subtract.outer(self.word_from, self.bit_from)
-        return currents_of(self.conductance, self.u, self.v, self._ends, self.wires, apart)
+        return currents_of(
+            self.conductance, self.u, self.v, self.word_from, self.bit_from, self._ends, self.wires
+        )
 
     @cached_property
     def power(self) -> Power:

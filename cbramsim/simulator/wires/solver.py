@@ -7,10 +7,18 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import array, instance, one_of
 from cbramsim.errors import CbramError, ParameterError
 from cbramsim.simulator.wires.checks import check_circuit, check_tolerance
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
-from cbramsim.simulator.wires.relaxation import Lines, Source, factorise, memory, settle
+from cbramsim.simulator.wires.relaxation import (
+    Lines,
+    Source,
+    factorise,
+    memory,
+    rounding,
+    settle,
+)
 from cbramsim.simulator.wires.solution import Solution
 
 Method = Literal["auto", "relaxation", "direct"]
@@ -51,7 +59,8 @@ def solve(
         Broken and bridged lines.
     tolerance
         What Kirchhoff's law leaves over, summed over all nodes, may be this part of the currents
-        through the terminals, summed over them. No current is wrong by more than that sum.
+        through the terminals, summed over them. No current is wrong by more than that sum and what
+        is rounded off: `Solution.error_bound`.
     method
         `auto`, `relaxation` (and nothing else if that fails) or `direct`.
 
@@ -62,14 +71,14 @@ def solve(
     ConvergenceError
         If the tolerance is not reached.
     """
-    g = np.ascontiguousarray(conductance, np.float64)
-    terminals = Terminals(*(np.asarray(end, np.float64) for end in terminals))
-    faults = faults or LineFaults()
+    g = np.ascontiguousarray(array("solve.conductance:", conductance), np.float64)
+    instance("solve.terminals:", terminals, Terminals)
+    instance("solve.wires:", wires, Wires)
+    instance("solve.faults:", faults, LineFaults, type(None))
+    terminals = Terminals(*(array("solve.terminals:", end).astype(np.float64) for end in terminals))
+    faults = LineFaults() if faults is None else faults
     check_circuit(g, terminals, faults)
-    if method not in get_args(Method):
-        raise ParameterError(
-            f"solve.method: must be one of {', '.join(get_args(Method))} (got {method!r})"
-        )
+    one_of("solve.method:", method, get_args(Method))
     check_tolerance("solve", tolerance)
     regular = not faults and wires.r_word > 0 and wires.r_bit > 0 and bool(np.isfinite(g).all())
     if method == "relaxation" and not regular:
@@ -90,10 +99,11 @@ def solve(
     voltage = max(float(np.abs(np.nan_to_num(end)).max()) for end in terminals)
     nothing = NOTHING * voltage * float(g[np.isfinite(g)].sum())
     allowed = max(tolerance * solution.through, nothing)
-    if not solution.error_bound <= allowed:
+    left_over = solution.error_bound - solution.rounding
+    if not left_over <= allowed:
         raise ConvergenceError(
             f"solve: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves over "
-            f"is {solution.error_bound / solution.through:.2g} of the currents through the "
+            f"is {left_over / solution.through:.2g} of the currents through the "
             f"terminals ({solution.method}, {solution.iterations} iterations)"
         )
     return solution
@@ -107,12 +117,14 @@ def _relax(
     lines, source = circuit_of(terminals, wires)
     factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
     drops = memory(conductance.shape)  # type: ignore[arg-type]
-    bound, through, steps = settle(factors, lines, source, drops, tolerance)
-    if not bound <= tolerance * through:  # also where it is not a number
+    left_over, through, steps = settle(factors, lines, source, drops, tolerance)
+    if not left_over <= tolerance * through:  # also where it is not a number
         return None
+    rounded_off = rounding(factors.g, lines, source, drops, left_over)
     return Solution(
         conductance, terminals, wires, drops.u, drops.v, source.word, source.bit,
-        error_bound=bound, through=through, iterations=steps, method="relaxation",
+        error_bound=left_over + rounded_off, through=through, iterations=steps,
+        method="relaxation", rounding=rounded_off,
     )  # fmt: skip
 
 

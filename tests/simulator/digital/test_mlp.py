@@ -237,8 +237,8 @@ def test_wrong_data_are_refused_by_name(rng: np.random.Generator) -> None:
     network = Mlp(**TINY)
     with pytest.raises(DataError, match=r"6 pixels, the inputs \(got 4\)"):
         network.predict(images[:, :, :2])
-    with pytest.raises(DataError, match=r"uint8 grey levels"):
-        network.fit(images / 255, labels)
+    with pytest.raises(DataError, match="grey levels, uint8"):
+        network.fit(images / 1.0, labels)
     with pytest.raises(DataError, match=r"labels must be < 3, the outputs \(got 3\)"):
         network.fit(images, labels * 0 + 3)
     with pytest.raises(DataError, match=r"at least one batch, 8 \(got 7\)"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,30 +15,36 @@ NAN = float("nan")
 
 def dense_voltages(
     conductance: NDArray, terminals: Terminals, wires: Wires, faults: LineFaults | None = None,
-    r_bridge: float = NAN,
+    r_bridge: float = NAN, number: type = float,
 ) -> tuple[NDArray, NDArray]:  # fmt: skip
-    """Return the voltages of word-line and bit-line nodes; all resistances above zero."""
+    """Return the voltages of word-line and bit-line nodes; all resistances above zero.
+
+    With `Decimal` for a number, nothing is rounded but to the precision of its context.
+    """
     faults = faults or LineFaults()
     rows, columns = conductance.shape
     word = {(i, j): i * columns + j for i in range(rows) for j in range(columns)}
     bit = {key: rows * columns + number for key, number in word.items()}
-    matrix = np.zeros((2 * rows * columns,) * 2)
-    injected = np.zeros(2 * rows * columns)
+    size, one = 2 * rows * columns, number(1)
+    matrix = np.full((size, size), number(0))
+    injected = np.full(size, number(0))
 
-    def join(a: int, b: int, r: float) -> None:
-        matrix[a, a] += 1 / r
-        matrix[b, b] += 1 / r
-        matrix[a, b] -= 1 / r
-        matrix[b, a] -= 1 / r
+    def join(a: int, b: int, *series: float) -> None:
+        r = sum(map(number, series))
+        matrix[a, a] += one / r
+        matrix[b, b] += one / r
+        matrix[a, b] -= one / r
+        matrix[b, a] -= one / r
 
-    def tie(a: int, voltage: float, r: float) -> None:
+    def tie(a: int, voltage: float, *series: float) -> None:
         if not np.isnan(voltage):
-            matrix[a, a] += 1 / r
-            injected[a] += voltage / r
+            r = sum(map(number, series))
+            matrix[a, a] += one / r
+            injected[a] += number(voltage) / r
 
     for (i, j), g in np.ndenumerate(conductance):
         if g > 0:
-            join(word[i, j], bit[i, j], 1 / g + wires.r_access)
+            join(word[i, j], bit[i, j], one / number(g), wires.r_access)
     for i in range(rows):
         for k in range(1, columns):
             if (i, k) not in faults.open_word:
@@ -58,11 +66,49 @@ def dense_voltages(
     for i, j, other in faults.short_bit:
         join(bit[i, j], bit[i, other], r_bridge)
 
-    solved = np.linalg.solve(matrix, injected)
+    solved = (np.linalg.solve if number is float else _eliminated)(matrix, injected)
     return (
         solved[: rows * columns].reshape(rows, columns),
         solved[rows * columns :].reshape(rows, columns),
     )
+
+
+def _eliminated(matrix: NDArray, right: NDArray) -> NDArray:
+    """Return the solution by Gauss's elimination, which needs no pivots for a matrix like this."""
+    for k in range(len(right)):
+        factors = matrix[k + 1 :, k] / matrix[k, k]
+        matrix[k + 1 :] -= np.outer(factors, matrix[k])
+        right[k + 1 :] -= factors * right[k]
+    for k in reversed(range(len(right))):
+        right[k] = (right[k] - matrix[k, k + 1 :] @ right[k + 1 :]) / matrix[k, k]
+    return right
+
+
+def furthest_from_exact(solution: Solution) -> Decimal:
+    """Return by how much a current of a small array is wrong at most, A, to 70 digits."""
+    g, terminals, wires = solution.conductance, solution.terminals, solution.wires
+    exactly = np.vectorize(Decimal, otypes=[object])
+    with localcontext(prec=70):
+        word, bit = dense_voltages(g, terminals, wires, number=Decimal)
+        r_access, *r = map(Decimal, (wires.r_access, wires.r_word, wires.r_bit))
+        r_ends = r[0] + Decimal(wires.r_source), r[1] + Decimal(wires.r_sense)
+        known = np.vectorize(lambda x: not np.isnan(x))
+        left, right, top, bottom = (
+            np.where(known(end), (exactly(np.nan_to_num(end)) - first) / r_end, Decimal(0))
+            for end, first, r_end in zip(
+                terminals, (word[:, 0], word[:, -1], bit[0], bit[-1]),
+                (r_ends[0], r_ends[0], r_ends[1], r_ends[1]), strict=True,
+            )
+        )  # fmt: skip
+        exact = (
+            (word - bit) / (1 / exactly(g) + r_access),
+            np.column_stack([left, (word[:, :-1] - word[:, 1:]) / r[0], -right]),
+            np.vstack([top, (bit[:-1] - bit[1:]) / r[1], -bottom]),
+            -(top + bottom),
+            left + right,
+        )
+        ours = (*solution.currents, solution.outputs, solution.inputs)
+        return max(np.abs(exactly(a) - b).max() for a, b in zip(ours, exact, strict=True) if b.size)
 
 
 def left_over(solution: Solution) -> float:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -56,7 +56,6 @@ def test_products_are_solutions(wires: Wires) -> None:
     assert_sees_what_is_solved(g, wires, effective(g, wires), 1)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     rows=st.integers(1, 25), columns=st.integers(1, 25), word=st.floats(-2, 5),
     bit=st.floats(-2, 5), source=st.floats(-2, 5), ends=st.sampled_from(["one", "both"]),

@@ -146,19 +146,20 @@ def test_only_tiles_in_which_a_cell_has_changed_are_solved(
         reads, "updated", lambda t, g, *a, **k: solved.append(g.shape) or updated(t, g, *a, **k)
     )
     crossbar = random_crossbar()
-    crossbar.read(np.full(23, 0.1))
+    assert (crossbar.seen > 0).all()
     assert len(solved) == 9
     crossbar.read(np.full(23, 0.05))
     assert len(solved) == 9
     crossbar.program(10, [22], 5)
-    crossbar.read(np.full(23, 0.1))
+    assert (crossbar.seen > 0).all()
     assert solved[9:] == [(7, 3)]
 
 
 def test_what_is_seen_is_read_only_and_the_product() -> None:
     crossbar = random_crossbar()
     v = np.linspace(0, 0.1, 23, dtype=np.float32)
-    np.testing.assert_array_equal(crossbar.read(v), v @ crossbar.seen)
+    seen = crossbar.seen  # from here on it is known, and reads are products with it
+    np.testing.assert_array_equal(crossbar.read(v), (v[None] @ seen)[0])
     with pytest.raises(ValueError, match="read-only"):
         crossbar.seen[0, 0] = 1
     assert (crossbar.seen < crossbar.conductance).all()
@@ -412,7 +413,7 @@ def test_the_energy_of_reads_is_the_mean_over_spikes(mnist: Dataset) -> None:
     rng = np.random.default_rng(0)
     spiked = rng.integers(0, 256, (40, *pixels.shape)) < pixels
     volts = spiked.reshape(-1, 60) * network.device.v_read
-    cells, lines = network.crossbar.wired.power(network.crossbar.state.g, volts)
+    cells, lines = network.crossbar.wired.read(network.crossbar.state.g, volts)[1:]
     per_read = network.device.t_read / len(volts) * len(images) * windows
     assert account.joules[Operation.CELL_READ] == pytest.approx(cells * per_read, rel=0.02)
     assert account.joules[Operation.READ_WIRE] == pytest.approx(lines * per_read, rel=0.05)
@@ -440,7 +441,7 @@ def test_the_energy_of_reads_while_learning(mnist: Dataset) -> None:
 def test_the_power_of_a_read_is_that_of_its_solution(mnist: Dataset) -> None:
     network = SpikingNetwork(**SMALL, **HEAVY).fit(mnist.train_images[:200], epochs=1)
     v = np.where(np.arange(60) % 3, 0.0, 0.1)
-    cells, lines = network.crossbar.wired.power(network.crossbar.state.g, v[None])
+    cells, lines = network.crossbar.wired.read(network.crossbar.state.g, v[None])[1:]
     power = [
         solve(
             network.crossbar.conductance[rows, columns],
@@ -458,3 +459,76 @@ def test_nearly_opaque_lines_leave_finite_numbers(mnist: Dataset) -> None:
     assert np.isfinite(network.crossbar.state.seen).all()
     assert np.isfinite(network.crossbar.wired.beyond).all()
     assert np.isfinite(network.bias).all()
+
+
+# Single reads
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> tuple[list, list]:
+    """Return what is solved for all inputs, and what for one read, from now on."""
+    from cbramsim.simulator.wires import reads
+
+    whole: list[tuple[int, int]] = []
+    single: list[tuple[int, int]] = []
+    effective, one = reads.effective, reads.solve
+    monkeypatch.setattr(
+        reads, "effective", lambda g, *a, **k: whole.append(g.shape) or effective(g, *a, **k)
+    )
+    monkeypatch.setattr(
+        reads, "solve", lambda g, *a, **k: single.append(g.shape) or one(g, *a, **k)
+    )
+    return whole, single
+
+
+@pytest.mark.parametrize("tiles", [None, TILES])
+@pytest.mark.parametrize("wires", [WIRES, WIRES.replace(word_ends="both", bit_ends="both"),
+                                   Wires(r_word=0, r_bit=5)])  # fmt: skip
+def test_a_single_read_is_what_the_whole_matrix_says(
+    wires: Wires, tiles: Tiles | None, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    whole, single = spied(monkeypatch)
+    reads = rng.uniform(-0.05, 0.1, 23), np.zeros(23), rng.uniform(0, 0.1, (2, 3, 23))
+    for v, signed in zip(reads, (False, False, True), strict=True):
+        one, other = random_crossbar(wires, tiles), random_crossbar(wires, tiles)
+        for crossbar in (one, other):
+            crossbar.disconnect(4, [0, 1, 20])
+        currents = one.read(v, signed=signed)
+        assert not whole
+        assert other.seen.any()
+        expected = other.read(v, signed=signed)
+        whole.clear()
+        assert currents.shape == expected.shape == (*v.shape[:-1], 11)
+        assert currents.dtype == np.float32
+        np.testing.assert_allclose(currents, expected, rtol=1e-5, atol=1e-11)
+        for op in Operation:
+            booked = one.ledger.account("use").joules[op]
+            assert booked == pytest.approx(other.ledger.account("use").joules[op], rel=1e-6)
+    assert len(single) == (1 + 1 + 6) * (1 if tiles is None else 9)
+
+
+def test_many_reads_are_worth_the_whole_matrix(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """Once a tile has been read as often as it has word lines; a change of a cell starts anew."""
+    whole, single = spied(monkeypatch)
+    crossbar = random_crossbar(tiles=Tiles(rows=12))  # tiles of 12 and of 11 word lines
+    v = rng.uniform(0, 0.1, (30, 23))
+    currents = [crossbar.read(one) for one in v[:11]]
+    assert (len(whole), len(single)) == (0, 22)
+    currents += [crossbar.read(one) for one in v[11:]]
+    assert (whole, len(single)) == ([(11, 11), (12, 11)], 23)
+    np.testing.assert_allclose(currents, crossbar.read(v), rtol=1e-5)
+    crossbar.program(3, [0], 5)  # a cell of the first tile
+    crossbar.read(v[0])
+    assert (len(whole), len(single)) == (2, 24)
+    at_once = random_crossbar(tiles=Tiles(rows=12))
+    at_once.read(v)
+    assert (len(whole), len(single)) == (4, 24)
+
+
+def test_a_single_read_has_noise_as_any_other() -> None:
+    noisy = QUIET.replace(read_c2c=0.05)
+    singly, known = (Crossbar(noisy, (23, 11), seed=5, wires=WIRES) for _ in range(2))
+    assert known.seen.any()
+    v = np.full(23, 0.1)
+    np.testing.assert_allclose(singly.read(v), known.read(v), rtol=1e-5)

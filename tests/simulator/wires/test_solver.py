@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -11,11 +13,13 @@ from cbramsim.simulator.wires import direct, relaxation, solver
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.solution import Solution
-from cbramsim.simulator.wires.solver import ConvergenceError, solve
+from cbramsim.simulator.wires.solver import ConvergenceError, Method, solve
+from tests.examples import times
 from tests.simulator.wires.oracle import (
     NAN,
     all_of,
     dense_voltages,
+    furthest_from_exact,
     left_over,
     random_terminals,
 )
@@ -65,7 +69,7 @@ wires_of_all_kinds = st.builds(
 # Against other solutions
 
 
-@settings(max_examples=60, deadline=None)
+@times(5)
 @given(
     rows=st.integers(1, 40), columns=st.integers(1, 30), wires=wires_of_all_kinds,
     scheme=st.sampled_from(SCHEMES), empty=st.sampled_from([0.0, 0.3]),
@@ -89,7 +93,38 @@ def test_no_current_is_further_off_than_the_bound_and_that_is_kept(
     assert np.abs(ours.word - exact.word).max() <= 1.6  # no voltage is beyond those that drive
 
 
-@settings(max_examples=60, deadline=None)
+@times(5)
+@given(
+    rows=st.integers(1, 4), columns=st.integers(1, 4), wires=wires_of_all_kinds,
+    scheme=st.sampled_from(SCHEMES), decades=st.sampled_from([0, 4, 9]),
+    tolerance=st.sampled_from([1e-3, 1e-9, 1e-12]), seed=st.integers(0, 2**31),
+    method=st.sampled_from(["auto", "direct"]),
+)  # fmt: skip
+@example(1, 1, Wires(r_word=10**1.31, r_bit=1.0), "product", 4, 1e-9, 0, "auto")
+def test_the_bound_holds_the_rounding_of_double_precision(
+    rows: int, columns: int, wires: Wires, scheme: str, decades: int, tolerance: float, seed: int,
+    method: Method,
+) -> None:  # fmt: skip
+    """Against the exact currents. It is no looser than some units in the last place of them all."""
+    g = random_cells((rows, columns), seed, decades)
+    solution = solve(
+        g, terminals_of(scheme, g.shape, wires, seed), wires, tolerance=tolerance, method=method
+    )
+    assert furthest_from_exact(solution) <= Decimal(solution.error_bound)
+    everything = sum(np.abs(part).sum() for part in solution.currents)
+    assert solution.rounding <= 2.5e-15 * everything + 1e-25
+
+
+def test_a_bound_that_missed_the_rounding_of_one_cell() -> None:
+    """What Kirchhoff's law leaves over is nothing here, and the current still is not exact."""
+    wires = Wires(r_word=10**1.31, r_bit=1)
+    off = []
+    for volts in np.linspace(0.1, 0.5, 41):
+        solution = solve([[1e-4]], Terminals.product([volts], 1, wires), wires)
+        off.append(float(furthest_from_exact(solution)) / solution.error_bound)
+    assert 0.01 < max(off) <= 1
+
+
 @given(
     rows=st.integers(1, 7), columns=st.integers(1, 7), wires=wires_of_all_kinds,
     scheme=st.sampled_from(SCHEMES), seed=st.integers(0, 2**31),

@@ -9,19 +9,25 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cbramsim.arguments import function, instance, whole, whole_numbers
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.interrupts import held_back_interrupts
 from cbramsim.rng import generator
-from cbramsim.simulator.datasets import checked_images, checked_labels
+from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.digital.layers import data_outputs
 from cbramsim.simulator.digital.mlp.configuration import MlpConfig
 from cbramsim.simulator.digital.mlp.counting import Tally
 from cbramsim.simulator.digital.mlp.kernels import present, softmax_error
 from cbramsim.simulator.digital.mlp.layer import Dense
 from cbramsim.simulator.digital.mlp.operands import Array, operands_of
+from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 
 IMAGES_PER_BATCH = 1000
 """Images recognised at a time."""
+MOST_PARAMETERS = 2**25
+"""Most parameters of a network: 1 GB with momentum and gradients."""
+MOST_STEPS = 10**8
+"""Most batches of a training."""
 
 
 class Progress(NamedTuple):
@@ -63,6 +69,8 @@ class Mlp:
         The `MlpConfig`.
     layers
         The layers with their weights, `Dense`.
+    grey_levels
+        Which levels of the images are background and full, `GreyLevels`.
     counts
         What was counted, `Counts`.
     """
@@ -82,9 +90,13 @@ class Mlp:
         ParameterError
             If a parameter is unknown or outside its range.
         """
-        if not isinstance(config, MlpConfig | None):
-            raise ParameterError(f"Mlp.config: must be an MlpConfig (got {config!r})")
+        instance("Mlp.config:", config, MlpConfig, type(None))
         self.config = (config or MlpConfig()).replace(**changes)
+        parameters = self.config.layers.parameters
+        if parameters > MOST_PARAMETERS:
+            raise ParameterError(
+                f"Mlp.config: must have at most {MOST_PARAMETERS:,} parameters (got {parameters:,})"
+            )
         self.begin()
 
     def __repr__(self) -> str:
@@ -102,6 +114,7 @@ class Mlp:
             Dense(number, shape, operands_of(config, number), rng)
             for number, shape in enumerate(config.layers.matrices)
         ]
+        self.grey_levels = GreyLevels()
         depth = config.layers.depth
         self.counts = Counts(Tally(depth), Tally(depth))
         return self
@@ -122,7 +135,8 @@ class Mlp:
         Parameters
         ----------
         X
-            uint8[images, height, width], or uint8[images, pixels] if images are not shifted.
+            Grey levels, [images, height, width], or [images, pixels] if images are not shifted;
+            see `checked_images` for their types. Background and full level are learned.
         y
             Their labels, whole numbers.
         epochs
@@ -139,9 +153,10 @@ class Mlp:
         KeyboardInterrupt
             On Ctrl-C, between batches only: the network is then whole.
         """
-        images, labels = self._checked(X, y)
+        self._checked(X, y)
         self.begin()
-        return self.train(images, labels, epochs=epochs, callback=callback, marks=marks)
+        self.grey_levels = GreyLevels.of(checked_images(X))
+        return self.train(X, y, epochs=epochs, callback=callback, marks=marks)
 
     def train(
         self,
@@ -156,14 +171,17 @@ class Mlp:
         """Learn from the present weights, as `fit`; skip what lies before `first_step`, a batch."""
         config = self.config
         images, labels = self._checked(X, y)
-        epochs = config.epochs if epochs is None else epochs
+        epochs = whole("Mlp.fit.epochs:", config.epochs if epochs is None else epochs, 1)
+        function("Mlp.fit.callback:", callback)
         per_epoch = len(images) // config.batch
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ParameterError(f"Mlp.fit.epochs: must be a whole number >= 1 (got {epochs!r})")
         if not per_epoch:
             raise DataError(
                 f"images must be at least one batch, {config.batch} (got {len(images)})"
             )
+        whole("Mlp.fit.epochs: batches in all, times epochs,", per_epoch * epochs, 1, MOST_STEPS)
+        whole("Mlp.train.first_step:", first_step, 0, per_epoch * epochs)
+        if marks is not None:
+            marks = whole_numbers("Mlp.fit.marks:", list(marks), 0, 2**62).tolist()
         ends = [per_epoch * config.batch * (epoch + 1) for epoch in range(epochs)]
         awaited = sorted(ends if marks is None else marks)
         for layer in self.layers:
@@ -241,8 +259,8 @@ class Mlp:
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the part of the images whose class is recognised."""
-        images, labels = self._checked(X, y)
-        return float((self.predict(images) == labels).mean())
+        _, labels = self._checked(X, y)
+        return float((self.predict(X) == labels).mean())
 
     # ---- checks --------------------------------------------------------------------------------
 
@@ -255,16 +273,17 @@ class Mlp:
         return images, labels
 
     def _checked_images(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Return images as uint8[images, height, width]; flat ones have one row."""
-        pixels = checked_images(X).shape[1]
-        images = np.ascontiguousarray(X)
+        """Return pixel densities, uint8[images, height, width]; flat ones have one row."""
+        flat = checked_images(X)
+        pixels = flat.shape[1]
+        images = np.ascontiguousarray(self.grey_levels.densities(flat)).reshape(np.shape(X))
         inputs = self.config.layers.widths[0]
         if pixels != inputs:
             raise DataError(f"images must have {inputs} pixels, the inputs (got {pixels})")
         if images.ndim == 2:
             if self.config.shift:
                 raise DataError(
-                    f"images must be uint8[images, height, width] to be shifted, MlpConfig.shift "
+                    f"images must be [images, height, width] to be shifted, MlpConfig.shift "
                     f"{self.config.shift} (got shape {images.shape})"
                 )
             images = images[:, np.newaxis]

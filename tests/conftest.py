@@ -41,6 +41,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
+def in_the_tree() -> set[str]:
+    """Return what lies in the working tree, without caches of compiled code."""
+    found = {str(path.relative_to(ROOT)) for path in ROOT.iterdir()}
+    for part in ("cbramsim", "docs", "notebooks", "sweeps", "tests"):
+        found |= {str(path.relative_to(ROOT)) for path in (ROOT / part).rglob("*")}
+    return {path for path in found if "__pycache__" not in path}
+
+
+BEFORE = in_the_tree()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        return
+    if left := sorted(in_the_tree() - BEFORE):
+        print(f"\nthe tests left behind {', '.join(left)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Dataset:
     return load_dataset("mnist")

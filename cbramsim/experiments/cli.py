@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -42,8 +41,7 @@ class Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""
         try:
-            with endings_raised(), warnings.catch_warnings():
-                warnings.showwarning = lambda message, *_: say(f"Note: {message}")
+            with endings_raised():
                 return super().main(*args, **kwargs)
         except OSError as error:  # of standard output; click has looked after broken pipes
             self._leave_because_of(error)
@@ -59,7 +57,7 @@ class Group(click.Group):
         except KeyboardInterrupt as interrupt:
             sys.exit(status_of(interrupt))
         except MemoryError:
-            self._leave("not enough memory")
+            self._leave("out of memory")
         except BrokenPipeError:
             raise  # click leaves without a word
         except OSError as error:

@@ -203,9 +203,9 @@ def write_config(folder: Path, config: Parameters) -> None:
     write_atomically(folder / CONFIG, lambda file: file.write(config_text(config)))
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file."""
-    text = (json.dumps(content, indent=2) + "\n").encode()
+def write_json(path: Path, content: dict[str, Any], *, allow_nan: bool = True) -> None:
+    """Write a JSON file; without `allow_nan` one that every reader of JSON understands."""
+    text = (json.dumps(content, indent=2, allow_nan=allow_nan) + "\n").encode()
     write_atomically(path, lambda file: file.write(text))
 
 

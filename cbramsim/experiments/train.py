@@ -314,13 +314,13 @@ class Run:
                 raise DataError("out: the labels are not those of the interrupted run")
             self._check_progress()
             self.curve.restore(extra)
+            self.initial = extra["initial"]
+            self.seconds = float(extra["seconds"])
+            self.sessions = _with_now(extra.get("versions"))
         except DataError:
             raise
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"out: {self.out / STATE} is not of a run ({error})") from None
-        self.initial = extra["initial"]
-        self.seconds = float(extra["seconds"])
-        self.sessions = _with_now(extra.get("versions"))
 
     def _check_progress(self) -> None:
         """Refuse a network that has seen other images than those of this run."""
@@ -332,8 +332,12 @@ class Run:
                 f"passes, {network.position:,} of {network.pass_images[0]:,}, "
                 f"{network.images_seen:,} in all)"
             )
-        if seen and "train" not in network.ledger.phases:
-            raise ValueError("ledger_phases must contain train")
+        spikes = seen * self.config.encoding.windows
+        if network.ledger.count("train", Operation.OUTPUT_SPIKE) != spikes:
+            raise ValueError(f"ledger_counts must be {spikes:,} output spikes in the phase train")
+        pulses = network.ledger.count("train", Operation.PROGRAM_LINE)
+        if self.config.rule == "device" and network.crossbar.wear().pulses != pulses:
+            raise ValueError(f"wear must be {pulses:,} pulses, those of the ledger")
 
     def _label_fingerprint(self) -> int:
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
@@ -401,14 +405,14 @@ class Run:
         self.metrics = self._metrics(found.profile, found.majority)
         with held_back_interrupts():
             run_folder.write_config(self.out, self.config)
-            run_folder.write_json(self.out / METRICS, self.metrics)
+            run_folder.write_json(self.out / METRICS, self.metrics, allow_nan=False)
             run_folder.clear_figures(self.out)
 
     def amend(self, **facts: Any) -> None:
         """Add facts about a finished run to metrics.json."""
         with run_folder.held(self.out):
             self.metrics |= facts
-            run_folder.write_json(self.out / METRICS, self.metrics)
+            run_folder.write_json(self.out / METRICS, self.metrics, allow_nan=False)
 
     def draw(self) -> None:
         """Write the figures of a finished run."""

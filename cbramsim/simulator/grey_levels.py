@@ -8,7 +8,7 @@ what is background and what is full.
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.errors import DataError
+
+log = logging.getLogger(__name__)
 
 FULL_SCALE = 65_535
 """Of the common scale: 16 bits, which hold 8 bits, 0 and 1, and all floats that came from such."""
@@ -46,8 +48,8 @@ class GreyLevels(NamedTuple):
 
         The background is the median of the most crowded part of the range, an eighth of it or so,
         if two fifths of all pixels lie there; otherwise the darkest level. Ink is on the side of
-        it that weighs more; what lies on the other side counts as background. What is found is said
-        in a warning, unless it is black and white.
+        it that weighs more; what lies on the other side counts as background. What is found is
+        logged as a warning, unless it is black and white.
 
         Raises
         ------
@@ -62,7 +64,7 @@ class GreyLevels(NamedTuple):
             raise DataError("images must show something (got one grey level in all pixels)")
         found = cls._found(levels, counts[levels])
         if found.guess:
-            warnings.warn(found.guess, stacklevel=3)
+            log.warning("%s", found.guess)
         return found
 
     @classmethod

@@ -201,7 +201,7 @@ class SpikingNetwork:
         X
             Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats in
             [0, 1] or bool, see `checked_images`. Which level is background and which is full is
-            learned, see `GreyLevels`; a guess is said in a warning.
+            learned, see `GreyLevels`; a guess is logged as a warning.
         y
             Ignored; learning is unsupervised.
         epochs
@@ -326,18 +326,24 @@ class SpikingNetwork:
         crossbar = self.crossbar
         if self.config.pruning.maturity != "trained" and not crossbar.clock.pending:
             return
-        before = {name: np.array(value) for name, value in self._present().items()}
+        before = {name: np.array(value) for name, value in self._learned().items()}
         crossbar.phase = "train"
         self.pruner.finish()
         crossbar.phase = "use"
         crossbar.clock.settle()
-        now = self._present()
+        now = self._learned()
         changed = {name for name in now if not np.array_equal(before[name], now[name])}
         if changed & set(LEDGER):
             changed |= set(LEDGER)
         if changed:
             self._learning = {name: before[name] for name in now if name in changed}
             self._finished = self._checksums()
+
+    def _learned(self) -> dict[str, Any]:
+        """Return the present state, with what learning has cost as the only part of the ledger."""
+        ledger = EnergyLedger()
+        ledger.add_account("train", self.ledger.account("train"))
+        return self._present() | ledger.to_arrays()
 
     def _go_on(self) -> None:
         """Undo `_finish`, so that learning goes on as if it had not been interrupted.
@@ -358,9 +364,7 @@ class SpikingNetwork:
 
     def _checksums(self) -> dict[str, int]:
         """Return checksums of the conductances and of what `_finish` changed, as they are now."""
-        now = self._present() | {"ledger_phases": 0}  # phases may be added
-        account = self.ledger.account("train")
-        now |= {"ledger_counts": account.counts, "ledger_joules": account.joules}
+        now = self._learned()
         names = ("conductance", *self._learning)
         return {name: zlib.crc32(np.asarray(now[name]).tobytes()) for name in names}
 

@@ -34,12 +34,16 @@ MOST = 10**12
 """More images, spikes or passes are taken for a mistake."""
 LONGEST = 1e18
 """A longer time is taken for a mistake, s."""
+MOST_RELAXED = 1e150
+"""More time constants are taken for a mistake; its square is a number still."""
 MOST_JOULES = 1e30
 """More energy is taken for a mistake, J."""
 DEVIATIONS = 10.0
 """A cell further from its device than so many standard deviations is taken for a mistake."""
 ROUNDING = 1e-5
 """Relative rounding of single precision, and of what is added up pulse by pulse."""
+SHARE = 1e-2
+"""Rounding of what neurons share, added up in single precision."""
 FORGOTTEN = 50.0
 """A cell may have relaxed to nothing, in single precision, after so many time constants."""
 
@@ -107,7 +111,7 @@ def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, 
         "conductance": Entry((rows, lines), f4, 0, highest),
         "cells": Entry(
             (lines, rows, CELL_SIZE), f4,
-            (0, 0, -np.inf, 0, -highest, -np.inf), (highest, highest, np.inf, highest, 0, np.inf),
+            (0, 0, -1, 0, -highest, -1), (highest, highest, LARGE, highest, 0, LARGE),
         ),
         "wear": Entry((lines, rows), np.uint32),
         "inhibited": Entry((lines, rows), np.bool_),
@@ -152,7 +156,7 @@ def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, 
     if device.ages and (np.any(arrays["clock"][:1]) or "clock_age" in arrays):
         table |= {
             "clock_age": Entry((lines, rows), f8, 0, LONGEST),
-            "clock_relaxed": Entry((lines, rows), f8, 0),
+            "clock_relaxed": Entry((lines, rows), f8, 0, MOST_RELAXED),
             "clock_left": Entry((lines, rows), f4, 0, highest),
         }
     return table
@@ -277,12 +281,29 @@ def _of_counters(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
     )
     counts = arrays["class_counts"]
     if counts.size:
-        yield "class_counts must not be all 0", not counts.any()
+        # Neurons share the responses to each image: of one network, or of several side by side.
+        of_class = counts.sum(axis=0)
+        yield (
+            "class_counts must add up to 1 for each class, or 0 for one without images; if arrays "
+            "were joined, to a whole number",
+            np.abs(of_class - np.rint(of_class)) > SHARE,
+        )
+        yield "class_counts must not be all 0", not np.rint(of_class).any()
         yield "labels_used must be >= 1 where there are class_counts", arrays["labels_used"] < 1
     phases, joules = arrays["ledger_phases"], arrays["ledger_joules"]
     yield "ledger_phases must be different", len(set(phases.tolist())) < len(phases)
-    same = joules.shape == arrays["ledger_counts"].shape and joules.shape[1] <= len(Operation)
-    yield f"ledger_joules and ledger_counts must be of <= {len(Operation)} operations", not same
-    # What lines take is found as a difference, and may be below 0 by rounding.
-    least = -ROUNDING * np.abs(joules).sum(axis=1, keepdims=True)
-    yield "ledger_joules must be >= 0", joules < least
+    happened = arrays["ledger_counts"] > 0
+    least, most = Operation.PROGRAM_LINE + 1, len(Operation)
+    same = joules.shape == happened.shape and least <= joules.shape[1] <= most
+    yield f"ledger_joules and ledger_counts must be of >= {least}, <= {most} operations", not same
+    if same:
+        # Energy of lines, and of others on a line, is a difference: it may be 0 but for rounding.
+        rounding = ROUNDING * np.abs(joules).sum(axis=1, keepdims=True)
+        yield "ledger_joules must be >= 0", joules < -rounding
+        yield "ledger_joules must be 0 where ledger_counts is", (joules > rounding) & ~happened
+        pulses = int(arrays["ledger_counts"][:, Operation.PROGRAM_LINE].sum())
+        worn = int(arrays["wear"].sum(dtype=np.int64))
+        yield (
+            f"wear must be {pulses:,} pulses at least, those of the ledger (got {worn:,})",
+            config.rule == "device" and worn < pulses,
+        )

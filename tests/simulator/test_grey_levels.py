@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -13,8 +11,6 @@ from cbramsim.simulator.encoding import contrast, most_active_pixels
 from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.neurons import Competition
-
-pytestmark = pytest.mark.filterwarnings("ignore:grey levels")
 
 FORMS = {
     "bytes": (lambda x: x, 0),
@@ -61,15 +57,16 @@ def test_without_a_background_the_darkest_level_is_taken(rng: np.random.Generato
     assert GreyLevels.of(images) == (20 * 257, 220 * 257)
 
 
-def test_a_guess_is_said_and_black_and_white_is_none(mnist: Dataset) -> None:
+def test_a_guess_is_said_and_black_and_white_is_none(
+    mnist: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
     images = mnist.train_images[:100].reshape(100, -1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert GreyLevels.of(images).guess == ""
-    with pytest.warns(
-        UserWarning, match=r"1 of the full scale is taken for the background, 0 for "
-    ):
-        GreyLevels.of(255 - images)
+    assert GreyLevels.of(images).guess == ""
+    assert not caplog.messages
+    GreyLevels.of(255 - images)
+    assert caplog.messages == [
+        "grey levels: 1 of the full scale is taken for the background, 0 for full (dark on light)"
+    ]
 
 
 @pytest.mark.parametrize(

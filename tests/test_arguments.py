@@ -132,7 +132,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     ],
     (lambda: SpikingNetwork(NETWORK).resume(3, epochs=1), "must be given what `prepare` returned"),  # type: ignore[arg-type]
     (lambda: SpikingNetwork(NETWORK).release(), "SpikingNetwork.release: fit comes first"),
-    (lambda: SpikingNetwork(NETWORK).label(IMAGES, [10**7] * 4), "labels must be below 10,000"),
+    (lambda: SpikingNetwork(NETWORK).label(IMAGES, [10**7] * 4), "labels must be below 1,000"),
     (lambda: SpikingNetwork(NETWORK).label(IMAGES, [[0], [0, 1]]), "labels must be whole numbers"),
     (lambda: SpikingNetwork(NETWORK).predict(IMAGES, vote=3), "vote: must be one of profile, majority"),  # type: ignore[arg-type]
     (lambda: warm_start(3, IMAGES), "warm_start.source: must be SpikingNetwork or str or Path"),  # type: ignore[arg-type]

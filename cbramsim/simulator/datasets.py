@@ -201,7 +201,7 @@ def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
     """Return the labels of `count` images as int64[images]."""
     labels = _as_array("labels", y)
     if len(labels.shape) == 0 or len(labels) != count:
-        raise DataError(f"labels: must be one per image, {count} (got shape {labels.shape})")
+        raise DataError(f"labels must be one per image, {count} (got shape {labels.shape})")
     _check_labels(_stored("labels", labels))
     return _labels("labels", labels).astype(np.int64)
 
@@ -291,10 +291,13 @@ def _one_array(path: Path, what: tuple[str, ...], dimensions: int) -> Stored:
 
 
 def _as_array(where: str, values: ArrayLike) -> NDArray[Any]:
+    kind = "whole numbers" if "labels" in where else "numbers"
+    if np.ma.is_masked(values):
+        raise DataError(f"{where} must be {kind} (got values under a mask)")
     try:
         return np.asarray(values)
-    except ValueError:  # rows of unequal length
-        raise DataError(f"{where}: must be an array") from None
+    except ValueError:
+        raise DataError(f"{where} must be {kind}, in rows of one length") from None
 
 
 def _stored(where: str, values: ArrayLike) -> Stored:
@@ -376,15 +379,15 @@ def _check_labels(labels: Stored) -> None:
     where, shape = labels.where, labels.shape
     if len(shape) == 2 and shape[1] > 1:
         raise DataError(
-            f"{where}: must be one per image (got shape {shape}); of one-hot labels, take "
+            f"{where} must be one per image (got shape {shape}); of one-hot labels, take "
             f".argmax(axis=1)"
         )
     if len(shape) not in (1, 2) or 0 in shape:
-        raise DataError(f"{where}: must be one per image, [images] (got shape {shape})")
+        raise DataError(f"{where} must be one per image, [images] (got shape {shape})")
     if labels.dtype.kind not in "ui":
         hint = {"f": "take .astype(int)", "b": "take .astype(int)", "U": "number the classes"}
         raise DataError(
-            f"{where}: must be whole numbers, 0 or above (got {str(labels.dtype)[:60]}"
+            f"{where} must be whole numbers, 0 or above (got {str(labels.dtype)[:60]}"
             f"{'; ' + hint[labels.dtype.kind] if labels.dtype.kind in hint else ''})"
         )
 
@@ -392,11 +395,10 @@ def _check_labels(labels: Stored) -> None:
 def _labels(where: str, labels: NDArray[Any]) -> NDArray[Any]:
     """Return labels [images], as int64 where they are not uint8."""
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= MOST_CLASSES:
-        raise DataError(
-            f"{where}: must be whole numbers, 0 or above and < {MOST_CLASSES} (got "
-            f"{low if low < 0 else high})"
-        )
+    if low < 0:
+        raise DataError(f"{where} must be whole numbers, 0 or above (got {low})")
+    if high >= MOST_CLASSES:
+        raise DataError(f"{where} must be below {MOST_CLASSES:,} (got {high:,})")
     return labels.reshape(-1).astype(labels.dtype if labels.dtype == np.uint8 else np.int64)
 
 

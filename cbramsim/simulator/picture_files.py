@@ -33,7 +33,7 @@ ENDINGS = (
 LARGEST_IMAGE = 2**24
 """Pixels of an image: 4096 x 4096."""
 MOST_CLASSES = 1000
-"""Classes of a data set."""
+"""Classes of a data set: they are counted in pairs, and saved as such."""
 TRAIN, TEST = (("train", "training"),), (("test", "testing"), ("val", "valid", "validation"))
 """What the parts of a data set are called. What is held back for validation is only taken for the
 test images where there are no others."""

@@ -469,6 +469,7 @@ class SpikingNetwork:
 
     def _one_pass(self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
+        self._go_on()
         order = generator(self.config.seed, "order", self.passes).permutation(len(images))
         self.pass_images = self._fingerprint(images)
         with held_back_interrupts() as check_interrupt:
@@ -486,7 +487,6 @@ class SpikingNetwork:
 
     def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners."""
-        self._go_on()
         config, crossbar = self.config, self.crossbar
         whole_numbers("SpikingNetwork.learn_from: chosen", chosen, 0, len(images) - 1)
         account = self.ledger.account("train")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 from cbramsim.errors import ParameterError, nearest, shown
 
 LARGEST = sys.float_info.max
+NAMES: dict[type, str] = {
+    str: "a text",
+    Path: "a path",
+    type(None): "None",
+    tuple: "a tuple",
+    list: "a list",
+}
+"""What is said of some kinds of objects."""
 
 
 def whole(where: str, value: Any, least: int = 0, most: int | None = None) -> int:
@@ -70,9 +79,13 @@ def one_of(where: str, value: Any, choices: Sequence[str]) -> Any:
 def instance(where: str, value: Any, *kinds: type) -> Any:
     """Return an object of one of some kinds."""
     if not isinstance(value, kinds):
-        names = " or ".join(kind.__name__.replace("NoneType", "None") for kind in kinds)
+        names = " or ".join(NAMES.get(kind, _with_article(kind.__name__)) for kind in kinds)
         raise ParameterError(f"{where} must be {names} (got {shown(value)})")
     return value
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 
 def function(where: str, value: Any) -> Any:

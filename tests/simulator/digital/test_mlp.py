@@ -245,7 +245,7 @@ def test_wrong_data_are_refused_by_name(rng: np.random.Generator) -> None:
         network.fit(images[:7], labels[:7])
     with pytest.raises(CbramError, match=r"Mlp\.fit\.epochs: .* \(got 0\)"):
         network.fit(images, labels, epochs=0)
-    with pytest.raises(CbramError, match=r"Mlp\.config: must be an MlpConfig \(got 'fp4'\)"):
+    with pytest.raises(CbramError, match=r"Mlp\.config: must be a MlpConfig or None \(got 'fp4'\)"):
         Mlp("fp4")  # type: ignore[arg-type]
     flat = images.reshape(8, 6)
     assert network.fit(flat, labels).predict(flat).shape == (8,)

@@ -638,8 +638,8 @@ class SpikingNetwork:
         answer does not depend on what else is in `X`, nor on the order, and equal images get equal
         answers.
         """
-        self._check_named("predict")
         one_of("vote:", vote, get_args(Vote))
+        self._check_named("predict")
         return getattr(self.recognise(X), vote)
 
     def score(self, X: ArrayLike, y: ArrayLike, vote: Vote = "profile") -> float:

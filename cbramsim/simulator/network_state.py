@@ -99,6 +99,7 @@ def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, 
         raise ValueError("pixels must be one at least (got none)")
     lines = neurons * (config.digital.bits if config.storage == "digital" else 1)
     classes, phases = arrays["class_counts"].shape[-1:], arrays["ledger_counts"].shape[:1]
+    ledger = (*phases, None) if any(phases) else (0,)
     f4, f8, i8 = np.float32, np.float64, np.int64
     _, highest = conductance_bounds(device)
     table = {
@@ -131,8 +132,8 @@ def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, 
         "class_counts": Entry((neurons, *classes) if any(classes) else (0, 0), f8, 0, 1 + ROUNDING),
         "clock": Entry((3,), f8, (0, 0, COLDEST), (LONGEST, LONGEST, HOTTEST)),
         "ledger_phases": Entry(phases, np.str_),
-        "ledger_counts": Entry((*phases, None), i8, 0, 2**62),
-        "ledger_joules": Entry((*phases, None), f8, -MOST_JOULES, MOST_JOULES),
+        "ledger_counts": Entry(ledger, i8, 0, 2**62),
+        "ledger_joules": Entry(ledger, f8, -MOST_JOULES, MOST_JOULES),
     }  # fmt: skip
     if "grey_levels" in arrays:  # since 0.6.0
         table |= {
@@ -292,6 +293,8 @@ def _of_counters(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
         yield "labels_used must be >= 1 where there are class_counts", arrays["labels_used"] < 1
     phases, joules = arrays["ledger_phases"], arrays["ledger_joules"]
     yield "ledger_phases must be different", len(set(phases.tolist())) < len(phases)
+    if not len(phases):
+        return
     happened = arrays["ledger_counts"] > 0
     least, most = Operation.PROGRAM_LINE + 1, len(Operation)
     same = joules.shape == happened.shape and least <= joules.shape[1] <= most

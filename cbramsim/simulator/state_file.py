@@ -194,15 +194,18 @@ class Entry(NamedTuple):
         good = (array >= lows) & (array <= highs) & np.isfinite(array)
         if not good.all():
             at = tuple(int(n) for n in np.unravel_index(int(np.argmin(good)), array.shape))
-            bounds = [
-                f"{sign} {bound[at]:g}"
-                for sign, bound in ((">=", lows), ("<=", highs))
-                if np.isfinite(bound[at])
-            ]
             where = f" at {list(at)}" if at else ""
             raise ValueError(
-                f"{name} must be {' and '.join(bounds) or 'finite'} (got {array[at]:g}{where})"
+                f"{name} must be {_range(lows[at], highs[at])} (got {array[at]:g}{where})"
             )
+
+
+def _range(low: float, high: float) -> str:
+    """Return between what a value must be, in words."""
+    if low == -high:
+        return "finite" + (f", at most {high:g} in size" if np.isfinite(high) else "")
+    limits = ((">=", low), ("<=", high))
+    return " and ".join(f"{sign} {limit:g}" for sign, limit in limits if np.isfinite(limit))
 
 
 def check_entries(arrays: Mapping[str, NDArray[Any]], entries: Mapping[str, Entry]) -> None:

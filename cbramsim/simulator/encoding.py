@@ -9,7 +9,7 @@ matters to the learning rule (Shi et al. 2018: Poisson spikes from pixel density
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,15 @@ from cbramsim.kernels import kernel
 from cbramsim.rng import fill_with_words
 from cbramsim.validation import Parameters
 
+Levels = Literal["learned", "fixed"]
+
 
 class Encoding(Parameters):
     """How an image becomes spikes."""
+
+    levels: Levels = "learned"
+    """What background and full level of the images are: `learned` from the training images; or
+    `fixed`, black and the highest level of their type, so that a level is a density."""
 
     windows: Annotated[int, Field(ge=1, le=1000)] = 5
     """Windows for which an image is presented; each ends in one output spike."""

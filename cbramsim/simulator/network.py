@@ -230,7 +230,8 @@ class SpikingNetwork:
             return self.select_pixels(X)
         images = checked_images(X)
         self.image_pixels = images.shape[1]
-        self.grey_levels = GreyLevels.of(images)
+        learned = self.config.encoding.levels == "learned"
+        self.grey_levels = GreyLevels.of(images) if learned else GreyLevels()
         densities = self.grey_levels.densities(images)
         self.pixels = most_active_pixels(densities, self.config.inputs)
         inputs = np.take(densities, self.pixels, axis=1)

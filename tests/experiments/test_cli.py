@@ -236,7 +236,8 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
     assert result.exit_code == 0, result.output
     soft_group, hard_group = json.loads(result.stdout)
     assert soft_group["seeds"] == [0, 1]
-    assert hard_group["settings"] == {"pruning.kind": "hard"}
+    changed = {"kind": "hard", "selection": "quantile", "stages": 1}
+    assert hard_group["settings"] == {f"pruning.{key}": value for key, value in changed.items()}
     accuracies = [
         json.loads((folder / "metrics.json").read_text())["test_accuracy"]
         for folder in (finished, other)

@@ -154,7 +154,10 @@ def test_other_settings_in_the_same_folder_are_refused(found: ladder.Ladder) -> 
         (["--pue", "0.5"], r"Footprint.pue: must be a number >= 1"),
         (["--precisions", "fp32,fp5"], "MlpConfig.precision: must be one of fp32, fp16"),
         (["--precisions", "int8"], "ladder.precisions: must have fp32"),
-        (["--precisions", "fp32,fp32"], "must differ in name (got perceptron,fp32,seed=0 twice)"),
+        (
+            ["--precisions", "fp32,fp32"],
+            "--precisions: must be names, each once, with commas between them",
+        ),
         (["--devices", "gst-pmc"], "did you mean 'gst-pcm'"),
         (["--devices", "subquantum-cbram"], "is what the others are compared with"),
         (["--second", "slanted,other"], "dataset: must be mnist, a folder of IDX files"),

@@ -208,7 +208,7 @@ def test_a_run_is_overwritten_only_where_there_is_room(
     def full(_: object) -> bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(run_folder, "_config_text", full)
+    monkeypatch.setattr(run_folder, "config_text", full)
     result = cbram("train", "--dataset", data, *SETTINGS, "--force", "--out", out)
     assert result.exit_code == 2
     assert contents(out) == before

@@ -320,7 +320,7 @@ def test_a_wrong_parameter_is_refused(changes: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((5, 28, 28)), "uint8"),
+        (np.zeros((5, 28, 28), complex), "uint8"),
         (np.zeros(784, np.uint8), "shape"),
         (np.zeros((0, 28, 28), np.uint8), "shape"),
         (np.zeros((5, 4, 4), np.uint8), r"images must have 784 pixels, .* \(got 16\)"),
@@ -388,7 +388,7 @@ def broken_copy(path: Path, kind: str) -> None:
         ("missing", "no such file"), ("truncated", "damaged"), ("flipped", "damaged"),
         ("text", "damaged"), ("empty", "damaged"), ("version", r"version must be \d+ \(got 99\)"),
         ("shape", r"conductance must have shape \(120, 30\) .*\(got \(120, 29\)"), ("key", "bias"), ("config", "state"),
-        ("nan", "bias must be finite"), ("broadcast", r"bias must have shape \(30,\)"),
+        ("nan", "bias must be"), ("broadcast", r"bias must have shape \(30,\)"),
         ("type", "pixels must be >= 0"),
     ],
 )  # fmt: skip

@@ -224,7 +224,7 @@ def test_a_state_that_contradicts_itself_is_refused(
 def test_every_entry_is_needed(finished: SpikingNetwork) -> None:
     state = finished.to_state()
     for name in state:
-        if not name.startswith(("learning_", "clock_")):
+        if not name.startswith(("learning_", "clock_", "grey_")):
             with pytest.raises(DataError, match=name):
                 SpikingNetwork.from_state({k: v for k, v in state.items() if k != name}, "here")
 

@@ -47,8 +47,9 @@ def test_a_neuron_learns_the_log_odds_of_its_inputs(rule: str, device: str) -> N
     grey = np.array([60, 100, 128, 160, 200], np.uint8)
     images = np.tile(grey, (4_000, 200))
     network = SpikingNetwork(
-        neurons=1, inputs=1000, rule=rule, device=device, stdp=RULE, pruning={"kind": "none"}
-    )
+        neurons=1, inputs=1000, rule=rule, device=device, stdp=RULE, pruning={"kind": "none"},
+        encoding={"levels": "fixed"},
+    )  # fmt: skip
     network.fit(images, epochs=1)
     learned = network.crossbar.weights[:, 0].reshape(200, 5)
     above = 0.5 * RULE.ltp_decay * learned.var(axis=0)
@@ -69,7 +70,7 @@ def test_every_technology_learns_the_log_odds(name: str, scheme: str) -> None:
     device = Device.load(name)
     network = SpikingNetwork(
         neurons=1, inputs=1000, device=device, stdp=RULE, pruning={"kind": "none"},
-        programming={"scheme": scheme},
+        programming={"scheme": scheme}, encoding={"levels": "fixed"},
     ).fit(np.tile(grey, (4_000, 200)), epochs=1)  # fmt: skip
     learned = network.crossbar.weights[:, 0].reshape(200, 5)
     above = learned.mean(axis=0) - [RULE.equilibrium(g / 256) for g in grey]
@@ -105,7 +106,7 @@ def test_verifying_removes_the_noise_of_the_pulses() -> None:
     networks = {
         scheme: SpikingNetwork(
             neurons=1, inputs=500, device=device, pruning={"kind": "none"},
-            programming={"scheme": scheme},
+            programming={"scheme": scheme}, encoding={"levels": "fixed"},
         ).fit(images, epochs=1)
         for scheme in ("stochastic", "verify")
     }  # fmt: skip
@@ -194,7 +195,7 @@ def test_shares_of_a_dense_update_add_up() -> None:
     images = np.full((1, 10), 255, np.uint8)
     network = SpikingNetwork(
         neurons=4, inputs=10, rule="ideal", update="dense", stdp=RULE, pruning={"kind": "none"},
-        encoding={"windows": 1}, initial_weight=0.0, initial_weight_d2d=0.0,
+        encoding={"windows": 1, "levels": "fixed"}, initial_weight=0.0, initial_weight_d2d=0.0,
     )  # fmt: skip
     inputs = network.prepare(np.repeat(images, 2, axis=0))
     before = network.crossbar.weights.astype(float)

@@ -169,6 +169,7 @@ def small_network(data: Dataset, **changes) -> tuple[SpikingNetwork, np.ndarray]
     """A network that has learned a little, so that all kinds of cells occur."""
     network = SpikingNetwork(neurons=37, inputs=101, seed=3, **changes)
     inputs = network.prepare(data.train_images[:600])
+    network.competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
     network.resume(inputs, epochs=1)
     return network, inputs
 

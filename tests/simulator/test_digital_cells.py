@@ -59,7 +59,7 @@ def test_codes_span_the_weights(bits: int) -> None:
     np.testing.assert_allclose(crossbar.weights, expected, atol=1e-6)
     np.testing.assert_array_equal(crossbar.codes, np.broadcast_to(codes, crossbar.shape))
     half_a_code = 1 / (2**bits - 1)
-    crossbar.set_weights(expected + 0.98 * half_a_code)
+    crossbar.set_weights(expected + 0.98 * half_a_code, clip=True)
     np.testing.assert_array_equal(crossbar.codes, np.broadcast_to(codes, crossbar.shape))
 
 

@@ -61,7 +61,7 @@ WHOLE, NUMBER = "must be a whole number", "must be a number"
         ({"encoding": {"window": 1e-300}}, "NetworkConfig.encoding.window"),
         ({"competition": {"homeostasis_halving": 1e-300}}, "competition.homeostasis_halving"),
         ({"wiring": {"r_word": 1e300}}, "NetworkConfig.wiring.r_word: must be a number >= 0 and"),
-        ({"wiring": {"r_word": 1e-300}}, "NetworkConfig.wiring.r_word: must be 0, or >= 1e-15"),
+        ({"readout": {"full_scale": 1e-300}}, "readout.full_scale: must be 0, or >= 1e-18"),
         ({"x" * 100_000: 1}, "unknown key"),
     ],
 )  # fmt: skip

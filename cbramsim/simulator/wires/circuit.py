@@ -27,13 +27,14 @@ from pydantic import Field
 
 from cbramsim.arguments import array, instance, number, one_of, whole
 from cbramsim.errors import ParameterError, shown
-from cbramsim.validation import Parameters, zero_or_from
+from cbramsim.validation import Parameters
 
 Ends = Literal["one", "both"]
 Scheme = Literal["V/2", "V/3", "floating"]
 
 
-Ohm = Annotated[float, Field(ge=0, le=1e12), zero_or_from(1e-15)]
+Ohm = Annotated[float, Field(ge=0, le=1e12)]
+"""However small: the solver loses no digits by it."""
 
 
 class Wires(Parameters):

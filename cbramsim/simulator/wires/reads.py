@@ -27,6 +27,7 @@ from cbramsim.simulator.wires.circuit import Terminals, Wires
 from cbramsim.simulator.wires.effective_matrix import Effective, effective
 from cbramsim.simulator.wires.following import Wired, anchor
 from cbramsim.simulator.wires.ladders import along_ladders
+from cbramsim.simulator.wires.solution import Solution
 from cbramsim.simulator.wires.solver import circuit_of, solve
 from cbramsim.simulator.wires.tiles import Layout, Tiles
 from cbramsim.simulator.wires.updates import updated
@@ -141,8 +142,7 @@ class WiredReads:
                 terminals = Terminals.product(one, cells.shape[1], self.wires)
                 solution = solve(cells, terminals, self.wires, tolerance=EXACT)
                 into[columns] += solution.outputs
-                taken = solution.power
-                power += taken.cells + taken.access, taken.word_lines + taken.bit_lines
+                power += _taken(solution)
         product = voltages @ self._seen if all(solved) else currents.astype(np.float32)
         return Read(product, float(power[0]), float(power[1]))
 
@@ -302,3 +302,15 @@ class WiredReads:
             power[0, rows] += cells
             power[1, rows] += (tile.admittance * given).sum(axis=1) - cells
         return power / np.maximum(row_sum, LEAST)
+
+
+def _taken(solution: Solution) -> tuple[float, float]:
+    """Return what cells, with their transistors, and lines dissipate in a product, W."""
+    if solution.known is not None:
+        power = solution.power
+        return power.cells + power.access, power.word_lines + power.bit_lines
+    # As `Effective.power` has it: lines take what cells leave. Not every current is worked out.
+    across = solution.word - solution.bit
+    cells = solution.wires.in_series(solution.conductance).ravel()
+    in_cells = float(np.dot(cells, np.square(across.ravel())))
+    return in_cells, float(np.dot(solution.word_from, solution.inputs)) - in_cells

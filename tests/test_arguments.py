@@ -132,8 +132,8 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     ],
     (lambda: SpikingNetwork(NETWORK).resume(3, epochs=1), "must be given what `prepare` returned"),  # type: ignore[arg-type]
     (lambda: SpikingNetwork(NETWORK).release(), "SpikingNetwork.release: fit comes first"),
-    (lambda: SpikingNetwork(NETWORK).label(IMAGES, [10**7] * 4), "labels: must be whole numbers, 0 or above and < 1000"),
-    (lambda: SpikingNetwork(NETWORK).label(IMAGES, [[0], [0, 1]]), "labels: must be an array"),
+    (lambda: SpikingNetwork(NETWORK).label(IMAGES, [10**7] * 4), "labels must be below 1,000"),
+    (lambda: SpikingNetwork(NETWORK).label(IMAGES, [[0], [0, 1]]), "labels must be whole numbers"),
     (lambda: SpikingNetwork(NETWORK).predict(IMAGES, vote=3), "vote: must be one of profile, majority"),  # type: ignore[arg-type]
     (lambda: warm_start(3, IMAGES), "warm_start.source: must be a SpikingNetwork or a text or a path"),  # type: ignore[arg-type]
     (lambda: learning_curve(3, IMAGES, (), (), []), "learning_curve.network: must be a SpikingNetwork"),  # type: ignore[arg-type]

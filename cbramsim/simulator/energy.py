@@ -155,11 +155,10 @@ class EnergyLedger:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the ledger as arrays that can be saved; `from_arrays` reads them back."""
         accounts = self._accounts.values()
-        shape = len(accounts), len(Operation)
         return {
             "ledger_phases": np.array(self.phases, dtype=np.str_),
-            "ledger_counts": np.array([a.counts for a in accounts], np.int64).reshape(shape),
-            "ledger_joules": np.array([a.joules for a in accounts], np.float64).reshape(shape),
+            "ledger_counts": np.array([a.counts for a in accounts], np.int64),
+            "ledger_joules": np.array([a.joules for a in accounts], np.float64),
         }
 
     @classmethod

@@ -344,6 +344,7 @@ def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
     network, _ = network_of(mnist, cell={"read_c2c": 0.0}, digital={"bits": 3})
     fine = SpikingNetwork(network.config.replace(digital={"bits": 3, "adc_bits": 16}))
     fine.prepare(mnist.train_images[:400])
+    fine.competition_scale = 1.0
     fine.crossbar.set_codes(network.crossbar.codes)
     fine.bias[:] = network.bias
     images = mnist.test_images[:50]

@@ -164,7 +164,7 @@ WRONG = [
     ("connected", np.logical_not, r"must be 0 where connected is false"),
     ("inhibited", np.logical_not, r"inhibited must be true where connected is false"),
     ("pruned", np.ones_like, r"pruned"),
-    ("stage", lambda s: s + 5, r"stage must be >= 0 and <= 2 \(got"),
+    ("stage", lambda s: s + 5, r"stage must be >= 0 and <= 1 \(got"),
     ("stage", np.zeros_like, r"pruned must be false where stage is 0"),
     ("seen_spikes", lambda s: s + 10**6, r"at most spike_counts"),
     ("spike_counts", lambda s: -s, r"spike_counts must be >= 0"),

@@ -218,6 +218,6 @@ def test_what_the_study_varies_is_refused(key: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["array", "--out", str(tmp_path / "x"), "--set", key])
     assert done.exit_code == 2
     assert f"{key.split('=')[0]} is what the study varies" in done.output
-    with pytest.raises(ParameterError, match=r"readout\.adc_source: must be one of isaac, .*isac"):
+    with pytest.raises(ParameterError, match=r"adc_source: must be one of isaac"):
         array.run({"readout": {"adc_source": "isac"}}, tmp_path / "x", quick=True)
     assert not (tmp_path / "x").exists()

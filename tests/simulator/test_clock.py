@@ -129,10 +129,7 @@ def test_a_week_in_the_heat_is_forgotten_in_three_lines(mnist: Dataset) -> None:
 
 @pytest.mark.parametrize("days", [-1, float("nan"), 1e12])
 def test_an_impossible_wait_is_refused(days: float) -> None:
-    with pytest.raises(
-        ParameterError,
-        match=r"Crossbar\.wait: (time must be a number >= 0 and <=|days must be a finite)",
-    ):
+    with pytest.raises(ParameterError, match=r"Crossbar\.wait: (time|days) must be a"):
         Crossbar(CBRAM, (2, 2)).wait(days=days)
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -37,6 +39,21 @@ LONGEST = ("test_notebooks", "test_documents", "test_readme", "test_ladder")
 """Files that take minutes, and stay on one core: they begin first."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile shared loops once, two at a time, before there are workers that would all do so."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        return
+    if config.option.collectonly or config.option.help:
+        return
+    command = [sys.executable, "-m", "tests.warm"]
+    parts = [
+        subprocess.Popen([*command, part], cwd=ROOT, stderr=subprocess.DEVNULL)
+        for part in ("learning", "recognition")
+    ]
+    for part in parts:
+        part.wait()  # if one fails, a test will say why
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
@@ -53,8 +70,8 @@ BEFORE = in_the_tree()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workerinput"):
-        return
+    if hasattr(session.config, "workerinput") or not os.environ.get("CI"):
+        return  # whoever works in the tree meanwhile may leave what they like
     if left := sorted(in_the_tree() - BEFORE):
         print(f"\nthe tests left behind {', '.join(left)}")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

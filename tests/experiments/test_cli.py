@@ -245,7 +245,10 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
     assert soft_group["accuracy"] == pytest.approx(
         [np.mean(accuracies), np.std(accuracies, ddof=1)]
     )
-    assert "| pruning.kind | pruning.selection | pruning.stages | seeds |" in cbram("compare", finished, hard).output
+    assert (
+        "| pruning.kind | pruning.selection | pruning.stages | seeds |"
+        in cbram("compare", finished, hard).output
+    )
     refused(cbram("compare", tmp_path), "no finished run")
     refused(cbram("compare", finished, finished), "seed 0 is there twice")
     assert "±" not in cbram("compare", finished, hard).output

@@ -27,7 +27,7 @@ MNIST = Path(str(resources.files("cbramsim") / "data" / "mnist"))
 def write_idx(path: Path, values: np.ndarray, *, zipped: bool = False) -> None:
     header = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
     content = header + values.astype(np.uint8).tobytes()
-    path.write_bytes(gzip.compress(content) if zipped else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if zipped else content)
 
 
 def write_dataset(

@@ -45,7 +45,7 @@ def test_a_neuron_learns_the_log_odds_of_its_inputs(rule: str, device: str) -> N
     above w*.
     """
     grey = np.array([60, 100, 128, 160, 200], np.uint8)
-    images = np.tile(grey, (4_000, 200))
+    images = np.tile(grey, (1_500, 200))
     network = SpikingNetwork(
         neurons=1, inputs=1000, rule=rule, device=device, stdp=RULE, pruning={"kind": "none"},
         encoding={"levels": "fixed"},
@@ -71,7 +71,7 @@ def test_every_technology_learns_the_log_odds(name: str, scheme: str) -> None:
     network = SpikingNetwork(
         neurons=1, inputs=1000, device=device, stdp=RULE, pruning={"kind": "none"},
         programming={"scheme": scheme}, encoding={"levels": "fixed"},
-    ).fit(np.tile(grey, (4_000, 200)), epochs=1)  # fmt: skip
+    ).fit(np.tile(grey, (1_500, 200)), epochs=1)  # fmt: skip
     learned = network.crossbar.weights[:, 0].reshape(200, 5)
     above = learned.mean(axis=0) - [RULE.equilibrium(g / 256) for g in grey]
     assert (np.diff(learned.mean(axis=0)) > 0).all()

@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+from matplotlib.figure import Figure
 
 from cbramsim.simulator.datasets import Dataset, load_dataset
 
@@ -75,6 +78,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if left := sorted(in_the_tree() - BEFORE):
         print(f"\nthe tests left behind {', '.join(left)}")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sketches() -> Iterator[None]:
+    """Draw every figure whole, but coarsely and not laid out: that takes most of the time."""
+    draw = Figure.savefig
+
+    def sketch(figure: Figure, file: Any, **options: Any) -> None:
+        figure.set_layout_engine("none")
+        draw(figure, file, **options | {"dpi": 30})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", sketch)
+        yield
 
 
 @pytest.fixture(scope="session")

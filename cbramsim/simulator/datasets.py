@@ -7,7 +7,9 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -209,9 +211,7 @@ def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
 def _load(name: str | Path, quiet: bool) -> Dataset:
     """Load the bundled data set, or what is at a path."""
     if str(name) == "mnist":
-        files = _find_files(Path(str(resources.files("cbramsim") / "data" / "mnist")))
-        _verify(files)
-        return _read_all("mnist", [idx_file(file) for file in files.values()])
+        return deepcopy(_bundled())
     path = Path(name)
     is_file = os.path.isfile(path)
     if not str(name) or is_file != path.name.lower().endswith(".npz"):
@@ -228,6 +228,14 @@ def _load(name: str | Path, quiet: bool) -> Dataset:
     return _read_all(
         printable(path), [idx_file(file, PARTS[part][1]) for part, file in files.items()]
     )
+
+
+@cache
+def _bundled() -> Dataset:
+    """Return MNIST, read once for all runs of a process."""
+    files = _find_files(Path(str(resources.files("cbramsim") / "data" / "mnist")))
+    _verify(files)
+    return _read_all("mnist", [idx_file(file) for file in files.values()])
 
 
 def _read_all(where: str, parts: list[Stored]) -> Dataset:

@@ -94,7 +94,7 @@ def test_figures_and_report_are_written(study: Path) -> None:
     figures = {path.stem for path in study.glob("*.png")}
     assert figures == {"accuracy", "energy", "pareto", "waterfall", "savings", "weights"}
     for path in study.glob("*.png"):
-        assert path.stat().st_size > 10_000
+        assert path.stat().st_size > 1_000
     assert "| device, not pruned |" in (study / "table.md").read_text()
 
 

@@ -60,8 +60,15 @@ def test_damaged_bundled_data_is_refused(tmp_path: Path, monkeypatch) -> None:
     content[-20] ^= 1
     label_file.write_bytes(content)
     monkeypatch.setattr(datasets.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(datasets, "_bundled", datasets._bundled.__wrapped__)
     with pytest.raises(DataError, match="wrong SHA-256"):
         load_dataset("mnist")
+
+
+def test_the_bundled_data_are_anew_each_time() -> None:
+    changed = load_dataset("mnist")
+    changed.train_images[:] = 0
+    assert load_dataset("mnist").train_images.any()
 
 
 def test_any_folder_of_idx_files_works_gzipped_or_not(tmp_path: Path) -> None:

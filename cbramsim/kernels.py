@@ -35,6 +35,16 @@ kernel = njit
 vector_kernel = njit(fastmath=True)
 """A kernel whose sums may be reordered, so that they vectorise."""
 
+# Lean kernels allocate nothing, and so count no references to arrays.
+LEAN: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
+PART: dict[str, Any] = {**LEAN, "no_cpython_wrapper": True}
+lean_kernel = njit(**LEAN)
+"""A kernel that allocates nothing."""
+lean_vector_kernel = njit(fastmath=True, **LEAN)
+"""A kernel that allocates nothing and whose sums may be reordered."""
+part = njit(**PART)
+"""A kernel that allocates nothing and is called by compiled loops only."""
+
 
 def compiled_loop(function: Callable[..., Any]) -> Any:
     """Compile a loop on its first call, and cache it until a source of the package changes.
@@ -42,7 +52,15 @@ def compiled_loop(function: Callable[..., Any]) -> Any:
     Numba's own cache looks at the file of the loop only, and would miss a change in a kernel that
     is fused into it. The loop releases the global interpreter lock.
     """
-    dispatcher: Any = njit(nogil=True)(function)
+    return _cached(njit(nogil=True)(function), function)
+
+
+def lean_loop(function: Callable[..., Any]) -> Any:
+    """Compile a loop that allocates nothing: as `compiled_loop`."""
+    return _cached(njit(nogil=True, **LEAN)(function), function)
+
+
+def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
     if dispatcher is not function:  # it is where compilation is switched off
         dispatcher._cache = _LoopCache(function)
     return dispatcher

@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.kernels import inlined, kernel
+from cbramsim.kernels import lean_kernel
 
 State = NDArray[np.uint64]
 
@@ -72,12 +72,12 @@ def _shuffled_normals() -> NDArray[np.float32]:
     return np.random.default_rng(0).permutation(quantiles).astype(np.float32)
 
 
-@inlined
+@lean_kernel
 def _rotate_left(x, k):  # type: ignore[no-untyped-def]
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
 
-@inlined
+@lean_kernel
 def next_word(state):  # type: ignore[no-untyped-def]
     """Advance a stream; return 64 random bits."""
     result = _rotate_left(state[0] + state[3], 23) + state[0]
@@ -91,7 +91,7 @@ def next_word(state):  # type: ignore[no-untyped-def]
     return result
 
 
-@kernel
+@lean_kernel
 def fill_with_words(state, words):  # type: ignore[no-untyped-def]
     """Fill uint64 `words` with random bits: `next_word` with the state kept in registers."""
     a, b, c, d = state[0], state[1], state[2], state[3]
@@ -107,19 +107,19 @@ def fill_with_words(state, words):  # type: ignore[no-untyped-def]
     state[0], state[1], state[2], state[3] = a, b, c, d
 
 
-@inlined
+@lean_kernel
 def uniform_of(word):  # type: ignore[no-untyped-def]
     """Turn the upper 53 bits of `word` into a number in [0, 1)."""
     return np.float64(word >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@inlined
+@lean_kernel
 def upper_uniform_of(word):  # type: ignore[no-untyped-def]
     """Turn the upper 32 bits of `word` into a number in [0, 1), independent of `normal_of`."""
     return np.float64(word >> np.uint64(32)) * (1.0 / 4294967296.0)
 
 
-@inlined
+@lean_kernel
 def normal_of(word, table):  # type: ignore[no-untyped-def]
     """Turn the lower 14 bits of `word` into a standard normal number of `normal_table`."""
     return table[np.int64(word & NORMAL_MASK)]

@@ -30,6 +30,9 @@ from cbramsim.arguments import (
 from cbramsim.devices.conduction import STEEPEST
 from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
+from cbramsim.devices.grids import grid_of
+from cbramsim.devices.laws import law_of
+from cbramsim.devices.noise import noise_of
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import (
     G_HIGH,
@@ -37,17 +40,17 @@ from cbramsim.devices.pulses import (
     PulseConstants,
     nominal_cell,
     pulse_constants,
-    step_shapes,
 )
 from cbramsim.devices.retention import Ageing, checked_celsius
 from cbramsim.devices.states import level_places
 from cbramsim.errors import ParameterError, shown
 from cbramsim.memory import check_memory
 from cbramsim.rng import generator, normal_table, stream
-from cbramsim.simulator.array import ArrayState, ProgramCosts
+from cbramsim.simulator.access import access_of, settle_all
+from cbramsim.simulator.array import AllConnected, ArrayState, Disconnected, ProgramCosts
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
-from cbramsim.simulator.half_select import settle_all
+from cbramsim.simulator.ideal_lines import IdealLines
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.programming import (
     Corrections,
@@ -58,9 +61,8 @@ from cbramsim.simulator.programming import (
     write_cells,
 )
 from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve
-from cbramsim.simulator.wires.following import no_wires
 from cbramsim.simulator.wires.reads import WiredReads
-from cbramsim.simulator.writing import SENSED_BITS, program_column, program_to
+from cbramsim.simulator.writing import SENSED_BITS, BookedAs, program_column, program_to
 
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
@@ -124,7 +126,7 @@ class Crossbar:
             `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
             bare cells.
         scheme
-            How a passive array is programmed, see `simulator.half_select`: other cells on the two
+            How a passive array is programmed, see `simulator.access`: other cells on the two
             lines see half the voltage (`V/2`), or all other cells a third of it (`V/3`).
         wires
             Resistances of the lines; ideal lines by default. Reads then are exact: Kirchhoff's law
@@ -173,7 +175,6 @@ class Crossbar:
         # Drivers of a word line: one for each of the physical arrays that it runs through.
         self._drivers = len(column_parts) - 1
         self._tile_shape = int(np.diff(row_parts).max()), int(np.diff(column_parts).max())
-        self.pulse: PulseConstants = pulse_constants(self.device)
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
         cells = draw_population(self.device, (rows, columns), generator(seed, "population"))
@@ -183,22 +184,21 @@ class Crossbar:
             cells=cells,
             wear=np.zeros((columns, rows), np.uint32),
             inhibited=np.zeros((columns, rows), np.bool_),
-            spared=np.zeros((0, columns), np.float32),
             row_sum=np.zeros(rows),
             n_connected=np.full(rows, columns),
-            nominal=nominal_cell(self.device),
-            shapes=step_shapes(self.device),
+            nominal=nominal_cell(self.device)[None, None],
             normals=normal_table(pad=max(rows, columns)),
-            seen=np.zeros((0, columns), np.float32),
-            wired=no_wires(),
-            drive=np.zeros((2, rows + columns + 1 if self.disturbs else 0)),
-            driven=np.zeros((2, columns, rows) if self.disturbs else (2, 0, 0)),
-            unresolved=np.zeros((columns, rows) if self.disturbs else (0, 0), np.float32),
+            pulse=pulse_constants(self.device),
+            costs=self.program_costs(),
+            law=law_of(self.device),
+            grid=grid_of(self.device),
+            noise=noise_of(self.device),
+            gaps=AllConnected(),
+            lines=IdealLines(),
+            access=access_of(self.device, (rows, columns), access, scheme),
         )
         self.wired: WiredReads | None = None
-        if wires is None:
-            self.state = self.state._replace(seen=self.state.g)
-        else:
+        if wires is not None:
             self.wired = WiredReads(self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
@@ -223,6 +223,11 @@ class Crossbar:
         return self.state.g.shape  # type: ignore[return-value]
 
     @property
+    def pulse(self) -> PulseConstants:
+        """Numbers that all cells share."""
+        return self.state.pulse
+
+    @property
     def conductance(self) -> NDArray[np.float32]:
         """The conductances, float32[rows, columns], S; read-only."""
         view = self.state.g.view()
@@ -238,8 +243,8 @@ class Crossbar:
     @property
     def connected(self) -> NDArray[np.bool_]:
         """Which cells are part of the array, bool[rows, columns]."""
-        if len(self.state.spared):
-            return self.state.spared == 0
+        if isinstance(self.state.gaps, Disconnected):
+            return self.state.gaps.spared == 0
         return np.ones(self.shape, np.bool_)
 
     @property
@@ -383,7 +388,7 @@ class Crossbar:
 
     def _connected_sum(self, x: NDArray) -> NDArray:
         """Return the sum of `x` over the word lines to which each bit line is connected."""
-        if len(self.state.spared):
+        if isinstance(self.state.gaps, Disconnected):
             return x @ self.connected.astype(np.float32)
         return x.sum(axis=-1, keepdims=True)
 
@@ -437,9 +442,11 @@ class Crossbar:
         row_list = self._checked_lines("program", column, rows)
         asked = whole_numbers("Crossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
         counts = _one_per_row("program: pulses", asked, row_list)
+        counts = np.where(self.state.inhibited[column, row_list], 0, counts)
+        booked_as = BookedAs(int(Operation.PROGRAM_PULSE), int(Operation.PROGRAM_PULSE))
         program_column(
-            self.state, self.pulse, self.program_costs(), column, row_list, counts,
-            int(Operation.PROGRAM_PULSE), self.pulse_stream, self.ledger.account(self.phase),
+            self.state, column, row_list, counts, booked_as, self.pulse_stream,
+            self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
 
@@ -477,8 +484,9 @@ class Crossbar:
         instance("Crossbar.program_to: operation", operation, Operation)
         targets = self._checked_targets("program_to", target, row_list)
         missed = program_to(
-            self.state, self.pulse, self.program_costs(), column, row_list, targets, self._span,
-            int(operation), self.pulse_stream, self.ledger.account(self.phase),
+            self.state, column, row_list, targets, self._span,
+            BookedAs(int(operation), int(operation)), self.pulse_stream,
+            self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
         return int(missed)
@@ -507,9 +515,8 @@ class Crossbar:
             "pulse_train", self._checked_cells("pulse_train", cells), train.size
         )
         trace_trains(
-            self.state, self.pulse, self.program_costs(), train, sense, self.pulse_stream,
-            self.ledger.account(self.phase), trace,
-        )  # fmt: skip
+            self.state, train, sense, self.pulse_stream, self.ledger.account(self.phase), trace
+        )
         self.settle()
         return trace
 
@@ -553,7 +560,7 @@ class Crossbar:
         trace = self._empty_trace("write_verify", checked, int(budget))
         reached = np.zeros(len(checked), np.bool_)
         write_cells(
-            self.state, self.pulse, self.program_costs(), targets,
+            self.state, targets,
             -1.0 if tolerance is None else float(tolerance), corrections == "train",
             self.pulse_stream, self.ledger.account(self.phase), trace, reached,
         )  # fmt: skip
@@ -721,7 +728,7 @@ class Crossbar:
         half-selected cell follows when it is sensed or pulsed.
         """
         if self.disturbs:
-            settle_all(self.state, self.pulse, self.pulse_stream)
+            settle_all(self.state, self.pulse_stream)
         self.wear_out()
 
     def wear_out(self) -> None:
@@ -757,7 +764,8 @@ class Crossbar:
         self.state.cells[:] = cells
         self.state.wear[:] = wear
         self.state.inhibited[:] = inhibited
-        self.state = self.state._replace(spared=np.zeros((0, self.shape[1]), np.float32))
+        if isinstance(self.state.gaps, Disconnected):
+            self.state.gaps.spared[:] = 0
         self.state.n_connected[:] = self.shape[1]
         if not connected.all():
             self._take_out(~connected)
@@ -826,33 +834,28 @@ class Crossbar:
         decision per bit. Lines are those of the (largest) tile that the cell is in.
         """
         device, (rows, columns) = self.device, self._tile_shape
-        passive, thirds = float(self.access == "passive"), self.scheme == "V/3"
-        part = 1 / 3 if thirds else 1 / 2
-        both_lines = device.c_cell * (rows + columns) * (0.25 if passive else 1)
-        if thirds:
+        both_lines = device.c_cell * (rows + columns) * (0.25 if self.access == "passive" else 1)
+        if self.scheme == "V/3":
             both_lines += device.c_cell * (2 * rows * columns - rows - columns) / 36
-        v_set, v_reset, widths = device.v_set, device.v_reset, device.t_set / device.t_reset
         return ProgramCosts(
             line_set=both_lines * device.v_set**2,
             line_reset=both_lines * device.v_reset**2,
             sense=self.periphery.e_word_line
             + device.c_cell * columns * device.v_read**2
             + SENSED_BITS * self.periphery.e_sense,
-            half_set=device.v2t(part * device.v_set, device.t_set) * passive,
-            half_reset=device.v2t(part * device.v_reset, device.t_reset) * passive,
-            thirds=thirds,
-            part_set=device.part_of_step(part * v_set, v_set),
-            part_reset=device.part_of_step(part * v_reset, v_reset),
-            across_set=thirds * widths * device.part_of_step(v_set / 3, v_reset),
-            across_reset=thirds / widths * device.part_of_step(v_reset / 3, v_set),
         )
+
+    def expect_gaps(self) -> None:
+        """Be ready for cells to be taken out, so that loops are compiled for it once."""
+        if not isinstance(self.state.gaps, Disconnected):
+            spared = np.zeros(self.shape, np.float32)
+            self.state = self.state._replace(gaps=Disconnected(spared, self.device.g_mid))
 
     def _take_out(self, mask: NDArray[np.bool_]) -> None:
         """Disconnect the cells of `mask`, bool[rows, columns]."""
-        if not len(self.state.spared):
-            self.state = self.state._replace(spared=np.zeros(self.shape, np.float32))
+        self.expect_gaps()
         self.state.g[mask] = 0
-        self.state.spared[mask] = self.device.g_mid
+        self.state.gaps.spared[mask] = self.device.g_mid
         self.state.n_connected[:] = self.connected.sum(axis=1)
 
     def _conductance_changed(self) -> None:

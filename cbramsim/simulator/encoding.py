@@ -9,15 +9,15 @@ matters to the learning rule (Shi et al. 2018: Poisson spikes from pixel density
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cbramsim.kernels import kernel
 from cbramsim.rng import fill_with_words
 from cbramsim.validation import Parameters
+from cbramsim.verbs import draw_spikes, implements
 
 Levels = Literal["learned", "fixed"]
 
@@ -83,26 +83,15 @@ def contrast(images: NDArray[np.uint8]) -> float:
     return float(square / len(images) - mean @ mean) / 256**2
 
 
-@kernel
-def draw_spikes(pixels, words, random_bytes, spiked, rows, stream):  # type: ignore[no-untyped-def]
-    """Draw the inputs that fire in one window; return how many.
+class Poisson(NamedTuple):
+    """Inputs that fire independently of each other, each with its density as probability."""
 
-    One random byte per input is compared with its density, eight to a random word.
 
-    Parameters
-    ----------
-    pixels
-        uint8[inputs], the densities of the image.
-    words, random_bytes
-        Scratch, uint64[ceil(inputs / 8)] and the same memory seen as bytes.
-    spiked
-        bool[inputs], overwritten: which inputs fire.
-    rows
-        int32[inputs + 1], overwritten: their indices in ascending order.
-    stream
-        State of the stream "spikes".
-    """
-    fill_with_words(stream, words)
+@implements(draw_spikes, Poisson)
+def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
+    """One random byte per input is compared with its density, eight to a random word."""
+    fill_with_words(stream, work.words)
+    spiked, rows, random_bytes = work.spiked, work.rows, work.random_bytes
     for i in range(pixels.size):
         spiked[i] = random_bytes[i] < pixels[i]
     count = 0

@@ -1,4 +1,4 @@
-"""The hot loops: one presentation after the other, fused from the kernels of the other rooms.
+"""The hot loops: one presentation after the other, composed of the verbs of `cbramsim.verbs`.
 
 A presentation is one window: spikes, the in-memory product, the competition, and, while learning,
 the update of the winner's column. Nothing in the loops allocates, and every event is booked in the
@@ -7,26 +7,19 @@ same pass.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.kernels import compiled_loop, inlined, kernel
+from cbramsim.kernels import lean_kernel, lean_loop, part
 from cbramsim.rng import State, next_word
-from cbramsim.simulator.array import add_noise, sum_rows
-from cbramsim.simulator.encoding import draw_spikes
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.neurons import BLOCK, block_sums, draw_winner, exponentials, to_potentials
-from cbramsim.simulator.readout import read_tiles
-from cbramsim.simulator.stdp import learn_densely, learn_ideally, learn_with_pulses
+from cbramsim.simulator.neurons import BLOCK
+from cbramsim.verbs import draw_spikes, excite, fire, learn, read
 
-WORD_LINE_DRIVE = int(Operation.WORD_LINE_DRIVE)
-CELL_READ = int(Operation.CELL_READ)
-REFERENCE_READ = int(Operation.REFERENCE_READ)
 NEURON_UPDATE = int(Operation.NEURON_UPDATE)
 OUTPUT_SPIKE = int(Operation.OUTPUT_SPIKE)
-READ_WIRE = int(Operation.READ_WIRE)
 
 
 class Streams(NamedTuple):
@@ -36,17 +29,6 @@ class Streams(NamedTuple):
     reads: State
     competition: State
     pulses: State
-
-
-class Neurons(NamedTuple):
-    """The neurons as compiled loops see them."""
-
-    bias: NDArray[np.float32]
-    """Biases, float32[neurons]."""
-    gain: np.float32
-    """Potential per siemens of summed conductance."""
-    g_mid: float
-    """Conductance of a reference cell, S."""
 
 
 class Scratch(NamedTuple):
@@ -67,13 +49,17 @@ class Scratch(NamedTuple):
     exponent_bits: NDArray[np.int32]
     power_of_two: NDArray[np.float32]
     sums: NDArray[np.float32]
+    partial: NDArray[np.float32]
+    codes: NDArray[np.uint16]
+    bit_lines: NDArray[np.float32]
+    held: NDArray[np.int32]
 
 
-def scratch(inputs: int, neurons: int) -> Scratch:
-    """Allocate the memory of one presentation."""
+def scratch(inputs: int, neurons: int, bits: int = 1) -> Scratch:
+    """Allocate the memory of one presentation; `bits` are those of a weight in binary cells."""
     words = np.zeros(-(-inputs // 8), np.uint64)
     pulse_words = np.zeros(-(-inputs // 4), np.uint64)
-    bits = np.zeros(neurons, np.int32)
+    exponents = np.zeros(neurons, np.int32)
     return Scratch(
         words=words,
         random_bytes=words.view(np.uint8),
@@ -87,89 +73,52 @@ def scratch(inputs: int, neurons: int) -> Scratch:
         rows=np.zeros(inputs + 1, np.int32),
         currents=np.zeros(neurons, np.float32),
         spared=np.zeros(neurons, np.float32),
-        exponent_bits=bits,
-        power_of_two=bits.view(np.float32),
+        exponent_bits=exponents,
+        power_of_two=exponents.view(np.float32),
         sums=np.zeros(-(-neurons // BLOCK), np.float32),
+        partial=np.zeros((1, neurons), np.float32),
+        codes=np.zeros((1, neurons), np.uint16),
+        bit_lines=np.zeros(bits * neurons, np.float32),
+        held=np.zeros(inputs, np.int32),
     )
 
 
-@kernel
-def present(pixels, array, pulse, chain, neurons, streams, work, account):  # type: ignore[no-untyped-def]
+class Circuit(NamedTuple):
+    """What a layer is made of, for compiled loops: the types say what is done."""
+
+    encoder: Any
+    """Turns densities into spikes: `Poisson`."""
+    array: Any
+    """Holds the weights: `ArrayState` or `BinarySlices`."""
+    readout: Any
+    """What is between bit lines and neurons: `Direct`, `Converted`, or one of binary cells."""
+    neurons: Any
+    """Which fire: `Stochastic`."""
+    rule: Any
+    """How the array learns: `PulsedStdp`, `VerifiedStdp`, `IdealStdp`, `DenseStdp`, `CodeStdp`."""
+    streams: Streams
+    """Where random numbers come from."""
+    work: Scratch
+    """Memory of one presentation."""
+
+
+@part
+def present(pixels, circuit, account):  # type: ignore[no-untyped-def]
     """Present one window; return the sum of the responses.
 
-    Leaves the exponentials of the potentials in ``work.currents`` and the active inputs in
-    ``work.rows`` and ``work.spiked``.
+    Leaves the responses in ``work.currents`` and the active inputs in ``work.rows`` and
+    ``work.spiked``.
     """
-    n_active = draw_spikes(
-        pixels, work.words, work.random_bytes, work.spiked, work.rows, streams.spikes
-    )
-    if chain.starts.size > 0:
-        read_tiles(
-            array, chain, pulse, work.rows, n_active, neurons.g_mid, streams.reads, work.currents,
-            account,
-        )  # fmt: skip
-        offset = np.float32(0)
-    else:
-        _read(array, pulse, neurons.g_mid, work, n_active, streams.reads)
-        offset = np.float32(n_active * neurons.g_mid)
-    largest = to_potentials(work.currents, offset, neurons.gain, neurons.bias)
-    exponentials(work.currents, largest, work.exponent_bits, work.power_of_two)
-    _book_presentation(array, pulse, neurons, work.rows, n_active, account)
-    return block_sums(work.currents, work.sums)
-
-
-@inlined
-def _read(array, pulse, g_mid, work, n_active, stream):  # type: ignore[no-untyped-def]
-    """Write the sums of the active rows, S, with their noise, into ``work.currents``."""
-    sum_rows(array.seen, work.rows, n_active, work.currents)
-    per_cell = 0.0
-    if array.spared.shape[0] > 0:
-        per_cell = g_mid
-        sum_rows(array.spared, work.rows, n_active, work.spared)
-        for k in range(work.currents.size):
-            work.currents[k] += work.spared[k]
-    if pulse.sum_sigma > 0:
-        add_noise(
-            work.currents, pulse.sum_sigma, n_active, work.spared, per_cell, array.normals,
-            next_word(stream),
-        )  # fmt: skip
-
-
-@inlined
-def _book_presentation(array, pulse, neurons, rows, n_active, account):  # type: ignore[no-untyped-def]
-    conductance = 0.0
-    cells = 0
-    if array.wired.base.shape[0] > 0:
-        in_lines = 0.0
-        for r in range(n_active):
-            row = rows[r]
-            conductance += array.row_sum[row] * array.wired.dissipated[0, row]
-            in_lines += array.row_sum[row] * array.wired.dissipated[1, row]
-            cells += array.n_connected[row]
-        account.counts[READ_WIRE] += cells
-        account.joules[READ_WIRE] += pulse.v2t_read * in_lines
-    else:
-        for r in range(n_active):
-            conductance += array.row_sum[rows[r]]
-            cells += array.n_connected[rows[r]]
-    account.counts[WORD_LINE_DRIVE] += n_active
-    account.counts[CELL_READ] += cells
-    account.joules[CELL_READ] += pulse.v2t_read * conductance
-    account.counts[REFERENCE_READ] += n_active
-    account.joules[REFERENCE_READ] += pulse.v2t_read * n_active * neurons.g_mid
-    account.counts[NEURON_UPDATE] += array.g.shape[1]
+    work, streams = circuit.work, circuit.streams
+    n_active = draw_spikes(circuit.encoder, pixels, work, streams.spikes)
+    reference = read(circuit.array, circuit.readout, n_active, work, streams.reads, account)
+    account.counts[NEURON_UPDATE] += work.currents.size
     account.counts[OUTPUT_SPIKE] += 1
+    return excite(circuit.neurons, reference, work)
 
 
-IDEAL, DEVICE, DENSE = range(3)
-"""Ways to update: the winner's column by the ideal rule, or by device pulses; or all columns."""
-
-
-@compiled_loop
-def train(  # type: ignore[no-untyped-def]
-    images, order, winners, update, homeostasis, spike_counts,
-    array, pulse, costs, rule, tables, chain, neurons, streams, work, account,
-):  # fmt: skip
+@lean_loop
+def train(images, order, winners, spike_counts, circuit, account):  # type: ignore[no-untyped-def]
     """Learn from ``images[order]``, in that order.
 
     Parameters
@@ -180,35 +129,25 @@ def train(  # type: ignore[no-untyped-def]
         int64[n], which to present.
     winners
         int32[n, windows], overwritten: the neuron that fired in each window.
-    update
-        `IDEAL`, `DEVICE` or `DENSE`.
-    homeostasis
-        Fall of a neuron's bias when it fires.
     spike_counts
         int64[neurons], added to.
-    array, pulse, costs, rule, tables, chain, neurons, streams, work, account
-        `ArrayState`, `PulseConstants`, `ProgramCosts`, `RuleConstants`, `PulseTables`,
-        `Conversion`, `Neurons`, `Streams`, `Scratch`, `Account`.
+    circuit, account
+        `Circuit`, and `Account` to book on.
     """
     for n in range(order.size):
         pixels = images[order[n]]
         for window in range(winners.shape[1]):
-            total = present(pixels, array, pulse, chain, neurons, streams, work, account)
-            winner = draw_winner(work.currents, work.sums, total, next_word(streams.competition))
+            total = present(pixels, circuit, account)
+            word = next_word(circuit.streams.competition)
+            winner = fire(circuit.neurons, total, circuit.work, word)
             winners[n, window] = winner
             spike_counts[winner] += 1
-            neurons.bias[winner] -= homeostasis
-            if update == IDEAL:
-                learn_ideally(array, pulse, costs, rule, winner, work.spiked, account)
-            elif update == DENSE:
-                learn_densely(array, pulse, costs, rule, work.currents, total, work.spiked, account)
-            else:
-                learn_with_pulses(
-                    array, pulse, costs, tables, winner, work, streams.pulses, account
-                )
+            learn(
+                circuit.rule, circuit.array, winner, total, circuit.work, circuit.streams, account
+            )
 
 
-@inlined
+@lean_kernel
 def begin(streams, starts, n):  # type: ignore[no-untyped-def]
     """Let the streams of image n begin where `starts` says, if it says so; see `respond`."""
     if n < starts.shape[0]:
@@ -217,10 +156,8 @@ def begin(streams, starts, n):  # type: ignore[no-untyped-def]
             streams.reads[word] = starts[n, 1, word]
 
 
-@compiled_loop
-def respond(  # type: ignore[no-untyped-def]
-    images, responses, windows, array, pulse, chain, neurons, starts, streams, work, account,
-):  # fmt: skip
+@lean_loop
+def respond(images, responses, windows, starts, circuit, account):  # type: ignore[no-untyped-def]
     """Write each neuron's mean firing probability for each image into `responses`.
 
     Parameters
@@ -234,14 +171,15 @@ def respond(  # type: ignore[no-untyped-def]
     starts
         uint64[n, 2, 4], where the streams "spikes" and "reads" begin for each of the first n
         images. Others go on with those of the image before.
-    array, pulse, chain, neurons, streams, work, account
-        As in `train`.
+    circuit, account
+        `Circuit`, and `Account` to book on.
     """
+    work = circuit.work
     for n in range(images.shape[0]):
-        begin(streams, starts, n)
+        begin(circuit.streams, starts, n)
         responses[n, :] = 0
         for _ in range(windows):
-            total = present(images[n], array, pulse, chain, neurons, streams, work, account)
+            total = present(images[n], circuit, account)
             share = np.float32(1) / (total * np.float32(windows))
             for k in range(work.currents.size):
                 responses[n, k] += work.currents[k] * share

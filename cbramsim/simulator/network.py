@@ -24,26 +24,18 @@ from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.digital_cells import DigitalCrossbar, wanted_codes
-from cbramsim.simulator.encoding import contrast, most_active_pixels
+from cbramsim.simulator.digital_cells.slices import CodeStdp
+from cbramsim.simulator.encoding import Poisson, contrast, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.grey_levels import GreyLevels, checked_images
-from cbramsim.simulator.loop import (
-    DENSE,
-    DEVICE,
-    IDEAL,
-    Neurons,
-    Streams,
-    respond,
-    scratch,
-    train,
-)
+from cbramsim.simulator.loop import Circuit, Scratch, Streams, respond, scratch, train
 from cbramsim.simulator.network_state import LEARNING, check_state, learning_part
-from cbramsim.simulator.neurons import Competition
+from cbramsim.simulator.neurons import Competition, Stochastic
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
-from cbramsim.simulator.readout import Conversion, conversion, no_conversion, of_own_memory
+from cbramsim.simulator.readout import Converted, Direct, converted
 from cbramsim.simulator.state_file import parsed, read_state, write_state
-from cbramsim.simulator.stdp import pulse_tables, rule_constants
+from cbramsim.simulator.stdp import DenseStdp, ideal_stdp, pulsed_stdp
 
 Vote = Literal["profile", "majority"]
 By = Literal["image", "position"]
@@ -422,10 +414,11 @@ class SpikingNetwork:
                 self.cell, shape, seed, self.periphery, self.ledger, config.access,
                 config.scheme, config.wiring if config.wires else None, config.tiles,
             )  # fmt: skip
-        self.rule_constants = rule_constants(self.config.stdp, self.device)
-        self.pulse_tables = pulse_tables(self.config.stdp, self.device, self.config.programming)
-        self.work = scratch(*shape)
-        self.chain = self._new_chain()
+        if config.pruning.kind == "hard":
+            self.crossbar.expect_gaps()
+        self.rule = self._new_rule()
+        self.work = self._new_scratch()
+        self.readout = self._new_readout()
         self.bias = np.zeros(neurons, np.float32)
         self.spike_counts = np.zeros(neurons, np.int64)
         self.streams = Streams(
@@ -462,12 +455,6 @@ class SpikingNetwork:
         """The technology of the cells: without variability under the ideal rule."""
         return self.device.without_variability() if self.ideal else self.device
 
-    @property
-    def _update(self) -> int:
-        if self.config.update == "dense":
-            return DENSE
-        return IDEAL if self.ideal else DEVICE
-
     def _one_pass(self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
         self._go_on()
@@ -495,20 +482,12 @@ class SpikingNetwork:
             crossbar.wired.threads = self.threads
             crossbar.wired.follow(crossbar.state, self.together, config.wires_error)
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
-        homeostasis = np.float32(config.competition.homeostasis_at(self.images_seen))
-        if isinstance(crossbar, DigitalCrossbar):
-            wanted = wanted_codes(config.stdp, config.digital, config.programming.scheme)
-            crossbar.train(
-                images, chosen, winners, homeostasis, self.spike_counts, wanted, self._neurons(),
-                self.streams, self.work, account,
-            )  # fmt: skip
-        else:
-            train(
-                images, chosen, winners, self._update, homeostasis, self.spike_counts,
-                crossbar.state, crossbar.pulse, crossbar.program_costs(),
-                self.rule_constants, self.pulse_tables, self.chain, self._neurons(), self.streams,
-                self.work, account,
-            )  # fmt: skip
+        tiring = config.competition.homeostasis_at(self.images_seen)
+        train(
+            images, chosen, winners, self.spike_counts,
+            self._circuit(crossbar.state, self._neurons(tiring=tiring), self.streams, self.work),
+            account,
+        )  # fmt: skip
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
         self.images_seen += len(chosen)
@@ -521,23 +500,47 @@ class SpikingNetwork:
         self._price_events(account)
         return winners
 
-    def _new_chain(self) -> Conversion:
-        """Return the converters between the bit lines and the neurons."""
+    def _circuit(
+        self, cells: ArrayState, neurons: Stochastic, streams: Streams, work: Scratch
+    ) -> Circuit:
+        """Return the network for compiled loops, with `cells` as they are to be read."""
+        if isinstance(self.crossbar, DigitalCrossbar):
+            array, readout = self.crossbar.slices, self.crossbar.readout()
+        else:
+            array, readout = cells, self.readout
+        return Circuit(Poisson(), array, readout, neurons, self.rule, streams, work)
+
+    def _new_rule(self) -> Any:
+        """Return how the array learns, for compiled loops."""
+        config = self.config
+        if config.storage == "digital":
+            return CodeStdp(wanted_codes(config.stdp, config.digital, config.programming.scheme))
+        if self.ideal:
+            ideal = ideal_stdp(config.stdp, self.device)
+            return DenseStdp(ideal) if config.update == "dense" else ideal
+        return pulsed_stdp(config.stdp, self.device, config.programming)
+
+    def _new_scratch(self) -> Scratch:
+        bits = self.config.digital.bits if self.config.storage == "digital" else 1
+        return scratch(*self.crossbar.shape, bits)
+
+    def _new_readout(self) -> Direct | Converted:
+        """Return what is between the bit lines and the neurons, for compiled loops."""
         readout, shape = self.config.readout, self.crossbar.shape
         if not readout.adc_bits:
-            return no_conversion()
+            return Direct()
         starts, _ = self.config.tiles.parts(shape)
         tile_rows = int(np.diff(starts).max())
         adc = readout.converter(self.most_active, tile_rows, self.device.g_range)
-        return conversion(adc, starts, shape[1], self.config.seed)
+        return converted(adc, starts, shape[1], self.config.seed)
 
-    def _neurons(self, factor: float = 1.0) -> Neurons:
+    def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Stochastic:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
         sharpness = factor * self.competition_scale * self.config.competition.sharpness
-        return Neurons(
+        return Stochastic(
             bias=self.bias if factor == 1 else (factor * self.bias).astype(np.float32),
             gain=np.float32(2 * sharpness / self.device.g_range),
-            g_mid=self.device.g_mid,
+            tiring=np.float32(tiring),
         )
 
     def _price_events(self, account: Account) -> None:
@@ -709,7 +712,7 @@ class SpikingNetwork:
 
         Random streams are those of the batch that begins with image `start`, or of each image.
         """
-        config, crossbar, seed = self.config, self.crossbar, self.config.seed
+        config, seed = self.config, self.config.seed
         account = EnergyLedger().account(phase)
         responses = np.empty((len(images), config.neurons), np.float32)
         if start is None:
@@ -723,14 +726,8 @@ class SpikingNetwork:
         # several of them have a say in a vote.
         naming = phase == "label"
         neurons = self._neurons(1.0 if naming else config.competition.readout_sharpness)
-        windows, work = config.encoding.windows, scratch(*crossbar.shape)
-        if isinstance(crossbar, DigitalCrossbar):
-            crossbar.respond(images, responses, windows, neurons, starts, streams, work, account)
-        else:
-            respond(
-                images, responses, windows, state, crossbar.pulse, of_own_memory(self.chain),
-                neurons, starts, streams, work, account,
-            )  # fmt: skip
+        circuit = self._circuit(state, neurons, streams, self._new_scratch())
+        respond(images, responses, config.encoding.windows, starts, circuit, account)
         self._price_events(account)
         return responses, account
 
@@ -808,7 +805,7 @@ class SpikingNetwork:
             "class_counts": np.zeros((0, 0)) if self.class_counts is None else self.class_counts,
         }
         if self.crossbar.disturbs:
-            arrays["unresolved"] = state.unresolved
+            arrays["unresolved"] = state.access.others.unresolved
         if self.config.readout.adc_bits:
             arrays["most_active"] = self.most_active
         if self.crossbar.wired:
@@ -889,7 +886,7 @@ class SpikingNetwork:
             arrays["connected"], arrays["row_sum"].copy(),
         )  # fmt: skip
         if crossbar.disturbs:
-            crossbar.state.unresolved[:] = arrays["unresolved"]
+            crossbar.state.access.others.unresolved[:] = arrays["unresolved"]
         if crossbar.wired:
             crossbar.wired.restore(arrays, crossbar.state)
         crossbar.clock.restore(arrays, crossbar.state.g_columns)

@@ -15,15 +15,17 @@ more often than the others).
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.arguments import whole
-from cbramsim.kernels import inlined, vector_kernel
+from cbramsim.kernels import lean_kernel, lean_vector_kernel
 from cbramsim.rng import uniform_of
 from cbramsim.validation import Parameters
+from cbramsim.verbs import excite, fire, implements
 
 CONTRAST = 47.0
 """Contrast of handwritten digits, for which the constants were chosen: MNIST has 51, and 43 when
@@ -67,7 +69,32 @@ class Competition(Parameters):
         return 2.0 ** (round(STEPS_PER_OCTAVE * octaves) / STEPS_PER_OCTAVE)
 
 
-@vector_kernel
+class Stochastic(NamedTuple):
+    """Neurons one of which fires, drawn by the exponentials of their potentials."""
+
+    bias: NDArray[np.float32]
+    """Biases, float32[neurons]; they fall as neurons fire."""
+    gain: np.float32
+    """Potential per siemens of summed conductance."""
+    tiring: np.float32
+    """Fall of the bias of a neuron that fires."""
+
+
+@implements(excite, Stochastic)
+def _(neurons, reference, work):  # type: ignore[no-untyped-def]
+    largest = to_potentials(work.currents, reference, neurons.gain, neurons.bias)
+    exponentials(work.currents, largest, work.exponent_bits, work.power_of_two)
+    return block_sums(work.currents, work.sums)
+
+
+@implements(fire, Stochastic)
+def _(neurons, total, work, word):  # type: ignore[no-untyped-def]
+    winner = draw_winner(work.currents, work.sums, total, word)
+    neurons.bias[winner] -= neurons.tiring
+    return winner
+
+
+@lean_vector_kernel
 def to_potentials(currents, offset, gain, bias):  # type: ignore[no-untyped-def]
     """Turn summed conductances into potentials in place; return the largest.
 
@@ -89,7 +116,7 @@ def to_potentials(currents, offset, gain, bias):  # type: ignore[no-untyped-def]
     return max(max(a, b), max(c, d))
 
 
-@vector_kernel
+@lean_vector_kernel
 def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ignore[no-untyped-def]
     """Replace potentials by exp(u - largest), to 2e-7 relative, in a form that vectorises.
 
@@ -123,7 +150,7 @@ def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ign
 BLOCK = 32
 
 
-@vector_kernel
+@lean_vector_kernel
 def block_sums(values, sums):  # type: ignore[no-untyped-def]
     """Sum `values` in blocks of 32 into `sums`; return the total."""
     total = np.float32(0)
@@ -136,7 +163,7 @@ def block_sums(values, sums):  # type: ignore[no-untyped-def]
     return total
 
 
-@inlined
+@lean_kernel
 def draw_winner(values, sums, total, word):  # type: ignore[no-untyped-def]
     """Draw index k with probability values[k] / total by inverting the cumulative sum.
 

@@ -12,11 +12,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.devices.pulses import RESET, SET, mean_step
-from cbramsim.kernels import compiled_loop, kernel
+from cbramsim.devices.pulses import RESET, SET
+from cbramsim.kernels import lean_loop, part
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.half_select import settle_cell
-from cbramsim.simulator.writing import correction, program_cells, sense_cell
+from cbramsim.simulator.writing import (
+    BookedAs,
+    correction,
+    give_pulse,
+    nominal_step,
+    sense_cell,
+)
+from cbramsim.verbs import settle_cell
 
 Corrections = Literal["pulse", "train"]
 """What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal device
@@ -131,19 +137,19 @@ def empty_trace(cells: NDArray[np.int64], pulses: int) -> Trace:
     )
 
 
-@compiled_loop
-def trace_trains(array, pulse, costs, train, sense, rng, account, trace):  # type: ignore[no-untyped-def]
+@lean_loop
+def trace_trains(array, train, sense, stream, account, trace):  # type: ignore[no-untyped-def]
     """Give one train to every cell of a trace, cell after cell.
 
     Parameters
     ----------
-    array, pulse, costs
-        `ArrayState`, `PulseConstants`, `ProgramCosts`.
+    array
+        `ArrayState`.
     train
         int8[pulses], 1 or -1 each.
     sense
         Whether to sense the cell before the first and after every pulse.
-    rng, account
+    stream, account
         State of the stream "pulses", and `Account` to book on.
     trace
         `Trace`, filled.
@@ -151,29 +157,27 @@ def trace_trains(array, pulse, costs, train, sense, rng, account, trace):  # typ
     for n in range(len(trace.cells)):
         row, column = trace.cells[n]
         book(account, trace.energy, n, -1.0)
-        note(array, pulse, costs, sense, rng, account, trace, n, 0)
+        note(array, sense, stream, account, trace, n, 0)
         if not array.inhibited[column, row]:
             for p in range(train.size):
-                give(array, pulse, costs, train[p], rng, account, trace, n, p)
-                note(array, pulse, costs, sense, rng, account, trace, n, p + 1)
+                give(array, train[p], stream, account, trace, n, p)
+                note(array, sense, stream, account, trace, n, p + 1)
         book(account, trace.energy, n, 1.0)
 
 
-@compiled_loop
-def write_cells(  # type: ignore[no-untyped-def]
-    array, pulse, costs, targets, tolerance, trains, rng, account, trace, reached
-):  # fmt: skip
+@lean_loop
+def write_cells(array, targets, tolerance, trains, stream, account, trace, reached):  # type: ignore[no-untyped-def]
     """Write the cells of a trace to their targets, see `Crossbar.write_verify`.
 
     Parameters
     ----------
-    array, pulse, costs
-        `ArrayState`, `PulseConstants`, `ProgramCosts`.
+    array
+        `ArrayState`.
     targets, tolerance
-        float64[cells] and how far a cell may read from it, S; below 0: as `array.verify` says.
+        float64[cells] and how far a cell may read from it, S; below 0: as `writing.verify` says.
     trains
         Whether to correct by trains.
-    rng, account
+    stream, account
         State of the stream "pulses", and `Account` to book on.
     trace, reached
         `Trace` with room for as many pulses as a cell may get, and bool[cells]: filled.
@@ -187,40 +191,38 @@ def write_cells(  # type: ignore[no-untyped-def]
         book(account, trace.energy, n, -1.0)
         given = 0
         while True:
-            seen = note(array, pulse, costs, True, rng, account, trace, n, given)
-            way = needed(seen, targets[n], tolerance, pulse, array)
+            seen = note(array, True, stream, account, trace, n, given)
+            way = needed(array, seen, targets[n], tolerance)
             reached[n] = way == 0
             if way == 0 or given == budget:
                 break
             length = 1
             if trains:
-                length = min(missing_pulses(seen, targets[n], way, pulse, array), budget - given)
+                length = min(missing_pulses(array, seen, targets[n], way), budget - given)
             for p in range(length):
                 if p > 0:
-                    note(array, pulse, costs, False, rng, account, trace, n, given)
-                give(array, pulse, costs, way, rng, account, trace, n, given)
+                    note(array, False, stream, account, trace, n, given)
+                give(array, way, stream, account, trace, n, given)
                 given += 1
         book(account, trace.energy, n, 1.0)
 
 
-@kernel
-def needed(seen, target, tolerance, pulse, array):  # type: ignore[no-untyped-def]
+@part
+def needed(array, seen, target, tolerance):  # type: ignore[no-untyped-def]
     """Return the polarity of the pulse that a cell needs, or 0 if it is close enough."""
     if tolerance < 0:
-        band = 2 * pulse.sum_sigma
-        return correction(seen, target, band, pulse, array.nominal, array.shapes)
+        return correction(array, seen, target, 2 * array.pulse.sum_sigma)
     if abs(target - seen) <= tolerance:
         return 0
     return 1 if target > seen else -1
 
 
-@kernel
-def missing_pulses(seen, target, way, pulse, array):  # type: ignore[no-untyped-def]
+@part
+def missing_pulses(array, seen, target, way):  # type: ignore[no-untyped-def]
     """Return how many pulses take the nominal cell next to `target`, at least 1."""
-    cell, start = array.nominal, SET if way > 0 else RESET
     g, count = seen, 0
     while count < MOST_MISSING:
-        step = way * mean_step(g, cell, start, pulse, array.shapes)
+        step = way * nominal_step(array, SET if way > 0 else RESET, g)
         if way * (target - g) <= 0.5 * step or step <= 0:
             break
         g += way * step
@@ -230,34 +232,32 @@ def missing_pulses(seen, target, way, pulse, array):  # type: ignore[no-untyped-
 
 MOST_MISSING = 10_000
 """Longest train that one correction asks for."""
+BY_HAND = BookedAs(BOOKED[0], BOOKED[0])
 
 
-@kernel
-def give(array, pulse, costs, way, rng, account, trace, n, p):  # type: ignore[no-untyped-def]
+@part
+def give(array, way, stream, account, trace, n, p):  # type: ignore[no-untyped-def]
     """Give pulse number `p` of a trace to its cell `n`."""
     row, column = trace.cells[n]
-    one_row, one_pulse = np.full(1, row, np.int32), np.full(1, np.int32(way))
     trace.pulses[n, p] = way
-    program_cells(
-        array, pulse, costs, column, one_row, one_pulse, 1, BOOKED[0], BOOKED[0], rng, account
-    )
+    give_pulse(array, column, row, way, BY_HAND, stream, account)
 
 
-@kernel
-def note(array, pulse, costs, sense, rng, account, trace, n, p):  # type: ignore[no-untyped-def]
+@part
+def note(array, sense, stream, account, trace, n, p):  # type: ignore[no-untyped-def]
     """Write down the state of cell `n` after `p` pulses; return what is sensed of it, or NaN."""
     row, column = trace.cells[n]
     seen = np.nan
     if sense:
-        seen = sense_cell(array, pulse, costs, column, row, rng, account)
-    elif array.drive.shape[1] > 0:
-        settle_cell(array, pulse, column, row, rng)
+        seen = np.float64(sense_cell(array, column, row, stream, account))
+    else:
+        settle_cell(array.access, array, column, row, stream)
     trace.sensed[n, p] = seen
     trace.conductance[n, p] = array.g_columns[column, row]
     return seen
 
 
-@kernel
+@part
 def book(account, energy, n, sign):  # type: ignore[no-untyped-def]
     """Add what an account holds, times `sign`, to the energy of cell `n`."""
     energy.pulses[n] += sign * account.joules[BOOKED[0]]

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cbramsim.kernels import kernel
-from cbramsim.rng import next_word
-from cbramsim.simulator.array import add_noise, sum_rows
+from cbramsim.simulator.array import sum_cells
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.periphery.adc import Adc, Code, Converters, check_range, convert_rows
+from cbramsim.simulator.periphery.adc import Adc, Converters, check_range, convert_rows
 from cbramsim.simulator.periphery.prices import AdcSource, Price, conversion_price
 from cbramsim.validation import Parameters, zero_or_from
+from cbramsim.verbs import convert, implements
 
 ADC_CONVERSION = int(Operation.ADC_CONVERSION)
 SHIFT_ADD = int(Operation.SHIFT_ADD)
@@ -68,11 +67,15 @@ class Readout(Parameters):
         return adc
 
 
-class Conversion(NamedTuple):
-    """The converters of an array of tiles as compiled loops see them."""
+class Direct(NamedTuple):
+    """Neurons compare the currents as they are."""
+
+
+class Converted(NamedTuple):
+    """The currents of each tile are converted, and the tiles added."""
 
     starts: NDArray[np.int64]
-    """First row of each tile, and the end of the last, int64[tiles + 1]; empty for none."""
+    """First row of each tile, and the end of the last, int64[tiles + 1]."""
     minimum: np.float32
     """Value of code 0, S."""
     lsb: np.float32
@@ -87,79 +90,47 @@ class Conversion(NamedTuple):
     """See `Converters`, float32[converters]."""
     edges: NDArray[np.float32]
     """See `Converters`, float32[converters, 2^bits + 1]; no rows if they are ideal."""
-    partial: NDArray[np.float32]
-    """Memory, float32[1, columns]."""
-    codes: NDArray[np.uint16]
-    """Memory, uint16[1, columns]."""
 
 
-def no_conversion() -> Conversion:
-    """Return what says that neurons compare currents as they are."""
-    nothing = np.zeros((0, 0), np.float32)
-    zero = np.float32(0)
-    return Conversion(
-        np.zeros(0, np.int64), zero, zero, zero, zero, np.zeros((0, 0), np.uint32),
-        np.zeros(0, np.float32), nothing, nothing, np.zeros((0, 0), Code),
-    )  # fmt: skip
-
-
-def conversion(adc: Adc, starts: NDArray[np.int64], columns: int, seed: int) -> Conversion:
-    """Return the converters of `columns` bit lines of the tiles that begin at `starts`."""
+def converted(adc: Adc, starts: NDArray[np.int64], columns: int, seed: int) -> Converted:
+    """Return the read-out by an `adc` at each of `columns` bit lines of tiles from `starts` on."""
     tiles = len(starts) - 1
     converters = Converters(adc, tiles * columns, seed)
-    return Conversion(
+    return Converted(
         starts, np.float32(adc.minimum), np.float32(adc.lsb), *converters.scale,
         converters.of_column.reshape(tiles, columns), converters.offsets, converters.edges,
-        np.zeros((1, columns), np.float32), np.zeros((1, columns), Code),
     )  # fmt: skip
 
 
-def of_own_memory(chain: Conversion) -> Conversion:
-    """Return the same converters for another thread."""
-    return chain._replace(partial=chain.partial.copy(), codes=chain.codes.copy())
+@implements(convert, Direct)
+def _(readout, array, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    sum_cells(array, work.rows, n_active, work.currents, work, stream)
+    return np.float32(n_active * array.pulse.g_mid)
 
 
-@kernel
-def read_tiles(array, chain, pulse, rows, n_active, g_mid, stream, currents, account):  # type: ignore[no-untyped-def]
-    """Write the converted sums of the active rows, less the reference, into `currents`, S.
-
-    Parameters
-    ----------
-    array, chain, pulse
-        `ArrayState`, `Conversion`, `PulseConstants`.
-    rows, n_active
-        The active word lines, int32[>= n_active], rising.
-    g_mid
-        Conductance of a reference cell, S.
-    stream
-        State of the stream "reads".
-    currents
-        float32[columns], overwritten.
-    account
-        `Account` to book on.
-    """
+@implements(convert, Converted)
+def _(readout, array, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    currents, part, codes = work.currents, work.partial[0], work.codes
     columns = currents.size
-    tiles = chain.starts.size - 1
-    part = chain.partial[0]
+    tiles = readout.starts.size - 1
     currents[:] = 0
     first = 0
     for t in range(tiles):
         last = first
-        while last < n_active and rows[last] < chain.starts[t + 1]:
+        while last < n_active and work.rows[last] < readout.starts[t + 1]:
             last += 1
         n = last - first
-        sum_rows(array.seen, rows[first:], n, part)
-        if pulse.sum_sigma > 0:
-            add_noise(part, pulse.sum_sigma, n, part, 0.0, array.normals, next_word(stream))
-        reference = np.float32(n * g_mid)
+        sum_cells(array, work.rows[first:], n, part, work, stream)
+        reference = np.float32(n * array.pulse.g_mid)
         for k in range(columns):
             part[k] -= reference
         convert_rows(
-            chain.partial, chain.factor, chain.summand, chain.of_column[t], chain.offsets,
-            chain.edges, chain.codes,
+            work.partial, readout.factor, readout.summand, readout.of_column[t], readout.offsets,
+            readout.edges, codes,
         )  # fmt: skip
         for k in range(columns):
-            currents[k] += chain.minimum + chain.lsb * np.float32(chain.codes[0, k])
+            currents[k] += readout.minimum + readout.lsb * np.float32(codes[0, k])
         first = last
     account.counts[ADC_CONVERSION] += tiles * columns
     account.counts[SHIFT_ADD] += (tiles - 1) * columns
+    return np.float32(0)

@@ -29,26 +29,39 @@ from pydantic import Field
 
 from cbramsim.arguments import number
 from cbramsim.devices.device import Device
-from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, mean_step, pulse_energy
+from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_energy
 from cbramsim.errors import ParameterError
-from cbramsim.kernels import inlined, kernel, vector_kernel
-from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
-from cbramsim.simulator.array import see_again, store_conductance
+from cbramsim.kernels import lean_kernel, lean_vector_kernel, part
+from cbramsim.rng import fill_with_words, next_word
+from cbramsim.simulator.array import store_conductance
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.half_select import (
-    book_half_select,
-    book_sneak,
-    half_selected_column,
-    settle_column,
+from cbramsim.simulator.writing import (
+    SENSED_BITS,
+    BookedAs,
+    give_pulses,
+    nominal_step,
+    verify,
 )
-from cbramsim.simulator.writing import SENSED_BITS, flicker_of, program_cells, verify
 from cbramsim.validation import Parameters
+from cbramsim.verbs import (
+    book_all_lines,
+    book_column_sensed,
+    book_column_sneak,
+    book_lines,
+    book_others,
+    implements,
+    learn,
+    lost_in_lines,
+    see_again,
+    sense,
+    settle_column,
+    sum_of_others,
+)
 
 LTP_PULSE = int(Operation.LTP_PULSE)
 LTD_PULSE = int(Operation.LTD_PULSE)
 SENSE_READ = int(Operation.SENSE_READ)
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
-PROGRAM_WIRE = int(Operation.PROGRAM_WIRE)
 
 SENSED_STATES = 1 << SENSED_BITS
 """States that the sense amplifier tells apart."""
@@ -112,8 +125,8 @@ class StdpRule(Parameters):
         return odds / (1 + odds)
 
 
-class RuleConstants(NamedTuple):
-    """The rule in units of conductance, as plain numbers for the ideal update."""
+class IdealStdp(NamedTuple):
+    """The rule in units of conductance: the winner's cells are set to what it asks for."""
 
     ltp: float
     """a, S."""
@@ -125,7 +138,13 @@ class RuleConstants(NamedTuple):
     """Conductance of the weight -1, S."""
 
 
-class PulseTables(NamedTuple):
+class DenseStdp(NamedTuple):
+    """The rule on every column, each by its chance of firing."""
+
+    ideal: IdealStdp
+
+
+class PulseTable(NamedTuple):
     """How many pulses the rule asks of the nominal device, by sensed state."""
 
     pulses: NDArray[np.float32]
@@ -134,14 +153,30 @@ class PulseTables(NamedTuple):
     """Conductance of state 0, S."""
     states_per_siemens: np.float32
     """Sensed states per siemens."""
+
+
+class PulsedStdp(NamedTuple):
+    """The rule by device pulses, which the controller gives without looking again."""
+
+    table: PulseTable
+
+
+class VerifiedStdp(NamedTuple):
+    """The rule by device pulses, each cell corrected until it reads as it should."""
+
+    table: PulseTable
     tries: int
-    """Corrections of a cell after its pulses; 0 without verification."""
+    """Most corrections of a cell."""
 
 
-def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
+LEARNING = BookedAs(LTP_PULSE, LTD_PULSE)
+"""What the pulses of the rule are booked as."""
+
+
+def ideal_stdp(rule: StdpRule, device: Device) -> IdealStdp:
     """Express `rule` in siemens: a weight of 2 spans the nominal window of `device`."""
     per_weight = 0.5 * device.g_range
-    return RuleConstants(
+    return IdealStdp(
         rule.ltp * per_weight,
         rule.ltp_decay / per_weight,
         rule.ltd * per_weight,
@@ -149,16 +184,25 @@ def rule_constants(rule: StdpRule, device: Device) -> RuleConstants:
     )
 
 
-def pulse_tables(rule: StdpRule, device: Device, programming: Programming) -> PulseTables:
+def pulsed_stdp(
+    rule: StdpRule, device: Device, programming: Programming
+) -> PulsedStdp | VerifiedStdp:
+    """Return the rule as the controller of a device carries it out."""
+    table = pulse_table(rule, device, programming)
+    if programming.scheme == "verify":
+        return VerifiedStdp(table, programming.tries)
+    return PulsedStdp(table)
+
+
+def pulse_table(rule: StdpRule, device: Device, programming: Programming) -> PulseTable:
     """Divide what the rule asks for by what one pulse of the nominal device gives, by state."""
     state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
     # The outermost states stand for the bounds: nothing more is asked for there.
     state[0], state[-1] = 0.0, 1.0
-    return PulseTables(
+    return PulseTable(
         pulses=np.array(wanted_pulses(rule, device, 2 * state - 1, programming), np.float32),
         g_min=np.float32(device.g_min),
         states_per_siemens=np.float32(SENSED_STATES / device.g_range),
-        tries=programming.tries if programming.scheme == "verify" else 0,
     )
 
 
@@ -214,68 +258,153 @@ def expected_write_energy(
     return v2t * device.conductance_of(weight) + ups * device.gate_set + downs * device.gate_reset
 
 
-@kernel
-def learn_with_pulses(array, pulse, costs, tables, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """Carry out the rule on one column with device pulses: sense it, choose, program.
+# ---- the ideal rule ----------------------------------------------------------------------------
 
-    Parameters
-    ----------
-    array, pulse, costs
-        `ArrayState`, `PulseConstants`, `ProgramCosts`.
-    tables
-        `PulseTables`.
-    column
-        The winner.
-    work
-        `Scratch` with the inputs that spiked, from `draw_spikes`.
-    stream
-        State of the stream "pulses".
-    account
-        `Account` to book on.
+
+@implements(learn, IdealStdp)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    """Set each cell of the winner to what is asked for; each change is booked as one pulse."""
+    pulse, costs = array.pulse, array.costs
+    column_sum = sum_of_others(array.access, array, winner)
+    for row in range(array.g.shape[0]):
+        if array.inhibited[winner, row]:
+            continue
+        before = np.float64(array.g_columns[winner, row])
+        low, high = array.cells[winner, row, G_LOW], array.cells[winner, row, G_HIGH]
+        is_set = work.spiked[row]
+        if is_set:
+            operation, v2t, gate, line = LTP_PULSE, pulse.v2t_set, pulse.gate_set, costs.line_set
+        else:
+            operation, v2t, gate, line = (
+                LTD_PULSE, pulse.v2t_reset, pulse.gate_reset, costs.line_reset,
+            )  # fmt: skip
+        after = np.float32(min(max(asked(rule, before, is_set), low), high))
+        if after == before:
+            continue
+        book_others(array.access, array, row, before, column_sum, is_set, 1, account)
+        column_sum += np.float64(after) - before
+        store_conductance(array, winner, row, before, after)
+        account.counts[operation] += 1
+        account.joules[operation] += pulse_energy(v2t, gate, before, after)
+        account.counts[PROGRAM_LINE] += 1
+        account.joules[PROGRAM_LINE] += line
+        squares = 0.25 * (before + after) ** 2
+        book_lines(array.lines, 1, lost_in_lines(array.lines, v2t, squares, winner, row), account)
+    see_again(array.lines, array, winner)
+
+
+@lean_kernel
+def asked(rule, g, spiked):  # type: ignore[no-untyped-def]
+    """Return the conductance that the rule asks for at `g`, S, before it is clipped."""
+    if spiked:
+        return g + rule.ltp * math.exp(-rule.ltp_decay * (g - rule.g_min))
+    return g - rule.ltd
+
+
+@implements(learn, DenseStdp)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    """Carry out the rule on every column, each by its share of the responsibility.
+
+    What a conventional network does: every presentation writes every cell. Column k changes by
+    r_k times what the rule asks for, r_k its chance of firing: the mean of the update that spiking
+    makes. Each cell gets one ideal pulse, also where the change is below the resolution of the
+    state.
     """
-    settle_column(array, pulse, column, stream)
+    ideal, costs, spiked = rule.ideal, array.costs, work.spiked
+    _book_all_cells(array, spiked, 0.5, account)
+    for column in range(array.g.shape[1]):
+        share = np.float64(work.currents[column]) / total
+        if share * max(ideal.ltp, ideal.ltd) < RESOLUTION * ideal.g_min:
+            continue
+        for row in range(array.g.shape[0]):
+            g = np.float64(array.g_columns[column, row])
+            low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
+            change = share * (min(max(asked(ideal, g, spiked[row]), low), high) - g)
+            store_conductance(array, column, row, g, np.float32(g + change))
+        see_again(array.lines, array, column)
+    _book_all_cells(array, spiked, 0.5, account)
+    rows, columns = array.g.shape
+    sets = 0
+    for row in range(rows):
+        sets += spiked[row]
+    account.counts[LTP_PULSE] += sets * columns
+    account.counts[LTD_PULSE] += (rows - sets) * columns
+    account.joules[LTP_PULSE] += sets * columns * array.pulse.gate_set
+    account.joules[LTD_PULSE] += (rows - sets) * columns * array.pulse.gate_reset
+    account.counts[PROGRAM_LINE] += rows * columns
+    lines = sets * costs.line_set + (rows - sets) * costs.line_reset
+    account.joules[PROGRAM_LINE] += columns * lines
+    book_lines(array.lines, rows * columns, 0.0, account)
+
+
+@part
+def _book_all_cells(array, spiked, part, account):  # type: ignore[no-untyped-def]
+    """Book `part` of the energy of one pulse on every cell, at their present conductances."""
+    set_conductance, reset_conductance = 0.0, 0.0
+    for row in range(array.g.shape[0]):
+        if spiked[row]:
+            set_conductance += array.row_sum[row]
+        else:
+            reset_conductance += array.row_sum[row]
+    account.joules[LTP_PULSE] += part * array.pulse.v2t_set * set_conductance
+    account.joules[LTD_PULSE] += part * array.pulse.v2t_reset * reset_conductance
+    book_all_lines(array.lines, array, spiked, part, account)
+
+
+# ---- device pulses -----------------------------------------------------------------------------
+
+
+@implements(learn, PulsedStdp)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    pulse_column(rule.table, array, winner, work, streams.pulses, account)
+    see_again(array.lines, array, winner)
+
+
+@implements(learn, VerifiedStdp)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    """Each cell that got pulses is corrected until it reads as the nominal cell would."""
+    stream = streams.pulses
+    chosen = pulse_column(rule.table, array, winner, work, stream, account)
+    for j in range(chosen):
+        target = nominal_result(array, work.seen[work.chosen[j]], work.pulses[j])
+        verify(array, winner, work.chosen[j], target, rule.tries, LEARNING, stream, account)
+    see_again(array.lines, array, winner)
+
+
+@part
+def pulse_column(table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
+    """Sense a column, choose pulses by `PulseTable`, and give them; return to how many cells.
+
+    What was sensed is left in ``work.seen``; rows and pulses in ``work.chosen`` and ``.pulses``.
+    """
+    settle_column(array.access, array, column, stream)
     cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
     account.counts[SENSE_READ] += cells
-    account.joules[SENSE_READ] += pulse.v2t_read * conductance + cells * costs.sense
-    if array.wired.base.shape[0] > 0:
-        lines = sensing_in_lines(array, column)
-        account.counts[PROGRAM_WIRE] += cells
-        account.joules[PROGRAM_WIRE] += pulse.v2t_read * lines
-    if costs.half_set > 0:
-        for row in range(work.states.size):
-            if not array.inhibited[column, row]:
-                book_sneak(array, pulse, row, np.float64(array.g_columns[column, row]), account)
-    sense_states(array, pulse, tables, column, next_word(stream), work.states, work.seen)
+    account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + cells * array.costs.sense
+    book_column_sensed(array.lines, array, column, cells, account)
+    book_column_sneak(array.access, array, column, account)
+    sense_states(array, table, column, next_word(stream), work.states, work.seen)
     fill_with_words(stream, work.pulse_words)
     chosen = choose_pulses(
-        tables.pulses, work.states, work.spiked, array.inhibited[column], work.random_shorts,
+        table.pulses, work.states, work.spiked, array.inhibited[column], work.random_shorts,
         work.chosen, work.pulses,
     )  # fmt: skip
-    program_cells(
-        array, pulse, costs, column, work.chosen, work.pulses, chosen, LTP_PULSE, LTD_PULSE,
-        stream, account,
-    )  # fmt: skip
-    if tables.tries > 0:
-        for j in range(chosen):
-            target = nominal_result(work.seen[work.chosen[j]], work.pulses[j], pulse, array)
-            verify(
-                array, pulse, costs, column, work.chosen[j], target, tables.tries,
-                LTP_PULSE, LTD_PULSE, stream, account,
-            )  # fmt: skip
-    see_again(array, column)
+    give_pulses(array, column, work.chosen, work.pulses, chosen, LEARNING, stream, account)
+    return chosen
 
 
-@kernel
-def nominal_result(g, pulses, pulse, array):  # type: ignore[no-untyped-def]
+@part
+def nominal_result(array, g, pulses):  # type: ignore[no-untyped-def]
     """Return where some signed pulses would take the nominal cell, without noise, S."""
-    cell = array.nominal
     after = np.float64(g)
+    way = SET if pulses > 0 else RESET
     for _ in range(abs(pulses)):
-        after += mean_step(after, cell, SET if pulses > 0 else RESET, pulse, array.shapes)
-    return min(max(after, np.float64(cell[G_LOW])), np.float64(cell[G_HIGH]))
+        after += nominal_step(array, way, after)
+    low, high = array.nominal[0, 0, G_LOW], array.nominal[0, 0, G_HIGH]
+    return min(max(after, np.float64(low)), np.float64(high))
 
 
-@vector_kernel
+@lean_vector_kernel
 def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
     """Return the number of cells that still get pulses, and their summed conductance, S."""
     cells = 0
@@ -286,48 +415,21 @@ def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
     return cells, conductance
 
 
-@kernel
-def sensing_in_lines(array, column):  # type: ignore[no-untyped-def]
-    """Return the sum of G² R over the cells of a column that still get pulses, S."""
-    total = 0.0
-    along_word = array.wired.along_word[column]
-    for row in range(array.wired.along_bit.size):
-        g = np.float64(array.g_columns[column, row]) * (not array.inhibited[column, row])
-        total += g * g * (array.wired.along_bit[row] + along_word)
-    return total
+@part
+def sense_states(array, table, column, word, states, seen):  # type: ignore[no-untyped-def]
+    """Write what is sensed of the cells of a column into float32 `seen`, S, and int32 `states`.
 
-
-@kernel
-def sense_states(array, pulse, tables, column, word, states, seen):  # type: ignore[no-untyped-def]
-    """Write into int32 `states` what is sensed of the cells of a column.
-
-    Each cell has noise of its own, all from one draw, as in `sensed`. Where it is needed again, for
-    verification, the conductance that is seen goes into float32 `seen`.
+    Each cell has noise of its own, all from one draw.
     """
-    g = array.g_columns[column]
-    sigma = np.float32(pulse.read_sigma)
-    offset = np.int64(word & NORMAL_MASK)
-    low, per_siemens = tables.g_min, tables.states_per_siemens
-    if pulse.flicker > 0 or tables.tries > 0:
-        for row in range(g.size):
-            seen[row] = g[row] + sigma * array.normals[offset + row]
-            if pulse.flicker > 0:
-                seen[row] += flicker_of(word, row, pulse, array.normals)
-            states[row] = state_of(seen[row], low, per_siemens)
-    else:  # what is seen is not kept: a loop that vectorises
-        for row in range(g.size):
-            noise = sigma * array.normals[offset + row]
-            states[row] = state_of(g[row] + noise, low, per_siemens)
+    g, noise, normals = array.g_columns[column], array.noise, array.normals
+    low, per_siemens = table.g_min, table.states_per_siemens
+    for row in range(g.size):
+        seen[row] = sense(noise, g[row], word, row, normals)
+        state = np.int32((seen[row] - low) * per_siemens)
+        states[row] = min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 
 
-@inlined
-def state_of(g, low, per_siemens):  # type: ignore[no-untyped-def]
-    """Return the sensed state of a conductance, S; `low` is that of state 0."""
-    state = np.int32((g - low) * per_siemens)
-    return min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
-
-
-@kernel
+@lean_kernel
 def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # type: ignore[no-untyped-def]
     """List the cells that get pulses, and how many; return how many cells.
 
@@ -356,108 +458,3 @@ def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # 
         pulses[count] = states[row]
         count += states[row] != 0
     return count
-
-
-@kernel
-def learn_ideally(array, pulse, costs, rule, column, spiked, account):  # type: ignore[no-untyped-def]
-    """Carry out the rule on one column exactly; each change is booked as one ideal pulse."""
-    column_sum = half_selected_column(array, costs, column)
-    for row in range(array.g.shape[0]):
-        if array.inhibited[column, row]:
-            continue
-        before = np.float64(array.g_columns[column, row])
-        low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
-        if spiked[row]:
-            change = rule.ltp * math.exp(-rule.ltp_decay * (before - rule.g_min))
-            operation, v2t, gate = LTP_PULSE, pulse.v2t_set, pulse.gate_set
-            line, half = costs.line_set, costs.half_set
-        else:
-            change = -rule.ltd
-            operation, v2t, gate = LTD_PULSE, pulse.v2t_reset, pulse.gate_reset
-            line, half = costs.line_reset, costs.half_reset
-        after = np.float32(min(max(before + change, low), high))
-        if after == before:
-            continue
-        if costs.half_set > 0:
-            book_half_select(array, costs, row, before, column_sum, half, 1, account)
-            column_sum += np.float64(after) - before
-        store_conductance(array, column, row, before, after)
-        account.counts[operation] += 1
-        account.joules[operation] += pulse_energy(v2t, gate, before, after)
-        account.counts[PROGRAM_LINE] += 1
-        account.joules[PROGRAM_LINE] += line
-        if array.wired.base.shape[0] > 0:
-            path = array.wired.along_bit[row] + array.wired.along_word[column]
-            account.counts[PROGRAM_WIRE] += 1
-            account.joules[PROGRAM_WIRE] += 0.25 * v2t * (before + after) ** 2 * path
-    see_again(array, column)
-
-
-@kernel
-def learn_densely(array, pulse, costs, rule, chances, total, spiked, account):  # type: ignore[no-untyped-def]
-    """Carry out the rule on every column, each by its share of the responsibility.
-
-    What a conventional network does: every presentation writes every cell. Column k changes by
-    r_k times what the rule asks for, r_k = ``chances[k] / total`` its chance of firing: the mean of
-    the update that spiking makes. Each cell gets one ideal pulse, also where the change is below
-    the resolution of the state.
-
-    Parameters
-    ----------
-    array, pulse, costs, rule
-        `ArrayState`, `PulseConstants`, `ProgramCosts`, `RuleConstants`.
-    chances, total
-        float32[columns] and their sum.
-    spiked
-        bool[rows], the inputs that spiked.
-    account
-        `Account` to book on.
-    """
-    _book_all_cells(array, pulse, costs, spiked, 0.5, account)
-    for column in range(array.g.shape[1]):
-        share = np.float64(chances[column]) / total
-        if share * max(rule.ltp, rule.ltd) < RESOLUTION * rule.g_min:
-            continue
-        for row in range(array.g.shape[0]):
-            g = np.float64(array.g_columns[column, row])
-            low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
-            if spiked[row]:
-                asked = g + rule.ltp * math.exp(-rule.ltp_decay * (g - rule.g_min))
-            else:
-                asked = g - rule.ltd
-            change = share * (min(max(asked, low), high) - g)
-            store_conductance(array, column, row, g, np.float32(g + change))
-        see_again(array, column)
-    _book_all_cells(array, pulse, costs, spiked, 0.5, account)
-    rows, columns = array.g.shape
-    sets = 0
-    for row in range(rows):
-        sets += spiked[row]
-    account.counts[LTP_PULSE] += sets * columns
-    account.counts[LTD_PULSE] += (rows - sets) * columns
-    account.joules[LTP_PULSE] += sets * columns * pulse.gate_set
-    account.joules[LTD_PULSE] += (rows - sets) * columns * pulse.gate_reset
-    account.counts[PROGRAM_LINE] += rows * columns
-    lines = sets * costs.line_set + (rows - sets) * costs.line_reset
-    account.joules[PROGRAM_LINE] += columns * lines
-    account.counts[PROGRAM_WIRE] += array.wired.along_bit.size * columns
-
-
-@inlined
-def _book_all_cells(array, pulse, costs, spiked, part, account):  # type: ignore[no-untyped-def]
-    """Book `part` of the energy of one pulse on every cell, at their present conductances."""
-    set_conductance, reset_conductance = 0.0, 0.0
-    for row in range(array.g.shape[0]):
-        if spiked[row]:
-            set_conductance += array.row_sum[row]
-        else:
-            reset_conductance += array.row_sum[row]
-    account.joules[LTP_PULSE] += part * pulse.v2t_set * set_conductance
-    account.joules[LTD_PULSE] += part * pulse.v2t_reset * reset_conductance
-    for row in range(array.wired.along_bit.size):
-        v2t = pulse.v2t_set if spiked[row] else pulse.v2t_reset
-        lines = 0.0
-        for column in range(array.g.shape[1]):
-            path = array.wired.along_bit[row] + array.wired.along_word[column]
-            lines += np.float64(array.g[row, column]) ** 2 * path
-        account.joules[PROGRAM_WIRE] += part * v2t * lines

@@ -7,11 +7,13 @@ random streams, and what `cbram benchmark` times it against: plain, vectorised N
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.devices.laws import Shaped
 from cbramsim.devices.pulses import (
     G_HIGH,
     G_LOW,
@@ -21,6 +23,7 @@ from cbramsim.devices.pulses import (
     STEP_UP,
 )
 from cbramsim.devices.states import level_places
+from cbramsim.simulator.access import Passive, Thirds
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.stdp import SENSED_STATES
@@ -106,7 +109,10 @@ class NumpyTwin:
         self.ideal = network.ideal
         self.dense = network.config.update == "dense"
         self.g = state.g.copy()
-        self.cells, self.nominal, self.shapes = state.cells.copy(), state.nominal, state.shapes
+        self.cells, self.nominal = state.cells.copy(), state.nominal[0, 0]
+        self.shapes = state.law.shapes if isinstance(state.law, Shaped) else np.zeros((2, 0))
+        self.of_cells = network.crossbar.device
+        self.half_selected = state.access.scheme if isinstance(state.access, Passive) else None
         self.inhibited = state.inhibited.copy()
         self.connected = network.crossbar.connected.astype(np.float32)
         self.any_open = not self.connected.all()
@@ -114,12 +120,13 @@ class NumpyTwin:
         self.row_sum = self.g.sum(axis=1, dtype=np.float64)
         self.bias = network.bias.astype(np.float64)
         self.spike_counts = network.spike_counts.copy()
-        self.tables = network.pulse_tables
+        if not self.ideal:
+            self.table, self.tries = network.rule.table, getattr(network.rule, "tries", 0)
         self.wired = network.crossbar.wired
         if self.wired:
-            self.effective, self.base = state.seen.copy(), state.wired.base.T.copy()
+            self.effective, self.base = state.lines.seen.copy(), state.lines.base.T.copy()
             self.in_common = self._in_common(network)
-            self.dissipated = state.wired.dissipated.copy()
+            self.dissipated = state.lines.dissipated.copy()
             lines = self.wired.layout
             self.paths = lines.along_bit[:, None] + lines.along_word
         self.ledger = EnergyLedger()
@@ -166,11 +173,11 @@ class NumpyTwin:
         """Carry out the rule on `column` with device pulses."""
         free = ~self.inhibited[column]
         states = self._sense(column, free)
-        wanted = self.tables.pulses[spiked.astype(int), states]
+        wanted = self.table.pulses[spiked.astype(int), states]
         pulses = (wanted + self.draws.rounding_uniforms(len(states))).astype(int) * free
         pulses = np.where(spiked, pulses, -pulses)
         self._program(column, pulses)
-        if self.tables.tries:
+        if self.tries:
             for row in np.flatnonzero(pulses):
                 self._verify(column, int(row), self._nominal_result(int(row), int(pulses[row])))
 
@@ -185,7 +192,7 @@ class NumpyTwin:
     def _verify(self, column: int, row: int, target: float) -> None:
         """Correct one cell, pulse by pulse, until it reads as `target` or the tries are used up."""
         nominal, here = self.nominal[None].astype(np.float64), np.zeros(len(self.g), np.int64)
-        for tried in range(self.tables.tries + 1):
+        for tried in range(self.tries + 1):
             g = self.g[row : row + 1, column]
             self._book(
                 Operation.SENSE_READ, 1, self.pulse.v2t_read * float(g[0]) + self.costs.sense
@@ -198,7 +205,7 @@ class NumpyTwin:
             )
             band, off = 2 * self.pulse.sum_sigma, target - float(seen[0])
             here[row] = 1 if off > 0.5 * up + band else -1 if -off > 0.5 * down + band else 0
-            if not here[row] or tried == self.tables.tries:
+            if not here[row] or tried == self.tries:
                 return
             self._program(column, here)
 
@@ -257,21 +264,22 @@ class NumpyTwin:
         rows = np.flatnonzero(free)
         squares = g[rows].astype(np.float64) ** 2
         self._book_lines(column, rows, self.pulse.v2t_read * squares, rows.size)
-        if self.costs.half_set:
+        if self.half_selected:
             sneak = (self.row_sum[free] - g[free].astype(np.float64)).sum()
             others = int(free.sum()) * (self.g.shape[1] - 1)
             self._book(Operation.HALF_SELECT, others, self.pulse.v2t_read * sneak)
         self.seen = self._seen(g)
-        states = (self.seen - self.tables.g_min) * self.tables.states_per_siemens
+        states = (self.seen - self.table.g_min) * self.table.states_per_siemens
         return np.clip(states.astype(np.int64), 0, SENSED_STATES - 1)
 
     def _seen(self, g: NDArray[Any]) -> NDArray[Any]:
         """Return what is sensed of cells at `g`: noise, and one of the two values of a flicker."""
         normals, flicker = self.draws.sense_normals(len(g))
         seen = g + np.float32(self.pulse.read_sigma) * normals
-        if self.pulse.flicker:
-            upper = flicker < self.pulse.flicker_quantile
-            seen += (self.pulse.flicker * (upper - self.pulse.flicker_duty)).astype(np.float32)
+        device = self.of_cells
+        if device.g_flicker:
+            upper = flicker < NormalDist().inv_cdf(device.flicker_duty)
+            seen += (device.g_flicker * (upper - device.flicker_duty)).astype(np.float32)
         return seen
 
     def _program(self, column: int, pulses: NDArray[np.int64]) -> None:
@@ -332,8 +340,9 @@ class NumpyTwin:
     ) -> NDArray[np.float64]:
         """Return the states that cells take, where these are finite."""
         low, high = cell[:, G_LOW], cell[:, G_HIGH]
-        if self.pulse.radix:
-            places = level_places(self.pulse.levels, self.pulse.radix)
+        device = self.of_cells
+        if device.level_radix:
+            places = level_places(device.levels, device.level_radix)
             window = np.maximum(high - low, 1e-30)
             place = (g - low) / window
             k = np.clip(np.searchsorted(places, place, side="right"), 1, places.size - 1)
@@ -341,9 +350,9 @@ class NumpyTwin:
             chosen = places[np.where(share + uniforms >= 1, k, k - 1)]
             outside = (place < 0) | (place > 1)
             return np.where(high > low, np.where(outside, g, low + chosen * window), low)
-        if self.pulse.levels or self.pulse.quantum:
-            levels = self.pulse.levels
-            distance = (high - low) / (levels - 1) if levels else self.pulse.quantum + 0 * low
+        if device.levels or device.g_quantum:
+            levels = device.levels
+            distance = (high - low) / (levels - 1) if levels else device.g_quantum + 0 * low
             safe = np.where(distance > 0, distance, 1)
             g = low + np.floor((g - low) / safe + uniforms) * distance
         return g
@@ -387,18 +396,18 @@ class NumpyTwin:
         self, column: int, rows: NDArray[np.int64], pulses: NDArray[np.int64], after: NDArray
     ) -> None:
         """Book the cells that see a part of the voltage while one after the other is pulsed."""
-        if not self.costs.half_set:
+        if not self.half_selected:
             return
         before = self.g[rows, column].astype(np.float64)
         moved = np.cumsum(after - before) - (after - before)
-        if self.costs.thirds:
+        if isinstance(self.half_selected, Thirds):
             others = self.row_sum.sum() + moved - before
             cells = self.g.size - 1
         else:
             column_sum = self.g[:, column].sum(dtype=np.float64) + moved
             others = self.row_sum[rows] + column_sum - 2 * before
             cells = sum(self.g.shape) - 2
-        half = np.where(pulses > 0, self.costs.half_set, self.costs.half_reset)
+        half = np.where(pulses > 0, self.half_selected.v2t_set, self.half_selected.v2t_reset)
         count = np.abs(pulses)
         self._book(Operation.HALF_SELECT, count.sum() * cells, (count * half * others).sum())
 

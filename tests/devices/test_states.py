@@ -7,11 +7,12 @@ import pytest
 from scipy.stats import binomtest
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_constants
+from cbramsim.devices.noise import noise_of
+from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.devices.states import G0
 from cbramsim.rng import normal_table
 from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.writing import flicker_of, sensed
+from cbramsim.verbs import sense
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 Z = 4.5
@@ -164,9 +165,9 @@ def test_two_levels_are_a_stochastic_binary_cell(way: int) -> None:
 @pytest.mark.parametrize("duty", [0.5, 0.2, 0.9])
 def test_flicker_has_two_values_and_the_right_duty_and_variance(duty: float) -> None:
     device = QUIET.replace(g_flicker=2e-6, flicker_duty=duty)
-    pulse, normals = pulse_constants(device), normal_table(1)
+    noise, normals = noise_of(device), normal_table(1)
     words = np.random.default_rng(5).integers(0, 2**64, 4000, dtype=np.uint64)
-    values = np.array([flicker_of(word, 0, pulse, normals) for word in words], float)
+    values = np.array([sense(noise, 0.0, word, 0, normals) for word in words], float)
     assert np.unique(values) == pytest.approx([-2e-6 * duty, 2e-6 * (1 - duty)])
     upper = int((values > 0).sum())
     assert binomtest(upper, words.size, duty).pvalue > UNLIKELY
@@ -177,10 +178,11 @@ def test_flicker_has_two_values_and_the_right_duty_and_variance(duty: float) -> 
 
 def test_a_sensed_value_has_read_noise_and_independent_flicker() -> None:
     device = QUIET.replace(read_c2c=0.02, g_flicker=3e-6, flicker_duty=0.3)
-    pulse, normals = pulse_constants(device), normal_table(1)
+    both, normals = noise_of(device), normal_table(1)
     words = np.random.default_rng(6).integers(0, 2**64, 4000, dtype=np.uint64)
-    seen = np.array([sensed(np.float32(1e-5), pulse, word, normals) for word in words], float)
-    flicker = np.array([flicker_of(word, 0, pulse, normals) for word in words], float)
+    seen = np.array([sense(both, np.float32(1e-5), word, 0, normals) for word in words], float)
+    flickering = noise_of(device.replace(read_c2c=0.0))
+    flicker = np.array([sense(flickering, 0.0, word, 0, normals) for word in words], float)
     noise = seen - flicker - 1e-5
     sigma = 0.02 * device.g_range
     n = words.size

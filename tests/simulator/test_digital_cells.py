@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ from cbramsim.simulator.digital_cells import (
     capacity,
     wanted_codes,
 )
-from cbramsim.simulator.digital_cells.slices import shift_and_add
+from cbramsim.simulator.digital_cells.slices import CodeStdp, shift_and_add
+from cbramsim.simulator.encoding import Poisson
 from cbramsim.simulator.energy import EnergyLedger, Operation
-from cbramsim.simulator.loop import Neurons, Streams, scratch
+from cbramsim.simulator.loop import Circuit, Streams, scratch, train
 from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.neurons import Stochastic
 from cbramsim.simulator.stdp import StdpRule
 from tests.replay import ReplayDraws
 
@@ -94,11 +97,13 @@ def one_update(crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: 
     names = ("spikes", "reads", "competition", "pulses")
     streams = Streams(*(stream(seed, name) for name in names))
     device, work = crossbar.device, scratch(rows, 1)
-    crossbar.train(
+    neurons = Stochastic(np.zeros(1, np.float32), np.float32(1 / device.g_range), np.float32(0))
+    circuit = Circuit(
+        Poisson(), crossbar.slices, crossbar.readout(), neurons, CodeStdp(wanted), streams, work
+    )
+    train(
         np.full((1, rows), pixel, np.uint8), np.zeros(1, np.int64), np.zeros((1, 1), np.int32),
-        np.float32(0), np.zeros(1, np.int64), wanted,
-        Neurons(np.zeros(1, np.float32), np.float32(1 / device.g_range), device.g_mid),
-        streams, work, crossbar.cells.ledger.account("train"),
+        np.zeros(1, np.int64), circuit, crossbar.cells.ledger.account("train"),
     )  # fmt: skip
     return work.spiked
 
@@ -255,7 +260,7 @@ class DigitalTwin:
         d, word, normals = self.device, words.word(), self.draws.normals
         first, second = word & 0x3FFF, (word >> 20) & 0x3FFF
         noise = d.read_c2c * d.g_range * normals[first : first + count].astype(float)
-        quantile = self.network.crossbar.pulse.flicker_quantile
+        quantile = NormalDist().inv_cdf(d.flicker_duty)
         upper = normals[second : second + count] < quantile
         return noise, d.g_flicker * (upper - d.flicker_duty)
 

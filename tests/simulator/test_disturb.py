@@ -164,7 +164,11 @@ def test_what_single_precision_cannot_hold_is_not_lost() -> None:
         crossbar.program(1, [2], [100])
     expected = 1e5 * 1e-9 * float(device.step_up(before))
     assert np.spacing(np.float32(before)) > expected / 1000  # each call alone is lost
-    moved = float(crossbar.conductance[4, 1]) - before + float(crossbar.state.unresolved[1, 4])
+    moved = (
+        float(crossbar.conductance[4, 1])
+        - before
+        + float(crossbar.state.access.others.unresolved[1, 4])
+    )
     assert moved == pytest.approx(expected, rel=1e-4)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
 from cbramsim.rng import fill_with_words, generator, next_word, normal_table, stream
-from cbramsim.simulator.encoding import draw_spikes, most_active_pixels
+from cbramsim.simulator.encoding import Poisson, most_active_pixels
 from cbramsim.simulator.loop import scratch
 from cbramsim.simulator.neurons import (
     Competition,
@@ -18,6 +18,7 @@ from cbramsim.simulator.neurons import (
     exponentials,
     to_potentials,
 )
+from cbramsim.verbs import draw_spikes
 from tests.replay import Xoshiro
 
 
@@ -70,7 +71,7 @@ def test_spikes_equal_a_replay_of_their_stream(inputs: int, seed: int) -> None:
     state = stream(seed, "spikes")
     replay = Xoshiro(state)
     work = scratch(inputs, 1)
-    n = draw_spikes(pixels, work.words, work.random_bytes, work.spiked, work.rows, state)
+    n = draw_spikes(Poisson(), pixels, work, state)
     words = np.array([replay.word() for _ in range(-(-inputs // 8))], "<u8")
     expected = words.view(np.uint8)[:inputs] < pixels
     np.testing.assert_array_equal(work.spiked, expected)
@@ -84,7 +85,7 @@ def test_an_input_spikes_in_proportion_to_its_grey_level() -> None:
     counts = np.zeros(5)
     windows = 20_000
     for _ in range(windows):
-        draw_spikes(pixels, work.words, work.random_bytes, work.spiked, work.rows, state)
+        draw_spikes(Poisson(), pixels, work, state)
         counts += work.spiked
     expected = pixels / 256
     error = np.sqrt(expected * (1 - expected) / windows)

@@ -16,7 +16,7 @@ from cbramsim.simulator.stdp import (
     Programming,
     StdpRule,
     expected_write_energy,
-    pulse_tables,
+    pulse_table,
 )
 
 RULE = StdpRule(ltp=0.1, ltp_decay=3.0, ltd=0.005)
@@ -83,7 +83,7 @@ def test_every_technology_learns_the_log_odds(name: str, scheme: str) -> None:
 def test_deterministic_programming_cannot_learn_what_is_below_its_step() -> None:
     """The control: depression asks for less than half a pulse, and never gets one."""
     device = Device.load("subquantum-cbram")
-    pulses = pulse_tables(StdpRule(), device, Programming(scheme="deterministic")).pulses
+    pulses = pulse_table(StdpRule(), device, Programming(scheme="deterministic")).pulses
     assert not pulses[0].any()
     assert pulses[1].any()
 
@@ -91,8 +91,8 @@ def test_deterministic_programming_cannot_learn_what_is_below_its_step() -> None
 def test_trains_are_no_longer_than_they_may_be() -> None:
     """Near the floor, the ideal device needs 19 pulses for what the rule asks for."""
     device, most = Device.load("ideal"), 7
-    free = pulse_tables(StdpRule(), device, Programming()).pulses
-    bounded = pulse_tables(StdpRule(), device, Programming(max_pulses=most)).pulses
+    free = pulse_table(StdpRule(), device, Programming()).pulses
+    bounded = pulse_table(StdpRule(), device, Programming(max_pulses=most)).pulses
     np.testing.assert_array_equal(bounded, np.minimum(free, most))
     assert free.max() > most
 
@@ -117,9 +117,9 @@ def test_verifying_removes_the_noise_of_the_pulses() -> None:
 
 
 @pytest.mark.parametrize("name", ["ideal", "subquantum-cbram", "gst-pcm", "pcmo"])
-def test_pulse_tables_ask_for_the_change_of_the_rule(name: str) -> None:
+def test_a_pulse_table_asks_for_the_change_of_the_rule(name: str) -> None:
     device = Device.load(name)
-    tables = pulse_tables(RULE, device, Programming())
+    tables = pulse_table(RULE, device, Programming())
     state = (np.arange(1, SENSED_STATES - 1) + 0.5) / SENSED_STATES
     conductance = device.g_min + state * device.g_range
     step = device.step_up(conductance) * 2 / device.g_range

@@ -10,6 +10,7 @@ import pytest
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.overhead import loaded
 from cbramsim.rng import stream
+from cbramsim.simulator.access import Halves, Thirds
 from cbramsim.simulator.array import ProgramCosts
 from cbramsim.simulator.datasets import Dataset
 from cbramsim.simulator.energy import Operation
@@ -130,10 +131,12 @@ class SlowRecount(NumpyTwin):
             line_set=lines * d.v_set * d.v_set,
             line_reset=lines * d.v_reset * d.v_reset,
             sense=8 * p.e_sense + p.e_word_line + columns * d.c_cell * d.v_read * d.v_read,
-            half_set=joules_per_siemens(d, d.v_set / part, d.t_set) * passive,
-            half_reset=joules_per_siemens(d, d.v_reset / part, d.t_reset) * passive,
-            thirds=thirds,
         )
+        if passive:
+            self.half_selected = (Thirds if thirds else Halves)(
+                joules_per_siemens(d, d.v_set / part, d.t_set),
+                joules_per_siemens(d, d.v_reset / part, d.t_reset),
+            )
 
     def conductance_of(self, rows: np.ndarray) -> float:
         return math.fsum(self.g[rows].astype(float).ravel().tolist())

@@ -11,23 +11,13 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.measurement import Measurement
+from cbramsim.devices.grids import grid_of
+from cbramsim.devices.laws import law_of
 from cbramsim.devices.population import draw_population
-from cbramsim.devices.pulses import (
-    G_HIGH,
-    G_LOW,
-    RESET,
-    SET,
-    PulseConstants,
-    mean_step,
-    nearby_state,
-    pulse_constants,
-    step_shapes,
-    within,
-)
+from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_constants, within
 from cbramsim.errors import ParameterError
-from cbramsim.kernels import compiled_loop
+from cbramsim.kernels import lean_loop
 from cbramsim.rng import (
-    State,
     generator,
     next_word,
     normal_of,
@@ -35,6 +25,7 @@ from cbramsim.rng import (
     stream,
     upper_uniform_of,
 )
+from cbramsim.verbs import mean_step, nearby_state_drawn
 
 
 def measure(
@@ -79,44 +70,37 @@ def measure_cells(
     """Measure given cells, float32[cells, 6] as `draw_population` draws them; else as `measure`."""
     set_readings = np.empty((len(population), cycles, pulses[0] + 1))
     reset_readings = np.empty((len(population), cycles, pulses[1] + 1))
-    constants = pulse_constants(device)
+    pulse = pulse_constants(device)
+    noise = pulse.step_sigma, pulse.read_sigma, device.g_flicker, device.flicker_duty
     _measure(
-        population, constants, step_shapes(device), stream(seed, "pulses"), normal_table(pad=1),
-        set_readings, reset_readings,
+        population[None], law_of(device), grid_of(device), noise, stream(seed, "pulses"),
+        normal_table(pad=1), set_readings, reset_readings,
     )  # fmt: skip
     return Measurement(
         name=f"{device.name} (simulated)", set_readings=set_readings, reset_readings=reset_readings
     )
 
 
-@compiled_loop
-def _measure(
-    population: NDArray[np.float32],
-    pulse: PulseConstants,
-    shapes: NDArray[np.float32],
-    random: State,
-    normals: NDArray[np.float32],
-    set_readings: NDArray[np.float64],
-    reset_readings: NDArray[np.float64],
-) -> None:
-    for i in range(population.shape[0]):
-        cell = population[i]
-        g = cell[G_LOW]
+@lean_loop
+def _measure(  # type: ignore[no-untyped-def]
+    population, law, grid, noise, random, normals, set_readings, reset_readings
+):
+    """Fill the readings, float64[cells, cycles, pulses + 1], of float32[1, cells, 6]."""
+    step_sigma, read_sigma, flicker, duty = noise
+    for i in range(population.shape[1]):
+        low, high = population[0, i, G_LOW], population[0, i, G_HIGH]
+        g = low
         for cycle in range(set_readings.shape[1]):
-            for start, readings in (
+            for way, readings in (
                 (SET, set_readings[i, cycle]),
                 (RESET, reset_readings[i, cycle]),
             ):
                 for p in range(readings.size):
                     if p > 0:
-                        noise = pulse.step_sigma * normal_of(next_word(random), normals)
-                        target = g + mean_step(g, cell, start, pulse, shapes) + noise
-                        if pulse.finite:
-                            uniform = upper_uniform_of(next_word(random))
-                            target = nearby_state(target, cell[G_LOW], cell[G_HIGH], uniform, pulse)
-                        g = within(target, cell[G_LOW], cell[G_HIGH])
-                    error = pulse.read_sigma * normal_of(next_word(random), normals)
-                    flickers = upper_uniform_of(next_word(random)) < pulse.flicker_duty
-                    upper = 1.0 if flickers else 0.0
-                    flicker = pulse.flicker * (upper - pulse.flicker_duty)
-                    readings[p] = g + error + flicker
+                        scatter = step_sigma * normal_of(next_word(random), normals)
+                        target = g + mean_step(law, population, 0, i, way, g) + scatter
+                        target = nearby_state_drawn(grid, target, low, high, random)
+                        g = within(target, low, high)
+                    error = read_sigma * normal_of(next_word(random), normals)
+                    upper = 1.0 if upper_uniform_of(next_word(random)) < duty else 0.0
+                    readings[p] = g + error + flicker * (upper - duty)

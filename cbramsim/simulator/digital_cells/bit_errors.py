@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.devices.noise import Flickering
 from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.rng import NORMAL_MASK
 from cbramsim.simulator.crossbar import Crossbar
@@ -36,9 +37,9 @@ def count_bit_errors(cells: Crossbar, rng: np.random.Generator, reads: int) -> B
         for _ in range(reads):
             draws = rng.integers(NORMAL_MASK + 1, size=(2, *g.shape))
             seen = g + np.float32(pulse.read_sigma) * state.normals[draws[0]]
-            if pulse.flicker:
-                upper = state.normals[draws[1]] < pulse.flicker_quantile
-                seen += np.float32(pulse.flicker) * (upper - np.float32(pulse.flicker_duty))
+            if isinstance(state.noise, Flickering):
+                upper = state.normals[draws[1]] < state.noise.quantile
+                seen += np.float32(state.noise.distance) * (upper - np.float32(state.noise.duty))
             wrong += int(((seen > mid) != bit).sum())
     return BitErrors(static / (2 * size), wrong / (2 * size * reads))
 
@@ -50,16 +51,16 @@ def expected_bit_error_rate(cells: Crossbar) -> float:
     Q(\frac{G_{high} - G_{mid}}{\sigma}) \rangle` over the cells, Q the Gaussian tail; with flicker,
     over its two values as well.
     """
-    pulse, duty = cells.pulse, cells.pulse.flicker_duty
+    flicker, duty = cells.device.g_flicker, cells.device.flicker_duty
     shifts = [(1.0, 0.0)]
-    if pulse.flicker:
-        shifts = [(duty, pulse.flicker * (1 - duty)), (1 - duty, -pulse.flicker * duty)]
+    if flicker:
+        shifts = [(duty, flicker * (1 - duty)), (1 - duty, -flicker * duty)]
     total = 0.0
     for level, sign in ((G_LOW, 1), (G_HIGH, -1)):
         g = cells.state.cells[..., level].astype(np.float64)
         for chance, shift in shifts:
             margin = sign * (cells.device.g_mid - g - shift)
-            total += 0.5 * chance * _tail(margin, pulse.read_sigma).mean()
+            total += 0.5 * chance * _tail(margin, cells.pulse.read_sigma).mean()
     return float(total)
 
 

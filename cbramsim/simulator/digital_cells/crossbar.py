@@ -28,12 +28,20 @@ from cbramsim.simulator.digital_cells.bit_errors import (
     count_bit_errors,
     expected_bit_error_rate,
 )
-from cbramsim.simulator.digital_cells.loop import respond, train
 from cbramsim.simulator.digital_cells.parameters import DigitalCells
-from cbramsim.simulator.digital_cells.slices import Slices, fill_logic, write_codes
-from cbramsim.simulator.energy import Account, EnergyLedger, Operation
-from cbramsim.simulator.loop import Neurons, Scratch, Streams
+from cbramsim.simulator.digital_cells.slices import (
+    BinarySlices,
+    DigitisedSum,
+    NoisyBits,
+    NoisySum,
+    SensedBits,
+    Summed,
+    fill_logic,
+    write_codes,
+)
+from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.writing import BookedAs
 
 
 class _Cells(Crossbar):
@@ -203,9 +211,9 @@ class DigitalCrossbar:
         targets = self.cells._checked_targets("program_to", target, row_list)
         wanted = self.digital.code_of(self.device.weight_of(targets))
         missed = write_codes(
-            self.logic, self.state, self._slices, self.pulse, self.program_costs(), column,
-            row_list, wanted, int(operation), self.pulse_stream,
-            self.cells.ledger.account(self.phase),
+            self.slices, column, row_list, wanted, np.empty(self.shape[0], np.int32),
+            BookedAs(int(operation), int(operation)),
+            self.pulse_stream, self.cells.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
         return int(missed)
@@ -224,43 +232,34 @@ class DigitalCrossbar:
         """Refuse: a weight of zero is between two codes."""
         raise ParameterError("DigitalCrossbar.disconnect: digital weights cannot be taken out")
 
-    # ---- the loops -----------------------------------------------------------------------------
+    # ---- for compiled loops --------------------------------------------------------------------
 
-    def train(
-        self,
-        images: NDArray[np.uint8],
-        chosen: NDArray[np.int64],
-        winners: NDArray[np.int32],
-        homeostasis: np.float32,
-        spike_counts: NDArray[np.int64],
-        wanted: NDArray[np.float32],
-        neurons: Neurons,
-        streams: Streams,
-        work: Scratch,
-        account: Account,
-    ) -> None:
-        """Learn from ``images[chosen]``, see `digital_cells.loop.train`."""
-        train(
-            images, chosen, winners, homeostasis, spike_counts, self.logic, self.state,
-            self._slices, self.pulse, self.program_costs(), wanted, neurons, streams, work, account,
-        )  # fmt: skip
+    @property
+    def slices(self) -> BinarySlices:
+        """The array as compiled loops see it."""
+        digital, device = self.digital, self.device
+        return BinarySlices(
+            logic=self.logic,
+            cells=self.state._replace(costs=self.program_costs()),
+            bits=digital.bits,
+            g_min=device.g_min,
+            g_mid=device.g_mid,
+            g_range=device.g_range,
+            unit=device.g_range / (digital.codes - 1),
+            write_pulses=digital.write_pulses,
+            sensed=digital.read == "sensed",
+        )
 
-    def respond(
-        self,
-        images: NDArray[np.uint8],
-        responses: NDArray[np.float32],
-        windows: int,
-        neurons: Neurons,
-        starts: NDArray[np.uint64],
-        streams: Streams,
-        work: Scratch,
-        account: Account,
-    ) -> None:
-        """Write the responses to `images`, see `digital_cells.loop.respond`."""
-        respond(
-            images, responses, windows, self.logic, self.state, self._slices, self.pulse, neurons,
-            starts, streams, work, account,
-        )  # fmt: skip
+    def readout(self) -> Summed | NoisySum | DigitisedSum | SensedBits | NoisyBits:
+        """Return how bits become the sums that neurons compare, for compiled loops."""
+        digital, sigma = self.digital, self.pulse.sum_sigma
+        if digital.read == "sensed":
+            return NoisyBits() if self._bits_turn else SensedBits()
+        if digital.adc_bits:
+            steps = 2**digital.adc_bits
+            return DigitisedSum(step=self.shape[0] / steps, top=0.5 * steps)
+        planes = math.sqrt(sum(4**plane for plane in range(digital.bits)))
+        return NoisySum(sigma * planes / (digital.codes - 1)) if sigma else Summed()
 
     @property
     def prices(self) -> tuple[tuple[Operation, float], ...]:
@@ -339,34 +338,13 @@ class DigitalCrossbar:
 
     def _refresh(self) -> None:
         """Bring what is derived from the cells into step with them."""
-        self._slices = self._new_slices()
-        fill_logic(self.logic, self.state, self._slices)
-
-    def _new_slices(self) -> Slices:
-        digital, device, rows = self.digital, self.device, self.shape[0]
-        top = digital.codes - 1
-        planes = math.sqrt(sum(4**plane for plane in range(digital.bits)))
-        steps = 2**digital.adc_bits
-        return Slices(
-            bits=digital.bits,
-            sensed=digital.read == "sensed",
-            noisy=self._noise_turns_bits(),
-            noise=self.pulse.sum_sigma * planes / top,
-            adc_step=rows / steps if digital.adc_bits else 0.0,
-            adc_top=0.5 * steps,
-            g_min=device.g_min,
-            g_mid=device.g_mid,
-            g_range=device.g_range,
-            unit=device.g_range / top,
-            write_pulses=digital.write_pulses,
-        )
+        fill_logic(self.slices)
+        self._bits_turn = self._noise_turns_bits()
 
     def _noise_turns_bits(self) -> bool:
         """Return whether any cell, in any of its states, is within reach of the reference."""
-        if self.digital.read != "sensed":
-            return False
         state = self.state
-        reach = self.pulse.read_sigma * float(np.abs(state.normals).max()) + self.pulse.flicker
+        reach = self.pulse.read_sigma * float(np.abs(state.normals).max()) + self.device.g_flicker
         return any(
             bool((np.abs(g - self.device.g_mid) <= reach).any())
             for g in (state.cells[..., G_LOW], state.cells[..., G_HIGH], state.g)

@@ -15,29 +15,40 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
-from cbramsim.kernels import compiled_loop, inlined, kernel, vector_kernel
-from cbramsim.rng import NORMAL_MASK, next_word
-from cbramsim.simulator.array import add_noise, store_conductance, sum_rows
-from cbramsim.simulator.writing import PROGRAM_LINE, SENSE_READ, flicker_of
+from cbramsim.kernels import lean_loop, lean_vector_kernel, part
+from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
+from cbramsim.simulator.array import (
+    REFERENCE_READ,
+    WORD_LINE_DRIVE,
+    AllConnected,
+    ArrayState,
+    store_conductance,
+    sum_cells,
+    sum_rows,
+)
+from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.stdp import choose_pulses, open_conductance
+from cbramsim.simulator.writing import PROGRAM_LINE, SENSE_READ, BookedAs
+from cbramsim.verbs import add_normals, book_cells_read, convert, implements, learn, read, sense
+
+ADC_CONVERSION = int(Operation.ADC_CONVERSION)
+SHIFT_ADD = int(Operation.SHIFT_ADD)
+BIT_SENSE = int(Operation.BIT_SENSE)
+LEARNING = BookedAs(int(Operation.BIT_SET), int(Operation.BIT_RESET))
 
 
-class Slices(NamedTuple):
-    """What compiled loops know of the bit slices, as plain numbers."""
+class BinarySlices(NamedTuple):
+    """Weights in binary cells, for compiled loops."""
 
+    logic: NDArray[np.float32]
+    """Logic conductances, float32[rows, columns], S."""
+    cells: ArrayState
+    """The binary cells, rows x (bits x columns)."""
     bits: int
     """Planes."""
-    sensed: bool
-    """Whether bits are read one by one rather than as sums."""
-    noisy: bool
-    """Whether read noise can turn a bit that is sensed."""
-    noise: float
-    """Standard deviation of the noise of one logic conductance in an exact sum, S."""
-    adc_step: float
-    """Step of the converters, in cells; 0 if exact."""
-    adc_top: float
-    """Half the number of their steps."""
     g_min: float
     """Nominal lowest conductance, S."""
     g_mid: float
@@ -48,30 +59,66 @@ class Slices(NamedTuple):
     """Logic conductance of one code, S."""
     write_pulses: int
     """Pulses of a binary write."""
+    sensed: bool
+    """Whether a bit counts as what it is sensed as, rather than by its conductance."""
 
 
-@compiled_loop
-def write_codes(  # type: ignore[no-untyped-def]
-    logic, array, slices, pulse, costs, column, rows, wanted, operation, stream, account
-):
+class Summed(NamedTuple):
+    """The currents of each plane are summed, digitised exactly, shifted and added."""
+
+
+class NoisySum(NamedTuple):
+    """The same, with noise."""
+
+    sigma: float
+    """Standard deviation of the noise of one logic conductance in a sum, S."""
+
+
+class DigitisedSum(NamedTuple):
+    """The same, by converters that round."""
+
+    step: float
+    """Step of the converters, in cells."""
+    top: float
+    """Half the number of their steps."""
+
+
+class SensedBits(NamedTuple):
+    """Every bit is sensed by itself, and read as it was written."""
+
+
+class NoisyBits(NamedTuple):
+    """Every bit is sensed by itself, with noise that can turn it."""
+
+
+class CodeStdp(NamedTuple):
+    """The rule on codes: sensed, changed by a whole number, and rewritten where bits differ."""
+
+    wanted: NDArray[np.float32]
+    """See `wanted_codes`, float32[2, 256]."""
+
+
+@lean_loop
+def write_codes(slices, column, rows, wanted, codes, booked_as, stream, account):  # type: ignore[no-untyped-def]
     """Write codes into cells of one column, but inhibited ones; return how many read otherwise.
 
     Parameters
     ----------
-    logic, array, slices, pulse, costs
-        As in `train`.
+    slices
+        `BinarySlices`.
     column, rows, wanted
         The neuron; int64[n], word lines, and int64[n], codes.
-    operation
-        The `Operation` to book all pulses as.
+    codes
+        Memory, int32[inputs].
+    booked_as
+        `BookedAs`.
     stream, account
         State of the stream "pulses", and `Account`.
     """
-    columns = logic.shape[1]
-    codes = np.empty(array.g.shape[0], np.int32)
+    array, columns = slices.cells, slices.logic.shape[1]
     missed = 0
     for after in (False, True):
-        sense_codes(array, slices, pulse, column, columns, stream, codes)
+        sense_codes(slices, column, stream, codes)
         for j in range(rows.size):
             row = rows[j]
             if array.inhibited[column, row]:
@@ -80,131 +127,172 @@ def write_codes(  # type: ignore[no-untyped-def]
             for plane in range(slices.bits):
                 conductance += np.float64(array.g[row, plane * columns + column])
             account.counts[SENSE_READ] += slices.bits
-            account.joules[SENSE_READ] += pulse.v2t_read * conductance + costs.sense
+            account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + array.costs.sense
             if after:
                 missed += codes[row] != wanted[j]
             else:
-                write_code(
-                    logic, array, slices, pulse, costs, column, row, codes[row], wanted[j],
-                    operation, operation, account,
-                )  # fmt: skip
+                write_code(slices, column, row, codes[row], wanted[j], booked_as, account)
     return missed
 
 
-@compiled_loop
-def fill_logic(logic, array, slices):  # type: ignore[no-untyped-def]
+@lean_loop
+def fill_logic(slices):  # type: ignore[no-untyped-def]
     """Bring all logic conductances into step with the cells."""
-    for row in range(logic.shape[0]):
-        for column in range(logic.shape[1]):
-            logic[row, column] = logic_conductance(array.g, slices, logic.shape[1], row, column)
+    for row in range(slices.logic.shape[0]):
+        for column in range(slices.logic.shape[1]):
+            slices.logic[row, column] = logic_conductance(slices, row, column)
 
 
-@kernel
-def read_slices(logic, array, slices, pulse, work, n_active, lines, stream):  # type: ignore[no-untyped-def]
-    """Write the sum of the active rows' weights into ``work.currents``, as logic conductance, S."""
-    if slices.sensed:
-        if slices.noisy:
-            count_bits(array, slices, pulse, work.rows, n_active, stream, work.currents)
-        else:  # all bits read as they did when they were written
-            sum_rows(logic, work.rows, n_active, work.currents)
-    elif slices.adc_step > 0:
-        sum_rows(array.g, work.rows, n_active, lines)
-        if pulse.sum_sigma > 0:
-            add_noise(
-                lines, pulse.sum_sigma, n_active, work.spared, 0.0, array.normals, next_word(stream)
-            )
-        shift_and_add(lines, slices, n_active, work.currents)
-    else:
-        sum_rows(logic, work.rows, n_active, work.currents)
-        if slices.noise > 0:
-            add_noise(
-                work.currents, slices.noise, n_active, work.spared, 0.0, array.normals,
-                next_word(stream),
-            )  # fmt: skip
+# ---- reading -----------------------------------------------------------------------------------
 
 
-@vector_kernel
-def shift_and_add(lines, slices, n_active, out):  # type: ignore[no-untyped-def]
+@implements(read, BinarySlices)
+def _(slices, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    array = slices.cells
+    account.counts[WORD_LINE_DRIVE] += n_active
+    account.counts[REFERENCE_READ] += n_active
+    account.joules[REFERENCE_READ] += array.pulse.v2t_read * n_active * slices.g_mid
+    book_cells_read(array.lines, array, work.rows, n_active, account)
+    return convert(readout, slices, n_active, work, stream, account)
+
+
+@implements(convert, Summed)
+def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    return _converted(slices, n_active, account)
+
+
+@implements(convert, NoisySum)
+def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    numbers = slices.cells.normals[np.int64(next_word(stream) & NORMAL_MASK) :]
+    add_normals(AllConnected(), readout.sigma, n_active, work.currents, work, numbers)
+    return _converted(slices, n_active, account)
+
+
+@implements(convert, DigitisedSum)
+def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    sum_cells(slices.cells, work.rows, n_active, work.bit_lines, work, stream)
+    shift_and_add(work.bit_lines, slices, readout, n_active, work.currents)
+    return _converted(slices, n_active, account)
+
+
+@part
+def _converted(slices, n_active, account):  # type: ignore[no-untyped-def]
+    account.counts[ADC_CONVERSION] += slices.cells.g.shape[1]
+    account.counts[SHIFT_ADD] += (slices.bits - 1) * slices.logic.shape[1]
+    return np.float32(n_active * slices.g_mid)
+
+
+@implements(convert, SensedBits)
+def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    return _sensed(slices, n_active, account)
+
+
+@implements(convert, NoisyBits)
+def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    """One random draw serves a row."""
+    array, out = slices.cells, work.currents
+    columns, mid = out.size, np.float32(slices.g_mid)
+    for k in range(columns):
+        out[k] = np.float32(0)
+    for r in range(n_active):
+        word = next_word(stream)
+        for plane in range(slices.bits):
+            first = plane * columns
+            g = array.g[work.rows[r], first : first + columns]
+            value = np.float32(1 << plane)
+            for k in range(columns):
+                seen = sense(array.noise, g[k], word, first + k, array.normals)
+                out[k] += value * np.float32(seen > mid)
+    for k in range(columns):
+        out[k] = np.float32(n_active * slices.g_min + slices.unit * out[k])
+    return _sensed(slices, n_active, account)
+
+
+@part
+def _sensed(slices, n_active, account):  # type: ignore[no-untyped-def]
+    account.counts[BIT_SENSE] += n_active * slices.cells.g.shape[1]
+    account.counts[SHIFT_ADD] += n_active * slices.logic.shape[1]
+    return np.float32(n_active * slices.g_mid)
+
+
+@lean_vector_kernel
+def shift_and_add(lines, slices, readout, n_active, out):  # type: ignore[no-untyped-def]
     """Digitise the bit lines' currents against the reference column, weight them by 2^p and add.
 
     Parameters
     ----------
     lines
         float32[bits x columns], summed conductance of each bit line, S.
-    slices, n_active
-        `Slices`, active word lines.
+    slices, readout, n_active
+        `BinarySlices`, `DigitisedSum`, active word lines.
     out
         float32[columns], overwritten: logic conductance, S.
     """
     columns = out.size
     reference = np.float32(n_active * slices.g_mid)
-    per_step = np.float32(1 / (slices.g_range * slices.adc_step))
-    bottom, top = np.float32(-slices.adc_top), np.float32(slices.adc_top - 1)
+    per_step = np.float32(1 / (slices.g_range * readout.step))
+    bottom, top = np.float32(-readout.top), np.float32(readout.top - 1)
     for k in range(columns):
         out[k] = reference
     for plane in range(slices.bits):
-        value = np.float32(slices.unit * slices.adc_step * (1 << plane))
+        value = np.float32(slices.unit * readout.step * (1 << plane))
         line = lines[plane * columns : (plane + 1) * columns]
         for k in range(columns):
             steps = np.rint((line[k] - reference) * per_step)
             out[k] += value * min(max(steps, bottom), top)
 
 
-@kernel
-def count_bits(array, slices, pulse, rows, n_active, stream, out):  # type: ignore[no-untyped-def]
-    """Sense every bit of the active rows by itself, with its noise, and sum the codes into `out`.
-
-    One random draw serves a row, as in `add_noise`.
-    """
-    columns = out.size
-    sigma, mid = np.float32(pulse.read_sigma), np.float32(slices.g_mid)
-    for k in range(columns):
-        out[k] = np.float32(0)
-    for r in range(n_active):
-        word = next_word(stream)
-        offset = np.int64(word & NORMAL_MASK)
-        for plane in range(slices.bits):
-            first = plane * columns
-            g = array.g[rows[r], first : first + columns]
-            noise = array.normals[offset + first : offset + first + columns]
-            value = np.float32(1 << plane)
-            for k in range(columns):
-                seen = g[k] + sigma * noise[k]
-                if pulse.flicker > 0:
-                    seen += flicker_of(word, first + k, pulse, array.normals)
-                out[k] += value * np.float32(seen > mid)
-    for k in range(columns):
-        out[k] = np.float32(n_active * slices.g_min + slices.unit * out[k])
+# ---- learning and writing ----------------------------------------------------------------------
 
 
-@kernel
-def sense_codes(array, slices, pulse, column, columns, stream, codes):  # type: ignore[no-untyped-def]
+@implements(learn, CodeStdp)
+def _(rule, slices, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    """Sense the codes of the winner's column, round the change, rewrite the bits that differ."""
+    array, columns = slices.cells, slices.logic.shape[1]
+    inhibited, codes = array.inhibited[winner], work.held
+    conductance, cells = 0.0, 0
+    for plane in range(slices.bits):
+        cells, part = open_conductance(array.g_columns[plane * columns + winner], inhibited)
+        conductance += part
+    account.counts[SENSE_READ] += cells * slices.bits
+    account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + cells * array.costs.sense
+    sense_codes(slices, winner, streams.pulses, codes)
+    for row in range(codes.size):
+        work.states[row] = codes[row]
+    fill_with_words(streams.pulses, work.pulse_words)
+    chosen = choose_pulses(
+        rule.wanted, work.states, work.spiked, inhibited, work.random_shorts, work.chosen,
+        work.pulses,
+    )  # fmt: skip
+    for j in range(chosen):
+        row = work.chosen[j]
+        after = codes[row] + work.pulses[j]
+        write_code(slices, winner, row, codes[row], after, LEARNING, account)
+
+
+@part
+def sense_codes(slices, column, stream, codes):  # type: ignore[no-untyped-def]
     """Write into int32 `codes` what is sensed of a column's bits; one draw per plane."""
-    sigma, mid = np.float32(pulse.read_sigma), np.float32(slices.g_mid)
+    array, mid = slices.cells, np.float32(slices.g_mid)
     codes[:] = 0
     for plane in range(slices.bits):
-        g = array.g_columns[plane * columns + column]
+        g = array.g_columns[plane * slices.logic.shape[1] + column]
         word = next_word(stream)
-        offset = np.int64(word & NORMAL_MASK)
-        noise = array.normals[offset : offset + g.size]
         value = np.int32(1 << plane)
-        if pulse.flicker > 0:
-            for row in range(g.size):
-                seen = g[row] + sigma * noise[row] + flicker_of(word, row, pulse, array.normals)
-                codes[row] += value * np.int32(seen > mid)
-        else:  # a loop that vectorises
-            for row in range(g.size):
-                codes[row] += value * np.int32(g[row] + sigma * noise[row] > mid)
+        for row in range(g.size):
+            seen = sense(array.noise, g[row], word, row, array.normals)
+            codes[row] += value * np.int32(seen > mid)
 
 
-@inlined
-def write_code(  # type: ignore[no-untyped-def]
-    logic, array, slices, pulse, costs, column, row, old, new, if_set, if_reset, account
-):
+@part
+def write_code(slices, column, row, old, new, booked_as, account):  # type: ignore[no-untyped-def]
     """Rewrite the bits in which two codes differ, each by one write, and book its pulses."""
-    columns = logic.shape[1]
+    array, columns = slices.cells, slices.logic.shape[1]
+    pulse, costs, pulses = array.pulse, array.costs, slices.write_pulses
     flipped = old ^ new
-    pulses = slices.write_pulses
     for plane in range(slices.bits):
         if (flipped >> plane) & 1 == 0:
             continue
@@ -214,22 +302,22 @@ def write_code(  # type: ignore[no-untyped-def]
         after = array.cells[line, row, G_HIGH if is_set else G_LOW]
         store_conductance(array, line, row, before, after)
         array.wear[line, row] += np.uint32(pulses)
-        operation = if_set if is_set else if_reset
+        operation = booked_as.set if is_set else booked_as.reset
         v2t = pulse.v2t_set if is_set else pulse.v2t_reset
         gate = pulse.gate_set if is_set else pulse.gate_reset
         account.counts[operation] += pulses
         account.joules[operation] += pulses * pulse_energy(v2t, gate, before, after)
         account.counts[PROGRAM_LINE] += pulses
         account.joules[PROGRAM_LINE] += pulses * (costs.line_set if is_set else costs.line_reset)
-    logic[row, column] = logic_conductance(array.g, slices, columns, row, column)
+    slices.logic[row, column] = logic_conductance(slices, row, column)
 
 
-@inlined
-def logic_conductance(g, slices, columns, row, column):  # type: ignore[no-untyped-def]
-    """Return the logic conductance of one weight, S, from its cells in float32[rows, lines]."""
+@part
+def logic_conductance(slices, row, column):  # type: ignore[no-untyped-def]
+    """Return the logic conductance of one weight, S, from its cells."""
     codes = 0.0
     for plane in range(slices.bits):
-        cell = np.float64(g[row, plane * columns + column])
+        cell = np.float64(slices.cells.g[row, plane * slices.logic.shape[1] + column])
         if slices.sensed:
             codes += (1 << plane) * np.float64(cell > slices.g_mid)
         else:

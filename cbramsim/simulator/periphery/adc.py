@@ -25,7 +25,7 @@ from pydantic import Field
 
 from cbramsim.arguments import array, instance, seed_of, whole
 from cbramsim.errors import ParameterError
-from cbramsim.kernels import compiled_loop, kernel
+from cbramsim.kernels import kernel, lean_kernel, lean_loop
 from cbramsim.rng import generator
 from cbramsim.validation import Parameters
 
@@ -206,7 +206,7 @@ def count_edges(values, factor, summand, of_column, offsets, edges, codes):  # t
                 codes[n, k] = np.uint16(code)
 
 
-@kernel
+@lean_kernel
 def convert_rows(values, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
     """Convert `values`, float32[n, columns], to `codes`, uint16[n, columns]."""
     if edges.shape[0]:
@@ -216,6 +216,6 @@ def convert_rows(values, factor, summand, of_column, offsets, edges, codes):  # 
             round_and_clip(values[n], factor, summand, edges.shape[1] - 2, codes[n])
 
 
-@compiled_loop
+@lean_loop
 def _convert(values, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
     convert_rows(values, factor, summand, of_column, offsets, edges, codes)

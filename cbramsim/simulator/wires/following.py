@@ -23,12 +23,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.kernels import compiled_loop, kernel
+from cbramsim.kernels import lean_kernel, lean_loop
+from cbramsim.simulator.array import sum_rows
+from cbramsim.simulator.energy import Operation
+from cbramsim.verbs import (
+    book_all_lines,
+    book_cell_sensed,
+    book_cells_read,
+    book_column_sensed,
+    book_lines,
+    implements,
+    lost_in_lines,
+    see_again,
+    sum_seen,
+)
+
+CELL_READ = int(Operation.CELL_READ)
+READ_WIRE = int(Operation.READ_WIRE)
+PROGRAM_WIRE = int(Operation.PROGRAM_WIRE)
 
 
-class Wired(NamedTuple):
-    """What resistive lines make of an array; empty with ideal lines."""
+class ResistiveLines(NamedTuple):
+    """What resistive lines make of an array."""
 
+    seen: NDArray[np.float32]
+    """The conductances as reads see them, float32[rows, columns], S."""
     base: NDArray[np.float32]
     """B above, float32[columns, rows]."""
     starts: NDArray[np.int64]
@@ -48,37 +67,86 @@ class Wired(NamedTuple):
     """Resistance from each row along the bit line to its end, float64[rows], Ohm."""
 
 
-def no_wires() -> Wired:
-    """Return what says that lines are ideal."""
-    none = np.zeros((0, 0), np.float32)
-    return Wired(
-        none, np.zeros(0, np.int64), none, none, np.zeros(0, np.float32), np.zeros((2, 0)),
-        np.zeros(0), np.zeros(0),
-    )  # fmt: skip
+@implements(sum_seen, ResistiveLines)
+def _(lines, array, rows, n_active, currents):  # type: ignore[no-untyped-def]
+    sum_rows(lines.seen, rows, n_active, currents)
 
 
-@kernel
-def see_column(seen, g, wired, column):  # type: ignore[no-untyped-def]
-    """Write what reads see of a column of conductances `g`, float32[rows], into `seen`."""
-    base = wired.base[column]
-    load_of_column(g, wired.starts, wired.above, wired.below, wired.memory)
+@implements(see_again, ResistiveLines)
+def _(lines, array, column):  # type: ignore[no-untyped-def]
+    g, base = array.g_columns[column], lines.base[column]
+    load_of_column(g, lines.starts, lines.above, lines.below, lines.memory)
     for row in range(g.size):
-        seen[row, column] = base[row] * g[row] / (np.float32(1) + wired.memory[row])
+        lines.seen[row, column] = base[row] * g[row] / (np.float32(1) + lines.memory[row])
 
 
-@compiled_loop
-def anchor(seen, g_columns, wired):  # type: ignore[no-untyped-def]
-    """Take the lines as they are seen now, float32[rows, columns], for what follows."""
+@implements(book_cells_read, ResistiveLines)
+def _(lines, array, rows, n_active, account):  # type: ignore[no-untyped-def]
+    in_cells, in_lines, cells = 0.0, 0.0, 0
+    for r in range(n_active):
+        row = rows[r]
+        in_cells += array.row_sum[row] * lines.dissipated[0, row]
+        in_lines += array.row_sum[row] * lines.dissipated[1, row]
+        cells += array.n_connected[row]
+    account.counts[CELL_READ] += cells
+    account.joules[CELL_READ] += array.pulse.v2t_read * in_cells
+    account.counts[READ_WIRE] += cells
+    account.joules[READ_WIRE] += array.pulse.v2t_read * in_lines
+
+
+@implements(book_column_sensed, ResistiveLines)
+def _(lines, array, column, cells, account):  # type: ignore[no-untyped-def]
+    total = 0.0
+    along_word = lines.along_word[column]
+    for row in range(lines.along_bit.size):
+        g = np.float64(array.g_columns[column, row]) * (not array.inhibited[column, row])
+        total += g * g * (lines.along_bit[row] + along_word)
+    account.counts[PROGRAM_WIRE] += cells
+    account.joules[PROGRAM_WIRE] += array.pulse.v2t_read * total
+
+
+@implements(book_cell_sensed, ResistiveLines)
+def _(lines, array, column, row, g, account):  # type: ignore[no-untyped-def]
+    path = lines.along_bit[row] + lines.along_word[column]
+    account.counts[PROGRAM_WIRE] += 1
+    account.joules[PROGRAM_WIRE] += array.pulse.v2t_read * g * g * path
+
+
+@implements(lost_in_lines, ResistiveLines)
+def _(lines, v2t, squares, column, row):  # type: ignore[no-untyped-def]
+    return v2t * squares * (lines.along_bit[row] + lines.along_word[column])
+
+
+@implements(book_lines, ResistiveLines)
+def _(lines, pulses, joules, account):  # type: ignore[no-untyped-def]
+    account.counts[PROGRAM_WIRE] += pulses
+    account.joules[PROGRAM_WIRE] += joules
+
+
+@implements(book_all_lines, ResistiveLines)
+def _(lines, array, spiked, part, account):  # type: ignore[no-untyped-def]
+    for row in range(lines.along_bit.size):
+        v2t = array.pulse.v2t_set if spiked[row] else array.pulse.v2t_reset
+        squares = 0.0
+        for column in range(array.g.shape[1]):
+            path = lines.along_bit[row] + lines.along_word[column]
+            squares += np.float64(array.g[row, column]) ** 2 * path
+        account.joules[PROGRAM_WIRE] += part * v2t * squares
+
+
+@lean_loop
+def anchor(g_columns, lines):  # type: ignore[no-untyped-def]
+    """Take the lines as they are seen now for what follows."""
     for column in range(g_columns.shape[0]):
         g = g_columns[column]
-        load_of_column(g, wired.starts, wired.above, wired.below, wired.memory)
+        load_of_column(g, lines.starts, lines.above, lines.below, lines.memory)
         for row in range(g.size):
-            load = np.float32(1) + wired.memory[row]
-            part = seen[row, column] / g[row] if g[row] > 0 else np.float32(0)
-            wired.base[column, row] = part * load
+            load = np.float32(1) + lines.memory[row]
+            part = lines.seen[row, column] / g[row] if g[row] > 0 else np.float32(0)
+            lines.base[column, row] = part * load
 
 
-@kernel
+@lean_kernel
 def load_of_column(g, starts, above, below, load):  # type: ignore[no-untyped-def]
     """Write q of a column, tile by tile, into float32[rows] `load`."""
     for t in range(starts.size - 1):

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from cbramsim.simulator.array import ArrayState
 from cbramsim.simulator.wires.circuit import Terminals, Wires
 from cbramsim.simulator.wires.effective_matrix import Effective, effective
-from cbramsim.simulator.wires.following import Wired, anchor
+from cbramsim.simulator.wires.following import ResistiveLines, anchor
 from cbramsim.simulator.wires.ladders import along_ladders
 from cbramsim.simulator.wires.solution import Solution
 from cbramsim.simulator.wires.solver import circuit_of, solve
@@ -102,8 +102,8 @@ class WiredReads:
         rows, columns = state.g.shape
         above, below = self.layout.in_common(self.wires)
         return state._replace(
-            seen=state.g.copy(),
-            wired=Wired(
+            lines=ResistiveLines(
+                state.g.copy(),
                 np.ones((columns, rows), np.float32),
                 self.layout.row_parts,
                 above,
@@ -126,7 +126,7 @@ class WiredReads:
         """Return the state of fixed cells as exact reads see it; `together` as in `follow`."""
         seen = self.conductance(state.g)
         dissipated = self._by_row(self._tiles, state.row_sum, together)
-        return state._replace(seen=seen, wired=state.wired._replace(dissipated=dissipated))
+        return state._replace(lines=state.lines._replace(seen=seen, dissipated=dissipated))
 
     def read(self, g: NDArray[np.float32], voltages: NDArray[Any]) -> Read:
         """Read fixed cells at voltages V[reads, rows], within `EXACT` of their currents."""
@@ -185,20 +185,20 @@ class WiredReads:
     def to_arrays(self, state: ArrayState) -> dict[str, NDArray[Any]]:
         """Return what has to be saved to go on learning; `restore` puts it back."""
         return {
-            "wires_seen": state.seen,
-            "wires_base": state.wired.base,
+            "wires_seen": state.lines.seen,
+            "wires_base": state.lines.base,
             "wires_beyond": self.beyond,
-            "wires_dissipated": state.wired.dissipated,
+            "wires_dissipated": state.lines.dissipated,
             "wires_progress": np.array([self.interval, self.since, self.solutions]),
             "wires_error": np.array([self.error]),
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
         """Put back what `to_arrays` returned."""
-        state.seen[:] = arrays["wires_seen"]
-        state.wired.base[:] = arrays["wires_base"]
+        state.lines.seen[:] = arrays["wires_seen"]
+        state.lines.base[:] = arrays["wires_base"]
         self.beyond[:] = arrays["wires_beyond"]
-        state.wired.dissipated[:] = arrays["wires_dissipated"]
+        state.lines.dissipated[:] = arrays["wires_dissipated"]
         self.interval, self.since, self.solutions = (int(n) for n in arrays["wires_progress"])
         self.error = float(arrays["wires_error"][0])
 
@@ -222,13 +222,13 @@ class WiredReads:
             self._see(state, ladders)
             self.since += 1
             return
-        read = state.seen.copy()  # by the last reads of the step before
+        read = state.lines.seen.copy()  # by the last reads of the step before
         if self.solutions:
             self._see(state, ladders)
         error, drifted = self._solve_again(state, read, together, TRACKING * bound)
-        np.divide(state.seen, ladders, out=self.beyond, where=ladders > FAINT)
+        np.divide(state.lines.seen, ladders, out=self.beyond, where=ladders > FAINT)
         self.beyond[state.g == 0] = 0
-        anchor(state.seen, state.g_columns, state.wired)
+        anchor(state.g_columns, state.lines)
         if self.solutions:  # before the first one, nothing was known of the lines
             self.error = max(self.error, error, drifted)
             if error > bound:
@@ -251,12 +251,12 @@ class WiredReads:
 
     def _see(self, state: ArrayState, ladders: NDArray[np.float32]) -> None:
         """Let reads see what the ladders say, as far as they were right at the last solution."""
-        np.multiply(self.beyond, ladders, out=state.seen, where=ladders > FAINT)
+        np.multiply(self.beyond, ladders, out=state.lines.seen, where=ladders > FAINT)
         # Of a cell that was taken out since then; of one that was out before, what others let
         # through to its lines was solved for.
         taken_out = (state.g == 0) & (self.beyond > 0)
-        state.seen[taken_out] = self.beyond[taken_out] = 0
-        anchor(state.seen, state.g_columns, state.wired)
+        state.lines.seen[taken_out] = self.beyond[taken_out] = 0
+        anchor(state.g_columns, state.lines)
 
     def _solve_again(
         self, state: ArrayState, read: NDArray[np.float32], together: NDArray[np.float64],
@@ -276,13 +276,13 @@ class WiredReads:
             )  # fmt: skip
             active = np.diag(together)[rows]
             exact = active @ tile.conductance
-            for seen, each in zip((state.seen, read), off, strict=True):
+            for seen, each in zip((state.lines.seen, read), off, strict=True):
                 each.append(float(np.abs(active @ seen[rows, columns] - exact).max()))
             mean.append(exact.mean())
-            state.seen[rows, columns] = tile.conductance
+            state.lines.seen[rows, columns] = tile.conductance
             tiles.append(tile)
         if with_power:
-            state.wired.dissipated[:] = self._by_row(tiles, state.row_sum, together)
+            state.lines.dissipated[:] = self._by_row(tiles, state.row_sum, together)
         per = max(float(np.mean(mean)), LEAST)
         return max(off[0]) / per, max(off[1]) / per
 

@@ -233,7 +233,7 @@ def state_of(network: SpikingNetwork) -> list[NDArray]:
     state, wired = network.crossbar.state, network.crossbar.wired
     assert wired is not None
     return [
-        state.g, state.seen, state.wired.base, state.wired.dissipated, state.row_sum, wired.beyond,
+        state.g, state.lines.seen, state.lines.base, state.lines.dissipated, state.row_sum, wired.beyond,
         np.array([wired.interval, wired.since, wired.solutions, wired.error]),
         network.bias, np.array(network.streams), *network.ledger.to_arrays().values(),
     ]  # fmt: skip
@@ -359,7 +359,7 @@ def test_reads_while_learning_are_as_wrong_as_is_reported(mnist: Dataset, change
     found: list[float] = []
 
     def compare(_) -> None:
-        found.append(mean_read_error(network, network.crossbar.state.seen))
+        found.append(mean_read_error(network, network.crossbar.state.lines.seen))
 
     network.fit(mnist.train_images[:2400], epochs=1, callback=compare)
     wired = network.crossbar.wired
@@ -375,7 +375,7 @@ def test_the_exact_solution_is_taken_over(mnist: Dataset) -> None:
     state = network.crossbar.state
     network.crossbar.wired.since = network.crossbar.wired.interval
     network.crossbar.wired.follow(state, network.together, 1e-4)
-    np.testing.assert_allclose(state.seen, exact(network), rtol=1e-3)
+    np.testing.assert_allclose(state.lines.seen, exact(network), rtol=1e-3)
     np.testing.assert_allclose(network.crossbar.seen, exact(network), rtol=1e-5)
 
 
@@ -390,14 +390,14 @@ def test_a_cell_that_is_taken_out_is_seen_no_more(mnist: Dataset) -> None:
     solutions = wired.solutions
     wired.follow(network.crossbar.state, network.together, 0.01)
     assert wired.solutions == solutions
-    assert not network.crossbar.state.seen[:10, 3].any()
-    off = mean_read_error(network, network.crossbar.state.seen)
+    assert not network.crossbar.state.lines.seen[:10, 3].any()
+    off = mean_read_error(network, network.crossbar.state.lines.seen)
     wired.since = wired.interval
     wired.follow(network.crossbar.state, network.together, 1e-4)
-    solved = network.crossbar.state.seen.copy()
+    solved = network.crossbar.state.lines.seen.copy()
     assert (solved[:10, 3] > 0).all()  # other cells let something through to its lines
     wired.follow(network.crossbar.state, network.together, 1e-4)
-    np.testing.assert_allclose(network.crossbar.state.seen, solved, rtol=1e-5)
+    np.testing.assert_allclose(network.crossbar.state.lines.seen, solved, rtol=1e-5)
     assert off < 0.02
 
 
@@ -456,7 +456,7 @@ def test_the_power_of_a_read_is_that_of_its_solution(mnist: Dataset) -> None:
 def test_nearly_opaque_lines_leave_finite_numbers(mnist: Dataset) -> None:
     network = SpikingNetwork(**SMALL, wiring={"r_word": 1e7, "r_bit": 1e7})
     network.fit(mnist.train_images[:400], epochs=1)
-    assert np.isfinite(network.crossbar.state.seen).all()
+    assert np.isfinite(network.crossbar.state.lines.seen).all()
     assert np.isfinite(network.crossbar.wired.beyond).all()
     assert np.isfinite(network.bias).all()
 

@@ -138,7 +138,8 @@ def test_voltages_are_those_of_the_equations_written_down_once_more(
     g = random_cells((rows, columns), seed)
     terminals = terminals_of(scheme, g.shape, wires, seed)
     solution = solve(g, terminals, wires)
-    word, bit = dense_voltages(g, terminals, wires)
+    # In double precision, the sum of a cell's and a line's conductance would be wrong by more.
+    word, bit = dense_voltages(g, terminals, wires, number=np.longdouble)
     # A node is tied to a terminal by no less than this, so that voltages are off by no more.
     path = 42 * (wires.r_word + wires.r_bit) + wires.r_source + wires.r_sense
     path += 1e7 + wires.r_access

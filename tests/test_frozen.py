@@ -32,7 +32,18 @@ def same(found: dict[str, Any], name: str) -> None:
     assert not counts[:, known:].any()
 
 
-@pytest.mark.parametrize("name", CASES)
+OWN_LOOPS = (
+    "law table, levels", "levels, radix", "quantum", "flicker", "flicker, verify", "passive",
+    "passive, disturb, thirds", "passive, disturb, levels", "passive, hard, ideal rule",
+    "passive, verify", "wires", "wires, passive", "wires, verify", "wires, ideal rule, dense",
+    "converters, wires", "2 bits, sensed, noisy", "2 bits, flicker, faults",
+)  # fmt: skip
+"""Cases for each of which loops are compiled that no other test needs: `pytest -m frozen`."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.frozen] * (name in OWN_LOOPS)) for name in CASES]
+)
 def test_learning_and_naming(name: str) -> None:
     same(learned(*begun(CASES[name])), name)
 

@@ -102,7 +102,7 @@ def test_no_cell_takes_less_than_a_pulse_from_end_to_end(label: float) -> None:
 def test_without_spread_all_cells_are_the_nominal_one() -> None:
     cells = population()
     assert np.ptp(cells.reshape(-1, cells.shape[-1]), axis=0).max() == 0
-    np.testing.assert_array_equal(cells[0, 0], Crossbar(QUIET, (1, 1)).state.nominal)
+    np.testing.assert_array_equal(cells[0, 0], Crossbar(QUIET, (1, 1)).state.nominal[0, 0])
 
 
 # ---- faults ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from cbramsim.simulator.digital_cells import (
     capacity,
     wanted_codes,
 )
-from cbramsim.simulator.digital_cells.slices import CodeStdp, shift_and_add
+from cbramsim.simulator.digital_cells.slices import CodeStdp, NoisyBits, SensedBits, shift_and_add
 from cbramsim.simulator.encoding import Poisson
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.loop import Circuit, Streams, scratch, train
@@ -364,7 +364,7 @@ def test_converters_round_and_saturate() -> None:
     d, out = NOMINAL, np.zeros(5, np.float32)
     ones = np.array([0, 2, 7.4, 13.1, 16])
     lines = (16 * d.g_min + ones * d.g_range).astype(np.float32)
-    shift_and_add(lines, crossbar._slices, 16, out)
+    shift_and_add(lines, crossbar.slices, crossbar.readout(), 16, out)
     np.testing.assert_allclose((out - 16 * d.g_min) / d.g_range, [0, 2, 8, 14, 14], atol=1e-4)
 
 
@@ -373,8 +373,9 @@ def test_cells_that_noise_cannot_turn_are_summed_as_if_sensed_one_by_one(mnist: 
     crossbar = network.crossbar
     images = mnist.test_images[:20]
     (quiet,) = network.responses(images, "test")
-    assert not crossbar._slices.noisy
-    crossbar._slices = crossbar._slices._replace(noisy=True)
+    assert crossbar.readout() == SensedBits()
+    crossbar._bits_turn = True
+    assert crossbar.readout() == NoisyBits()
     (one_by_one,) = network.responses(images, "test")
     np.testing.assert_allclose(quiet, one_by_one, rtol=1e-4)
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numba import njit
 
 from cbramsim.devices.device import Device
 from cbramsim.errors import ParameterError
@@ -11,14 +12,21 @@ from cbramsim.rng import stream
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.energy import EnergyLedger, Operation
+from cbramsim.simulator.loop import scratch
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.periphery.prices import conversion_price
-from cbramsim.simulator.readout import Readout, conversion, read_tiles
+from cbramsim.simulator.readout import Readout, converted
 from cbramsim.simulator.wires import Tiles
+from cbramsim.verbs import convert
 
 DEVICE = Device.load("subquantum-cbram").without_variability()
 TILES = Tiles(rows=12)
 SMALL = {"neurons": 15, "inputs": 60, "tiles": {"rows": 25}, "pruning": {"kind": "none"}}
+
+
+@njit
+def _convert(readout, array, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    return convert(readout, array, n_active, work, stream, account)
 
 
 @pytest.mark.parametrize("flaws", [{}, {"offset_d2d": 1.0, "inl": 1.0, "dnl": 0.3}])
@@ -29,14 +37,13 @@ def test_tiles_are_converted_apart_and_added(flaws: dict[str, float]) -> None:
     starts, _ = TILES.parts(crossbar.shape)
     readout = Readout(adc_bits=5, **flaws)
     adc = readout.converter(6.0, 10, DEVICE.g_range)
-    chain = conversion(adc, starts, 9, seed=3)
+    chain = converted(adc, starts, 9, seed=3)
     spiked = rng.random(40) < 0.4
-    rows, currents = np.flatnonzero(spiked).astype(np.int32), np.zeros(9, np.float32)
+    rows, work = np.flatnonzero(spiked), scratch(40, 9)
+    work.rows[: rows.size] = rows
     account = EnergyLedger().account("x")
-    read_tiles(
-        crossbar.state, chain, crossbar.pulse, rows, rows.size, DEVICE.g_mid, stream(0, "x"),
-        currents, account,
-    )  # fmt: skip
+    assert _convert(chain, crossbar.state, rows.size, work, stream(0, "x"), account) == 0
+    currents = work.currents
     expected = np.zeros(9)
     for t, (first, end) in enumerate(pairwise(starts)):
         signed = spiked[first:end] @ (crossbar.conductance[first:end].astype(float) - DEVICE.g_mid)

@@ -427,9 +427,9 @@ def test_the_energy_of_reads_while_learning(mnist: Dataset) -> None:
 
     def compare(_) -> None:
         state, wired = network.crossbar.state, network.crossbar.wired
-        by_row = wired.at_rest(state, network.together).wired.dissipated
+        by_row = wired.at_rest(state, network.together).lines.dissipated
         power = state.row_sum * network.activity
-        off.append(state.wired.dissipated @ power / (by_row @ power) - 1)
+        off.append(state.lines.dissipated @ power / (by_row @ power) - 1)
 
     network.fit(mnist.train_images[:3000], epochs=1, callback=compare)
     cells, lines = np.abs(off).T

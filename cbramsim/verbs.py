@@ -231,5 +231,23 @@ def fire(neurons, total, work, word):
 
 
 @verb
+def sense_column(array, table, column, work, stream, account):
+    """Sense a column: write into ``work.states`` which row of the `table` each cell is in.
+
+    The states are 0 to 255 of an `ArrayState`, codes of `BinarySlices`; what is seen of a cell goes
+    into ``work.seen``, S.
+    """
+
+
+@verb
+def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
+    """Give the first `n` of `rows` in one column their `pulses`, and book each.
+
+    Set pulses are positive, reset pulses negative; `BinarySlices`, last sensed by `sense_column`,
+    change their codes by so much.
+    """
+
+
+@verb
 def learn(rule, array, winner, total, work, streams, account):
     """Let an array learn from one window: who fired, the responses and the spikes are in `work`."""

@@ -29,6 +29,19 @@ WORD_LINE_DRIVE = int(Operation.WORD_LINE_DRIVE)
 REFERENCE_READ = int(Operation.REFERENCE_READ)
 
 
+class BookedAs(NamedTuple):
+    """The operations that pulses are booked as."""
+
+    set: int
+    """`Operation` of set pulses."""
+    reset: int
+    """`Operation` of reset pulses."""
+
+
+LEARNING = BookedAs(int(Operation.LTP_PULSE), int(Operation.LTD_PULSE))
+"""What the pulses of a rule are booked as."""
+
+
 class ProgramCosts(NamedTuple):
     """Energies of programming that depend neither on the state of a cell nor on the access, J."""
 
@@ -60,12 +73,16 @@ class ArrayState(NamedTuple):
     """Connected cells of each row, int64[rows]."""
     nominal: NDArray[np.float32]
     """The nominal cell with which a controller reckons, float32[1, 1, 6]."""
+    reckoned: Any
+    """The law with which it reckons."""
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from, see `normal_table`."""
     pulse: PulseConstants
     """Numbers that all cells share."""
     costs: ProgramCosts
     """Energies of programming."""
+    booked_as: BookedAs
+    """What pulses while learning are booked as."""
     law: Any
     """How far a pulse moves a cell: see `devices.laws`."""
     grid: Any

@@ -47,7 +47,14 @@ from cbramsim.errors import ParameterError, shown
 from cbramsim.memory import check_memory
 from cbramsim.rng import generator, normal_table, stream
 from cbramsim.simulator.access import access_of, settle_all
-from cbramsim.simulator.array import AllConnected, ArrayState, Disconnected, ProgramCosts
+from cbramsim.simulator.array import (
+    LEARNING,
+    AllConnected,
+    ArrayState,
+    BookedAs,
+    Disconnected,
+    ProgramCosts,
+)
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.ideal_lines import IdealLines
@@ -62,7 +69,7 @@ from cbramsim.simulator.programming import (
 )
 from cbramsim.simulator.wires import Solution, Terminals, Tiles, Wires, solve
 from cbramsim.simulator.wires.reads import WiredReads
-from cbramsim.simulator.writing import SENSED_BITS, BookedAs, program_column, program_to
+from cbramsim.simulator.writing import SENSED_BITS, program_column, program_to
 
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
@@ -187,9 +194,11 @@ class Crossbar:
             row_sum=np.zeros(rows),
             n_connected=np.full(rows, columns),
             nominal=nominal_cell(self.device)[None, None],
+            reckoned=law_of(self.device),
             normals=normal_table(pad=max(rows, columns)),
             pulse=pulse_constants(self.device),
             costs=self.program_costs(),
+            booked_as=LEARNING,
             law=law_of(self.device),
             grid=grid_of(self.device),
             noise=noise_of(self.device),

@@ -52,7 +52,6 @@ class Scratch(NamedTuple):
     partial: NDArray[np.float32]
     codes: NDArray[np.uint16]
     bit_lines: NDArray[np.float32]
-    held: NDArray[np.int32]
 
 
 def scratch(inputs: int, neurons: int, bits: int = 1) -> Scratch:
@@ -79,7 +78,6 @@ def scratch(inputs: int, neurons: int, bits: int = 1) -> Scratch:
         partial=np.zeros((1, neurons), np.float32),
         codes=np.zeros((1, neurons), np.uint16),
         bit_lines=np.zeros(bits * neurons, np.float32),
-        held=np.zeros(inputs, np.int32),
     )
 
 
@@ -95,7 +93,7 @@ class Circuit(NamedTuple):
     neurons: Any
     """Which fire: `Stochastic`."""
     rule: Any
-    """How the array learns: `PulsedStdp`, `VerifiedStdp`, `IdealStdp`, `DenseStdp`, `CodeStdp`."""
+    """How the array learns: `PulsedStdp`, `VerifiedStdp`, `IdealStdp`, `DenseStdp`."""
     streams: Streams
     """Where random numbers come from."""
     work: Scratch

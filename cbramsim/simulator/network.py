@@ -24,7 +24,7 @@ from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.datasets import checked_labels
 from cbramsim.simulator.digital_cells import DigitalCrossbar, wanted_codes
-from cbramsim.simulator.digital_cells.slices import CodeStdp
+from cbramsim.simulator.digital_cells.slices import CodeTable
 from cbramsim.simulator.encoding import Poisson, contrast, most_active_pixels
 from cbramsim.simulator.energy import Account, EnergyLedger, Operation
 from cbramsim.simulator.grey_levels import GreyLevels, checked_images
@@ -35,7 +35,7 @@ from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
 from cbramsim.simulator.readout import Converted, Direct, converted
 from cbramsim.simulator.state_file import parsed, read_state, write_state
-from cbramsim.simulator.stdp import DenseStdp, ideal_stdp, pulsed_stdp
+from cbramsim.simulator.stdp import DenseStdp, PulsedStdp, ideal_stdp, pulsed_stdp
 
 Vote = Literal["profile", "majority"]
 By = Literal["image", "position"]
@@ -514,7 +514,8 @@ class SpikingNetwork:
         """Return how the array learns, for compiled loops."""
         config = self.config
         if config.storage == "digital":
-            return CodeStdp(wanted_codes(config.stdp, config.digital, config.programming.scheme))
+            codes = wanted_codes(config.stdp, config.digital, config.programming.scheme)
+            return PulsedStdp(CodeTable(codes))
         if self.ideal:
             ideal = ideal_stdp(config.stdp, self.device)
             return DenseStdp(ideal) if config.update == "dense" else ideal

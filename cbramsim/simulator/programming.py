@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import RESET, SET
 from cbramsim.kernels import lean_loop, part
+from cbramsim.simulator.array import BookedAs
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.writing import (
-    BookedAs,
     correction,
     give_pulse,
     nominal_step,

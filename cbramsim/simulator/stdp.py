@@ -21,7 +21,7 @@ There are two ways to carry it out, with one interface:
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,10 @@ from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_energy
 from cbramsim.errors import ParameterError
 from cbramsim.kernels import lean_kernel, lean_vector_kernel, part
 from cbramsim.rng import fill_with_words, next_word
-from cbramsim.simulator.array import store_conductance
+from cbramsim.simulator.array import ArrayState, store_conductance
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.writing import (
     SENSED_BITS,
-    BookedAs,
-    give_pulses,
     nominal_step,
     verify,
 )
@@ -49,11 +47,13 @@ from cbramsim.verbs import (
     book_column_sneak,
     book_lines,
     book_others,
+    give_pulses,
     implements,
     learn,
     lost_in_lines,
     see_again,
     sense,
+    sense_column,
     settle_column,
     sum_of_others,
 )
@@ -158,7 +158,8 @@ class PulseTable(NamedTuple):
 class PulsedStdp(NamedTuple):
     """The rule by device pulses, which the controller gives without looking again."""
 
-    table: PulseTable
+    table: Any
+    """`PulseTable`, or the `CodeTable` of binary cells."""
 
 
 class VerifiedStdp(NamedTuple):
@@ -167,10 +168,6 @@ class VerifiedStdp(NamedTuple):
     table: PulseTable
     tries: int
     """Most corrections of a cell."""
-
-
-LEARNING = BookedAs(LTP_PULSE, LTD_PULSE)
-"""What the pulses of the rule are booked as."""
 
 
 def ideal_stdp(rule: StdpRule, device: Device) -> IdealStdp:
@@ -357,7 +354,6 @@ def _book_all_cells(array, spiked, part, account):  # type: ignore[no-untyped-de
 @implements(learn, PulsedStdp)
 def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
     pulse_column(rule.table, array, winner, work, streams.pulses, account)
-    see_again(array.lines, array, winner)
 
 
 @implements(learn, VerifiedStdp)
@@ -367,7 +363,7 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
     chosen = pulse_column(rule.table, array, winner, work, stream, account)
     for j in range(chosen):
         target = nominal_result(array, work.seen[work.chosen[j]], work.pulses[j])
-        verify(array, winner, work.chosen[j], target, rule.tries, LEARNING, stream, account)
+        verify(array, winner, work.chosen[j], target, rule.tries, array.booked_as, stream, account)
     see_again(array.lines, array, winner)
 
 
@@ -377,19 +373,13 @@ def pulse_column(table, array, column, work, stream, account):  # type: ignore[n
 
     What was sensed is left in ``work.seen``; rows and pulses in ``work.chosen`` and ``.pulses``.
     """
-    settle_column(array.access, array, column, stream)
-    cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
-    account.counts[SENSE_READ] += cells
-    account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + cells * array.costs.sense
-    book_column_sensed(array.lines, array, column, cells, account)
-    book_column_sneak(array.access, array, column, account)
-    sense_states(array, table, column, next_word(stream), work.states, work.seen)
+    sense_column(array, table, column, work, stream, account)
     fill_with_words(stream, work.pulse_words)
     chosen = choose_pulses(
         table.pulses, work.states, work.spiked, array.inhibited[column], work.random_shorts,
         work.chosen, work.pulses,
     )  # fmt: skip
-    give_pulses(array, column, work.chosen, work.pulses, chosen, LEARNING, stream, account)
+    give_pulses(array, column, work.chosen, work.pulses, chosen, array.booked_as, stream, account)
     return chosen
 
 
@@ -415,13 +405,18 @@ def open_conductance(g, inhibited):  # type: ignore[no-untyped-def]
     return cells, conductance
 
 
-@part
-def sense_states(array, table, column, word, states, seen):  # type: ignore[no-untyped-def]
-    """Write what is sensed of the cells of a column into float32 `seen`, S, and int32 `states`.
-
-    Each cell has noise of its own, all from one draw.
-    """
+@implements(sense_column, ArrayState)
+def _(array, table, column, work, stream, account):  # type: ignore[no-untyped-def]
+    """Each cell has noise of its own, all from one draw."""
+    settle_column(array.access, array, column, stream)
+    cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
+    account.counts[SENSE_READ] += cells
+    account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + cells * array.costs.sense
+    book_column_sensed(array.lines, array, column, cells, account)
+    book_column_sneak(array.access, array, column, account)
+    word = next_word(stream)
     g, noise, normals = array.g_columns[column], array.noise, array.normals
+    states, seen = work.states, work.seen
     low, per_siemens = table.g_min, table.states_per_siemens
     for row in range(g.size):
         seen[row] = sense(noise, g[row], word, row, normals)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_energy, within
 from cbramsim.kernels import lean_loop, part
 from cbramsim.rng import next_word, normal_of, upper_uniform_of
-from cbramsim.simulator.array import store_conductance
+from cbramsim.simulator.array import ArrayState, store_conductance
 from cbramsim.simulator.energy import Operation
 from cbramsim.verbs import (
     book_cell_sensed,
     book_lines,
     book_others,
     book_sneak,
+    give_pulses,
+    implements,
     lost_in_lines,
     mean_step,
     nearby_state,
@@ -32,34 +32,8 @@ PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 SENSE_READ = int(Operation.SENSE_READ)
 
 
-class BookedAs(NamedTuple):
-    """The operations that pulses are booked as."""
-
-    set: int
-    """`Operation` of set pulses."""
-    reset: int
-    """`Operation` of reset pulses."""
-
-
-@part
-def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Give the first `n` of `rows` in one column their `pulses`, and book each pulse.
-
-    Parameters
-    ----------
-    array
-        `ArrayState`.
-    column
-        The bit line.
-    rows, pulses, n
-        int[>= n], word lines, and pulses: set pulses if positive, reset pulses if negative.
-    booked_as
-        `BookedAs`.
-    stream
-        State of the stream "pulses".
-    account
-        `Account` to book on.
-    """
+@implements(give_pulses, ArrayState)
+def _(array, column, rows, pulses, n, booked_as, stream, account):  # type: ignore[no-untyped-def]
     sets, set_joules, resets, reset_joules, in_lines = 0, 0.0, 0, 0.0, 0.0
     column_sum = sum_of_others(array.access, array, column)
     for j in range(n):
@@ -81,6 +55,7 @@ def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):  # 
     account.counts[PROGRAM_LINE] += sets + resets
     account.joules[PROGRAM_LINE] += sets * array.costs.line_set + resets * array.costs.line_reset
     book_lines(array.lines, sets + resets, in_lines, account)
+    see_again(array.lines, array, column)
 
 
 @part
@@ -143,7 +118,6 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
 def program_column(array, column, rows, pulses, booked_as, stream, account):  # type: ignore[no-untyped-def]
     """Give cells of one column their signed `pulses`."""
     give_pulses(array, column, rows, pulses, rows.size, booked_as, stream, account)
-    see_again(array.lines, array, column)
 
 
 @part
@@ -160,8 +134,8 @@ def sense_cell(array, column, row, stream, account):  # type: ignore[no-untyped-
 
 @part
 def nominal_step(array, way, g):  # type: ignore[no-untyped-def]
-    """Return the signed mean step of the nominal cell with which a controller reckons, S."""
-    return mean_step(array.law, array.nominal, 0, 0, way, g)
+    """Return the signed mean step with which a controller reckons, that of the nominal cell, S."""
+    return mean_step(array.reckoned, array.nominal, 0, 0, way, g)
 
 
 @part

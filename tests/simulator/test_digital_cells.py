@@ -22,13 +22,13 @@ from cbramsim.simulator.digital_cells import (
     capacity,
     wanted_codes,
 )
-from cbramsim.simulator.digital_cells.slices import CodeStdp, NoisyBits, SensedBits, shift_and_add
+from cbramsim.simulator.digital_cells.slices import CodeTable, NoisyBits, SensedBits, shift_and_add
 from cbramsim.simulator.encoding import Poisson
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.loop import Circuit, Streams, scratch, train
 from cbramsim.simulator.network import SpikingNetwork
 from cbramsim.simulator.neurons import Stochastic
-from cbramsim.simulator.stdp import StdpRule
+from cbramsim.simulator.stdp import PulsedStdp, StdpRule
 from tests.replay import ReplayDraws
 
 CBRAM = Device.load("subquantum-cbram")
@@ -99,7 +99,13 @@ def one_update(crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: 
     device, work = crossbar.device, scratch(rows, 1)
     neurons = Stochastic(np.zeros(1, np.float32), np.float32(1 / device.g_range), np.float32(0))
     circuit = Circuit(
-        Poisson(), crossbar.slices, crossbar.readout(), neurons, CodeStdp(wanted), streams, work
+        Poisson(),
+        crossbar.slices,
+        crossbar.readout(),
+        neurons,
+        PulsedStdp(CodeTable(wanted)),
+        streams,
+        work,
     )
     train(
         np.full((1, rows), pixel, np.uint8), np.zeros(1, np.int64), np.zeros((1, 1), np.int32),

@@ -14,7 +14,7 @@ from cbramsim.devices.endurance import Wear
 from cbramsim.devices.pulses import G_HIGH, G_LOW, PulseConstants
 from cbramsim.errors import ParameterError
 from cbramsim.rng import generator
-from cbramsim.simulator.array import ArrayState, ProgramCosts
+from cbramsim.simulator.array import ArrayState, BookedAs, ProgramCosts
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.crossbar import (
     ROUNDING,
@@ -30,6 +30,7 @@ from cbramsim.simulator.digital_cells.bit_errors import (
 )
 from cbramsim.simulator.digital_cells.parameters import DigitalCells
 from cbramsim.simulator.digital_cells.slices import (
+    REWRITING,
     BinarySlices,
     DigitisedSum,
     NoisyBits,
@@ -41,7 +42,6 @@ from cbramsim.simulator.digital_cells.slices import (
 )
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.periphery import Periphery
-from cbramsim.simulator.writing import BookedAs
 
 
 class _Cells(Crossbar):
@@ -99,6 +99,7 @@ class DigitalCrossbar:
         self.pulse_stream = self.cells.pulse_stream
         self.logic = np.zeros(shape, np.float32)
         self._seed = seed
+        self._codes = np.zeros(rows, np.int32)
         self._refresh()
         self.cells.on_change = self._refresh
 
@@ -211,8 +212,7 @@ class DigitalCrossbar:
         targets = self.cells._checked_targets("program_to", target, row_list)
         wanted = self.digital.code_of(self.device.weight_of(targets))
         missed = write_codes(
-            self.slices, column, row_list, wanted, np.empty(self.shape[0], np.int32),
-            BookedAs(int(operation), int(operation)),
+            self.slices, column, row_list, wanted, BookedAs(int(operation), int(operation)),
             self.pulse_stream, self.cells.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
@@ -247,6 +247,9 @@ class DigitalCrossbar:
             g_range=device.g_range,
             unit=device.g_range / (digital.codes - 1),
             write_pulses=digital.write_pulses,
+            inhibited=self.state.inhibited,
+            codes=self._codes,
+            booked_as=REWRITING,
             sensed=digital.read == "sensed",
         )
 

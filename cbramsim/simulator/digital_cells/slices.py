@@ -19,25 +19,36 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.kernels import lean_loop, lean_vector_kernel, part
-from cbramsim.rng import NORMAL_MASK, fill_with_words, next_word
+from cbramsim.rng import NORMAL_MASK, next_word
 from cbramsim.simulator.array import (
     REFERENCE_READ,
     WORD_LINE_DRIVE,
     AllConnected,
     ArrayState,
+    BookedAs,
     store_conductance,
     sum_cells,
     sum_rows,
 )
 from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.stdp import choose_pulses, open_conductance
-from cbramsim.simulator.writing import PROGRAM_LINE, SENSE_READ, BookedAs
-from cbramsim.verbs import add_normals, book_cells_read, convert, implements, learn, read, sense
+from cbramsim.simulator.stdp import open_conductance
+from cbramsim.simulator.writing import PROGRAM_LINE, SENSE_READ
+from cbramsim.verbs import (
+    add_normals,
+    book_cells_read,
+    convert,
+    give_pulses,
+    implements,
+    read,
+    sense,
+    sense_column,
+)
 
 ADC_CONVERSION = int(Operation.ADC_CONVERSION)
 SHIFT_ADD = int(Operation.SHIFT_ADD)
 BIT_SENSE = int(Operation.BIT_SENSE)
-LEARNING = BookedAs(int(Operation.BIT_SET), int(Operation.BIT_RESET))
+REWRITING = BookedAs(int(Operation.BIT_SET), int(Operation.BIT_RESET))
+"""What the pulses of a rule are booked as."""
 
 
 class BinarySlices(NamedTuple):
@@ -59,6 +70,12 @@ class BinarySlices(NamedTuple):
     """Logic conductance of one code, S."""
     write_pulses: int
     """Pulses of a binary write."""
+    inhibited: NDArray[np.bool_]
+    """Which weights get no more pulses, bool[>= columns, rows]."""
+    codes: NDArray[np.int32]
+    """Codes of the column that was last sensed, int32[rows]."""
+    booked_as: BookedAs
+    """What pulses while learning are booked as."""
     sensed: bool
     """Whether a bit counts as what it is sensed as, rather than by its conductance."""
 
@@ -91,15 +108,15 @@ class NoisyBits(NamedTuple):
     """Every bit is sensed by itself, with noise that can turn it."""
 
 
-class CodeStdp(NamedTuple):
-    """The rule on codes: sensed, changed by a whole number, and rewritten where bits differ."""
+class CodeTable(NamedTuple):
+    """How many codes the rule asks for, by the present one."""
 
-    wanted: NDArray[np.float32]
-    """See `wanted_codes`, float32[2, 256]."""
+    pulses: NDArray[np.float32]
+    """See `wanted_codes`, float32[2, 256]: codes down for a depression, up for a potentiation."""
 
 
 @lean_loop
-def write_codes(slices, column, rows, wanted, codes, booked_as, stream, account):  # type: ignore[no-untyped-def]
+def write_codes(slices, column, rows, wanted, booked_as, stream, account):  # type: ignore[no-untyped-def]
     """Write codes into cells of one column, but inhibited ones; return how many read otherwise.
 
     Parameters
@@ -108,14 +125,12 @@ def write_codes(slices, column, rows, wanted, codes, booked_as, stream, account)
         `BinarySlices`.
     column, rows, wanted
         The neuron; int64[n], word lines, and int64[n], codes.
-    codes
-        Memory, int32[inputs].
     booked_as
         `BookedAs`.
     stream, account
         State of the stream "pulses", and `Account`.
     """
-    array, columns = slices.cells, slices.logic.shape[1]
+    array, columns, codes = slices.cells, slices.logic.shape[1], slices.codes
     missed = 0
     for after in (False, True):
         sense_codes(slices, column, stream, codes)
@@ -248,29 +263,31 @@ def shift_and_add(lines, slices, readout, n_active, out):  # type: ignore[no-unt
 # ---- learning and writing ----------------------------------------------------------------------
 
 
-@implements(learn, CodeStdp)
-def _(rule, slices, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
-    """Sense the codes of the winner's column, round the change, rewrite the bits that differ."""
+@implements(sense_column, BinarySlices)
+def _(slices, table, column, work, stream, account):  # type: ignore[no-untyped-def]
     array, columns = slices.cells, slices.logic.shape[1]
-    inhibited, codes = array.inhibited[winner], work.held
     conductance, cells = 0.0, 0
     for plane in range(slices.bits):
-        cells, part = open_conductance(array.g_columns[plane * columns + winner], inhibited)
-        conductance += part
+        g = array.g_columns[plane * columns + column]
+        cells, in_plane = open_conductance(g, slices.inhibited[column])
+        conductance += in_plane
     account.counts[SENSE_READ] += cells * slices.bits
     account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + cells * array.costs.sense
-    sense_codes(slices, winner, streams.pulses, codes)
-    for row in range(codes.size):
-        work.states[row] = codes[row]
-    fill_with_words(streams.pulses, work.pulse_words)
-    chosen = choose_pulses(
-        rule.wanted, work.states, work.spiked, inhibited, work.random_shorts, work.chosen,
-        work.pulses,
-    )  # fmt: skip
-    for j in range(chosen):
-        row = work.chosen[j]
-        after = codes[row] + work.pulses[j]
-        write_code(slices, winner, row, codes[row], after, LEARNING, account)
+    sense_codes(slices, column, stream, slices.codes)
+    for row in range(slices.codes.size):
+        work.states[row] = slices.codes[row]
+        work.seen[row] = slices.g_min + slices.unit * slices.codes[row]
+
+
+@implements(give_pulses, BinarySlices)
+def _(slices, column, rows, pulses, n, booked_as, stream, account):  # type: ignore[no-untyped-def]
+    """The codes stay within their range; bits that differ are rewritten."""
+    highest = (1 << slices.bits) - 1
+    for j in range(n):
+        before = slices.codes[rows[j]]
+        after = min(max(before + pulses[j], 0), highest)
+        write_code(slices, column, rows[j], before, after, booked_as, account)
+        slices.codes[rows[j]] = after
 
 
 @part

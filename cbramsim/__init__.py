@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cbramsim.simulator.federation import federate as federate
     from cbramsim.simulator.network import SpikingNetwork as SpikingNetwork
     from cbramsim.simulator.neurons import Competition as Competition
+    from cbramsim.simulator.own import Own as Own
     from cbramsim.simulator.periphery import Periphery as Periphery
     from cbramsim.simulator.pruning import Pruning as Pruning
     from cbramsim.simulator.reuse import learning_curve as learning_curve
@@ -63,6 +64,7 @@ _HOME = {
     "warm_start": "cbramsim.simulator.reuse",
     "SpikingNetwork": "cbramsim.simulator.network",
     "Competition": "cbramsim.simulator.neurons",
+    "Own": "cbramsim.simulator.own",
     "Periphery": "cbramsim.simulator.periphery",
     "Pruning": "cbramsim.simulator.pruning",
     "Programming": "cbramsim.simulator.stdp",

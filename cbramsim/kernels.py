@@ -108,6 +108,8 @@ class _LoopCache(NullCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled loop for types of arguments, or nothing; drop a damaged cache."""
+        if _of_others(sig):
+            return None
         try:
             return self._files.load_overload(sig, target_context)
         except Exception as error:  # reading a damaged file may raise anything
@@ -120,6 +122,8 @@ class _LoopCache(NullCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled loop for types of arguments, if that can be done."""
+        if _of_others(sig):
+            return
         try:
             self._files.save_overload(sig, data)
         except Exception as error:  # a full disk, or an index that was damaged since
@@ -136,6 +140,20 @@ class _LoopCache(NullCache):
         )
         self._files = NullCache()
         return self._files
+
+
+def _of_others(types: Any) -> bool:
+    """Return whether there is a class from outside the package among types of arguments.
+
+    Its kernels may change without our knowing it.
+    """
+    for kind in types:
+        made = getattr(kind, "instance_class", None)
+        if made is not None and not made.__module__.startswith("cbramsim."):
+            return True
+        if _of_others(getattr(kind, "types", ())):
+            return True
+    return False
 
 
 class _SealedFile(IndexDataCacheFile):

@@ -128,12 +128,6 @@ class NetworkConfig(Parameters):
         return self
 
     @model_validator(mode="after")
-    def _check_readout(self) -> Self:
-        if self.readout.adc_bits and self.pruning.kind == "hard":
-            raise ValueError("readout: converters need pruning.kind none or soft (got hard)")
-        return self
-
-    @model_validator(mode="after")
     def _check_dense(self) -> Self:
         if self.update == "dense":
             if self.rule != "ideal" or self.pruning.kind != "none":

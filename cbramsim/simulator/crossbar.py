@@ -58,6 +58,7 @@ from cbramsim.simulator.array import (
 from cbramsim.simulator.clock import Clock
 from cbramsim.simulator.energy import EnergyLedger, Operation
 from cbramsim.simulator.ideal_lines import IdealLines
+from cbramsim.simulator.own import Own, made
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.programming import (
     Corrections,
@@ -114,6 +115,7 @@ class Crossbar:
         scheme: WriteScheme = "V/2",
         wires: Wires | None = None,
         tiles: Tiles | None = None,
+        own: Own | None = None,
     ) -> None:
         """Draw the cells and leave each at its lowest conductance.
 
@@ -142,6 +144,8 @@ class Crossbar:
             cells and the reference column see ideal lines (assumed).
         tiles
             Size of the physical arrays, each with lines of its own; one by default.
+        own
+            A law of one's own, `Own.law`. Controllers still reckon with that of the device.
 
         Raises
         ------
@@ -210,6 +214,9 @@ class Crossbar:
         if wires is not None:
             self.wired = WiredReads(self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
+        instance("Crossbar.own:", own, Own, type(None))
+        if (law := made(own or Own(), "law", self)) is not None:
+            self.state = self.state._replace(law=law)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
         self._endurance = (
             draw_endurance(self.device, (columns, rows), generator(seed, "endurance"))

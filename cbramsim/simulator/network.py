@@ -31,6 +31,7 @@ from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 from cbramsim.simulator.loop import Circuit, Scratch, Streams, respond, scratch, train
 from cbramsim.simulator.network_state import LEARNING, check_state, learning_part
 from cbramsim.simulator.neurons import Competition, Stochastic
+from cbramsim.simulator.own import PREFIX, Own, arrays_of, kinds_of, made, put_back
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
 from cbramsim.simulator.readout import Converted, Direct, converted
@@ -124,6 +125,7 @@ class SpikingNetwork:
         *,
         device: Device | str | Path | None = None,
         periphery: Periphery | str | Path | None = None,
+        own: Own | None = None,
         **changes: Any,
     ) -> None:
         """Build an untrained network; the array is drawn when the first images are seen.
@@ -135,6 +137,8 @@ class SpikingNetwork:
         device, periphery
             A preset's name, a TOML file, or an object of your own to use instead of what `config`
             names.
+        own
+            A law, rule, encoder, neurons or criterion of one's own.
         **changes
             Further fields of `NetworkConfig` to change.
 
@@ -161,6 +165,8 @@ class SpikingNetwork:
         self.periphery = (
             periphery if isinstance(periphery, Periphery) else Periphery.load(self.config.periphery)
         )
+        instance("SpikingNetwork.own:", own, Own, type(None))
+        self.own = own or Own()
         self.ledger = EnergyLedger()
         self.threads = min(os.cpu_count() or 1, MOST_THREADS)
         self.pixels: NDArray[np.int64] | None = None
@@ -395,7 +401,10 @@ class SpikingNetwork:
     def _new_pruner(self) -> Pruner:
         config = self.config
         programming = None if self.ideal else config.programming
-        return Pruner(config.pruning, self.crossbar, self.activity, config.stdp, programming)
+        return Pruner(
+            config.pruning, self.crossbar, self.activity, config.stdp, programming,
+            self.own.criterion,
+        )  # fmt: skip
 
     def _build(self) -> None:
         """Draw the array for `pixels`, with all counters at zero."""
@@ -412,11 +421,15 @@ class SpikingNetwork:
         else:
             self.crossbar = Crossbar(
                 self.cell, shape, seed, self.periphery, self.ledger, config.access,
-                config.scheme, config.wiring if config.wires else None, config.tiles,
+                config.scheme, config.wiring if config.wires else None, config.tiles, self.own,
             )  # fmt: skip
         if config.pruning.kind == "hard":
             self.crossbar.expect_gaps()
-        self.rule = self._new_rule()
+        self.parts = {role: made(self.own, role, self) for role in ("rule", "encoder", "neurons")}
+        self.parts = {role: part for role, part in self.parts.items() if part is not None}
+        if self.own.law is not None:
+            self.parts["law"] = self.crossbar.state.law
+        self.rule = self.parts.get("rule") or self._new_rule()
         self.work = self._new_scratch()
         self.readout = self._new_readout()
         self.bias = np.zeros(neurons, np.float32)
@@ -500,15 +513,14 @@ class SpikingNetwork:
         self._price_events(account)
         return winners
 
-    def _circuit(
-        self, cells: ArrayState, neurons: Stochastic, streams: Streams, work: Scratch
-    ) -> Circuit:
+    def _circuit(self, cells: ArrayState, neurons: Any, streams: Streams, work: Scratch) -> Circuit:
         """Return the network for compiled loops, with `cells` as they are to be read."""
         if isinstance(self.crossbar, DigitalCrossbar):
             array, readout = self.crossbar.slices, self.crossbar.readout()
         else:
             array, readout = cells, self.readout
-        return Circuit(Poisson(), array, readout, neurons, self.rule, streams, work)
+        encoder = self.parts.get("encoder", Poisson())
+        return Circuit(encoder, array, readout, neurons, self.rule, streams, work)
 
     def _new_rule(self) -> Any:
         """Return how the array learns, for compiled loops."""
@@ -535,8 +547,10 @@ class SpikingNetwork:
         adc = readout.converter(self.most_active, tile_rows, self.device.g_range)
         return converted(adc, starts, shape[1], self.config.seed)
 
-    def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Stochastic:
+    def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Any:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
+        if "neurons" in self.parts:
+            return self.parts["neurons"]
         sharpness = factor * self.competition_scale * self.config.competition.sharpness
         return Stochastic(
             bias=self.bias if factor == 1 else (factor * self.bias).astype(np.float32),
@@ -812,28 +826,33 @@ class SpikingNetwork:
         if self.crossbar.wired:
             arrays["together"] = self.together
             arrays |= self.crossbar.wired.to_arrays(state)
+        if self.parts:
+            arrays |= {f"{PREFIX}parts": kinds_of(self.parts), **arrays_of(self.parts)}
         arrays |= self.crossbar.clock.to_arrays()
         return arrays | self.ledger.to_arrays()
 
     def copy(self) -> Self:
         """Return a network of its own in the same state, random streams included."""
-        twin = type(self).from_state(self.to_state(), "of a copy")
+        twin = type(self).from_state(self.to_state(), "of a copy", own=self.own)
         twin.threads = self.threads
         return twin
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Restore a network from `save`.
+    def load(cls, path: str | Path, *, own: Own | None = None) -> Self:
+        """Restore a network from `save`; `own` are the parts that it was made with.
 
         Raises
         ------
         DataError
-            If the file is missing, damaged, of another version, or contradicts itself.
+            If the file is missing, damaged, of another version, or contradicts itself, or if it was
+            made with other parts.
         """
-        return cls.from_state(read_state(path), path)
+        return cls.from_state(read_state(path), path, own=own)
 
     @classmethod
-    def from_state(cls, arrays: dict[str, NDArray[Any]], path: str | Path) -> Self:
+    def from_state(
+        cls, arrays: dict[str, NDArray[Any]], path: str | Path, *, own: Own | None = None
+    ) -> Self:
         """Restore a network from what `read_state` read from `path`; errors as in `load`."""
         try:
             arrays = {name: np.asarray(value) for name, value in arrays.items()}
@@ -841,6 +860,7 @@ class SpikingNetwork:
                 NetworkConfig(**parsed(arrays, "config")),
                 device=Device(**parsed(arrays, "device")),
                 periphery=Periphery(**parsed(arrays, "periphery")),
+                own=own,
             )
             check_state(arrays, network.config, network.cell)
             network._restore(arrays)
@@ -861,6 +881,12 @@ class SpikingNetwork:
         if self.config.wires:
             self.together = arrays["together"].copy()
         self._build()
+        made_with, given = str(arrays.get(f"{PREFIX}parts", "")), kinds_of(self.parts)
+        if made_with != given:
+            raise ValueError(
+                f"own: must be the parts that it was made with, {made_with or 'none'} "
+                f"(got {given or 'none'})"
+            )
         self._put_back(arrays)
         for phase, account in EnergyLedger.from_arrays(arrays).accounts():
             self.ledger.add_account(phase, account)
@@ -870,6 +896,7 @@ class SpikingNetwork:
     def _put_back(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put back what changes while learning, but the ledger."""
         self.bias[:], self.spike_counts[:] = arrays["bias"], arrays["spike_counts"]
+        put_back(self.parts, arrays)
         for mine, saved in zip(self.streams, arrays["streams"], strict=True):
             mine[:] = saved
         for name in ("pruned", "stage", "seen_weights", "seen_spikes"):

@@ -20,6 +20,7 @@ from cbramsim.errors import nearest
 from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.grey_levels import FULL_SCALE
+from cbramsim.simulator.own import PREFIX
 from cbramsim.simulator.state_file import Entry, check_entries
 from cbramsim.simulator.wires.reads import LONGEST as LONGEST_INTERVAL
 
@@ -67,7 +68,8 @@ def check_state(arrays: Arrays, config: NetworkConfig, device: Device) -> None:
     ValueError
         Naming the array, what it must be, and what it is.
     """
-    now = {name: array for name, array in arrays.items() if not name.startswith((LEARNING, EXTRA))}
+    apart = (LEARNING, EXTRA, PREFIX)
+    now = {name: array for name, array in arrays.items() if not name.startswith(apart)}
     learning = learning_part(arrays)
     for part in (now, now | learning) if learning else (now,):
         table = entries(part, config, device)

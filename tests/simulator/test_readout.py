@@ -29,11 +29,16 @@ def _convert(readout, array, n_active, work, stream, account):  # type: ignore[n
     return convert(readout, array, n_active, work, stream, account)
 
 
+@pytest.mark.parametrize("taken_out", [False, True])
 @pytest.mark.parametrize("flaws", [{}, {"offset_d2d": 1.0, "inl": 1.0, "dnl": 0.3}])
-def test_tiles_are_converted_apart_and_added(flaws: dict[str, float]) -> None:
+def test_tiles_are_converted_apart_and_added(flaws: dict[str, float], taken_out: bool) -> None:
+    """Cells that are taken out take their share of the reference of their tile along."""
     rng = np.random.default_rng(0)
     crossbar = Crossbar(DEVICE, (40, 9), seed=1)
     crossbar.set_weights(rng.uniform(-1, 1, (40, 9)))
+    if taken_out:
+        crossbar.disconnect(2, np.arange(40))
+        crossbar.disconnect(5, np.arange(3, 30, 2))
     starts, _ = TILES.parts(crossbar.shape)
     readout = Readout(adc_bits=5, **flaws)
     adc = readout.converter(6.0, 10, DEVICE.g_range)
@@ -46,7 +51,8 @@ def test_tiles_are_converted_apart_and_added(flaws: dict[str, float]) -> None:
     currents = work.currents
     expected = np.zeros(9)
     for t, (first, end) in enumerate(pairwise(starts)):
-        signed = spiked[first:end] @ (crossbar.conductance[first:end].astype(float) - DEVICE.g_mid)
+        against = DEVICE.g_mid * crossbar.connected[first:end]
+        signed = spiked[first:end] @ (crossbar.conductance[first:end].astype(float) - against)
         level = (signed - adc.minimum) / adc.lsb
         if flaws:
             edges = chain.edges[t * 9 : (t + 1) * 9, 1:-1]
@@ -82,9 +88,5 @@ def test_learning_books_its_conversions_and_goes_on_from_a_file(mnist, tmp_path)
 def test_what_cannot_be_converted_is_refused_by_name() -> None:
     with pytest.raises(ParameterError, match=r"Adc\.full_scale: .* below one level"):
         Readout(adc_bits=6, full_scale=1e-9).converter(5, 10, DEVICE.g_range)
-    with pytest.raises(
-        ParameterError, match=r"readout: converters need pruning\.kind none or soft"
-    ):
-        NetworkConfig(readout={"adc_bits": 6}, pruning={"kind": "hard"})
     with pytest.raises(ParameterError, match=r"adc_source: must be one of isaac"):
         NetworkConfig(readout={"adc_bits": 6, "adc_source": "nobody"})

@@ -13,7 +13,7 @@ from cbramsim.simulator.digital_cells import DigitalCrossbar
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.pruning import maturity, selection, value
 from cbramsim.simulator.pruning.neuron import Neuron, Surroundings
-from cbramsim.simulator.pruning.selection import Quota
+from cbramsim.simulator.pruning.selection import Quota, Selection
 from cbramsim.simulator.stdp import Programming, StdpRule
 from cbramsim.validation import Parameters
 
@@ -99,6 +99,8 @@ class Pruner:
         The learning rule.
     programming
         How the controller gives pulses; None for the ideal rule.
+    criterion
+        Which weights are taken, instead of what `policy` says.
 
     Attributes
     ----------
@@ -118,6 +120,7 @@ class Pruner:
         activity: NDArray[np.float64],
         rule: StdpRule | None = None,
         programming: Programming | None = None,
+        criterion: Selection | None = None,
     ) -> None:
         rows, columns = crossbar.shape
         self.policy = policy
@@ -126,6 +129,7 @@ class Pruner:
         self.pruned = np.zeros((columns, rows), np.bool_)
         self.stage = np.zeros(columns, np.int64)
         self.missed = 0
+        self.criterion = criterion or SELECTIONS[policy.selection]
         self.seen_weights = crossbar.weights.T.copy()
         self.seen_spikes = np.zeros(columns, np.int64)
 
@@ -184,12 +188,12 @@ class Pruner:
 
     def _prune(self, neuron: Neuron, column: int) -> None:
         """Choose weights of one neuron, and take them out of learning."""
-        held_at, choice = self._value(), SELECTIONS[self.policy.selection]
+        held_at = self._value()
         taken = self.pruned[column].copy()
         stage = self.stage[column] + 1
         share = self.policy.fraction * stage / self.policy.stages
         count = round(share * taken.size) - int(taken.sum())
-        group = choice.choose(neuron, Quota(count, ~taken, held_at.hold, self._threshold))
+        group = self.criterion.choose(neuron, Quota(count, ~taken, held_at.hold, self._threshold))
         rows = np.flatnonzero(group)
         self.stage[column] = stage
         self.pruned[column, rows] = True

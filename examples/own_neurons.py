@@ -1,0 +1,43 @@
+"""Neurons: the one whose current is furthest above its threshold fires; that then rises."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import cbramsim as cb
+from cbramsim.verbs import excite, fire, implements
+
+
+class Hard(NamedTuple):
+    """Hard winner-take-all with adaptive thresholds."""
+
+    threshold: np.ndarray  # float64[neurons], S
+    rise: float  # S
+
+
+@implements(excite, Hard)
+def _(neurons, reference, work):
+    best, highest = 0, -np.inf
+    for k in range(work.currents.size):
+        if work.currents[k] - neurons.threshold[k] > highest:
+            best, highest = k, work.currents[k] - neurons.threshold[k]
+        work.currents[k] = 0
+    work.currents[best] = 1
+    return np.float32(1)
+
+
+@implements(fire, Hard)
+def _(neurons, total, work, word):
+    winner = 0
+    while work.currents[winner] == 0:
+        winner += 1
+    neurons.threshold[winner] += neurons.rise
+    return winner
+
+
+data = cb.load_dataset("mnist")
+images, labels = data.train_images[:150], data.train_labels[:150]
+own = cb.Own(neurons=lambda network: Hard(np.zeros(20), 0.2 * network.device.g_range))
+network = cb.SpikingNetwork(neurons=20, own=own, pruning={"kind": "none"})
+network.fit(images[:100], epochs=1).label(images[:100], labels[:100])
+print(f"accuracy {network.score(images[100:], labels[100:]):.0%}")

@@ -1,0 +1,97 @@
+"""The examples, compiled and as plain Python, which must come to the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cbramsim as cb
+from cbramsim.errors import DataError, ParameterError
+from cbramsim.simulator.encoding import Poisson
+from cbramsim.simulator.own import Own
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+SOON_COMPILED = ("own_law", "own_rule")
+"""Those whose loops are compiled in every test; of the others, by `pytest -m frozen`."""
+
+
+def output(path: Path, **settings: str) -> str:
+    command = [sys.executable, "-W", "ignore", path]
+    done = subprocess.run(
+        command, env=os.environ | settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_without_compilation(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 42
+    assert output(path, NUMBA_DISABLE_JIT="1")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.frozen] * (path.stem not in SOON_COMPILED))
+        for path in EXAMPLES
+    ],
+    ids=lambda path: path.stem,
+)
+def test_compiled_loops_come_to_the_same(path: Path) -> None:
+    assert output(path) == output(path, NUMBA_DISABLE_JIT="1")
+
+
+def test_the_loops_are_the_same_in_plain_python(tmp_path: Path) -> None:
+    """Who fired, conductances and joules, but for the order in which they are rounded."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np, cbramsim as cb\n"
+        "network = cb.SpikingNetwork(neurons=10, inputs=40, pruning={'mature_spikes': 4})\n"
+        "images = cb.load_dataset('mnist').train_images[:60]\n"
+        "network.fit(images, epochs=1)\n"
+        "print(network.spike_counts.tolist(), network.crossbar.pulse_counts.sum())\n"
+        "print(f'{network.crossbar.conductance.sum():.5e} {network.ledger.total():.6e}')\n"
+    )
+    assert output(script) == output(script, NUMBA_DISABLE_JIT="1")
+
+
+# ---- what is refused ---------------------------------------------------------------------------
+
+SMALL = {"neurons": 4, "inputs": 20, "pruning": {"kind": "none"}}
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 6, 6), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (Own(rule="ideal"), r"Own\.rule: must be an instance of a NamedTuple class"),
+        (Own(encoder=Poisson), r"Own\.encoder: must be an instance of a NamedTuple class"),
+        (Own(rule=Poisson()), r"the verb learn is implemented \(got Poisson\)"),
+        (Own(neurons=lambda network: Poisson()), r"the verb excite is implemented"),
+        (Own(law=Poisson()), r"Own\.law: .* the verb mean_step is implemented"),
+    ],
+)
+def test_what_is_no_part_is_refused_by_name(own: Own, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        cb.SpikingNetwork(own=own, **SMALL).prepare(IMAGES)
+
+
+def test_own_must_be_own() -> None:
+    with pytest.raises(ParameterError, match=r"SpikingNetwork\.own: must be"):
+        cb.SpikingNetwork(own={"rule": 1}, **SMALL)  # type: ignore[arg-type]
+
+
+def test_a_network_is_loaded_with_the_parts_that_it_was_made_with(tmp_path: Path) -> None:
+    network = cb.SpikingNetwork(own=Own(encoder=Poisson()), **SMALL)
+    network.fit(IMAGES, epochs=1).save(tmp_path / "a.npz")
+    with pytest.raises(DataError, match=r"own: .* made with, encoder Poisson \(got none\)"):
+        cb.SpikingNetwork.load(tmp_path / "a.npz")
+    again = cb.SpikingNetwork.load(tmp_path / "a.npz", own=Own(encoder=Poisson()))
+    np.testing.assert_array_equal(again.crossbar.conductance, network.crossbar.conductance)
+    network.copy().resume(network.prepare(IMAGES), epochs=2)

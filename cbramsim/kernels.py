@@ -37,13 +37,15 @@ vector_kernel = njit(fastmath=True)
 
 # Lean kernels allocate nothing, and so count no references to arrays.
 LEAN: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
-PART: dict[str, Any] = {**LEAN, "no_cpython_wrapper": True}
+PART: dict[str, Any] = {**LEAN, "no_cpython_wrapper": True, "forceinline": True}
 lean_kernel = njit(**LEAN)
 """A kernel that allocates nothing."""
 lean_vector_kernel = njit(fastmath=True, **LEAN)
 """A kernel that allocates nothing and whose sums may be reordered."""
 part = njit(**PART)
 """A kernel that allocates nothing and is called by compiled loops only."""
+hot_part = njit(**PART)
+"""The same, in a loop over cells, where handing an array on would take longer than the work."""
 
 
 def compiled_loop(function: Callable[..., Any]) -> Any:

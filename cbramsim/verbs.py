@@ -61,7 +61,7 @@ def implements(which: Any, kind: type) -> Callable[[Kernel], Kernel]:
     def add(function: Kernel) -> Kernel:
         which.table[kind] = function
 
-        @overload(which, strict=False, jit_options=PART)
+        @overload(which, strict=False, jit_options=PART)  # type: ignore[arg-type]
         def choose(*args: Any) -> Kernel | None:
             return function if getattr(args[0], "instance_class", None) is kind else None
 

@@ -17,12 +17,12 @@ class Hard(NamedTuple):
 
 @implements(excite, Hard)
 def _(neurons, reference, work):
-    best, highest = 0, -np.inf
+    best = 0
     for k in range(work.currents.size):
-        if work.currents[k] - neurons.threshold[k] > highest:
-            best, highest = k, work.currents[k] - neurons.threshold[k]
-        work.currents[k] = 0
-    work.currents[best] = 1
+        work.currents[k] -= neurons.threshold[k]
+        best = k if work.currents[k] > work.currents[best] else best
+    for k in range(work.currents.size):
+        work.currents[k] = k == best
     return np.float32(1)
 
 

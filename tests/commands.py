@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 import cbramsim
-from cbramsim.devices.fitting.measurement import write_measurement
 from cbramsim.devices.fitting.synthetic import measure
 from cbramsim.experiments.cli import main
+from tests.measurements import write_measurement
 from tests.simulator.test_datasets import MNIST, write_dataset
 
 ROOT = Path(__file__).parents[1]

@@ -1,8 +1,6 @@
 """Files of a bounded size, and the tables that are read from them."""
 
-import io
 import os
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,6 @@ from cbramsim.devices.fitting import measurement
 from cbramsim.devices.fitting.measurement import read_measurement
 from cbramsim.errors import DataError
 from cbramsim.files import read_limited, read_text
-from cbramsim.simulator.digital import published
-from cbramsim.simulator.digital.published import load_runs
 
 HEADER = "cycle,cell,pulse,polarity,conductance\n"
 
@@ -74,37 +70,7 @@ def test_a_table_that_is_no_measurement_is_refused(tmp_path, text, reason):
     assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize(
-    ("read", "room"), [(read_measurement, measurement), (load_runs, published)]
-)
-def test_a_table_without_end_is_refused(read, room, monkeypatch):
-    monkeypatch.setattr(room, "LARGEST", 10_000)
+def test_a_table_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(measurement, "LARGEST", 10_000)
     with pytest.raises(DataError, match=r"/dev/zero: is larger than .* 10 kB"):
-        read(Path("/dev/zero"))
-
-
-def zipped(*names: str, content: bytes = b"") -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names:
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (zipped(), "one .csv file"),
-        (zipped("a.csv", "b.csv"), "one .csv file"),
-        (zipped("a.csv", content=bytes(10**6)), "larger than a table of runs may be"),
-        (b"dataset,shape\n" + b"x" * 200_000, "columns"),
-        (",".join(published.REQUIRED).encode() + b"\n" + b"x" * 200_000, "field larger"),
-        ("dataset".encode("utf-16"), "UTF-16"),
-    ],
-)  # fmt: skip
-def test_a_table_that_holds_no_runs_is_refused(tmp_path, content, reason, monkeypatch):
-    monkeypatch.setattr(published, "LARGEST", 300_000)
-    file = tmp_path / "runs.csv.zip"
-    file.write_bytes(content)
-    with pytest.raises(DataError, match=reason):
-        load_runs(file)
+        read_measurement(Path("/dev/zero"))

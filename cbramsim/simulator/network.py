@@ -423,7 +423,7 @@ class SpikingNetwork:
                 self.cell, shape, seed, self.periphery, self.ledger, config.access,
                 config.scheme, config.wiring if config.wires else None, config.tiles, self.own,
             )  # fmt: skip
-        if config.pruning.kind == "hard":
+        if config.pruning.kind == "hard" and isinstance(self.crossbar, Crossbar):
             self.crossbar.expect_gaps()
         self.parts = {role: made(self.own, role, self) for role in ("rule", "encoder", "neurons")}
         self.parts = {role: part for role, part in self.parts.items() if part is not None}
@@ -515,10 +515,10 @@ class SpikingNetwork:
 
     def _circuit(self, cells: ArrayState, neurons: Any, streams: Streams, work: Scratch) -> Circuit:
         """Return the network for compiled loops, with `cells` as they are to be read."""
+        array: Any = cells
+        readout: Any = self.readout
         if isinstance(self.crossbar, DigitalCrossbar):
             array, readout = self.crossbar.slices, self.crossbar.readout()
-        else:
-            array, readout = cells, self.readout
         encoder = self.parts.get("encoder", Poisson())
         return Circuit(encoder, array, readout, neurons, self.rule, streams, work)
 

@@ -24,12 +24,12 @@ from cbramsim.devices.fitting.laws import CANDIDATES
 from cbramsim.devices.fitting.measurement import (
     Measurement,
     read_measurement,
-    write_measurement,
 )
 from cbramsim.devices.fitting.ranking import doubts, rank
 from cbramsim.devices.fitting.synthetic import measure
 from cbramsim.errors import CbramError, DataError, ParameterError
 from cbramsim.simulator.crossbar import Crossbar
+from tests.measurements import write_measurement
 
 BASE = Device.load("subquantum-cbram").without("stuck_low", "stuck_high")
 KNOWN = BASE.replace(read_c2c=0.01)

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting.measurement import write_measurement
 from cbramsim.devices.fitting.synthetic import measure
 from cbramsim.experiments.cli import main
+from tests.measurements import write_measurement
 
 KNOWN = Device.load("subquantum-cbram").without("stuck_low", "stuck_high").replace(read_c2c=0.01)
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.errors import DataError, nearest, shown
-from cbramsim.files import decoded, read_limited, write_atomically
+from cbramsim.files import decoded, read_limited
 from cbramsim.units import to_si
 
 REQUIRED = ("cycle", "cell", "pulse", "polarity", "conductance")
@@ -100,20 +100,6 @@ def read_measurement(path: Path) -> Measurement:
         conditions=_conditions(table, warnings), sha256=hashlib.sha256(content).hexdigest(),
         warnings=tuple(warnings),
     )  # fmt: skip
-
-
-def write_measurement(path: Path, measurement: Measurement) -> None:
-    """Write pulse trains as `read_measurement` reads them, in siemens."""
-    lines = ["cycle,cell,pulse,polarity,conductance (S)"]
-    pair = (("set", measurement.set_readings), ("reset", measurement.reset_readings))
-    for cell in range(measurement.cells):
-        for cycle in range(measurement.cycles):
-            for polarity, readings in pair:
-                lines += [
-                    f"{cycle},{cell},{pulse},{polarity},{g:.8g}"
-                    for pulse, g in enumerate(readings[cell, cycle])
-                ]
-    write_atomically(path, lambda file: file.write(("\n".join(lines) + "\n").encode()))
 
 
 class _Table:

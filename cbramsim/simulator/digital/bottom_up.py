@@ -130,22 +130,6 @@ def train_bill(
     return price(counts, bits, place(sets, hierarchy), hierarchy, mac, reuse) * (1 / batch)
 
 
-def inference_bill(
-    layers: Layers,
-    batch: int,
-    images: int,
-    hierarchy: Hierarchy,
-    bits: float | Mapping[str, float],
-    mac: Constant | Macs,
-    reuse: Constant = REUSE,
-) -> Bill:
-    """Return the energy of recognising one of `images` data, in batches. See `price`."""
-    size = bytes_by_kind(bits)
-    sets = working_sets(layers, batch, images, bytes_per_value=size, training=False)
-    counts = step_counts(layers, batch, training=False)
-    return price(counts, bits, place(sets, hierarchy), hierarchy, mac, reuse) * (1 / batch)
-
-
 def energy_per_byte(level: Level, hierarchy: Hierarchy) -> Constant:
     """Return the energy of one byte read or written in a level of a hierarchy, J; refuse none."""
     if level.energy_per_byte is None:

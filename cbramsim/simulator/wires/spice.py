@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.errors import DataError
 from cbramsim.simulator.wires.checks import check_circuit
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.network import check_driven, check_reached, network_of
@@ -27,12 +25,6 @@ _HEADER = """\
 * Left out   {open_count} open branches; {ideal_count} without resistance, whose nodes have the name
 *            of the first of them
 """
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
-_PRINTED = re.compile(
-    rf"^\s*(?:i\(v(?P<source>\w+)\)|v(?P<branch>\w+)#branch|v\((?P<node>\w+)\))"
-    rf"\s*=\s*(?P<value>{_NUMBER})",
-    re.IGNORECASE | re.MULTILINE,
-)
 
 
 def to_spice(
@@ -87,20 +79,6 @@ def to_spice(
     return "".join(
         [*lines, ".control\n", "set numdgt=15\n", "op\n", *prints, "quit\n", ".endc\n", ".end\n"]
     )
-
-
-def from_spice(text: str) -> dict[str, float]:
-    """Return what ngspice printed: by terminal the current into the array, A; by node its voltage.
-
-    The keys are as in the netlist: ``word_left_0``, ``w0_3``. Raises `DataError` if there is none.
-    """
-    values = {}
-    for found in _PRINTED.finditer(text):
-        terminal, value = found["source"] or found["branch"], float(found["value"])
-        values[(terminal or found["node"]).lower()] = -value if terminal else value
-    if not values:
-        raise DataError("from_spice: must be the output of ngspice -b (got no current, no voltage)")
-    return values
 
 
 def _node_names(rows: int, columns: int) -> Iterator[str]:

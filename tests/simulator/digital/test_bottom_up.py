@@ -7,7 +7,7 @@ import pytest
 
 from cbramsim.errors import ParameterError
 from cbramsim.simulator.bill import Constant, Draws
-from cbramsim.simulator.digital.bottom_up import REUSE, Macs, inference_bill, price, train_bill
+from cbramsim.simulator.digital.bottom_up import REUSE, Macs, price, train_bill
 from cbramsim.simulator.digital.hierarchy import Hierarchy
 from cbramsim.simulator.digital.layers import Layers
 from cbramsim.simulator.digital.operations import operations
@@ -137,8 +137,8 @@ def test_each_kind_is_paid_where_its_working_set_lives():
 
 def test_fewer_bits_cost_less_than_in_proportion_once_the_network_fits_a_smaller_cache():
     layers = Layers(widths=(100, 100, 100, 10))
-    full = inference_bill(layers, 1, 1000, SERVER, 32, MAC)
-    slim = inference_bill(layers, 1, 1000, SERVER, 4, MAC)
+    full = train_bill(layers, 1, 1000, SERVER, 32, MAC)
+    slim = train_bill(layers, 1, 1000, SERVER, 4, MAC)
     assert "L2" in full.components()
     moved_full = full.joules - full.of("arithmetic").joules
     moved_slim = slim.joules - slim.of("arithmetic").joules

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,34 @@ from cbramsim.errors import DataError, ParameterError
 from cbramsim.simulator.wires.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.wires.direct import solve_directly
 from cbramsim.simulator.wires.solution import Solution
-from cbramsim.simulator.wires.spice import from_spice, to_spice
+from cbramsim.simulator.wires.spice import to_spice
 from tests.simulator.wires.oracle import NAN, random_terminals
 
 RESULTS = Path(__file__).with_name("ngspice_results.json")
 WIRES = Wires(r_word=2.0, r_bit=3.0, r_source=50.0, r_sense=20.0, r_access=500.0)
 FAULTS = LineFaults(((0, 0), (2, 3)), ((1, 1),), ((1, 3, 2),), ((4, 0, 3),))
 V = np.linspace(0.1, 0.3, 5)
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+PRINTED = re.compile(
+    rf"^\s*(?:i\(v(?P<source>\w+)\)|v(?P<branch>\w+)#branch|v\((?P<node>\w+)\))"
+    rf"\s*=\s*(?P<value>{NUMBER})",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def from_spice(text: str) -> dict[str, float]:
+    """Return what ngspice printed: by terminal the current into the array, A; by node its voltage.
+
+    The keys are as in the netlist: ``word_left_0``, ``w0_3``. Raises `DataError` if there is none.
+    """
+    values = {}
+    for found in PRINTED.finditer(text):
+        terminal, value = found["source"] or found["branch"], float(found["value"])
+        values[(terminal or found["node"]).lower()] = -value if terminal else value
+    if not values:
+        raise DataError("from_spice: must be the output of ngspice -b (got no current, no voltage)")
+    return values
 
 
 def array() -> NDArray:

@@ -114,6 +114,8 @@ class _LoopCache(NullCache):
             return None
         try:
             return self._files.load_overload(sig, target_context)
+        except (AttributeError, ImportError):
+            pass  # loops of another version, whose classes are not there any more
         except Exception as error:  # reading a damaged file may raise anything
             _say(f"the cache of compiled loops is damaged ({_reason(error)}), and made again")
         try:

@@ -1,8 +1,4 @@
-"""A pulse law with a state of its own: cells that a pulse primes for a while.
-
-Each pulse leaves a volatile part that adds to the next step. It fades with every pulse that is
-given anywhere in the array.
-"""
+"""A pulse law with a state of its own: what a pulse leaves adds to the next step, and fades."""
 
 from typing import NamedTuple
 

@@ -168,6 +168,12 @@ def check_run(folder: Path) -> None:
         raise CbramError(f"out: there is no run to resume in {printable(folder)}") from None
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
+    found = _toml(folder / CONFIG)
+    if found and not found.keys() >= _RUN_KEYS:
+        raise CbramError(
+            f"out: there is no run to resume in {printable(folder)}: its {CONFIG} was not written "
+            f"by cbram train (it has no {', '.join(sorted(_RUN_KEYS - found.keys()))})"
+        )
 
 
 def is_run(folder: Path) -> bool:
@@ -224,6 +230,14 @@ def _check_new(folder: Path, force: bool) -> None:
             return
         if not is_run(folder):
             raise _foreign(folder)
+        for name in (CONFIG, METRICS, STATE, *FIGURES):
+            path = folder / name
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                kind = "a link" if path.is_symlink() else "no file"
+                raise CbramError(
+                    f"out: {printable(path)} is {kind}, which cbramsim did not make; nothing there "
+                    f"is overwritten, choose another folder"
+                )
     except (OSError, ValueError) as error:
         raise _out_of_reach("read", folder, error) from None
     if not force:

@@ -281,6 +281,7 @@ class Run:
         try:
             if images is None:
                 images = self.network.prepare(self.data.train_images)
+            self._check_images(images)
             self._train(images)
             del images
             self._finish()
@@ -338,6 +339,13 @@ class Run:
         pulses = network.ledger.count("train", Operation.PROGRAM_LINE)
         if self.config.rule == "device" and network.crossbar.wear().pulses != pulses:
             raise ValueError(f"wear must be {pulses:,} pulses, those of the ledger")
+
+    def _check_images(self, images: NDArray[np.uint8]) -> None:
+        """Refuse images that are not those of the run so far; and those of the score, if wrong."""
+        network = self.network
+        if network.images_seen and network.pass_images[1] != zlib.crc32(images.data):
+            raise DataError("out: the images are not those that the run has learned from")
+        network.select_pixels(self.data.score_images)
 
     def _label_fingerprint(self) -> int:
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)

@@ -215,6 +215,8 @@ class Crossbar:
             self.wired = WiredReads(self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
         instance("Crossbar.own:", own, Own, type(None))
+        if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
+            raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
         if (law := made(own or Own(), "law", self)) is not None:
             self.state = self.state._replace(law=law)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)

@@ -145,6 +145,8 @@ def checked_images(X: ArrayLike) -> NDArray[Any]:
     DataError
         If shape, type or a level is another.
     """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise DataError("images must have no masked pixels")
     try:
         images = np.asarray(X)
     except ValueError:

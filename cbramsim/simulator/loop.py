@@ -109,6 +109,8 @@ def present(pixels, circuit, account):  # type: ignore[no-untyped-def]
     """
     work, streams = circuit.work, circuit.streams
     n_active = draw_spikes(circuit.encoder, pixels, work, streams.spikes)
+    if not 0 <= n_active <= pixels.size:
+        raise IndexError("draw_spikes: must return how many inputs fire")
     reference = read(circuit.array, circuit.readout, n_active, work, streams.reads, account)
     account.counts[NEURON_UPDATE] += work.currents.size
     account.counts[OUTPUT_SPIKE] += 1
@@ -138,6 +140,8 @@ def train(images, order, winners, spike_counts, circuit, account):  # type: igno
             total = present(pixels, circuit, account)
             word = next_word(circuit.streams.competition)
             winner = fire(circuit.neurons, total, circuit.work, word)
+            if not 0 <= winner < spike_counts.size:
+                raise IndexError("fire: must return the number of a neuron")
             winners[n, window] = winner
             spike_counts[winner] += 1
             learn(

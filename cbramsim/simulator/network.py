@@ -31,7 +31,7 @@ from cbramsim.simulator.grey_levels import GreyLevels, checked_images
 from cbramsim.simulator.loop import Circuit, Scratch, Streams, respond, scratch, train
 from cbramsim.simulator.network_state import LEARNING, check_state, learning_part
 from cbramsim.simulator.neurons import Competition, Stochastic
-from cbramsim.simulator.own import PREFIX, Own, arrays_of, kinds_of, made, put_back
+from cbramsim.simulator.own import PREFIX, Own, arrays_of, check, kinds_of, made, put_back
 from cbramsim.simulator.periphery import Periphery
 from cbramsim.simulator.pruning import Pruner
 from cbramsim.simulator.readout import Converted, Direct, converted
@@ -167,6 +167,7 @@ class SpikingNetwork:
         )
         instance("SpikingNetwork.own:", own, Own, type(None))
         self.own = own or Own()
+        check(self.own, self.config.storage, self.config.rule, self.config.pruning.kind)
         self.ledger = EnergyLedger()
         self.threads = min(os.cpu_count() or 1, MOST_THREADS)
         self.pixels: NDArray[np.int64] | None = None
@@ -421,7 +422,8 @@ class SpikingNetwork:
         else:
             self.crossbar = Crossbar(
                 self.cell, shape, seed, self.periphery, self.ledger, config.access,
-                config.scheme, config.wiring if config.wires else None, config.tiles, self.own,
+                config.scheme, config.wiring if config.wires else None, config.tiles,
+                Own(law=self.own.law),
             )  # fmt: skip
         if config.pruning.kind == "hard" and isinstance(self.crossbar, Crossbar):
             self.crossbar.expect_gaps()

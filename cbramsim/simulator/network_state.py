@@ -21,6 +21,7 @@ from cbramsim.simulator.configuration import NetworkConfig
 from cbramsim.simulator.energy import Operation
 from cbramsim.simulator.grey_levels import FULL_SCALE
 from cbramsim.simulator.own import PREFIX
+from cbramsim.simulator.picture_files import MOST_CLASSES
 from cbramsim.simulator.state_file import Entry, check_entries
 from cbramsim.simulator.wires.reads import LONGEST as LONGEST_INTERVAL
 
@@ -101,6 +102,8 @@ def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, 
         raise ValueError("pixels must be one at least (got none)")
     lines = neurons * (config.digital.bits if config.storage == "digital" else 1)
     classes, phases = arrays["class_counts"].shape[-1:], arrays["ledger_counts"].shape[:1]
+    if classes and classes[0] > MOST_CLASSES:
+        raise ValueError(f"class_counts must be of at most {MOST_CLASSES:,} classes")
     ledger = (*phases, None) if any(phases) else (0,)
     f4, f8, i8 = np.float32, np.float64, np.int64
     _, highest = conductance_bounds(device)

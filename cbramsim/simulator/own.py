@@ -98,5 +98,34 @@ def put_back(parts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def kinds_of(parts: dict[str, Any]) -> str:
-    """Return which classes have which roles, as a state says it."""
-    return ", ".join(f"{role} {type(part).__name__}" for role, part in sorted(parts.items()))
+    """Return which classes have which roles, and their numbers, as a state says it."""
+    texts = []
+    for role, part in sorted(parts.items()):
+        numbers = [f"{n}={v!r}" for n, v in part._asdict().items() if isinstance(v, int | float)]
+        texts.append(f"{role} {type(part).__name__}({', '.join(numbers)})")
+    return ", ".join(texts)
+
+
+def check(own: Own, storage: str, rule: str, pruning: str) -> None:
+    """Refuse what is no part of one's own, or could not act in a network.
+
+    Raises
+    ------
+    ParameterError
+        Naming the part.
+    """
+    for role in NEEDED:
+        part = getattr(own, role)
+        if part is not None and (not callable(part) or isinstance(part, type)):
+            made(own, role, None)
+    if own.criterion is not None and not callable(getattr(own.criterion, "choose", None)):
+        raise ParameterError(
+            f"Own.criterion: must have the method `choose` (got {own.criterion!r:.80})"
+        )
+    for role, wrong, what in (
+        ("law", storage == "digital", "needs storage analog: binary cells know no steps"),
+        ("law", rule == "ideal", "needs rule device: the ideal rule gives no pulses"),
+        ("criterion", pruning == "none", "needs pruning.kind soft or hard (got none)"),
+    ):
+        if wrong and getattr(own, role) is not None:
+            raise ParameterError(f"Own.{role}: {what}")

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from cbramsim.errors import DataError
+from cbramsim.arguments import array
+from cbramsim.errors import DataError, ParameterError
 from cbramsim.files import write_atomically
 
 STATE_VERSION = 3
@@ -39,8 +40,20 @@ PLAIN = "biufU"
 
 
 def write_state(path: str | Path, arrays: dict[str, Any]) -> None:
-    """Write `arrays` to an .npz file; an older one is replaced at once, or kept if that fails."""
-    content = {"version": STATE_VERSION} | arrays
+    """Write `arrays` to an .npz file; an older one is replaced at once, or kept if that fails.
+
+    Raises
+    ------
+    ParameterError
+        If `read_state` would refuse one of them.
+    """
+    content: dict[str, Any] = {"version": np.array(STATE_VERSION)}
+    for name, value in arrays.items():
+        content[name] = array(f"state file {path}: {name}", value, PLAIN)
+        if content[name].dtype.kind == "U" and content[name].itemsize > 4 * LONGEST_TEXT:
+            raise ParameterError(
+                f"state file {path}: {name} must be texts of at most {LONGEST_TEXT:,} characters"
+            )
     write_atomically(Path(path), lambda file: np.savez(file, **content))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from cbramsim.errors import ParameterError, shown
 from cbramsim.simulator.crossbar import Crossbar
 from cbramsim.simulator.digital_cells import DigitalCrossbar
 from cbramsim.simulator.energy import Operation
@@ -129,7 +130,7 @@ class Pruner:
         self.pruned = np.zeros((columns, rows), np.bool_)
         self.stage = np.zeros(columns, np.int64)
         self.missed = 0
-        self.criterion = criterion or SELECTIONS[policy.selection]
+        self.criterion = SELECTIONS[policy.selection] if criterion is None else criterion
         self.seen_weights = crossbar.weights.T.copy()
         self.seen_spikes = np.zeros(columns, np.int64)
 
@@ -193,7 +194,8 @@ class Pruner:
         stage = self.stage[column] + 1
         share = self.policy.fraction * stage / self.policy.stages
         count = round(share * taken.size) - int(taken.sum())
-        group = self.criterion.choose(neuron, Quota(count, ~taken, held_at.hold, self._threshold))
+        quota = Quota(count, ~taken, held_at.hold, self._threshold)
+        group = self._checked(self.criterion.choose(neuron, quota))
         rows = np.flatnonzero(group)
         self.stage[column] = stage
         self.pruned[column, rows] = True
@@ -207,6 +209,16 @@ class Pruner:
                 column, rows, targets, Operation.PRUNE_SET_PULSE
             )
         self.crossbar.inhibit(column, rows)
+
+    def _checked(self, group: Any) -> NDArray[np.bool_]:
+        """Return what a criterion has chosen, after a check that these are inputs."""
+        inputs = self.pruned.shape[1]
+        if not isinstance(group, np.ndarray) or (group.dtype, group.shape) != (bool, (inputs,)):
+            raise ParameterError(
+                f"{type(self.criterion).__name__}.choose: must return bool[{inputs}], one for each "
+                f"input (got {shown(group)})"
+            )
+        return group
 
     def _value(self) -> value.Value:
         policy = self.policy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import shutil
@@ -356,3 +357,79 @@ def test_output_that_cannot_be_written_is_told(
     line = f"{sys.executable} -m cbramsim.experiments {command} {redirection}"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (status, errors)
+
+
+def test_other_images_are_not_gone_on_with(data: Path, finished: Path, tmp_path: Path) -> None:
+    """Of the same number, shape and labels: they were taken for those of the run."""
+    other, out = tmp_path / "data", tmp_path / "out"
+    write_dataset(other)
+    shutil.copytree(finished, out)
+    config = (out / "config.toml").read_text().replace(str(data), str(other))
+    assert str(other) in config
+    images = dict.fromkeys(p for p in other.iterdir() if "train-images" in p.name)
+    for path in images:
+        original = data / path.name
+        path.write_bytes(_rolled(original.read_bytes()))
+    for path in other.iterdir():
+        if path not in images:
+            shutil.copy(data / path.name, path)
+    (out / "config.toml").write_text(config)
+    state = dict(np.load(out / "state.npz"))
+    state["config"] = np.array(str(state["config"]).replace(str(data), str(other)))
+    np.savez(out / "state.npz", **state)
+    before = contents(out)
+    result = cbram("train", "--resume", "--epochs", 3, "--quiet", "--out", out)
+    assert result.exit_code == 2
+    assert "the images are not those that the run has learned from" in result.output
+    assert contents(out)["metrics.json"] == before["metrics.json"]
+
+
+def _rolled(content: bytes) -> bytes:
+    """An IDX file of images, gzipped or not, whose last image is the first."""
+    packed = content[:2] == b"\x1f\x8b"
+    plain = gzip.decompress(content) if packed else content
+    size = int.from_bytes(plain[8:12], "big") * int.from_bytes(plain[12:16], "big")
+    plain = plain[:16] + plain[-size:] + plain[16:-size]
+    return gzip.compress(plain, mtime=0) if packed else plain
+
+
+@pytest.mark.parametrize("name", ["config.toml", "learning.png", "metrics.json"])
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_is_no_file_of_ours_is_not_overwritten(
+    data: Path, finished: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    shutil.copytree(finished, out)
+    elsewhere.write_bytes((out / name).read_bytes() if (out / name).exists() else b"mine")
+    (out / name).unlink(missing_ok=True)
+    if kind == "folder":
+        (out / name).mkdir()
+    else:
+        (out / name).symlink_to(elsewhere)
+    before = elsewhere.read_bytes(), sorted(path.name for path in out.iterdir())
+    result = cbram("train", "--dataset", data, *SETTINGS, "--out", out, "--force")
+    assert result.exit_code == 2
+    assert name in result.output or "did not make it" in result.output
+    assert (elsewhere.read_bytes(), sorted(path.name for path in out.iterdir())) == before
+
+
+def test_the_configuration_of_somebody_else_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("neurons = 5  # mine\n")
+    result = cbram("train", "--resume", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "its config.toml was not written by cbram train" in result.output
+    assert (tmp_path / "config.toml").read_text() == "neurons = 5  # mine\n"
+
+
+def test_test_images_are_looked_at_before_training(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (60, 6, 6)).astype(np.uint8)
+    wrong = np.full((20, 6, 6), np.nan)
+    labels = np.arange(60) % 3
+    np.savez(
+        tmp_path / "a.npz", x_train=grey / 255, y_train=labels, x_test=wrong, y_test=labels[:20]
+    )
+    out = tmp_path / "out"
+    result = cbram("train", "--dataset", tmp_path / "a.npz", *SETTINGS, "--out", out)
+    assert result.exit_code == 2
+    assert "images must be grey levels" in result.output
+    assert not (out / "state.npz").exists()

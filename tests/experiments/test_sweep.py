@@ -378,3 +378,9 @@ def test_a_data_set_is_read_once_for_all_runs(
     runs = sweep.plan({"grid": grid})
     assert len(sweep.Sweep(runs, tmp_path / "out", {}).waiting()) == 120
     assert read == ["mnist"]
+
+
+def test_two_names_for_one_run_are_refused_before_it_begins() -> None:
+    same = {"variants": [{"name": "a"}, {"name": "b"}]}
+    with pytest.raises(ParameterError, match="sweep: a and b are one and the same run"):
+        sweep.plan(same)

@@ -169,3 +169,9 @@ def test_a_saved_network_takes_images_as_it_has_learned_them(mnist: Dataset, tmp
     assert again.grey_levels == network.grey_levels == (65_535, 0)
     assert again.competition_scale == network.competition_scale
     np.testing.assert_array_equal(again.predict(images), network.predict(images))
+
+
+def test_masked_pixels_are_refused() -> None:
+    images = np.ma.masked_array(np.zeros((2, 4), np.uint8), [[1, 0, 0, 0]] * 2)
+    with pytest.raises(DataError, match="images must have no masked pixels"):
+        checked_images(images)

@@ -300,3 +300,24 @@ def test_metrics_are_json_for_every_reader(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "metrics.json", {"accuracy": float("nan")}, allow_nan=False)
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    "value", [None, {}, b"x", 1j, np.array([{}], object), "x" * 200_001, [[1], [1, 2]]]
+)
+def test_what_could_not_be_read_back_is_not_saved(tmp_path: Path, value: object) -> None:
+    network = SpikingNetwork(neurons=2, inputs=4)
+    network.prepare(np.arange(8, dtype=np.uint8).reshape(2, 4) * 30)
+    with pytest.raises(ParameterError, match="extra_a must be"):
+        network.save(tmp_path / "a.npz", a=value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_state_has_as_many_classes_as_labels_may_name(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 4)).astype(np.uint8)
+    network = SpikingNetwork(neurons=2, pruning={"kind": "none"}).fit(images, epochs=1)
+    network.label(images, np.arange(20) % 2)
+    state = network.to_state()
+    state["class_counts"] = np.pad(state["class_counts"], ((0, 0), (0, 999)))
+    with pytest.raises(DataError, match="class_counts must be of at most 1,000 classes"):
+        SpikingNetwork.from_state(state, "x")

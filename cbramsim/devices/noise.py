@@ -66,7 +66,8 @@ def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
     """Bits that the normal part leaves are another offset, to a number that a quantile divides."""
     seen = g + np.float32(noise.sigma) * normals[np.int64(word & NORMAL_MASK) + row]
     other = np.int64((word >> np.uint64(20)) & NORMAL_MASK) + row
-    return seen + np.float32(noise.distance * ((normals[other] < noise.quantile) - noise.duty))
+    upper, lower = 1.0 - noise.duty, 0.0 - noise.duty
+    return seen + np.float32(noise.distance * (upper if normals[other] < noise.quantile else lower))
 
 
 @implements(add_read_noise, Noiseless)

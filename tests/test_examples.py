@@ -15,7 +15,7 @@ import cbramsim as cb
 from cbramsim.errors import DataError, ParameterError
 from cbramsim.simulator.encoding import Poisson
 from cbramsim.simulator.own import Own
-from cbramsim.verbs import draw_spikes, implements
+from cbramsim.verbs import draw_spikes, implements, learn
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 SOON_COMPILED = ("own_law", "own_rule")
@@ -128,6 +128,21 @@ def test_what_a_criterion_returns_is_looked_at(chosen: object) -> None:
         ParameterError, match=r"Least\.choose: must return bool\[20\], one for each"
     ):
         network.fit(IMAGES, epochs=1)
+
+
+class Rest(NamedTuple):
+    pass
+
+
+@implements(learn, Rest)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    pass
+
+
+def test_a_rule_without_numbers_is_a_rule() -> None:
+    network = cb.SpikingNetwork(own=Own(rule=Rest()), **SMALL)
+    network.prepare(IMAGES)
+    assert isinstance(network.rule, Rest)
 
 
 def test_own_must_be_own() -> None:

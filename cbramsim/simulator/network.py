@@ -431,7 +431,7 @@ class SpikingNetwork:
         self.parts = {role: part for role, part in self.parts.items() if part is not None}
         if self.own.law is not None:
             self.parts["law"] = self.crossbar.state.law
-        self.rule = self.parts.get("rule") or self._new_rule()
+        self.rule = self.parts["rule"] if "rule" in self.parts else self._new_rule()
         self.work = self._new_scratch()
         self.readout = self._new_readout()
         self.bias = np.zeros(neurons, np.float32)

@@ -382,5 +382,7 @@ def test_a_data_set_is_read_once_for_all_runs(
 
 def test_two_names_for_one_run_are_refused_before_it_begins() -> None:
     same = {"grid": {"seed": [0]}, "variants": [{"name": "a"}, {"name": "b"}]}
-    with pytest.raises(ParameterError, match="sweep: a,seed=0 and b,seed=0 are one and the same run"):
+    with pytest.raises(
+        ParameterError, match="sweep: a,seed=0 and b,seed=0 are one and the same run"
+    ):
         sweep.plan(same)

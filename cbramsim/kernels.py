@@ -43,9 +43,8 @@ lean_kernel = njit(**LEAN)
 lean_vector_kernel = njit(fastmath=True, **LEAN)
 """A kernel that allocates nothing and whose sums may be reordered."""
 part = njit(**PART)
-"""A kernel that allocates nothing and is called by compiled loops only."""
-hot_part = njit(**PART)
-"""The same, in a loop over cells, where handing an array on would take longer than the work."""
+"""A kernel that allocates nothing and becomes part of the compiled loops that call it: handing a
+whole array on would take longer than what it does."""
 
 
 def compiled_loop(function: Callable[..., Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_energy, within
-from cbramsim.kernels import hot_part, lean_loop, part
+from cbramsim.kernels import lean_loop, part
 from cbramsim.rng import next_word, normal_of, upper_uniform_of
 from cbramsim.simulator.array import ArrayState, store_conductance
 from cbramsim.simulator.energy import Operation
@@ -71,7 +71,7 @@ def give_pulse(array, column, row, way, booked_as, stream, account):  # type: ig
     book_lines(array.lines, 1, lost, account)
 
 
-@hot_part
+@part
 def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type: ignore[no-untyped-def]
     """Give one cell its signed `pulses`.
 

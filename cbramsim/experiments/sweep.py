@@ -436,14 +436,15 @@ def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
             runs.append(PlannedRun("", settings, config, keep_state))
             bar.update()
 
+    configs = [run.config.model_dump_json() for run in runs]
     first: dict[str, str] = {}
-    for run, text in zip(runs, texts, strict=True):
-        if (other := first.setdefault(run.config.model_dump_json(), text)) != text:
+    for one, text in zip(configs, texts, strict=True):
+        if (other := first.setdefault(one, text)) != text:
             raise ParameterError(f"sweep: {other} and {text} are one and the same run")
 
     def identity(place: int) -> str:
         """Return what makes a run: values are the same if they make the same, as 1 and 1.0 do."""
-        return f"{runs[place].settings.get('variant')} {runs[place].config.model_dump_json()}"
+        return f"{runs[place].settings.get('variant')} {configs[place]}"
 
     try:
         names = safe_names(texts, identity)

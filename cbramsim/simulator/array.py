@@ -6,7 +6,7 @@ The equations are in the docstrings of `cbramsim.simulator.crossbar` and `cbrams
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ class BookedAs(NamedTuple):
     """`Operation` of set pulses."""
     reset: int
     """`Operation` of reset pulses."""
+
+    @classmethod
+    def both(cls, operation: Operation) -> Self:
+        """Return what books set and reset pulses alike."""
+        return cls(int(operation), int(operation))
 
 
 LEARNING = BookedAs(int(Operation.LTP_PULSE), int(Operation.LTD_PULSE))

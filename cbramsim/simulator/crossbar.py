@@ -189,6 +189,7 @@ class Crossbar:
         self.pulse_stream = stream(seed, "pulses")
         self._read_noise = generator(seed, "crossbar read noise")
         cells = draw_population(self.device, (rows, columns), generator(seed, "population"))
+        law = law_of(self.device)
         self.state = ArrayState(
             g=cells[..., G_LOW].T.copy(),
             g_columns=cells[..., G_LOW].copy(),
@@ -198,12 +199,12 @@ class Crossbar:
             row_sum=np.zeros(rows),
             n_connected=np.full(rows, columns),
             nominal=nominal_cell(self.device)[None, None],
-            reckoned=law_of(self.device),
+            reckoned=law,
             normals=normal_table(pad=max(rows, columns)),
             pulse=pulse_constants(self.device),
             costs=self.program_costs(),
             booked_as=LEARNING,
-            law=law_of(self.device),
+            law=law,
             grid=grid_of(self.device),
             noise=noise_of(self.device),
             gaps=AllConnected(),
@@ -217,8 +218,8 @@ class Crossbar:
         instance("Crossbar.own:", own, Own, type(None))
         if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
             raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
-        if (law := made(own or Own(), "law", self)) is not None:
-            self.state = self.state._replace(law=law)
+        if (other := made(own or Own(), "law", self)) is not None:
+            self.state = self.state._replace(law=other)
         self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
         self._endurance = (
             draw_endurance(self.device, (columns, rows), generator(seed, "endurance"))
@@ -461,7 +462,7 @@ class Crossbar:
         asked = whole_numbers("Crossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
         counts = _one_per_row("program: pulses", asked, row_list)
         counts = np.where(self.state.inhibited[column, row_list], 0, counts)
-        booked_as = BookedAs(int(Operation.PROGRAM_PULSE), int(Operation.PROGRAM_PULSE))
+        booked_as = BookedAs.both(Operation.PROGRAM_PULSE)
         program_column(
             self.state, column, row_list, counts, booked_as, self.pulse_stream,
             self.ledger.account(self.phase),
@@ -503,7 +504,7 @@ class Crossbar:
         targets = self._checked_targets("program_to", target, row_list)
         missed = program_to(
             self.state, column, row_list, targets, self._span,
-            BookedAs(int(operation), int(operation)), self.pulse_stream,
+            BookedAs.both(operation), self.pulse_stream,
             self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()

@@ -232,7 +232,7 @@ def missing_pulses(array, seen, target, way):  # type: ignore[no-untyped-def]
 
 MOST_MISSING = 10_000
 """Longest train that one correction asks for."""
-BY_HAND = BookedAs(BOOKED[0], BOOKED[0])
+BY_HAND = BookedAs.both(Operation.PROGRAM_PULSE)
 
 
 @part

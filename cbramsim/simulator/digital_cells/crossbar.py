@@ -212,7 +212,7 @@ class DigitalCrossbar:
         targets = self.cells._checked_targets("program_to", target, row_list)
         wanted = self.digital.code_of(self.device.weight_of(targets))
         missed = write_codes(
-            self.slices, column, row_list, wanted, BookedAs(int(operation), int(operation)),
+            self.slices, column, row_list, wanted, BookedAs.both(operation),
             self.pulse_stream, self.cells.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
@@ -342,7 +342,7 @@ class DigitalCrossbar:
     def _refresh(self) -> None:
         """Bring what is derived from the cells into step with them."""
         fill_logic(self.slices)
-        self._bits_turn = self._noise_turns_bits()
+        self._bits_turn = self.digital.read == "sensed" and self._noise_turns_bits()
 
     def _noise_turns_bits(self) -> bool:
         """Return whether any cell, in any of its states, is within reach of the reference."""

@@ -11,67 +11,72 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.7.0"
 
+_ROOT = Path(__file__).parents[1]
+if (_ROOT / "pyproject.toml").is_file():  # in a checkout, the houses stand beside this folder
+    __path__.append(str(_ROOT))
+
 if TYPE_CHECKING:
+    from cbramsim.core.errors import ParameterError as ParameterError
     from cbramsim.devices.device import Device as Device
-    from cbramsim.errors import ParameterError as ParameterError
-    from cbramsim.simulator.bill import Bill as Bill
-    from cbramsim.simulator.bill import Draws as Draws
-    from cbramsim.simulator.configuration import NetworkConfig as NetworkConfig
-    from cbramsim.simulator.crossbar import Crossbar as Crossbar
-    from cbramsim.simulator.datasets import load_dataset as load_dataset
-    from cbramsim.simulator.digital.hierarchy import Hierarchy as Hierarchy
-    from cbramsim.simulator.digital.layers import Layers as Layers
-    from cbramsim.simulator.digital.mlp import Mlp as Mlp
-    from cbramsim.simulator.encoding import Encoding as Encoding
-    from cbramsim.simulator.energy import EnergyLedger as EnergyLedger
-    from cbramsim.simulator.energy import Operation as Operation
-    from cbramsim.simulator.federation import Federation as Federation
-    from cbramsim.simulator.federation import federate as federate
-    from cbramsim.simulator.network import SpikingNetwork as SpikingNetwork
-    from cbramsim.simulator.neurons import Competition as Competition
-    from cbramsim.simulator.own import Own as Own
-    from cbramsim.simulator.periphery import Periphery as Periphery
-    from cbramsim.simulator.pruning import Pruning as Pruning
-    from cbramsim.simulator.reuse import learning_curve as learning_curve
-    from cbramsim.simulator.reuse import warm_start as warm_start
-    from cbramsim.simulator.stdp import Programming as Programming
-    from cbramsim.simulator.stdp import StdpRule as StdpRule
-    from cbramsim.simulator.wires import Terminals as Terminals
-    from cbramsim.simulator.wires import Tiles as Tiles
-    from cbramsim.simulator.wires import Wires as Wires
+    from cbramsim.simulator.array.crossbar import Crossbar as Crossbar
+    from cbramsim.simulator.array.own import Own as Own
+    from cbramsim.simulator.circuits import Periphery as Periphery
+    from cbramsim.simulator.comparison.hierarchy import Hierarchy as Hierarchy
+    from cbramsim.simulator.comparison.layers import Layers as Layers
+    from cbramsim.simulator.comparison.mlp import Mlp as Mlp
+    from cbramsim.simulator.energy.bill import Bill as Bill
+    from cbramsim.simulator.energy.bill import Draws as Draws
+    from cbramsim.simulator.energy.ledger import EnergyLedger as EnergyLedger
+    from cbramsim.simulator.energy.ledger import Operation as Operation
+    from cbramsim.simulator.images.datasets import load_dataset as load_dataset
+    from cbramsim.simulator.learning.config import NetworkConfig as NetworkConfig
+    from cbramsim.simulator.learning.encoding import Encoding as Encoding
+    from cbramsim.simulator.learning.network import SpikingNetwork as SpikingNetwork
+    from cbramsim.simulator.learning.neurons import Competition as Competition
+    from cbramsim.simulator.learning.pruning import Pruning as Pruning
+    from cbramsim.simulator.learning.rules.pulsed import Programming as Programming
+    from cbramsim.simulator.learning.rules.stdp import StdpRule as StdpRule
+    from cbramsim.simulator.lines import Terminals as Terminals
+    from cbramsim.simulator.lines import Tiles as Tiles
+    from cbramsim.simulator.lines import Wires as Wires
+    from cbramsim.simulator.several.federation import Federation as Federation
+    from cbramsim.simulator.several.federation import federate as federate
+    from cbramsim.simulator.several.reuse import learning_curve as learning_curve
+    from cbramsim.simulator.several.reuse import warm_start as warm_start
 
 _HOME = {
     "Device": "cbramsim.devices.device",
-    "ParameterError": "cbramsim.errors",
-    "Crossbar": "cbramsim.simulator.crossbar",
-    "load_dataset": "cbramsim.simulator.datasets",
-    "Encoding": "cbramsim.simulator.encoding",
-    "EnergyLedger": "cbramsim.simulator.energy",
-    "Operation": "cbramsim.simulator.energy",
-    "NetworkConfig": "cbramsim.simulator.configuration",
-    "Bill": "cbramsim.simulator.bill",
-    "Draws": "cbramsim.simulator.bill",
-    "Hierarchy": "cbramsim.simulator.digital.hierarchy",
-    "Layers": "cbramsim.simulator.digital.layers",
-    "Mlp": "cbramsim.simulator.digital.mlp",
-    "Federation": "cbramsim.simulator.federation",
-    "federate": "cbramsim.simulator.federation",
-    "learning_curve": "cbramsim.simulator.reuse",
-    "warm_start": "cbramsim.simulator.reuse",
-    "SpikingNetwork": "cbramsim.simulator.network",
-    "Competition": "cbramsim.simulator.neurons",
-    "Own": "cbramsim.simulator.own",
-    "Periphery": "cbramsim.simulator.periphery",
-    "Pruning": "cbramsim.simulator.pruning",
-    "Programming": "cbramsim.simulator.stdp",
-    "StdpRule": "cbramsim.simulator.stdp",
-    "Terminals": "cbramsim.simulator.wires",
-    "Tiles": "cbramsim.simulator.wires",
-    "Wires": "cbramsim.simulator.wires",
+    "ParameterError": "cbramsim.core.errors",
+    "Crossbar": "cbramsim.simulator.array.crossbar",
+    "load_dataset": "cbramsim.simulator.images.datasets",
+    "Encoding": "cbramsim.simulator.learning.encoding",
+    "EnergyLedger": "cbramsim.simulator.energy.ledger",
+    "Operation": "cbramsim.simulator.energy.ledger",
+    "NetworkConfig": "cbramsim.simulator.learning.config",
+    "Bill": "cbramsim.simulator.energy.bill",
+    "Draws": "cbramsim.simulator.energy.bill",
+    "Hierarchy": "cbramsim.simulator.comparison.hierarchy",
+    "Layers": "cbramsim.simulator.comparison.layers",
+    "Mlp": "cbramsim.simulator.comparison.mlp",
+    "Federation": "cbramsim.simulator.several.federation",
+    "federate": "cbramsim.simulator.several.federation",
+    "learning_curve": "cbramsim.simulator.several.reuse",
+    "warm_start": "cbramsim.simulator.several.reuse",
+    "SpikingNetwork": "cbramsim.simulator.learning.network",
+    "Competition": "cbramsim.simulator.learning.neurons",
+    "Own": "cbramsim.simulator.array.own",
+    "Periphery": "cbramsim.simulator.circuits",
+    "Pruning": "cbramsim.simulator.learning.pruning",
+    "Programming": "cbramsim.simulator.learning.rules.pulsed",
+    "StdpRule": "cbramsim.simulator.learning.rules.stdp",
+    "Terminals": "cbramsim.simulator.lines",
+    "Tiles": "cbramsim.simulator.lines",
+    "Wires": "cbramsim.simulator.lines",
 }
 
 __all__ = ["__version__", *_HOME]

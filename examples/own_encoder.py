@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import cbramsim as cb
-from cbramsim.rng import next_word
-from cbramsim.verbs import draw_spikes, implements
+from cbramsim.core.rng import next_word
+from cbramsim.core.verbs import draw_spikes, implements
 
 
 class SharedThreshold(NamedTuple):

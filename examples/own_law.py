@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 import cbramsim as cb
-from cbramsim.verbs import implements, mean_step
+from cbramsim.core.verbs import implements, mean_step
 
 
 class Priming(NamedTuple):

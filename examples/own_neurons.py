@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 import cbramsim as cb
-from cbramsim.verbs import excite, fire, implements
+from cbramsim.core.verbs import excite, fire, implements
 
 
 class Hard(NamedTuple):

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import cbramsim as cb
-from cbramsim.rng import next_word, uniform_of
-from cbramsim.verbs import give_pulses, implements, learn
+from cbramsim.core.rng import next_word, uniform_of
+from cbramsim.core.verbs import give_pulses, implements, learn
 
 
 class Additive(NamedTuple):

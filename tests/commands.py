@@ -15,7 +15,7 @@ import cbramsim
 from cbramsim.devices.fitting.synthetic import measure
 from cbramsim.experiments.cli import main
 from tests.measurements import write_measurement
-from tests.simulator.test_datasets import MNIST, write_dataset
+from tests.simulator.images.test_datasets import MNIST, write_dataset
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

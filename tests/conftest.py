@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from matplotlib.figure import Figure
 
-from cbramsim.simulator.datasets import Dataset, load_dataset
+from cbramsim.simulator.images.datasets import Dataset, load_dataset
 
 ROOT = Path(__file__).parents[1]
 # Processes that tests start run what the tests import, whatever is installed: one package, whose
@@ -69,7 +69,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def in_the_tree() -> set[str]:
     """Return what lies in the working tree, without caches of compiled code."""
     found = {str(path.relative_to(ROOT)) for path in ROOT.iterdir()}
-    for part in ("cbramsim", "docs", "notebooks", "sweeps", "tests"):
+    for part in (
+        "cbramsim",
+        "devices",
+        "docs",
+        "experiments",
+        "notebooks",
+        "simulator",
+        "sweeps",
+        "tests",
+    ):
         found |= {str(path.relative_to(ROOT)) for path in (ROOT / part).rglob("*")}
     return {path for path in found if "__pycache__" not in path}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.rng import normal_table
-from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.core.rng import normal_table
+from cbramsim.simulator.learning.network import SpikingNetwork
 
 MASK = (1 << 64) - 1
 

@@ -30,15 +30,15 @@ from cbramsim import (
     learning_curve,
     warm_start,
 )
-from cbramsim.errors import CbramError
-from cbramsim.simulator.bill import interval
-from cbramsim.simulator.digital.layers import shaped
-from cbramsim.simulator.digital_cells import DigitalCrossbar
-from cbramsim.simulator.federation import shards
-from cbramsim.simulator.joining import Learned, concatenate, join_neurons, read_off
-from cbramsim.simulator.periphery.adc import Adc, Converters
-from cbramsim.simulator.reuse import Reuse
-from cbramsim.simulator.wires import LineFaults, effective, solve
+from cbramsim.core.errors import CbramError
+from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.circuits.adc import Adc, Converters
+from cbramsim.simulator.comparison.layers import shaped
+from cbramsim.simulator.energy.bill import interval
+from cbramsim.simulator.lines import LineFaults, effective, solve
+from cbramsim.simulator.several.federation import shards
+from cbramsim.simulator.several.joining import Learned, concatenate, join_neurons, read_off
+from cbramsim.simulator.several.reuse import Reuse
 
 DEVICE = Device.load("subquantum-cbram")
 WIRES = Wires()

@@ -12,7 +12,7 @@ import pytest
 
 from cbramsim.devices.device import Device
 from cbramsim.experiments.sweep import plan
-from cbramsim.simulator.digital.hierarchy import Hierarchy
+from cbramsim.simulator.comparison.hierarchy import Hierarchy
 from tests.commands import DOCUMENTS, Block, a_place_to_work, blocks, commands, run
 
 BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import cbramsim as cb
-from cbramsim.errors import DataError, ParameterError
-from cbramsim.simulator.encoding import Poisson
-from cbramsim.simulator.own import Own
-from cbramsim.verbs import draw_spikes, implements, learn
+from cbramsim.core.errors import DataError, ParameterError
+from cbramsim.core.verbs import draw_spikes, implements, learn
+from cbramsim.simulator.array.own import Own
+from cbramsim.simulator.learning.encoding import Poisson
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 SOON_COMPILED = ("own_law", "own_rule")

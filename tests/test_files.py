@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cbramsim.errors import CbramError
-from cbramsim.files import check_writable, make_folder, remove_leftovers, write_atomically
-from cbramsim.interrupts import Ended, endings_raised, held_back_interrupts
-from cbramsim.locks import locked
+from cbramsim.core.errors import CbramError
+from cbramsim.core.files import check_writable, make_folder, remove_leftovers, write_atomically
+from cbramsim.core.interrupts import Ended, endings_raised, held_back_interrupts
+from cbramsim.core.locks import locked
 
 
 def write(path: Path, content: bytes = b"new") -> None:
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_made_leaves_no_parents(tmp_path: Path) -> None:
 def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom cbramsim.locks import locked\n"
+        "import sys, time\nfrom pathlib import Path\nfrom cbramsim.core.locks import locked\n"
         "with locked(Path(sys.argv[1]), 'it'):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code, str(path)]

@@ -7,8 +7,8 @@ import pytest
 from numba import config
 from numba.core import caching
 
-from cbramsim import kernels
-from cbramsim.kernels import compiled_loop
+from cbramsim.core import kernels
+from cbramsim.core.kernels import compiled_loop
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
 

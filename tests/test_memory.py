@@ -2,8 +2,9 @@
 
 import pytest
 
-from cbramsim import Crossbar, memory
-from cbramsim.errors import ParameterError
+from cbramsim import Crossbar
+from cbramsim.core import memory
+from cbramsim.core.errors import ParameterError
 
 
 def test_an_array_beyond_the_memory_is_refused(monkeypatch):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cbramsim.core.errors import DataError
+from cbramsim.core.files import read_limited, read_text
 from cbramsim.devices.fitting import measurement
 from cbramsim.devices.fitting.measurement import read_measurement
-from cbramsim.errors import DataError
-from cbramsim.files import read_limited, read_text
 
 HEADER = "cycle,cell,pulse,polarity,conductance\n"
 

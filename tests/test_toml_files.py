@@ -2,8 +2,8 @@
 
 import pytest
 
-from cbramsim.errors import DataError, ParameterError
-from cbramsim.toml_files import (
+from cbramsim.core.errors import DataError, ParameterError
+from cbramsim.core.toml_files import (
     DEEPEST,
     LARGEST,
     MOST,

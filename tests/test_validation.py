@@ -15,11 +15,11 @@ from pydantic import BaseModel
 
 import cbramsim
 from cbramsim import Device, Layers, NetworkConfig, SpikingNetwork
-from cbramsim.errors import ParameterError
-from cbramsim.simulator.digital.mlp import MlpConfig
-from cbramsim.simulator.periphery.rollup import Macro
-from cbramsim.units import to_si
-from cbramsim.validation import Parameters
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.units import to_si
+from cbramsim.core.validation import Parameters
+from cbramsim.simulator.circuits.rollup import Macro
+from cbramsim.simulator.comparison.mlp import MlpConfig
 
 WHOLE, NUMBER = "must be a whole number", "must be a number"
 
@@ -197,7 +197,7 @@ def test_every_number_has_a_range() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(Device.catalog()))
-def test_every_device_of_the_catalogue_loads_and_survives_json(name: str) -> None:
+def test_every_device_of_the_catalog_loads_and_survives_json(name: str) -> None:
     device = Device.load(name)
     assert Device(**json.loads(device.model_dump_json())) == device
 

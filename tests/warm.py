@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.learning.network import SpikingNetwork
 
 IMAGES = np.eye(16, dtype=np.uint8) * 255
 LABELS = np.arange(16) % 2

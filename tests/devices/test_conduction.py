@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.errors import ParameterError
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.energy.ledger import Operation
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 SINH = QUIET.replace(v_sinh=0.3)

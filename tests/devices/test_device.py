@@ -1,4 +1,4 @@
-"""Descriptions of technologies: the catalogue, files, refusals, and what all presets must obey."""
+"""Descriptions of technologies: the catalog, files, refusals, and what all presets must obey."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cbramsim.core.errors import CbramError, DataError, ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW
-from cbramsim.errors import CbramError, DataError, ParameterError
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.energy.ledger import Operation
 from tests.examples import times
 
 PRESETS = sorted(Device.catalog())
@@ -30,7 +30,7 @@ def preset(request: pytest.FixtureRequest) -> Device:
     return Device.load(request.param)
 
 
-def test_the_catalogue_has_the_reference_and_the_ideal_device() -> None:
+def test_the_catalog_has_the_reference_and_the_ideal_device() -> None:
     assert {"subquantum-cbram", "ideal", "metal-cbram"} <= set(PRESETS)
     assert len(PRESETS) >= 11
 

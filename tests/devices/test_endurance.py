@@ -7,8 +7,8 @@ import pytest
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.energy.ledger import Operation
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from cbramsim.core.errors import CbramError, DataError, ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.bootstrap import Interval, bootstrap
 from cbramsim.devices.fitting.calibration import (
@@ -27,8 +28,7 @@ from cbramsim.devices.fitting.measurement import (
 )
 from cbramsim.devices.fitting.ranking import doubts, rank
 from cbramsim.devices.fitting.synthetic import measure
-from cbramsim.errors import CbramError, DataError, ParameterError
-from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.array.crossbar import Crossbar
 from tests.measurements import write_measurement
 
 BASE = Device.load("subquantum-cbram").without("stuck_low", "stuck_high")

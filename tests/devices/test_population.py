@@ -10,7 +10,7 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.faults import HIGH, LOW, OPEN, WORKING, draw_faults
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET
-from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.array.crossbar import Crossbar
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 SHAPE = (300, 200)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulse_law import affine_step, inverse_pulse_constant, nonlinearity_label
-from cbramsim.simulator.crossbar import Crossbar
+from cbramsim.simulator.array.crossbar import Crossbar
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 STRAIGHT = QUIET.replace(nonlinearity_up=0.0, nonlinearity_down=0.0)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import pulse_energy, within
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.energy import Operation
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.energy.ledger import Operation
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 Z = 4.5

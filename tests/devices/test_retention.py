@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.devices.retention import BOLTZMANN, ZERO_CELSIUS, Ageing, Retention
-from cbramsim.errors import ParameterError
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.simulator.network import SpikingNetwork
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.learning.network import SpikingNetwork
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 DRIFT = QUIET.replace(drift_exponent=0.05)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from cbramsim.core.rng import normal_table
+from cbramsim.core.verbs import sense
 from cbramsim.devices.device import Device
 from cbramsim.devices.noise import noise_of
 from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.devices.states import G0
-from cbramsim.rng import normal_table
-from cbramsim.simulator.crossbar import Crossbar
-from cbramsim.verbs import sense
+from cbramsim.simulator.array.crossbar import Crossbar
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 Z = 4.5

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cbramsim.errors import ParameterError
+from cbramsim.core.errors import ParameterError
 from cbramsim.experiments.array_studies import array
 from cbramsim.experiments.array_studies.array_claims import claims
 from cbramsim.experiments.array_studies.array_costs import Trained, product_costs, product_errors
@@ -20,8 +20,8 @@ from cbramsim.experiments.array_studies.array_plan import FULL, QUICK, Scope, ca
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies.study import Cases
 from cbramsim.experiments.train import TrainConfig
-from cbramsim.simulator.energy import Operation
-from cbramsim.simulator.periphery import Periphery
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.energy.ledger import Operation
 from tests.experiments.test_device_studies import CBRAM
 
 SPEED = {

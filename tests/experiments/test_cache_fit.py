@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import cache_fit
 from cbramsim.experiments.cache_fit import advice, caches, costs, counters, knees, model, step
 from cbramsim.experiments.cache_fit import measure as measuring
 from cbramsim.experiments.cache_fit.measure import Effort, Point
 from cbramsim.experiments.cli import main
-from cbramsim.simulator.digital.bottom_up import train_bill
-from cbramsim.simulator.digital.hierarchy import Hierarchy
-from cbramsim.simulator.digital.layers import Layers
+from cbramsim.simulator.comparison.bottom_up import train_bill
+from cbramsim.simulator.comparison.hierarchy import Hierarchy
+from cbramsim.simulator.comparison.layers import Layers
 
 OWN = Layers(widths=(64, 300, 300, 10))
 CACHES = "L1=32KiB x2, L2=512KiB x2, L3=8MiB x1"

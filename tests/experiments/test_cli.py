@@ -16,11 +16,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cbramsim
+from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.experiments import compare as compare_experiment
 from cbramsim.experiments import train as train_experiment
 from cbramsim.experiments.cli import main
-from cbramsim.toml_files import flat, read_toml
-from tests.simulator.test_datasets import MNIST, write_dataset
+from tests.simulator.images.test_datasets import MNIST, write_dataset
 
 SMALL = ["--train-images", "1200", "--epochs", "2", "--neurons", "30", "--quiet"]
 SETTINGS = ["--set", "pruning.mature_spikes=40", "--set", "test_images=300"]

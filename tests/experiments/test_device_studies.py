@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.errors import ParameterError
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies import attribution, comparison, overhead, robustness
 from cbramsim.experiments.device_studies.claims import claims

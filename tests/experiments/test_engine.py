@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import engine
 from cbramsim.experiments.engine import Task, ask, execute
 

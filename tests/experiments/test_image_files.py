@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbramsim.toml_files import read_toml
+from cbramsim.core.toml_files import read_toml
 from tests.experiments.test_cli import cbram, refused
-from tests.simulator.test_picture_files import GREY, write_pictures
+from tests.simulator.images.test_picture_files import GREY, write_pictures
 
 TINY = ["--epochs", "1", "--neurons", "5", "--quiet"]
 CLASSES = ("cat, wild", "co$t$", "dog")

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import ladder
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies.study import Where
 from cbramsim.experiments.ladder import arrays, digital, plan, rungs, work
 from cbramsim.experiments.ladder.figures import ACCURACY_MARKERS, COLOURS, FAMILY_COLOURS
 from cbramsim.experiments.ladder.plan import FULL, Scope
-from cbramsim.simulator.bill import Bill
-from cbramsim.simulator.digital.chips import COMPONENTS
-from cbramsim.simulator.digital.footprint import Footprint
-from cbramsim.simulator.digital.layers import Layers
-from cbramsim.simulator.digital.traffic import step_counts
+from cbramsim.simulator.comparison.chips import COMPONENTS
+from cbramsim.simulator.comparison.footprint import Footprint
+from cbramsim.simulator.comparison.layers import Layers
+from cbramsim.simulator.comparison.traffic import step_counts
+from cbramsim.simulator.energy.bill import Bill
 
 TINY = Scope(
     learned=400, watched=200, tested=200, neurons=10, epochs=1, dense=10, devices=("hzo-fefet",),

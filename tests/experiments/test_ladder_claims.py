@@ -20,9 +20,9 @@ from cbramsim.experiments.ladder.approach import (
 )
 from cbramsim.experiments.ladder.figures import times
 from cbramsim.experiments.ladder.plan import FULL, Job
-from cbramsim.simulator.bill import Bill, Constant, Draws
-from cbramsim.simulator.digital.footprint import Footprint
-from cbramsim.simulator.digital.hierarchy import Hierarchy
+from cbramsim.simulator.comparison.footprint import Footprint
+from cbramsim.simulator.comparison.hierarchy import Hierarchy
+from cbramsim.simulator.energy.bill import Bill, Constant, Draws
 
 DRAWS = Draws(4000, seed=1)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbramsim.errors import ParameterError
+from cbramsim.core.errors import ParameterError
 from cbramsim.experiments.names import LONGEST, safe_name, safe_names
 
 

@@ -100,7 +100,7 @@ def test_figures_and_report_are_written(study: Path) -> None:
 
 def test_a_finished_study_is_not_done_again(study: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in study.rglob("metrics.json")}
-    from cbramsim.toml_files import read_toml
+    from cbramsim.core.toml_files import read_toml
 
     base = read_toml(study / "sweep.toml")["base"]
     result = cbram(

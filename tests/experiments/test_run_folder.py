@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from cbramsim import files
-from cbramsim.errors import CbramError
+from cbramsim.core import files
+from cbramsim.core.errors import CbramError
+from cbramsim.core.toml_files import read_toml
 from cbramsim.experiments import run_folder, train
 from cbramsim.experiments.cli import main
-from cbramsim.toml_files import read_toml
-from tests.simulator.test_datasets import write_dataset
+from tests.simulator.images.test_datasets import write_dataset
 
 SETTINGS = ("--epochs", 2, "--neurons", 6, "--quiet", "--set", "pruning.mature_spikes=5")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cbramsim.errors import CbramError, DataError
+from cbramsim.core.errors import CbramError, DataError
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.results import saved_in
 from cbramsim.experiments.study_folder import study_folder

@@ -13,10 +13,10 @@ import pytest
 import tomli_w
 from click.testing import CliRunner, Result
 
-from cbramsim.errors import CbramError, ParameterError
+from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import sweep, train
 from cbramsim.experiments.cli import main
-from cbramsim.simulator.datasets import load_dataset
+from cbramsim.simulator.images.datasets import load_dataset
 
 BASE = {
     "train_images": 400, "test_images": 200, "epochs": 1, "neurons": 20, "inputs": 100,

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.errors import ParameterError
 from cbramsim.experiments import wires
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies.study import Where
 from cbramsim.experiments.wires import approximations, claims, learning, timings
 from cbramsim.experiments.wires.timings import Timing
-from cbramsim.simulator.wires import Terminals, Wires, effective, solve
+from cbramsim.simulator.lines import Terminals, Wires, effective, solve
 
 SMALL = {"train_images": 500, "validation_images": 200, "neurons": 20}
 HERE = Where(workers=1, quiet=True)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.simulator.datasets import load_dataset
-from cbramsim.simulator.network import SpikingNetwork
-from cbramsim.simulator.neurons import block_sums, exponentials
+from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.network import SpikingNetwork
+from cbramsim.simulator.learning.neurons import block_sums, exponentials
 
 IMAGES, NAMED, EPOCHS = 400, 100, 2
 BASE: dict[str, Any] = {"neurons": 24, "inputs": 64, "seed": 7}

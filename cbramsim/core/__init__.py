@@ -1,0 +1,1 @@
+"""What every house stands on: errors, files, random streams, compiled verbs, checked parameters."""

@@ -1,0 +1,239 @@
+"""Compilation of the kernels: small ones are fused into loops, loops are cached on disk.
+
+A cache that cannot be read or written costs time and no more: a loop is then compiled when a
+program first calls it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    NullCache,
+    _CacheLocator,
+    _SourceFileBackedLocatorMixin,
+)
+from numba.core.serialize import dumps
+
+inlined = njit(inline="always")
+"""A kernel that becomes part of its caller."""
+kernel = njit
+"""A kernel that is compiled with its caller."""
+vector_kernel = njit(fastmath=True)
+"""A kernel whose sums may be reordered, so that they vectorise."""
+
+# Lean kernels allocate nothing, and so count no references to arrays.
+LEAN: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
+PART: dict[str, Any] = {**LEAN, "no_cpython_wrapper": True, "forceinline": True}
+lean_kernel = njit(**LEAN)
+"""A kernel that allocates nothing."""
+lean_vector_kernel = njit(fastmath=True, **LEAN)
+"""A kernel that allocates nothing and whose sums may be reordered."""
+part = njit(**PART)
+"""A kernel that allocates nothing and becomes part of the compiled loops that call it: handing a
+whole array on would take longer than what it does."""
+
+
+def compiled_loop(function: Callable[..., Any]) -> Any:
+    """Compile a loop on its first call, and cache it until a source of the package changes.
+
+    Numba's own cache looks at the file of the loop only, and would miss a change in a kernel that
+    is fused into it. The loop releases the global interpreter lock.
+    """
+    return _cached(njit(nogil=True)(function), function)
+
+
+def lean_loop(function: Callable[..., Any]) -> Any:
+    """Compile a loop that allocates nothing: as `compiled_loop`."""
+    return _cached(njit(nogil=True, **LEAN)(function), function)
+
+
+def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
+    if dispatcher is not function:  # it is where compilation is switched off
+        dispatcher._cache = _LoopCache(function)
+    return dispatcher
+
+
+def _sources(folder: str) -> Iterator[str]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _sources(entry.path)
+        elif entry.name.endswith(".py") and entry.is_file():
+            yield entry.path
+
+
+def _fingerprint() -> str:
+    """Return a digest of all sources that may be fused into a loop: all but the experiments'."""
+    digest = blake2b(digest_size=16)
+    for package in ("cbramsim.core", "cbramsim.devices", "cbramsim.simulator"):
+        found = find_spec(package)
+        for folder in (found and found.submodule_search_locations) or ():
+            for path in _sources(folder):
+                name = f"{package}{path[len(folder) :]}"
+                digest.update(name.encode() + b"\0" + Path(path).read_bytes())
+    return digest.hexdigest()
+
+
+_FINGERPRINT = _fingerprint()
+
+
+class _LoopCache(NullCache):
+    """The cache of one loop: opened when it is first needed, and given up where there is none."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    @cached_property
+    def _files(self) -> Any:
+        try:
+            return _Files(self._function)
+        except (RuntimeError, OSError):
+            return self._give_up("no folder for them can be written")
+
+    @property
+    def cache_path(self) -> Any:
+        """The folder of the cache, or nothing."""
+        return self._files.cache_path
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled loop for types of arguments, or nothing; drop a damaged cache."""
+        if _of_others(sig):
+            return None
+        try:
+            return self._files.load_overload(sig, target_context)
+        except (AttributeError, ImportError):
+            pass  # loops of another version, whose classes are not there any more
+        except Exception as error:  # reading a damaged file may raise anything
+            _say(f"the cache of compiled loops is damaged ({_reason(error)}), and made again")
+        try:
+            self._files.flush()
+        except OSError as error:
+            self._give_up(_reason(error))
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the compiled loop for types of arguments, if that can be done."""
+        if _of_others(sig):
+            return
+        try:
+            self._files.save_overload(sig, data)
+        except Exception as error:  # a full disk, or an index that was damaged since
+            self._give_up(_reason(error))
+
+    def flush(self) -> None:
+        """Drop what is cached."""
+        self._files.flush()
+
+    def _give_up(self, reason: str) -> NullCache:
+        _say(
+            f"compiled loops cannot be kept ({reason}): every program compiles its own; the "
+            "environment variable NUMBA_CACHE_DIR may name a folder for them"
+        )
+        self._files = NullCache()
+        return self._files
+
+
+def _of_others(types: Any) -> bool:
+    """Return whether there is a class from outside the package among types of arguments.
+
+    Its kernels may change without our knowing it.
+    """
+    for kind in types:
+        made = getattr(kind, "instance_class", None)
+        if made is not None and not made.__module__.startswith("cbramsim."):
+            return True
+        if _of_others(getattr(kind, "types", ())):
+            return True
+    return False
+
+
+class _SealedFile(IndexDataCacheFile):
+    """An index and its data, which tell whose they are and whether they are whole.
+
+    Numba writes the index before the data: a process that ends in between leaves an index that
+    points at older data.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write the data of one compiled loop."""
+        content = dumps(data)
+        super().save(key, (self._source_stamp, key, blake2b(content).digest(), content))
+
+    def load(self, key: Any) -> Any:
+        """Return the data of one compiled loop, or nothing."""
+        if (found := super().load(key)) is None:
+            return None
+        *owner, digest, content = found
+        if owner != [self._source_stamp, key] or digest != blake2b(content).digest():
+            return None
+        return pickle.loads(content)
+
+
+class _PrivateLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
+    """A folder for temporary files that is ours alone: what is cached is executed.
+
+    The last resort where neither the package nor the home folder can be written.
+    """
+
+    def __init__(self, function: Callable[..., Any], file: str) -> None:
+        self._py_file, self._lineno = file, function.__code__.co_firstlineno
+        self.root = Path(tempfile.gettempdir(), f"cbramsim-{os.getuid()}")
+
+    def get_cache_path(self) -> str:
+        """Return the folder of the loops of this file."""
+        return str(self.root / self.get_suitable_cache_subpath(self._py_file))
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> Any:
+        """Return the locator of a loop, or nothing if it has no such folder."""
+        return super().from_function(function, file) if hasattr(os, "getuid") else None
+
+    def ensure_cache_path(self) -> None:
+        """Make the folder; refuse one that another user could have filled or could exchange."""
+        self.root.mkdir(0o700, exist_ok=True)
+        mine, around = self.root.lstat(), self.root.parent.stat()
+        if not stat.S_ISDIR(mine.st_mode) or mine.st_uid != os.getuid() or mine.st_mode & 0o077:
+            raise PermissionError(f"{self.root} is not a private folder")
+        if around.st_mode & 0o022 and not around.st_mode & stat.S_ISVTX:
+            raise PermissionError(f"{self.root.parent} can be written by others")
+        super().ensure_cache_path()
+        _say(f"compiled loops are kept in {self.root}: package and home cannot be written")
+
+
+class _Located(CompileResultCacheImpl):
+    _locator_classes = [*CompileResultCacheImpl._locator_classes, _PrivateLocator]  # noqa: RUF012
+
+
+class _Files(FunctionCache):
+    """Numba's cache of one loop, which the sources of the package belong to."""
+
+    _impl_class = _Located
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = _FINGERPRINT, self._impl.locator.get_source_stamp()
+        self._cache_file = _SealedFile(self._cache_path, self._impl.filename_base, stamp)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+@cache
+def _say(line: str) -> None:
+    """Say something once."""
+    logging.getLogger("cbramsim").warning("cbramsim: %s", line)

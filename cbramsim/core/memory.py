@@ -1,0 +1,67 @@
+"""Memory: work that needs more than there is gets refused before any of it is allocated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.files import in_bytes
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux says how much memory the processes of a container or of a batch job may have."""
+USABLE = 0.9
+"""Part of the memory that may be asked for; the rest is the interpreter's and the system's."""
+
+
+def check_memory(name: str, needed: float, what: str) -> None:
+    """Refuse what needs more memory than there is.
+
+    Parameters
+    ----------
+    name
+        The parameter that asks for it, `Class.field`.
+    needed
+        Bytes.
+    what
+        What is to be allocated.
+
+    Raises
+    ------
+    ParameterError
+        If it is more than this process can have.
+    """
+    there = memory()
+    if needed > USABLE * there:
+        raise ParameterError(
+            f"{name}: must fit into the memory, {in_bytes(there)} (got {what}, which need "
+            f"{in_bytes(needed)})"
+        )
+
+
+def memory() -> float:
+    """Return the most memory that this process can have, bytes: infinity if nobody says."""
+    return min(_limits(), default=float("inf"))
+
+
+def _limits() -> Iterator[float]:
+    with suppress(AttributeError, OSError, ValueError):  # not on Windows
+        yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(ImportError):
+        import resource
+
+        for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+            if (limit := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY:
+                yield limit
+    mine = ["."]
+    with suppress(OSError):
+        mine += [line.split("::/", 1)[1] for line in _lines("/proc/self/cgroup") if "::/" in line]
+    for file in (*(f"{group}/memory.max" for group in mine), "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # the text "max" is no limit
+            yield int((CGROUPS / file).read_text())
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()

@@ -1,0 +1,53 @@
+"""Presets that ship with the package as TOML files, and files of the same form by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from cbramsim.core.arguments import instance
+from cbramsim.core.errors import DataError, ParameterError, nearest, shown
+from cbramsim.core.toml_files import read_toml
+
+
+def catalog(package: str, folder: str = "catalog") -> dict[str, Path]:
+    """Return the presets in a folder of a package: name -> TOML file."""
+    found = Path(str(resources.files(package) / folder))
+    return {path.stem: path for path in sorted(found.glob("*.toml"))}
+
+
+def read(
+    kind: str, name_or_path: str | Path, presets: Mapping[str, Path]
+) -> tuple[Path, dict[str, Any]]:
+    """Return file and content of a preset, or of a user's file.
+
+    Parameters
+    ----------
+    kind
+        What it is, as errors call it: `device`, `chip`, ...
+    name_or_path
+        A key of `presets`, or a path that ends in .toml.
+    presets
+        As of `catalog`.
+
+    Raises
+    ------
+    ParameterError
+        If the name is not known.
+    DataError
+        If the file cannot be read or is not TOML.
+    """
+    path = Path(instance(f"{kind}:", name_or_path, str, Path))
+    if path.suffix != ".toml":
+        if str(name_or_path) not in presets:
+            raise ParameterError(
+                f"{kind}: must be one of {', '.join(presets)}, or a .toml file "
+                f"(got {shown(str(name_or_path))}){nearest(str(name_or_path), presets)}"
+            )
+        path = presets[str(name_or_path)]
+    try:
+        return path, read_toml(path)
+    except DataError as error:
+        raise DataError(f"{kind} file {error}") from None

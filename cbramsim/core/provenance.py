@@ -1,0 +1,144 @@
+"""Parameter objects whose every value carries a source and an evidence grade, kept as TOML data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from cbramsim.core import presets
+from cbramsim.core.errors import ParameterError, nearest
+from cbramsim.core.units import to_si
+from cbramsim.core.validation import Parameters
+
+Evidence = Literal["published", "derived", "assumed"]
+
+
+class Provenance(Parameters):
+    """Where a value comes from, and how far it can be trusted."""
+
+    evidence: Evidence
+    """`published` (read in a source), `derived` (arithmetic on such), or `assumed`."""
+    source: str
+    """The source, the derivation, or the reason for the assumption."""
+
+
+SET_BY_USER = Provenance(evidence="assumed", source="set by the user")
+
+
+class SourcedParameters(Parameters):
+    """Physical parameters with provenance, loadable from the catalog or from a user's TOML file.
+
+    A field that has a unit names it in its annotation, ``Annotated[float, Field(gt=0), "S"]``;
+    files may use SI prefixes of it (``unit = "uS"``), inside all is SI.
+    """
+
+    catalog_package: ClassVar[str]
+    """The package whose `catalog` folder holds the presets."""
+
+    name: str
+    """The name of the preset."""
+    summary: str = ""
+    """One line of description."""
+    provenance: dict[str, Provenance] = Field(default_factory=dict, repr=False)
+    """Source and evidence grade of each parameter, by name."""
+
+    def evidence(self, parameter: str) -> Provenance:
+        """Return source and grade of `parameter`; a value set by hand counts as assumed."""
+        return self.provenance.get(parameter, SET_BY_USER)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`; what is changed loses its published source."""
+        kept = {key: value for key, value in self.provenance.items() if key not in changes}
+        return super().replace(**({"provenance": kept} | changes))
+
+    @classmethod
+    def physical_parameters(cls) -> list[str]:
+        """Names of all fields that carry a number, in the order of their definition."""
+        return [key for key in cls.model_fields if key not in SourcedParameters.model_fields]
+
+    def stated_parameters(self) -> list[str]:
+        """Names of the parameters that have a source, or a value that is not the default."""
+        fields = type(self).model_fields
+        return [
+            key for key in self.physical_parameters()
+            if key in self.provenance or getattr(self, key) != fields[key].default
+        ]  # fmt: skip
+
+    @classmethod
+    def unit(cls, parameter: str) -> str:
+        """Return the SI unit of `parameter`, or an empty text if it has none."""
+        metadata = cls.model_fields[parameter].metadata
+        return next((item for item in metadata if isinstance(item, str)), "")
+
+    @classmethod
+    def catalog(cls) -> dict[str, Path]:
+        """Return the presets that ship with the package: name -> TOML file."""
+        return presets.catalog(cls.catalog_package)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Self:
+        """Load a preset of the catalog by name, or a user's TOML file of the same form.
+
+        Raises
+        ------
+        ParameterError
+            If the name, a key, a unit or a value is not valid.
+        DataError
+            If the file cannot be read or is not TOML.
+        """
+        path, table = presets.read(cls.__name__.lower(), name_or_path, cls.catalog())
+        values: dict[str, Any] = {
+            "name": table.pop("name", path.stem),
+            "summary": table.pop("summary", ""),
+        }
+        provenance = {}
+        for key, entry in table.items():
+            if key not in cls.physical_parameters():
+                hint = nearest(key, cls.physical_parameters())
+                raise ParameterError(f"{cls.__name__}.{key}: unknown key in {path.name}{hint}")
+            values[key], provenance[key] = cls._entry(key, entry)
+        try:
+            return cls(**values, provenance=provenance)
+        except ParameterError as error:
+            raise ParameterError(f"{path.name}: {error}") from None
+
+    def to_table(self) -> dict[str, Any]:
+        """Return what is stated, with sources, in the form of a catalog file, in SI."""
+        table: dict[str, Any] = {"name": self.name, "summary": self.summary}
+        for key in self.stated_parameters():
+            unit, origin = self.unit(key), self.evidence(key)
+            value = getattr(self, key)
+            table[key] = {"value": list(value) if isinstance(value, tuple) else value} | (
+                {"unit": unit} if unit else {}
+            )
+            table[key] |= {"evidence": origin.evidence, "source": origin.source}
+        return table
+
+    @classmethod
+    def _entry(cls, key: str, entry: Any) -> tuple[Any, Provenance]:
+        """Return the SI value and the provenance of one ``[key]`` table."""
+        where, known = f"{cls.__name__}.{key}", ("value", "unit", "evidence", "source")
+        if not isinstance(entry, dict) or "value" not in entry:
+            raise ParameterError(f"{where}: must be a table of {', '.join(known)} (got {entry!r})")
+        for name in entry:
+            if name not in known:
+                raise ParameterError(f"{where}.{name}: unknown key{nearest(name, known)}")
+        value, base = entry["value"], cls.unit(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if base and "unit" not in entry:
+                raise ParameterError(
+                    f"{where}.unit: is required ({base}, with or without a prefix of f p n u m k M)"
+                )
+            try:
+                value = to_si(value, entry.get("unit", base), base)
+            except ValueError as error:
+                raise ParameterError(f"{where}.unit: {error}") from None
+        try:
+            origin = Provenance(
+                evidence=entry.get("evidence", "assumed"), source=entry.get("source", "not stated")
+            )
+        except ParameterError as error:
+            raise ParameterError(f"{where}: {error}") from None
+        return value, origin

@@ -1,0 +1,253 @@
+"""Verbs: the generic kernels of a presentation, and how a type says what they do for it.
+
+A piece of physics is a `NamedTuple` of plain numbers and arrays. A verb is a kernel whose first
+argument chooses, by its type, what is done: the compiler does so for compiled loops
+(`numba.extending.overload`), a table for plain Python. What an option that is off would do is a
+type whose verbs do nothing, and costs nothing.
+
+    class Additive(NamedTuple):
+        step: float
+
+    @implements(mean_step, Additive)
+    def _(law, cells, column, row, way, g):
+        return law.step if way == SET else -law.step
+
+Conductances are in siemens, energies in joules, `way` is `SET` or `RESET`. `array` is an
+`ArrayState`, or `BinarySlices` where that is said; `work` the `Scratch` of a presentation; `word`
+64 random bits, and `stream` the state of a random stream; `account` the `Account` to book on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from numba.extending import overload
+
+from cbramsim.core.kernels import PART
+
+Kernel = Callable[..., Any]
+
+
+def verb(stub: Kernel) -> Any:
+    """Return a generic kernel, which dispatches on the type of its first argument."""
+    table: dict[type, Kernel] = {}
+
+    @wraps(stub)
+    def call(first: Any, *rest: Any) -> Any:
+        try:
+            kernel = table[type(first)]
+        except KeyError:
+            name = type(first).__name__
+            raise TypeError(f"{stub.__name__}: not implemented for {name}") from None
+        return kernel(first, *rest)
+
+    call.table = table  # type: ignore[attr-defined]
+    return call
+
+
+def implements(which: Any, kind: type) -> Callable[[Kernel], Kernel]:
+    """Say what a verb does where its first argument is a `kind`, a NamedTuple class.
+
+    Parameters
+    ----------
+    which
+        The verb.
+    kind
+        The class.
+    """
+
+    def add(function: Kernel) -> Kernel:
+        which.table[kind] = function
+
+        @overload(which, strict=False, jit_options=PART)  # type: ignore[arg-type]
+        def choose(*args: Any) -> Kernel | None:
+            return function if getattr(args[0], "instance_class", None) is kind else None
+
+        return function
+
+    return add
+
+
+# mypy: disable-error-code="no-untyped-def,empty-body"
+
+# ---- one cell: its law, its grid of states, its noise ------------------------------------------
+
+
+@verb
+def mean_step(law, cells, column, row, way, g):
+    """Signed mean step of a pulse on a cell at `g`, S, before noise and bounds.
+
+    `cells` is float32[columns, rows, 6], each cell's own window and steps.
+    """
+
+
+@verb
+def mean_train(law, cells, column, row, way, g, pulses):
+    """Where the mean of some `pulses`, not a whole number, takes a cell from `g`, S."""
+
+
+@verb
+def nearby_state(grid, g, low, high, uniform):
+    """One of the states next to `g`, S, so that the mean over `uniform` in [0, 1) is `g`."""
+
+
+@verb
+def nearby_state_drawn(grid, g, low, high, stream):
+    """Where a cell is that has drifted to `g`, S: in one of its states, within its window."""
+
+
+@verb
+def sense(noise, g, word, row, normals):
+    """What a sense amplifier sees of a cell at `g`, S; one word serves all rows of a column."""
+
+
+@verb
+def add_read_noise(noise, array, n_active, currents, work, stream):
+    """Add the noise of `n_active` cells of each bit line to their summed conductances, S."""
+
+
+# ---- an array: its lines, its access devices, its disconnected cells ---------------------------
+
+
+@verb
+def sum_seen(lines, array, rows, n_active, currents):
+    """Write the sum of the first `n_active` of `rows`, as reads see them, into `currents`, S."""
+
+
+@verb
+def see_again(lines, array, column):
+    """Bring what reads see of a column into step with its cells."""
+
+
+@verb
+def book_cells_read(lines, array, rows, n_active, account):
+    """Book the currents of the first `n_active` of `rows` through cells, and through lines."""
+
+
+@verb
+def book_column_sensed(lines, array, column, cells, account):
+    """Book what lines dissipate while the open `cells` of a column are sensed one by one."""
+
+
+@verb
+def book_cell_sensed(lines, array, column, row, g, account):
+    """Book what lines dissipate while one cell at `g` is sensed."""
+
+
+@verb
+def lost_in_lines(lines, v2t, squares, column, row):
+    """Energy that lines take on the way to a cell, J: V² t times the sum of G² times R."""
+
+
+@verb
+def book_lines(lines, pulses, joules, account):
+    """Book what lines have taken from `pulses`."""
+
+
+@verb
+def book_all_lines(lines, array, spiked, part, account):
+    """Book `part` of what lines take from one pulse on every cell: a set pulse where `spiked`."""
+
+
+@verb
+def sum_of_others(access, array, column):
+    """Summed conductance of the cells that a pulse in a column half-selects, S, by their lines."""
+
+
+@verb
+def book_others(access, array, row, g, column_sum, is_set, pulses, account):
+    """Book what `pulses` on a cell at `g` drive through others at a part of V."""
+
+
+@verb
+def book_sneak(access, array, row, g, account):
+    """Book what sensing one cell at `g` drives through others of its word line."""
+
+
+@verb
+def book_column_sneak(access, array, column, account):
+    """Book the same for the open cells of a column, sensed one by one."""
+
+
+@verb
+def push_others(access, array, column, row, is_set, pulses):
+    """Note that `pulses` of one polarity on a cell are seen, in part, by others."""
+
+
+@verb
+def settle_cell(access, array, column, row, stream):
+    """Move a half-selected cell by what it has seen; return by how much it has changed, S."""
+
+
+@verb
+def settle_column(access, array, column, stream):
+    """Move the half-selected cells of a column by what they have seen."""
+
+
+@verb
+def add_reference(gaps, rows, n_active, currents, work):
+    """Add what disconnected cells take out of the comparison to summed conductances, S."""
+
+
+@verb
+def add_normals(gaps, sigma, n_active, currents, work, numbers):
+    """Add noise to summed conductances: each connected cell has the deviation `sigma`, S.
+
+    `numbers` are standard normal, float32[>= columns]; comes after `add_reference`.
+    """
+
+
+# ---- a layer: encoder, storage and read-out, neurons, rule -------------------------------------
+
+
+@verb
+def draw_spikes(encoder, pixels, work, stream):
+    """Write the inputs that fire in one window into `work`; return how many."""
+
+
+@verb
+def read(array, readout, n_active, work, stream, account):
+    """Write summed conductances of the active rows into ``work.currents``; return the reference's.
+
+    `array` is an `ArrayState` or `BinarySlices`; what is read is booked.
+    """
+
+
+@verb
+def convert(readout, array, n_active, work, stream, account):
+    """Carry out `read` for an array whose currents go through a read-out."""
+
+
+@verb
+def excite(neurons, reference, work):
+    """Turn ``work.currents`` into responses, not negative; return their sum."""
+
+
+@verb
+def fire(neurons, total, work, word):
+    """Return the neuron that fires, and let it tire."""
+
+
+@verb
+def sense_column(array, table, column, work, stream, account):
+    """Sense a column: write into ``work.states`` which row of the `table` each cell is in.
+
+    The states are 0 to 255 of an `ArrayState`, codes of `BinarySlices`; what is seen of a cell goes
+    into ``work.seen``, S.
+    """
+
+
+@verb
+def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
+    """Give the first `n` of `rows` in one column their `pulses`, and book each.
+
+    Set pulses are positive, reset pulses negative; `BinarySlices`, last sensed by `sense_column`,
+    change their codes by so much.
+    """
+
+
+@verb
+def learn(rule, array, winner, total, work, streams, account):
+    """Let an array learn from one window: who fired, the responses and the spikes are in `work`."""

@@ -1,0 +1,106 @@
+"""Pulse trains measured on simulated cells: the data that a fit of a known device would get.
+
+The physics is that of the array simulator: cells of `cbramsim.devices.population`, pulses of
+`cbramsim.devices.pulses`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.kernels import lean_loop
+from cbramsim.core.rng import (
+    generator,
+    next_word,
+    normal_of,
+    normal_table,
+    stream,
+    upper_uniform_of,
+)
+from cbramsim.core.verbs import mean_step, nearby_state_drawn
+from cbramsim.devices.device import Device
+from cbramsim.devices.fitting.measurement import Measurement
+from cbramsim.devices.grids import grid_of
+from cbramsim.devices.laws import law_of
+from cbramsim.devices.population import draw_population
+from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_constants, within
+
+
+def measure(
+    device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
+) -> Measurement:
+    """Measure `cells` new cells of `device`: trains of set, then of reset pulses, `cycles` times.
+
+    A cell begins at its lowest conductance. Every train is read before its first pulse and after
+    each of its pulses.
+
+    Parameters
+    ----------
+    device
+        The technology.
+    cells, cycles
+        How many cells are measured, and how often.
+    pulses
+        Set pulses and reset pulses in a train.
+    seed
+        Seed of the cells and of all noise.
+
+    Raises
+    ------
+    ParameterError
+        If one of the numbers is below 1.
+    """
+    if min(cells, cycles, *pulses) < 1:
+        raise ParameterError(
+            f"measure: cells, cycles and pulses must be >= 1 (got {cells}, {cycles}, {pulses})"
+        )
+    population = draw_population(device, (cells, 1), generator(seed, "population"))[0]
+    return measure_cells(device, population, cycles, pulses, seed)
+
+
+def measure_cells(
+    device: Device,
+    population: NDArray[np.float32],
+    cycles: int,
+    pulses: tuple[int, int],
+    seed: int = 0,
+) -> Measurement:
+    """Measure given cells, float32[cells, 6] as `draw_population` draws them; else as `measure`."""
+    set_readings = np.empty((len(population), cycles, pulses[0] + 1))
+    reset_readings = np.empty((len(population), cycles, pulses[1] + 1))
+    pulse = pulse_constants(device)
+    noise = pulse.step_sigma, pulse.read_sigma, device.g_flicker, device.flicker_duty
+    _measure(
+        population[None], law_of(device), grid_of(device), noise, stream(seed, "pulses"),
+        normal_table(pad=1), set_readings, reset_readings,
+    )  # fmt: skip
+    return Measurement(
+        name=f"{device.name} (simulated)", set_readings=set_readings, reset_readings=reset_readings
+    )
+
+
+@lean_loop
+def _measure(  # type: ignore[no-untyped-def]
+    population, law, grid, noise, random, normals, set_readings, reset_readings
+):
+    """Fill the readings, float64[cells, cycles, pulses + 1], of float32[1, cells, 6]."""
+    step_sigma, read_sigma, flicker, duty = noise
+    for i in range(population.shape[1]):
+        low, high = population[0, i, G_LOW], population[0, i, G_HIGH]
+        g = low
+        for cycle in range(set_readings.shape[1]):
+            for way, readings in (
+                (SET, set_readings[i, cycle]),
+                (RESET, reset_readings[i, cycle]),
+            ):
+                for p in range(readings.size):
+                    if p > 0:
+                        scatter = step_sigma * normal_of(next_word(random), normals)
+                        target = g + mean_step(law, population, 0, i, way, g) + scatter
+                        target = nearby_state_drawn(grid, target, low, high, random)
+                        g = within(target, low, high)
+                    error = read_sigma * normal_of(next_word(random), normals)
+                    upper = 1.0 if upper_uniform_of(next_word(random)) < duty else 0.0
+                    readings[p] = g + error + flicker * (upper - duty)

@@ -1,0 +1,62 @@
+r"""The step as a tabulated function of the depth in the window: laws `power` and `table`.
+
+.. math:: S(G) = S_1\, \sigma(d), \qquad d = \frac{G - G_{edge}}{G_{far} - G_{edge}},
+
+with the shape :math:`\sigma` common to all cells, linear between its points.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.kernels import lean_kernel
+from cbramsim.core.verbs import implements, mean_step, mean_train
+from cbramsim.devices.device import Device
+from cbramsim.devices.pulses import G_HIGH, G_LOW, SET
+
+
+class Shaped(NamedTuple):
+    """Steps that follow a shape."""
+
+    shapes: NDArray[np.float32]
+    """Relative steps of set and of reset pulses by depth, float32[2, points]."""
+
+    @classmethod
+    def of(cls, device: Device) -> Self:
+        """Return the law of a device."""
+        up, down = device.shape_table("up"), device.shape_table("down")
+        # the coarsest grid that has the points of both, so that neither shape loses a kink
+        depth = np.linspace(0, 1, math.lcm(len(up) - 1, len(down) - 1) + 1)
+        shapes = [np.interp(depth, np.linspace(0, 1, len(shape)), shape) for shape in (up, down)]
+        return cls(np.array(shapes, np.float32))
+
+
+@implements(mean_step, Shaped)
+def _(law, cells, column, row, way, g):  # type: ignore[no-untyped-def]
+    edge = cells[column, row, way]
+    far = cells[column, row, G_LOW] + cells[column, row, G_HIGH] - edge
+    window = np.float64(far - edge)
+    depth = min(max((g - edge) / window, 0.0), 1.0) if window != 0 else 0.0
+    return cells[column, row, way + 1] * _interpolated(law.shapes, way, depth)
+
+
+@implements(mean_train, Shaped)
+def _(law, cells, column, row, way, g, pulses):  # type: ignore[no-untyped-def]
+    """In parts of at most one step."""
+    parts = math.ceil(pulses)
+    for _ in range(parts):
+        g += pulses / parts * mean_step(law, cells, column, row, way, g)
+    return g
+
+
+@lean_kernel
+def _interpolated(shapes, way, depth):  # type: ignore[no-untyped-def]
+    side = 0 if way == SET else 1
+    place = depth * (shapes.shape[1] - 1)
+    k = min(int(place), shapes.shape[1] - 2)
+    part = place - k
+    return shapes[side, k] * (1.0 - part) + shapes[side, k + 1] * part

@@ -1,0 +1,179 @@
+r"""How far one pulse moves a cell: laws of the field, each a step as a function of the state.
+
+With x the position in the cell's own window (0 at its lowest, 1 at its highest conductance), a set
+pulse moves x up by a step, and a reset pulse moves it down by a step taken at depth 1 - x:
+
+============= ===================================== =============================================
+law           step of a set pulse, part of window   parameters
+============= ===================================== =============================================
+`exponential` :math:`\alpha - r x`                  `pulses_up`, `nonlinearity_up`
+`constant`    :math:`1 / N`                         `pulses_up`
+`power`       :math:`(1 - x)^\gamma / N`            `pulses_up`, `exponent_up`
+`table`       S(x) / N, interpolated in `shape_up`  `pulses_up`, `shape_up`
+============= ===================================== =============================================
+
+*Exponential* is the pulse curve of the field, :math:`G(P) = B (1 - e^{-P/A}) + G_{min}` with
+:math:`B = (G_{max} - G_{min}) / (1 - e^{-N/A})` (MLP+NeuroSim V3.0 manual, eqs 1-3), written as one
+step: :math:`G \leftarrow G + r (G_\infty - G)`, :math:`r = 1 - e^{-1/A}`,
+:math:`G_\infty = G_{min} + B`, hence :math:`\alpha = r / (1 - e^{-N/A})`. Linear, saturating and
+accelerating devices are all one multiply-add. N is the number of pulses from end to end.
+
+The *nonlinearity label* of the same manual names :math:`a = A / N`: 0 is linear, 9 jumps. With
+:math:`B = 1 / (1 - e^{-1/a})`, the curve departs from the straight line by at most
+:math:`D = B - a - a \ln(B / a)`, and the label is D / 0.099 (derived here; it agrees with the
+manual's table to its rounding). Signs are the manual's: a positive label is a curve above the line
+from `g_min` to `g_max`, for depression too. So set pulses saturate if `nonlinearity_up` is
+positive, and reset pulses saturate if `nonlinearity_down` is negative.
+
+*Power*: the step falls as a power of the distance to the bound. *Table*: as measured, at equally
+spaced states from where the train begins to where it ends, relative; for these two, N is the
+window over the step at 1.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from cbramsim.core.provenance import SourcedParameters
+from cbramsim.devices.quantities import Spread
+
+Law = Literal["exponential", "constant", "power", "table"]
+Pulses = Annotated[float, Field(ge=1, le=1e6)]
+Label = Annotated[float, Field(ge=-9, le=9)]
+Shape = Annotated[tuple[Annotated[float, Field(ge=0, le=1000)], ...], Field(max_length=1025)]
+
+LABEL_UNIT = 0.099
+"""Largest departure from the line, part of the window, of a device of label 1."""
+POWER_POINTS = 1025
+"""States at which the law `power` is tabulated for compiled loops."""
+
+
+class PulseLaw(SourcedParameters):
+    """What one set pulse and one reset pulse do to the state of a cell."""
+
+    law: Law = "exponential"
+    """The form of the step: see the module."""
+    pulses_up: Pulses
+    """Set pulses from `g_min` to `g_max`; for `power` and `table`, window over the unit step."""
+    pulses_up_d2d: Spread = 0.0
+    """Spread of the size of a set step from cell to cell, relative."""
+    nonlinearity_up: Label = 0.0
+    """Label of the set curve, law `exponential`: positive if set pulses saturate."""
+    nonlinearity_up_d2d: Spread = 0.0
+    """Spread of that label from cell to cell, absolute."""
+    exponent_up: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Law `power`: exponent of the distance to the upper bound."""
+    shape_up: Shape = ()
+    """Law `table`: relative set steps at equally spaced states, from lowest to highest."""
+
+    pulses_down: Pulses
+    """Reset pulses from `g_max` to `g_min`; for `power` and `table`, as `pulses_up`."""
+    pulses_down_d2d: Spread = 0.0
+    """Spread of the size of a reset step from cell to cell, relative."""
+    nonlinearity_down: Label = 0.0
+    """Label of the reset curve, law `exponential`: negative if reset pulses saturate."""
+    nonlinearity_down_d2d: Spread = 0.0
+    """Spread of that label from cell to cell, absolute."""
+    exponent_down: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Law `power`: exponent of the distance to the lower bound."""
+    shape_down: Shape = ()
+    """Law `table`: relative reset steps at equally spaced states, from highest to lowest."""
+
+    step_c2c: Spread = 0.0
+    """Noise of one pulse: standard deviation as a fraction of `g_max - g_min`."""
+
+    @model_validator(mode="after")
+    def _check_law(self) -> Self:
+        for way in ("up", "down"):
+            shape = getattr(self, f"shape_{way}")
+            if self.law == "table" and (len(shape) < 2 or max(shape) == 0):
+                raise ValueError(
+                    f"shape_{way} must be at least two steps, not all 0, for the law table "
+                    f"(got {list(shape)})"
+                )
+            for key, law in (("shape", "table"), ("exponent", "power")):
+                if getattr(self, f"{key}_{way}") and self.law != law:
+                    raise ValueError(f"{key}_{way} needs the law {law} (got law {self.law})")
+            if getattr(self, f"nonlinearity_{way}") and self.law != "exponential":
+                raise ValueError(f"nonlinearity_{way} needs the law exponential (got {self.law})")
+        return self
+
+    def relative_step_up(self, x: Any) -> Any:
+        """Return the step of a set pulse at the state `x` in [0, 1], as a part of the window."""
+        return _relative_step(self, "up", x)
+
+    def relative_step_down(self, x: Any) -> Any:
+        """Return the size of the step of a reset pulse at the state `x`, part of the window."""
+        return _relative_step(self, "down", 1 - np.asarray(x, np.float64))
+
+    def shape_table(self, way: Literal["up", "down"]) -> NDArray[np.float32]:
+        """Return the relative steps for compiled loops; none if the step is affine in the state."""
+        if self.law == "power":
+            depth = np.linspace(0, 1, POWER_POINTS)
+            return ((1 - depth) ** getattr(self, f"exponent_{way}")).astype(np.float32)
+        return np.array(getattr(self, f"shape_{way}") if self.law == "table" else (), np.float32)
+
+
+def affine_step(pulses: Any, label: Any) -> tuple[Any, Any]:
+    """Return first step and slope (both parts of the window) of an exponential train.
+
+    At the depth d, from where the train begins, the step is ``first + slope d``: see the module.
+
+    Parameters
+    ----------
+    pulses
+        Pulses from end to end, float[...].
+    label
+        Nonlinearity, float[...]: positive if the train saturates.
+    """
+    pulses, label = np.asarray(pulses, np.float64), np.asarray(label, np.float64)
+    # Not broadcast before: most arrays have one label for all cells.
+    inverse_a = np.sign(label) * inverse_pulse_constant(np.abs(label))
+    # expm1(x) / x, 1 at 0: no division by zero for a linear device
+    slope = np.expm1(-inverse_a / pulses)
+    first = _relative_expm1(-inverse_a / pulses) / _relative_expm1(-inverse_a) / pulses
+    return first, slope
+
+
+def inverse_pulse_constant(label: Any) -> Any:
+    """Return 1 / a = N / A of nonlinearity labels >= 0, to 1e-12: `nonlinearity_label` inverted."""
+    label = np.asarray(label, np.float64)
+    low, high = np.zeros_like(label), np.full_like(label, 2000.0)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        below = nonlinearity_label(middle) < label
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return 0.5 * (low + high)
+
+
+def nonlinearity_label(inverse_a: Any) -> Any:
+    """Return the label of 1 / a = N / A >= 0: largest departure from the line over 0.099."""
+    k = np.maximum(np.asarray(inverse_a, np.float64), 1e-4)
+    # B / a = k / (1 - e^-k); D = B - a (1 + ln(B / a)), and 1/8 k for a nearly straight line
+    ratio = k / -np.expm1(-k)
+    departure = np.where(k < 1e-2, k / 8, (ratio - 1 - np.log(ratio)) / k)
+    return np.where(np.asarray(inverse_a) < 1e-4, np.asarray(inverse_a) / 8, departure) / LABEL_UNIT
+
+
+def _relative_expm1(x: Any) -> Any:
+    safe = np.where(x == 0, 1.0, x)
+    return np.where(x == 0, 1.0, np.expm1(safe) / safe)
+
+
+def _relative_step(law: PulseLaw, way: str, depth: Any) -> Any:
+    """Return the size of a step at `depth`, the part of the window that is behind the train."""
+    depth = np.asarray(depth, np.float64)
+    pulses = getattr(law, f"pulses_{way}")
+    if law.law == "power":
+        exponent = getattr(law, f"exponent_{way}")
+        return np.maximum(1 - depth, 0) ** exponent / pulses
+    if law.law == "table":
+        shape = getattr(law, f"shape_{way}")
+        return np.interp(depth, np.linspace(0, 1, len(shape)), shape) / pulses
+    sign = 1 if way == "up" else -1
+    first, slope = affine_step(pulses, sign * getattr(law, f"nonlinearity_{way}"))
+    return first + slope * depth

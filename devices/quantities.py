@@ -1,0 +1,32 @@
+"""Types of parameters that the rooms of a device share, and how spreads are drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cbramsim.core.validation import zero_or_from
+
+Spread = Annotated[float, Field(ge=0, le=2)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Siemens, Volt, Second, Farad = "S", "V", "s", "F"
+
+Conductance = Annotated[float, Field(ge=1e-18, le=1), Siemens]
+Distance = Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), Siemens]
+"""Of two conductances; 0 for none."""
+Voltage = Annotated[float, Field(ge=1e-6, le=100), Volt]
+Width = Annotated[float, Field(ge=1e-15, le=10), Second]
+"""Of a pulse."""
+Capacitance = Annotated[float, Field(ge=0, le=1e-9), zero_or_from(1e-24), Farad]
+"""0 for none."""
+
+
+def log_normal(
+    rng: np.random.Generator, mean: float, relative: float, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Draw log-normal values, float64[shape], with the given mean and relative deviation."""
+    sigma = np.sqrt(np.log1p(relative**2))
+    return mean * np.exp(sigma * rng.standard_normal(shape) - 0.5 * sigma**2)

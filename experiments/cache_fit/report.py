@@ -1,0 +1,152 @@
+"""What `cbram cache-fit` prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cbramsim.core.units import in_prefixed
+from cbramsim.simulator.comparison.hierarchy import in_binary
+
+NAMES = {
+    "l": "between layers", "f": "forward pass", "b": "backward pass", "d": "with the data set",
+}  # fmt: skip
+
+
+class Found(NamedTuple):
+    """What the experiment found."""
+
+    out: Path
+    summary: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Return the summary as one JSON object."""
+        return json.dumps(self.summary, indent=2)
+
+    def report(self) -> str:
+        """Return what was found, for people."""
+        summary = self.summary
+        parts = [_head(summary), _sets(summary), _candidates(summary), _advice(summary)]
+        if summary["model"]:
+            parts.append(_model(summary))
+        else:
+            parts.append("Nothing was measured.")
+        parts.append(f"written to {self.out}")
+        return "\n\n".join(part for part in parts if part)
+
+
+def _head(summary: dict[str, Any]) -> str:
+    levels = ", ".join(
+        f"{level['name']} {in_binary(level['capacity'])} x{level['units']}"
+        for level in summary["hierarchy"]["levels"]
+    )
+    source = summary["hierarchy"]["source"]
+    return (
+        f"{_widths(summary['layers'])}: {summary['parameters']:,} parameters of {summary['bits']} "
+        f"bits, batch {summary['batch']}, {summary['images']:,} images\n"
+        f"{summary['hierarchy']['name']}: {levels}{f' ({source})' if source else ''}"
+    )
+
+
+def _sets(summary: dict[str, Any]) -> str:
+    lines = [f"{'working set':<22}{'bytes':>12}   {'lives in':<9}{'of which full':>14}"]
+    for one in summary["working_sets"]:
+        lines.append(
+            f"{one['name']}  {NAMES[one['name']]:<19}{in_binary(one['bytes']):>12}   "
+            f"{one['lives_in']:<9}{one['level_occupied']:>14.1%}"
+        )
+    return "\n".join(lines)
+
+
+def _candidates(summary: dict[str, Any]) -> str:
+    cost = summary["cost"]
+    costs = f"{'per parameter':>14}{'of yours':>10}{'per datum':>11}{'of yours':>10}   "
+    lines = [
+        "Networks of the same shape near the size of a cache (1: the largest whose backward set "
+        "fits)",
+        f"{'cache':<7}{'size':>5}{'parameters':>13}   {'b in':<6}"
+        + (costs if cost else "")
+        + "layers",
+    ]
+    for one in summary["candidates"]:
+        line = f"{one['level']:<7}{one['factor']:>5.2g}{one['parameters']:>13,}   "
+        line += f"{one['lives_in']:<6}"
+        if cost:
+            each = one["cost"]
+            datum = each * one["parameters"] / summary["batch"]
+            of_each, of_datum = (
+                1 - one[key] / 100 for key in ("saves_per_parameter", "saves_per_datum")
+            )
+            line += f"{in_prefixed(each, cost['unit']):>14}{of_each:>10.2f}"
+            line += f"{in_prefixed(datum, cost['unit']):>11}{of_datum:>10.3g}   "
+        lines.append(line + _widths(one["layers"]))
+    lines += [
+        f"{name:<7} no network of these inputs and outputs fits" for name in summary["none_fits"]
+    ]
+    return "\n".join(lines)
+
+
+def _advice(summary: dict[str, Any]) -> str:
+    cost, best = summary["cost"], summary["best"]
+    if not cost:
+        return (
+            "Costs are not known, so no size is recommended: measure, or use a hierarchy with "
+            "energies."
+        )
+    own = summary["own_cost"]
+    lines = [f"Costs: {cost['source']}."]
+    if best:
+        each = best["saves_per_parameter"]
+        lines.append(f"Yours costs {in_prefixed(own, cost['unit'])} per parameter and step.")
+        if each <= 0:
+            lines.append("None of these is cheaper per parameter.")
+        else:
+            lines.append(f"Cheapest: {_saving(best)}.")
+        nearest = summary["nearest"]
+        if nearest and nearest["layers"] != best["layers"]:
+            lines.append(f"Cheaper and nearest in size to yours: {_saving(nearest)}.")
+        if each > 0 and not nearest:
+            lines.append("Per parameter that is within the error of the model: no firm advantage.")
+        lines.append("What a network of another size learns is not part of this.")
+    return "\n".join(lines)
+
+
+def _model(summary: dict[str, Any]) -> str:
+    fitted = summary["model"]
+    lines = [
+        f"Model of the measured curve: off by {fitted['error']:.1%} on average (worst "
+        f"{fitted['worst']:.0%}), by {fitted['left_out_error']:.1%} at sizes left out of the fit."
+    ]
+    levels = {level["name"]: level for level in summary["hierarchy"]["levels"]}
+    for knee in summary["knees"]:
+        if knee["ratio"] is None:
+            continue
+        where = f"{knee['inner']} to {knee['outer']}: {knee['ratio']:.2f} times the cost"
+        if knee["parameters"] is None:
+            lines.append(f"{where}, no knee to be seen")
+        else:
+            bytes_ = 8 * knee["parameters"]
+            capacity = levels[knee["inner"]]["capacity"]
+            lines.append(
+                f"{where}, half way at {knee['parameters']:,.0f} parameters: "
+                f"{in_binary(bytes_)} of weights and gradients, {bytes_ / capacity:.2f} of the "
+                "stated size"
+            )
+    lines.append(f"Energy: {summary['energy_counters']}.")
+    return "\n".join(lines)
+
+
+def _saving(one: dict[str, Any]) -> str:
+    return (
+        f"{_widths(one['layers'])}, {one['saves_per_parameter']:.1f} % less per parameter, "
+        f"{_less(one['saves_per_datum'])} per training datum"
+    )
+
+
+def _less(per_cent: float) -> str:
+    return f"{abs(per_cent):.1f} % {'less' if per_cent >= 0 else 'more'}"
+
+
+def _widths(widths: list[int]) -> str:
+    return "-".join(map(str, widths))

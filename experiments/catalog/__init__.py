@@ -1,0 +1,52 @@
+"""`cbram devices`: the cell technologies side by side, or one of them in full, and drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cbramsim.devices.device import Device
+from cbramsim.experiments.catalog.table import in_full, side_by_side, to_dict
+from cbramsim.experiments.targets import Target, check_targets
+
+
+def report(name: str = "", *, as_json: bool = False) -> str:
+    """Return the catalog, or all about one device if there is a `name`.
+
+    Parameters
+    ----------
+    name
+        A preset, the path of a TOML file, or nothing.
+    as_json
+        As JSON instead of text, in SI units.
+    """
+    if name:
+        device = Device.load(name)
+        return json.dumps(to_dict(device), indent=2) if as_json else in_full(device)
+    devices = [Device.load(preset) for preset in Device.catalog()]
+    if as_json:
+        return json.dumps([to_dict(device) for device in devices], indent=2)
+    return side_by_side(devices)
+
+
+def figure_of(name: str, file: Path | None = None, *, force: bool = False) -> Path:
+    """Return the PNG to draw a device into, by default NAME.png in this folder.
+
+    Raises
+    ------
+    CbramError
+        If there is no such device, or `file` is not a PNG, is there already, or cannot be written.
+    """
+    Device.load(name)
+    file = file or Path(f"{Path(name).stem if name.endswith('.toml') else name}.png")
+    check_targets(Target("--figure", file, ".png"), reads={Path(name): "the device"}, force=force)
+    return file
+
+
+def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
+    """Draw a device; return the PNG that was written: see `figure_of`."""
+    file = figure_of(name, file, force=force)
+    from cbramsim.experiments.catalog.figure import draw_device
+
+    draw_device(Device.load(name), file)
+    return file

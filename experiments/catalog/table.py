@@ -1,0 +1,242 @@
+"""Cell technologies in numbers: side by side, one in full, and as a dictionary for JSON."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from cbramsim.core.units import in_prefixed
+from cbramsim.devices.device import Device
+
+CELSIUS = (25.0, 55.0, 85.0, 125.0)
+"""Temperatures at which retention is told, °C."""
+WIDTH = 118
+"""Columns into which sources are wrapped."""
+NEARLY = 0.99
+"""Part of the window that counts as the whole for laws that only approach its bound."""
+
+HEADERS = (
+    ("", "device"),
+    ("conductance", "g_min – g_max"),
+    ("on/", "off"),
+    ("", "states"),
+    ("pulses", "up/down"),
+    ("set", "pulse"),
+    ("reset", "pulse"),
+    ("energy at", "mid: set"),
+    ("", "reset"),
+    ("", "read"),
+    ("NL label", "up  down"),
+    ("spread, %", "c2c/G/ΔG"),
+    ("", "assumed"),
+)
+FOOTNOTE = """\
+pulses: from one end of the window to the other. energy at mid: per pulse at mid-window.
+NL label: above 0, the curve from g_min to g_max lies above the straight line; ±9 is a jump.
+spread: c2c, noise of one pulse (of the window); G and ΔG, bounds and steps from cell to cell.
+assumed: parameters that no source states, of all that are given. All of them: cbram devices NAME
+"""
+
+
+# ---- side by side ------------------------------------------------------------------------------
+
+
+def side_by_side(devices: Sequence[Device]) -> str:
+    """Return one line per technology, under a header of two."""
+    rows = [*zip(*HEADERS, strict=True), *(_row(device) for device in devices)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(HEADERS))]
+    lines = [
+        "  ".join(
+            text.ljust(width) if k == 0 else text.rjust(width)
+            for k, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    lines.insert(2, "-" * max(map(len, lines)))
+    return "\n".join([*lines, "", FOOTNOTE.rstrip()])
+
+
+def _row(device: Device) -> tuple[str, ...]:
+    energy = energies(device, device.g_mid)
+    up, down = (_count(pulses_end_to_end(device, way)) for way in ("up", "down"))
+    spreads = (
+        device.step_c2c,
+        max(device.g_min_d2d, device.g_max_d2d),
+        max(device.pulses_up_d2d, device.pulses_down_d2d),
+    )
+    return (
+        device.name,
+        f"{in_prefixed(device.g_min, 'S')} – {in_prefixed(device.g_max, 'S')}",
+        f"{device.g_max / device.g_min:.3g}",
+        str(states(device) or "analog"),
+        f"{up}/{down}",
+        f"{device.v_set:.3g} V {in_prefixed(device.t_set, 's')}",
+        f"{device.v_reset:.3g} V {in_prefixed(device.t_reset, 's')}",
+        *(in_prefixed(energy[pulse], "J") for pulse in ("set", "reset", "read")),
+        _nonlinearity(device),
+        "/".join(f"{100 * spread:.3g}" for spread in spreads),
+        "{}/{}".format(*assumed(device)),
+    )
+
+
+def _nonlinearity(device: Device) -> str:
+    if device.law == "power":
+        return f"power {device.exponent_up:.3g}, {device.exponent_down:.3g}"
+    if device.law != "exponential":
+        return device.law
+    labels = device.nonlinearity_up, device.nonlinearity_down
+    return "{:+.3g} {:+.3g}".format(*labels) if any(labels) else "linear"
+
+
+# ---- one in full -------------------------------------------------------------------------------
+
+
+def in_full(device: Device) -> str:
+    """Return every parameter that is stated, with its source, and what follows from them."""
+    lines = [f"{device.name}: {device.summary}", ""]
+    for key, entry in parameters(device).items():
+        head = f"{key:<20} {_shown(entry):>12}  {entry['evidence']:<10} "
+        wrapped = textwrap.wrap(
+            entry["source"], WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
+        )
+        lines += wrapped or [head.rstrip()]
+    few, all_ = assumed(device)
+    lines += ["", f"{few} of {all_} stated parameters are assumed.", "", *_derived_lines(device)]
+    return "\n".join(lines)
+
+
+def _derived_lines(device: Device) -> list[str]:
+    ends = "" if device.law in ("exponential", "constant") else f" (to {NEARLY:.0%} of the window)"
+    up, down = (_count(pulses_end_to_end(device, way)) for way in ("up", "down"))
+    lines = [
+        f"{'on/off ratio':<20} {device.g_max / device.g_min:.3g}",
+        f"{'end to end':<20} {up} set pulses, {down} reset pulses{ends}",
+    ]
+    if states(device):
+        lines.append(f"{'states':<20} {states(device)}")
+    lines.append(f"{'energy at':<20} {'g_min':>10} {'mid-window':>10} {'g_max':>10}")
+    marks = [energies(device, g) for g in (device.g_min, device.g_mid, device.g_max)]
+    for pulse in ("set", "reset", "read"):
+        shown = " ".join(f"{in_prefixed(mark[pulse], 'J'):>10}" for mark in marks)
+        lines.append(f"{'  a ' + pulse + (' pulse' if pulse != 'read' else ''):<20} {shown}")
+    if device.retention_time:
+        times = (f"{in_prefixed(device.retention_time_at(t), 's')} at {t:g} °C" for t in CELSIUS)
+        lines.append(f"{'retention':<20} {', '.join(times)}")
+    if device.drift_exponent:
+        lines.append(f"{'drift':<20} {_drift_per_decade(device):.3g} % per decade of time")
+    if device.endurance:
+        lines.append(f"{'endurance':<20} {_count(device.endurance)} pulses")
+    return lines
+
+
+def _shown(entry: dict[str, Any]) -> str:
+    value = entry["value"]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return f"{len(value)} points"
+    return in_prefixed(value, entry["unit"]) if entry["unit"] else f"{value:,.6g}"
+
+
+def _count(pulses: float) -> str:
+    """Write a number of pulses; infinitely many are more than anybody would give."""
+    if math.isinf(pulses):
+        return "∞"
+    return f"{pulses:,.0f}" if pulses < 1e6 else f"{pulses:.3g}"
+
+
+# ---- what is known, and what follows -----------------------------------------------------------
+
+
+def to_dict(device: Device) -> dict[str, Any]:
+    """Return name, summary, parameters and derived figures, in SI units, for JSON."""
+    few, all_ = assumed(device)
+    marks = {"g_min": device.g_min, "g_mid": device.g_mid, "g_max": device.g_max}
+    derived: dict[str, Any] = {
+        "on_off_ratio": device.g_max / device.g_min,
+        "states": states(device),
+        "pulses_up": _finite(pulses_end_to_end(device, "up")),
+        "pulses_down": _finite(pulses_end_to_end(device, "down")),
+        "energy_joules": {
+            pulse: {mark: energies(device, g)[pulse] for mark, g in marks.items()}
+            for pulse in ("set", "reset", "read")
+        },
+        "stated_parameters": all_,
+        "assumed_parameters": few,
+    }
+    if device.retention_time:
+        derived["retention_seconds_at_celsius"] = {
+            f"{t:g}": device.retention_time_at(t) for t in CELSIUS
+        }
+    if device.drift_exponent:
+        derived["drift_percent_per_decade"] = _drift_per_decade(device)
+    if device.endurance:
+        derived["endurance_pulses"] = device.endurance
+    return {
+        "name": device.name,
+        "summary": device.summary,
+        "parameters": parameters(device),
+        "derived": derived,
+    }
+
+
+def parameters(device: Device) -> dict[str, dict[str, Any]]:
+    """Return value, unit, evidence and source of all parameters that are stated, or not default."""
+    entries = {}
+    for key in device.stated_parameters():
+        value, origin = getattr(device, key), device.evidence(key)
+        entries[key] = {
+            "value": list(value) if isinstance(value, tuple) else value,
+            "unit": device.unit(key),
+            "evidence": origin.evidence,
+            "source": origin.source,
+        }
+    return entries
+
+
+def assumed(device: Device) -> tuple[int, int]:
+    """Return how many of the stated parameters are assumed, and how many are stated."""
+    grades = [entry["evidence"] for entry in parameters(device).values()]
+    return grades.count("assumed"), len(grades)
+
+
+def states(device: Device) -> int:
+    """Return how many states the nominal cell takes; 0 if it is analog."""
+    if device.g_quantum:
+        return round(device.g_max / device.g_quantum) - round(device.g_min / device.g_quantum) + 1
+    return device.levels
+
+
+def energies(device: Device, conductance: Any) -> dict[str, Any]:
+    """Return the energy of a set pulse, a reset pulse and a read at a conductance (S), J."""
+    return {
+        "set": device.v2t_set * conductance + device.gate_set,
+        "reset": device.v2t_reset * conductance + device.gate_reset,
+        "read": device.v2t_read * conductance,
+    }
+
+
+def pulses_end_to_end(device: Device, way: Literal["up", "down"]) -> float:
+    """Return how many pulses take the nominal cell from one bound to the other.
+
+    Laws that name this number have it; for the others it is counted, to `NEARLY` of the window.
+    """
+    if device.law in ("exponential", "constant"):
+        return float(getattr(device, f"pulses_{way}"))
+    depth = NEARLY * (np.arange(10_000) + 0.5) / 10_000
+    step = device.relative_step_up(depth) if way == "up" else device.relative_step_down(1 - depth)
+    with np.errstate(divide="ignore"):
+        return float(NEARLY * np.mean(1 / step))
+
+
+def _drift_per_decade(device: Device) -> float:
+    """Return the change of a conductance over ten times the time, per cent: negative."""
+    return 100 * (10**-device.drift_exponent - 1)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

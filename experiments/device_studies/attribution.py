@@ -1,0 +1,230 @@
+"""`cbram attribute`: what each imperfection of a device costs, in accuracy and in energy.
+
+Each imperfection is switched off in the device as it is, and on in the device without any. The two
+differ where imperfections act together, or where one hides another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.devices.device import Device
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.device_studies.study import (
+    HERE,
+    Case,
+    Cases,
+    Row,
+    Where,
+    carry_out,
+    cell,
+    check_base,
+    mean_and_spread,
+    planned,
+    studying,
+)
+from cbramsim.experiments.results import in_percent
+from cbramsim.experiments.sweep import seeds_of, write_csv
+
+IMPERFECTIONS: dict[str, tuple[str, ...]] = {
+    "spread of the window": ("g_min_d2d", "g_max_d2d"),
+    "spread of the steps": (
+        "pulses_up_d2d", "pulses_down_d2d", "nonlinearity_up_d2d", "nonlinearity_down_d2d",
+    ),
+    "nonlinear steps": (
+        "law", "nonlinearity_up", "nonlinearity_down", "exponent_up", "exponent_down",
+        "shape_up", "shape_down",
+    ),
+    "pulse noise": ("step_c2c",),
+    "finite states": ("levels", "level_radix", "g_quantum"),
+    "read noise": ("read_c2c",),
+    "flicker": ("g_flicker", "flicker_duty"),
+    "faults": ("stuck_low", "stuck_high", "stuck_open", "fault_cluster"),
+    "nonlinear current": ("v_sinh",),
+    "drift": ("drift_exponent", "drift_exponent_d2d"),
+    "relaxation": ("retention_time", "retention_time_d2d", "activation_energy"),
+    "wear": ("endurance", "endurance_d2d"),
+}  # fmt: skip
+"""What is switched off and on, and the parameters that it is."""
+ALL, NONE = "as it is", "without any"
+QUANTITIES = ("accuracy", "train_joules", "write_joules", "write_pulses")
+TABLE, SUMMARY, FIGURE = "attribution.csv", "summary.json", "attribution.png"
+
+
+class Attribution(NamedTuple):
+    """What an attribution found."""
+
+    device: str
+    effects: list[dict[str, Any]]
+    """One for each imperfection, the most costly in accuracy first."""
+    baselines: dict[str, dict[str, tuple[float | None, float | None]]]
+    """Mean and spread of the device as it is, and without any imperfection."""
+    warnings: list[str]
+    failures: list[Any]
+
+    def report(self) -> str:
+        """Return what was found, for people."""
+        lines = [
+            f"{self.device}: "
+            + ", ".join(
+                f"{in_percent(*found['accuracy'])} {name}"  # type: ignore[arg-type]
+                for name, found in self.baselines.items()
+                if found["accuracy"][0] is not None
+            ),
+            "",
+            "| imperfection | costs when on alone | is lost when on among all | energy alone | "
+            "energy among all |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for effect in self.effects:
+            alone, among = effect["alone"], effect["among"]
+            lines.append(
+                f"| {effect['imperfection']} | {_points(alone)} | {_points(among)} | "
+                f"{_factor(alone)} | {_factor(among)} |"
+            )
+        lines += [f"warning  {warning}" for warning in self.warnings]
+        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
+        return "\n".join(lines)
+
+
+def run(
+    device: str, base: dict[str, Any], out: Path, *, seeds: int = 3, at: Where = HERE
+) -> Attribution:
+    """Switch the imperfections of a device off and on, one at a time, and rank what they cost.
+
+    Parameters
+    ----------
+    device
+        A preset, or a TOML file.
+    base
+        Keys of the configuration that all runs share, nested; `wait` and `wait_celsius` let cells
+        relax before they are read.
+    out
+        The folder.
+    seeds
+        Runs of each case.
+    at
+        Where runs are carried out.
+
+    Raises
+    ------
+    CbramError
+        If an argument, the device or the folder is wrong, or the device has no imperfection.
+    """
+    check_base("attribute", base, "device", "seed", "cell")
+    technology = Device.load(device)
+    present = imperfections(technology)
+    if not present:
+        raise ParameterError(f"attribute: {technology.name} has no imperfection to switch off")
+    cases = attribution_cases(device, technology, present)
+    runs = planned(base, cases, seeds_of("attribute", seeds, len(cases)))
+    description = {"experiment": "attribute", "device": device, "base": base, "seeds": seeds}
+    with studying(out, "attribute", at):
+        sweep = carry_out(runs, out, description, at)
+        rows = sweep.rows()
+        found = attribute(technology.name, present, Cases(rows), sweep.failures)
+        _write(out, rows, found)
+    return found
+
+
+def imperfections(device: Device) -> dict[str, dict[str, Any]]:
+    """Return the imperfections that a device has, with the values of their parameters."""
+    used = set(device.behaviours)
+    return {
+        name: {key: getattr(device, key) for key in keys}
+        for name, keys in IMPERFECTIONS.items()
+        if used & set(keys)
+    }
+
+
+def attribution_cases(name: str, device: Device, present: dict[str, dict[str, Any]]) -> list[Case]:
+    """Return the device as it is, without any imperfection, and one at a time off and on."""
+    off = {
+        imperfection: {key: type(device).model_fields[key].default for key in values}
+        for imperfection, values in present.items()
+    }
+    nothing = {key: value for changes in off.values() for key, value in changes.items()}
+
+    def case(label: str, changes: dict[str, Any], **facts: str) -> Case:
+        changes = {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()}
+        return Case(label, {"device": name} | cell(changes), facts)
+
+    return [
+        case(ALL, {}, imperfection="", switched=""),
+        case(NONE, nothing, imperfection="", switched=""),
+        *(case(f"{i} off", off[i], imperfection=i, switched="off") for i in present),
+        *(case(f"{i} on", nothing | present[i], imperfection=i, switched="on") for i in present),
+    ]
+
+
+def attribute(
+    device: str, present: dict[str, Any], cases: Cases, failures: list[Any]
+) -> Attribution:
+    """Return what each imperfection costs, from finished runs."""
+    effects: list[dict[str, Any]] = [
+        {
+            "imperfection": name,
+            "parameters": sorted(present[name]),
+            "alone": _effect(cases, with_=f"{name} on", without=NONE),
+            "among": _effect(cases, with_=ALL, without=f"{name} off"),
+        }
+        for name in present
+    ]
+    effects.sort(key=lambda effect: -max(_loss(effect["alone"]), _loss(effect["among"])))
+    baselines = {
+        name: {q: mean_and_spread(cases.values(name, q)) for q in QUANTITIES}
+        for name in (ALL, NONE)
+        if name in cases
+    }
+    warnings = [
+        f"{effect['imperfection']} ({', '.join(effect['parameters'])}) had no effect in these runs"
+        for effect in effects
+        if effect["alone"]["same"] and effect["among"]["same"]
+    ]
+    return Attribution(device, effects, baselines, warnings, failures)
+
+
+def _effect(cases: Cases, *, with_: str, without: str) -> dict[str, Any]:
+    """Return what an imperfection does, from runs that differ in nothing else, seed by seed."""
+    accuracy = cases.paired(without, with_, "accuracy")
+    joules = cases.paired(with_, without, "train_joules")
+    loss, spread = mean_and_spread(accuracy[:, 0] - accuracy[:, 1])
+    factor, factor_spread = mean_and_spread(joules[:, 0] / joules[:, 1])
+    same = bool((accuracy[:, 0] == accuracy[:, 1]).all() and (joules[:, 0] == joules[:, 1]).all())
+    return {
+        "accuracy_loss": loss, "accuracy_loss_spread": spread,
+        "energy_factor": factor, "energy_factor_spread": factor_spread,
+        "same": same and len(accuracy) > 0,
+    }  # fmt: skip
+
+
+def _loss(effect: dict[str, Any]) -> float:
+    return effect["accuracy_loss"] if effect["accuracy_loss"] is not None else -1.0
+
+
+def _points(effect: dict[str, Any]) -> str:
+    if effect["accuracy_loss"] is None:
+        return "-"
+    spread = effect["accuracy_loss_spread"]
+    return (
+        f"{100 * effect['accuracy_loss']:+.2f}"
+        + ("" if spread is None else f" ± {100 * spread:.2f}")
+        + " points"
+    )
+
+
+def _factor(effect: dict[str, Any]) -> str:
+    return "-" if effect["energy_factor"] is None else f"{effect['energy_factor']:.3f}x"
+
+
+def _write(out: Path, rows: list[Row], found: Attribution) -> None:
+    # matplotlib takes longer to import than a small run takes
+    from cbramsim.experiments.device_studies import figures
+
+    write_csv(out / TABLE, rows)
+    summary = {**found._asdict(), "failures": [f._asdict() for f in found.failures]}
+    run_folder.write_json(out / SUMMARY, summary | {"versions": run_folder.versions()})
+    if rows:
+        figures.attribution(found, out / FIGURE)

@@ -1,0 +1,187 @@
+"""`cbram robustness`: accuracy against how imperfect a device is, one imperfection at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cbramsim.core.errors import ParameterError, nearest
+from cbramsim.core.units import in_prefixed
+from cbramsim.devices.device import Device
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.device_studies.study import (
+    HERE,
+    Case,
+    Cases,
+    Row,
+    Where,
+    all_spreads,
+    carry_out,
+    cell,
+    check_base,
+    mean_and_spread,
+    planned,
+    studying,
+)
+from cbramsim.experiments.results import in_percent
+from cbramsim.experiments.sweep import seeds_of, write_csv
+
+DAY = 86400.0
+TABLE, SUMMARY, FIGURE = "robustness.csv", "summary.json", "robustness.png"
+
+
+class Curve(NamedTuple):
+    """One imperfection, from nothing to more than anyone has."""
+
+    name: str
+    """In tables and on the command line."""
+    label: str
+    """Of the axis."""
+    values: tuple[float, ...]
+    """Where to look."""
+    changes: Callable[[Device, float], dict[str, Any]]
+    """Dotted keys of the configuration at a value."""
+    shown: Callable[[float], str] = "{:g}".format
+    """A value as text."""
+
+
+def _retention(celsius: float) -> Callable[[Device, float], dict[str, Any]]:
+    return lambda device, seconds: {"wait": seconds, "wait_celsius": celsius}
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:g} %"
+
+
+CURVES = (
+    Curve("d2d", "spread from cell to cell (%)", (0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
+          lambda device, x: cell(all_spreads(device, x)), _percent),
+    Curve("c2c", "pulse noise (% of the window)", (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3),
+          lambda device, x: cell({"step_c2c": x}), _percent),
+    Curve("levels", "states per cell", (2, 3, 4, 6, 8, 16, 32, 64, 128, 256),
+          lambda device, x: cell({"levels": int(x), "g_quantum": 0.0})),
+    Curve("stuck-low", "cells stuck at the lowest conductance (%)", (0, 0.01, 0.03, 0.1, 0.2, 0.3),
+          lambda device, x: cell({"stuck_low": x}), _percent),
+    Curve("stuck-high", "cells stuck at the highest conductance (%)",
+          (0, 0.01, 0.03, 0.1, 0.2, 0.3), lambda device, x: cell({"stuck_high": x}), _percent),
+    Curve("stuck-open", "open cells (%)", (0, 0.01, 0.03, 0.1, 0.2, 0.3),
+          lambda device, x: cell({"stuck_open": x}), _percent),
+    Curve("retention", "time at 85 °C before reading (days)",
+          (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365.25 * DAY), _retention(85.0),
+          lambda x: in_prefixed(x, "s")),
+)  # fmt: skip
+"""What the study looks at."""
+
+
+class Robustness(NamedTuple):
+    """What a robustness study found."""
+
+    device: str
+    curves: dict[str, list[dict[str, Any]]]
+    """Curve -> points of value, accuracy, spread and seeds."""
+    failures: list[Any]
+
+    def report(self) -> str:
+        """Return what was found, for people."""
+        shown = {curve.name: curve for curve in CURVES}
+        lines = [f"{self.device}: accuracy against"]
+        for name, points in self.curves.items():
+            found = ", ".join(
+                f"{shown[name].shown(p['value'])}: {in_percent(p['accuracy'], p['spread'])}"
+                for p in points
+            )
+            lines.append(f"{shown[name].label:<44} {found}")
+        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
+        return "\n".join(lines)
+
+
+def run(
+    device: str,
+    base: dict[str, Any],
+    out: Path,
+    *,
+    curves: list[str] | None = None,
+    seeds: int = 3,
+    at: Where = HERE,
+) -> Robustness:
+    """Look how accuracy falls as a device gets worse, one imperfection at a time.
+
+    Parameters
+    ----------
+    device
+        A preset, or a TOML file.
+    base
+        Keys of the configuration that all runs share, nested.
+    out
+        The folder.
+    curves
+        Names of `CURVES`; all by default.
+    seeds
+        Runs at each point.
+    at
+        Where runs are carried out.
+
+    Raises
+    ------
+    CbramError
+        If an argument, the device or the folder is wrong.
+    """
+    check_base("robustness", base, "device", "seed", "cell", "wait", "wait_celsius")
+    technology = Device.load(device)
+    chosen = _chosen(curves)
+    cases = [
+        Case(
+            f"{curve.name}={value:g}",
+            {"device": device} | curve.changes(technology, value),
+            {"curve": curve.name, "value": value},
+        )
+        for curve in chosen
+        for value in curve.values
+    ]
+    runs = planned(base, cases, seeds_of("robustness", seeds, len(cases)))
+    description = {"experiment": "robustness", "device": device, "base": base, "seeds": seeds}
+    with studying(out, "robustness", at):
+        sweep = carry_out(runs, out, description, at)
+        rows = sweep.rows()
+        found = Robustness(technology.name, _points(chosen, Cases(rows)), sweep.failures)
+        _write(out, rows, found)
+    return found
+
+
+def _chosen(names: list[str] | None) -> list[Curve]:
+    known = {curve.name: curve for curve in CURVES}
+    for name in names or ():
+        if name not in known:
+            raise ParameterError(
+                f"robustness.curves: must be of {', '.join(known)} (got {name!r})"
+                f"{nearest(name, known)}"
+            )
+    return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def _points(curves: list[Curve], cases: Cases) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for curve in curves:
+        points = []
+        for value in curve.values:
+            accuracies = cases.values(f"{curve.name}={value:g}", "accuracy")
+            if len(accuracies):
+                mean, spread = mean_and_spread(accuracies)
+                points.append(
+                    {"value": value, "accuracy": mean, "spread": spread, "seeds": len(accuracies)}
+                )
+        if points:
+            found[curve.name] = points
+    return found
+
+
+def _write(out: Path, rows: list[Row], found: Robustness) -> None:
+    # matplotlib takes longer to import than a small run takes
+    from cbramsim.experiments.device_studies import figures
+
+    write_csv(out / TABLE, rows)
+    summary = {**found._asdict(), "failures": [f._asdict() for f in found.failures]}
+    run_folder.write_json(out / SUMMARY, summary | {"versions": run_folder.versions()})
+    if found.curves:
+        figures.robustness(found, out / FIGURE)

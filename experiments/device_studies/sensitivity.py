@@ -1,0 +1,94 @@
+"""How the energy and the accuracy of a device move when each assumed parameter is another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.devices.device import Device
+from cbramsim.experiments.device_studies.study import Case, Cases, cell
+
+FACTORS = (0.1, 1 / 3, 3.0, 10.0)
+"""By how much each assumed parameter is changed."""
+UNCHANGED = "as it is"
+WINDOW = ("g_min", "g_max")
+"""Parameters that only make sense together: both are changed as well, keeping their ratio."""
+
+
+def sensitivity_cases(device: Device, settings: dict[str, Any]) -> list[Case]:
+    """Return the device as it is, and with each assumed parameter changed by each factor.
+
+    A change that is not physics (a window inside out, a spread above 2) is left out.
+    """
+    cases = [Case(UNCHANGED, settings | {"device": device.name}, {"parameter": "", "factor": 1.0})]
+    assumed = [
+        key for key in device.stated_parameters()
+        if device.evidence(key).evidence == "assumed" and _is_changeable(device, key)
+    ]  # fmt: skip
+    groups = {key: [key] for key in assumed}
+    if set(WINDOW) <= set(assumed):
+        groups["g_min and g_max"] = list(WINDOW)
+    for name, keys in groups.items():
+        for factor in FACTORS:
+            changes = {key: _scaled(device, key, factor) for key in keys}
+            if _is_physics(device, changes):
+                changed = settings | {"device": device.name} | cell(changes)
+                facts = {"parameter": name, "factor": factor}
+                cases.append(Case(f"{name} x {factor:.3g}", changed, facts))
+    return cases
+
+
+def tornado(cases: Cases) -> list[dict[str, Any]]:
+    """Return by what factor energies move, and by how much accuracy, for each change.
+
+    The largest range of the training energy comes first.
+    """
+    if UNCHANGED not in cases:
+        return []
+    found: dict[str, dict[str, Any]] = {}
+    for row in cases.rows:
+        if not row["parameter"]:
+            continue
+        pairs = {
+            quantity: cases.paired(row["case"], UNCHANGED, quantity)
+            for quantity in ("train_joules", "array_joules", "accuracy")
+        }
+        entry = found.setdefault(row["parameter"], {"parameter": row["parameter"], "changes": []})
+        train, array = (
+            float((p[:, 0] / p[:, 1]).mean())
+            for p in (pairs["train_joules"], pairs["array_joules"])
+        )
+        accuracy = pairs["accuracy"]
+        entry["changes"].append(
+            {
+                "factor": row["factor"],
+                "train_joules": train,
+                "array_joules": array,
+                "accuracy": float((accuracy[:, 0] - accuracy[:, 1]).mean()),
+            }
+        )
+    return sorted(found.values(), key=_range, reverse=True)
+
+
+def _range(entry: dict[str, Any]) -> float:
+    moved = [change["train_joules"] for change in entry["changes"]]
+    return max(1.0, *moved) / min(1.0, *moved)
+
+
+def _is_changeable(device: Device, key: str) -> bool:
+    """Return whether a parameter has a size: not a temperature, and not nothing."""
+    value = getattr(device, key)
+    return not key.endswith("_celsius") and not isinstance(value, str | tuple) and value != 0
+
+
+def _scaled(device: Device, key: str, factor: float) -> float | int:
+    value = getattr(device, key) * factor
+    return max(2, round(value)) if isinstance(getattr(device, key), int) else value
+
+
+def _is_physics(device: Device, changes: dict[str, Any]) -> bool:
+    try:
+        device.replace(**changes)
+    except ParameterError:
+        return False
+    return True

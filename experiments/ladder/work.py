@@ -1,0 +1,155 @@
+"""Carries out the jobs of the ladder, on all cores, and keeps what each found in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from cbramsim import __version__
+from cbramsim.core.errors import CbramError, DataError
+from cbramsim.core.files import remove_leftovers
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.device_studies.study import Where
+from cbramsim.experiments.engine import Outcome, Task, execute
+from cbramsim.experiments.ladder.plan import Job
+from cbramsim.experiments.names import safe_name
+from cbramsim.experiments.results import saved_in
+
+FOLDER = "jobs"
+
+
+def _array(**settings: Any) -> dict[str, Any]:
+    from cbramsim.experiments.ladder import arrays
+
+    return arrays.run(**settings)
+
+
+def _perceptron(**settings: Any) -> dict[str, Any]:
+    from cbramsim.experiments.ladder import perceptrons
+
+    return perceptrons.run(**settings)
+
+
+def _ticket(**settings: Any) -> dict[str, Any]:
+    from cbramsim.experiments.ladder import perceptrons
+
+    return perceptrons.ticket(**settings)
+
+
+def _federation(**settings: Any) -> dict[str, Any]:
+    from cbramsim.experiments.ladder import reuse
+
+    return reuse.together(**settings)
+
+
+def _second_task(**settings: Any) -> dict[str, Any]:
+    from cbramsim.experiments.ladder import reuse
+
+    return reuse.second_task(**settings)
+
+
+KINDS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "array": _array, "perceptron": _perceptron, "ticket": _ticket, "federation": _federation,
+    "second task": _second_task,
+}  # fmt: skip
+"""Kind of job -> what does it; imported where it is done, on a worker."""
+
+
+class Done(NamedTuple):
+    """What the jobs found."""
+
+    records: dict[str, list[dict[str, Any]]]
+    """By role, one for each seed, in their order."""
+    failures: list[Outcome]
+    """Jobs that failed."""
+
+
+def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
+    """Do what is left of `jobs`; what is in the folder `out` already is taken as it is.
+
+    Raises
+    ------
+    CbramError
+        If a job was done by another version or with other settings, and `at.force` is not set.
+    """
+    folder = out / FOLDER
+    _make(folder)
+    left = [job for job in jobs if not _is_done(job, folder, at.force)]
+    tasks = (Task(job.name, do, (job._asdict(), str(folder.resolve()))) for job in left)
+    failures = []
+    with tqdm(
+        total=len(jobs), initial=len(jobs) - len(left), unit=" jobs", desc="ladder",
+        disable=at.quiet, mininterval=0.2 if sys.stderr.isatty() else 10, dynamic_ncols=True,
+    ) as bar:  # fmt: skip
+        for outcome in execute(tasks, scheduler=at.scheduler, workers=at.workers):
+            if outcome.error:
+                failures.append(outcome)
+            bar.set_postfix_str(outcome.name)
+            bar.update()
+    records: dict[str, list[dict[str, Any]]] = {}
+    failed = {outcome.name for outcome in failures}
+    for job in jobs:
+        # What a job left that failed now is of other settings.
+        if job.name not in failed and (path := _path(job, folder)).is_file():
+            with saved_in(path):
+                found = json.loads(path.read_text())["found"]
+            records.setdefault(job.role, []).append({"seed": job.seed, **found})
+    return Done(records, failures)
+
+
+def do(values: dict[str, Any], folder: str) -> float:
+    """Do one job, write its file, and return how long it took, s."""
+    job, begun = Job(**values), time.perf_counter()
+    found = KINDS[job.kind](**job.settings)
+    seconds = time.perf_counter() - begun
+    content = {
+        "version": __version__, "settings": job.settings, "seconds": seconds, "found": found,
+    }  # fmt: skip
+    run_folder.write_json(_path(job, Path(folder)), content)
+    return seconds
+
+
+def seconds_of(jobs: list[Job], out: Path) -> dict[str, float]:
+    """Return how long each finished job took, s."""
+    paths = {job.name: _path(job, out / FOLDER) for job in jobs}
+    return {
+        name: json.loads(path.read_text())["seconds"]
+        for name, path in paths.items()
+        if path.is_file()
+    }
+
+
+def _path(job: Job, folder: Path) -> Path:
+    return folder / f"{safe_name(job.name)}.json"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+    except OSError as error:
+        raise CbramError(f"out: cannot write {folder}: {error.strerror}") from None
+
+
+def _is_done(job: Job, folder: Path, force: bool) -> bool:
+    path = _path(job, folder)
+    if not path.is_file():
+        return False
+    try:
+        content = json.loads(path.read_text())
+        same = (content["version"], content["settings"]) == (
+            __version__, json.loads(json.dumps(job.settings)),
+        )  # fmt: skip
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a finished job ({error!r}); use --force") from None
+    if not same and not force:
+        raise CbramError(
+            f"out: {path} is of another version or other settings; use --force to do it again"
+        )
+    return same

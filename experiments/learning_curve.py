@@ -1,0 +1,86 @@
+"""Accuracy while learning, from the training stream alone.
+
+Each block of images is classified with the names that the neurons earned on the blocks before it
+(test, then name: prequential evaluation), from the very spikes that learning produced. It costs no
+extra presentation, and the test set stays untouched.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.simulator.learning.network import SpikingNetwork, Step
+from cbramsim.simulator.learning.state_file import Entry
+
+BLOCK = 2_000
+"""Images per point of the curve."""
+MEMORY = 0.8
+"""Weight of the earlier blocks in a neuron's name, per block."""
+
+
+class LearningCurve:
+    """Collects one point per block of images."""
+
+    COLUMNS = ("images", "accuracy", "pruned_fraction", "joules")
+
+    def __init__(self, labels: NDArray[np.uint8], neurons: int) -> None:
+        self.labels = labels.astype(np.int64)
+        self.points: list[tuple[float, ...]] = []
+        self._votes = np.zeros((neurons, int(self.labels.max()) + 1))
+        self._fresh = np.zeros_like(self._votes)
+        self._correct = self._seen = 0
+
+    def add(self, step: Step, network: SpikingNetwork) -> None:
+        """Take in one step of training."""
+        labels = self.labels[step.images]
+        names = np.eye(self._votes.shape[1])[self._votes.argmax(axis=1)]
+        self._correct += int((names[step.winners].sum(axis=1).argmax(axis=1) == labels).sum())
+        self._seen += len(labels)
+        np.add.at(self._fresh, (step.winners, labels[:, None]), 1)
+        if self._seen >= BLOCK or network.position == 0:
+            if self._votes.any():  # in the first block no neuron has a name yet
+                self._add_point(network)
+            self._votes = MEMORY * self._votes + self._fresh
+            self._fresh[:] = 0
+            self._correct = self._seen = 0
+
+    def _add_point(self, network: SpikingNetwork) -> None:
+        accuracy = self._correct / self._seen
+        joules = network.ledger.total("train")
+        self.points.append((network.images_seen, accuracy, network.pruner.fraction, joules))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return the curve by column."""
+        columns = np.array(self.points).reshape(-1, len(self.COLUMNS)).T.tolist()
+        return dict(zip(self.COLUMNS, columns, strict=True))
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return all that is needed to go on with the curve."""
+        return {
+            "curve_points": np.array(self.points).reshape(-1, len(self.COLUMNS)),
+            "curve_votes": self._votes,
+            "curve_fresh": self._fresh,
+            "curve_counters": np.array([self._correct, self._seen], float),
+        }
+
+    def entries(self, images: int) -> dict[str, Entry]:
+        """Return what the saved arrays of a curve must be after so many images."""
+        most = (images, 1, 1, np.inf)
+        return {
+            "curve_points": Entry((None, len(self.COLUMNS)), float, 0, most),
+            "curve_votes": Entry(self._votes.shape, float, 0),
+            "curve_fresh": Entry(self._fresh.shape, float, 0),
+            "curve_counters": Entry((2,), float, 0, images),
+        }
+
+    def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        """Take back what `to_arrays` returned."""
+        self.points = [tuple(point) for point in arrays["curve_points"].tolist()]
+        self._votes, self._fresh = arrays["curve_votes"], arrays["curve_fresh"]
+        self._correct, self._seen = (int(n) for n in arrays["curve_counters"])
+        if self._correct > self._seen:
+            raise ValueError(
+                f"curve_counters must be at most {self._seen}, the images of the block, of which "
+                f"are classified correctly (got {self._correct})"
+            )

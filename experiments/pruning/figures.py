@@ -1,0 +1,313 @@
+"""Figures of the pruning study: one message each, units on the axes, colour-blind-safe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.units import in_prefixed
+from cbramsim.experiments.figures import COLUMN_WIDTH, axes_grid, save
+from cbramsim.experiments.pruning.claims import Found, Row, decomposition
+from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
+from cbramsim.experiments.run_folder import STATE
+from cbramsim.simulator.learning.network import SpikingNetwork
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cbramsim.experiments.pruning.study import Study
+
+STYLES = {
+    "unpruned": ("black", "s", "-"),
+    "soft-floor": ("#56B4E9", "v", "-"),
+    "soft-mean": ("#0072B2", "o", "-"),
+    "soft-constant": ("#CC79A7", "D", "-"),
+    "soft-freeze": ("#009E73", "^", "-"),
+    "soft-mean-2": ("#332288", "P", "-"),
+    "hard": ("#D55E00", "x", "--"),
+    "hard-after": ("#E69F00", "+", "--"),
+    "hard-salient": ("#882255", "1", "--"),
+}
+"""Colour, marker and line of each policy."""
+REFERENCE = ((0.0, 94.0, "*"), (MAIN_FRACTION, 93.0, "*"), (HARD_FRACTION, 90.0, "v"))
+"""What the reference reports: fraction, accuracy (%), and whether it is a bound (v)."""
+SHOWN_CLASSES = 10
+"""Receptive fields in a row: one of each class, at most so many."""
+
+
+def draw_all(study: Study) -> None:
+    """Write every figure for which there are runs."""
+    found = Found(study.rows)
+    if found.select("unpruned"):
+        _accuracy(study, found)
+        _energy(study, found)
+        _pareto(study, found)
+    if len(decomposition(found)) > 1:
+        _waterfall(study, found)
+    if any((study.summary.get("savings") or {}).values()):
+        _savings(study)
+    _weights(study)
+
+
+def _accuracy(study: Study, found: Found) -> None:
+    """Accuracy over the pruned fraction, by rule."""
+    rules = [rule for rule in ("device", "ideal") if found.select("unpruned", rule)]
+    figure, axes = axes_grid(1, len(rules), max(COLUMN_WIDTH * len(rules), 6), 3.8, sharey="row")
+    for ax, rule in zip(axes, rules, strict=True):
+        for policy in ALL_POLICIES.values():
+            _curve(ax, found, rule, policy, "accuracy", 100)
+        _reference_points(ax)
+        ax.set_title("device pulses" if rule == "device" else "ideal rule", size=9)
+        ax.set_xlabel("pruned weights (%)")
+        ax.grid(alpha=0.3)
+    accuracies = [100 * row["accuracy"] for row in study.rows]
+    axes[0].set_ylim(max(min(accuracies) - 1, 80), max(*accuracies, 94) + 0.7)
+    axes[0].set_ylabel("test accuracy (%)")
+    _legend_below(figure, axes[0])
+    save(figure, study.sweep.out / "accuracy.png")
+
+
+def _energy(study: Study, found: Found) -> None:
+    """Training energy over the pruned fraction: all of it, and that of writing."""
+    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
+    shown = {"train_joules": "all of training", "write_joules": "programming: pulses and lines"}
+    for ax, (quantity, title) in zip(axes, shown.items(), strict=True):
+        for policy in ALL_POLICIES.values():
+            _curve(ax, found, "device", policy, quantity, 1e6)
+        ax.set_ylim(0, None)
+        ax.set_xlabel("pruned weights (%)")
+        ax.set_ylabel("energy (µJ)")
+        ax.set_title(title, size=9)
+        ax.grid(alpha=0.3)
+    _legend_below(figure, axes[0])
+    save(figure, study.sweep.out / "energy.png")
+
+
+def _legend_below(figure: Figure, ax: Axes) -> None:
+    """Give a figure one legend for all its axes: that of `ax`."""
+    figure.legend(
+        *ax.get_legend_handles_labels(), frameon=False, fontsize="x-small",
+        loc="outside lower center", ncols=3,
+    )  # fmt: skip
+
+
+def _curve(ax: Axes, found: Found, rule: str, policy: Policy, quantity: str, scale: float) -> None:
+    """Draw mean and standard deviation of one quantity over the fraction, from 0 on."""
+    groups = {0.0: found.select("unpruned", rule)}
+    for row in found.select(policy.name, rule):
+        groups.setdefault(row["target_fraction"], []).append(row)
+    if len(groups) < 2:
+        return
+    at = sorted(groups)
+    values = [scale * np.array([row[quantity] for row in groups[f]]) for f in at]
+    x = [100 * np.mean([row["pruned_fraction"] for row in groups[f]]) for f in at]
+    mean = np.array([v.mean() for v in values])
+    spread = np.array([v.std(ddof=1) if v.size > 1 else 0.0 for v in values])
+    colour, marker, line = STYLES[policy.name]
+    ax.plot(x, mean, color=colour, marker=marker, ls=line, ms=4, lw=1.2, label=policy.label)
+    ax.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+
+
+def _reference_points(ax: Axes) -> None:
+    label: str | None = "reference (▼: below)"
+    for fraction, accuracy, marker in REFERENCE:
+        ax.plot(
+            100 * fraction, accuracy, marker, ms=10 if marker == "*" else 7, mfc="white",
+            mec="black", ls="none", label=label, zorder=5,
+        )  # fmt: skip
+        label = None
+
+
+def _pareto(study: Study, found: Found) -> None:
+    """Accuracy against training energy: what is not beaten in both is the front."""
+    figure, (ax,) = axes_grid(1, 1, 1.5 * COLUMN_WIDTH, 3.6)
+    points: list[tuple[float, float]] = []
+    for name in ("unpruned", *ALL_POLICIES):
+        means = _means(found, name)
+        if len(means):
+            colour, marker, _ = STYLES[name]
+            label = ALL_POLICIES[name].label if name in ALL_POLICIES else "not pruned"
+            ax.plot(
+                means[:, 0], means[:, 1], marker, color=colour, ms=5, ls="none", label=label,
+                mfc="none" if marker in "osvD^P" else colour,
+            )  # fmt: skip
+            points += [tuple(point) for point in means]
+    front = _front(np.array(points))
+    ax.step(front[:, 0], front[:, 1], where="post", color="0.5", lw=1, zorder=0, label="best known")
+    ax.set_xlabel("training energy (µJ)")
+    ax.set_ylabel("test accuracy (%)")
+    accuracies = [y for _, y in points]
+    ax.set_ylim(max(max(accuracies) - 6, min(accuracies) - 0.5), max(accuracies) + 0.5)
+    _label_epochs(ax, found)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    save(figure, study.sweep.out / "pareto.png")
+
+
+def _label_epochs(ax: Axes, found: Found) -> None:
+    """Say beside each unpruned network for how long it was trained."""
+    for epochs in sorted({row["epochs"] for row in found.rows}):
+        rows = found.select("unpruned", epochs=epochs)
+        if rows:
+            x = 1e6 * np.mean([row["train_joules"] for row in rows])
+            y = 100 * np.mean([row["accuracy"] for row in rows])
+            ax.annotate(
+                f"{epochs} epoch{'s' * (epochs > 1)}", (x, y), (0, 8), textcoords="offset points",
+                ha="center", size=7,
+            )  # fmt: skip
+
+
+def _means(found: Found, policy: str) -> NDArray[np.float64]:
+    """Return training energy (µJ) and accuracy (%) of every setting of a policy on the device."""
+    groups: dict[Any, list[Row]] = {}
+    for row in found.rows:
+        plain = (row["rule"], row["update"], row["access"]) == ("device", "winner", "transistor")
+        if plain and row["policy"] == policy:
+            setting = (row["target_fraction"], row.get("maturity"), row["epochs"])
+            groups.setdefault(setting, []).append(row)
+    return np.array(
+        [
+            [1e6 * np.mean([r["train_joules"] for r in rows]),
+             100 * np.mean([r["accuracy"] for r in rows])]
+            for rows in groups.values()
+        ]
+    )  # fmt: skip
+
+
+def _front(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the points than which none has both less energy and more accuracy, by energy."""
+    best, front = -np.inf, []
+    for energy, accuracy in points[np.lexsort((-points[:, 1], points[:, 0]))]:
+        if accuracy > best:
+            best = accuracy
+            front.append((energy, accuracy))
+    return np.array(front)
+
+
+def _waterfall(study: Study, found: Found) -> None:
+    """What each step of the algorithm does to pulses and joules."""
+    steps = decomposition(found)
+    x = np.arange(len(steps))
+    figure, (left, right) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
+    for ax, quantity, label, colour in (
+        (left, "write_pulses", "write pulses", "#0072B2"),
+        (right, "train_joules", "training energy (J)", "#D55E00"),
+    ):
+        means = np.array([np.mean([row[quantity] for row in rows]) for _, rows in steps])
+        bottom = means.min() / 5
+        ax.bar(x, means - bottom, bottom=bottom, color=colour, width=0.65)
+        for n, mean in enumerate(means):
+            factor = "" if n == 0 else f"\n÷ {means[n - 1] / mean:.3g}"
+            size = in_prefixed(mean, "J") if quantity.endswith("joules") else f"{mean:.2g}"
+            ax.text(n, mean * 1.15, size + factor, ha="center", size=7)
+        ax.set_yscale("log")
+        ax.set_ylim(bottom, means.max() * 12)
+        ax.set_ylabel(label)
+        ax.set_xticks(x, [step for step, _ in steps], size=6.5)
+        ax.set_title(f"÷ {means[0] / means[-1]:,.0f} in all", size=9)
+    accuracies = " → ".join(
+        f"{100 * np.mean([row['accuracy'] for row in rows]):.1f}" for _, rows in steps
+    )
+    figure.supxlabel(f"test accuracy {accuracies} %", size=8)
+    save(figure, study.sweep.out / "waterfall.png")
+
+
+def _savings(study: Study) -> None:
+    """What soft pruning saves of each kind of cost."""
+    tables = {name: table for name, table in study.summary["savings"].items() if table}
+    kinds = list(dict.fromkeys(kind for table in tables.values() for kind in table))
+    figure, (ax,) = axes_grid(1, 1, 1.6 * COLUMN_WIDTH, 3.6)
+    height = 0.8 / len(tables)
+    for n, (name, table) in enumerate(tables.items()):
+        left = [
+            100 * table[kind]["with"] / table[kind]["without"]
+            if kind in table and table[kind]["without"] else np.nan
+            for kind in kinds
+        ]  # fmt: skip
+        y = np.arange(len(kinds)) + n * height
+        ax.barh(y, left, height, color=STYLES[name][0], label=ALL_POLICIES[name].label)
+        for place, value in zip(y, left, strict=True):
+            if np.isfinite(value):
+                ax.text(
+                    value - 1,
+                    place,
+                    f"{value:.0f} %",
+                    va="center",
+                    ha="right",
+                    size=6,
+                    color="white",
+                )
+    ax.axvline(100, color="black", lw=0.8)
+    ax.set_yticks(np.arange(len(kinds)) + 0.4 - height / 2, kinds, size=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("left after soft pruning of 75 % (%)")
+    ax.legend(
+        frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
+    )
+    save(figure, study.sweep.out / "savings.png")
+
+
+def _weights(study: Study) -> None:
+    """Receptive fields and histograms of weights without pruning, and pruned in each way."""
+    shown = _networks(study)
+    if len(shown) < 2:
+        return
+    counts = shown[0][1].class_counts
+    assert counts is not None
+    neurons = counts.argmax(axis=0)[:SHOWN_CLASSES]
+    figure, axes = axes_grid(
+        len(shown), 2, 2 * COLUMN_WIDTH, 0.75 * len(shown) + 0.6, widths=(3, 1)
+    )
+    bins = np.linspace(-1.2, 1.2, 97)
+    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85")
+    for row, (label, network) in enumerate(shown):
+        fields, histogram = axes[2 * row], axes[2 * row + 1]
+        weights = network.crossbar.weights
+        fields.imshow(_fields(network, neurons), cmap=colours, vmin=-1, vmax=1)
+        fields.set_axis_off()
+        fields.set_title(label, size=8, loc="left", pad=2)
+        pruned = network.pruner.pruned.T
+        histogram.hist(
+            [weights[~pruned], weights[pruned]], bins, stacked=True, color=["#0072B2", "#D55E00"],
+            label=["learning", "pruned"],
+        )  # fmt: skip
+        histogram.set_yscale("log")
+        histogram.set_ylim(10, None)
+        histogram.set_ylabel("cells", size=7)
+        histogram.tick_params(labelsize=6, labelbottom=row == len(shown) - 1)
+    axes[1].legend(frameon=False, fontsize="xx-small", ncols=2, loc="lower center",
+                   bbox_to_anchor=(0.5, 1))  # fmt: skip
+    axes[-1].set_xlabel("weight", size=8)
+    save(figure, study.sweep.out / "weights.png")
+
+
+def _networks(study: Study) -> list[tuple[str, SpikingNetwork]]:
+    """Return the networks whose states were kept, of the first seed, by policy."""
+    found: dict[str, SpikingNetwork] = {}
+    for run in study.sweep.runs:
+        state = study.sweep.folder(run.name) / STATE
+        policy = run.settings["policy"]
+        if run.keep_state and policy not in found and state.is_file():
+            found[policy] = SpikingNetwork.load(state)
+    labels = {"unpruned": "not pruned"}
+    for policy in ALL_POLICIES.values():
+        fraction = MAIN_FRACTION if policy.mode == "soft" else HARD_FRACTION
+        labels[policy.name] = f"{policy.label}, {fraction:.0%}"
+    return [(labels[name], found[name]) for name in labels if name in found]
+
+
+def _fields(network: SpikingNetwork, neurons: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the weights of some neurons as images in a row."""
+    assert network.pixels is not None
+    side = round(network.image_pixels**0.5)
+    width = network.image_pixels // side
+    canvas = np.full((side, len(neurons) * (width + 1)), np.nan)
+    for place, neuron in enumerate(neurons):
+        field = np.full(side * width, np.nan)
+        field[network.pixels] = network.crossbar.weights[:, neuron]
+        canvas[:, place * (width + 1) : place * (width + 1) + width] = field.reshape(side, width)
+    return canvas

@@ -1,0 +1,170 @@
+"""Figures of `cbram wires`: one message each, units on the axes, colour-blind-safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.experiments.figures import COLUMN_WIDTH, GREY, axes_grid, save
+from cbramsim.simulator.lines import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cbramsim.experiments.wires.approximations import Point
+    from cbramsim.experiments.wires.learning import Field
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+KINDS = (("ideal", "ideal lines", ":"), ("series", "own way in series", "--"),
+         ("ladders", "ladders", "-"))  # fmt: skip
+FIELDS_SHOWN = 5
+"""Rows and columns of receptive fields."""
+
+
+def approximations(points: list[Point], out: Path) -> None:
+    """Draw what arrays lose, and the error of approximations of it, by size and resistance."""
+    devices = list(dict.fromkeys(point.device for point in points))
+    figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 5.0, sharey="row")
+    for n, device in enumerate(devices):
+        above, below = axes[n], axes[len(devices) + n]
+        for ohm, colour in zip(dict.fromkeys(p.ohm for p in points), COLOURS, strict=False):
+            chosen = [p for p in points if (p.device, p.ohm) == (device, ohm)]
+            sizes = [p.size for p in chosen]
+            above.plot(sizes, [100 * p.loss for p in chosen], "o-", color=colour, ms=3,
+                       label=f"{ohm:g} Ω")  # fmt: skip
+            above.plot(sizes, [100 * (1 - p.least) for p in chosen], ":", color=colour, lw=1)
+            for key, _, style in KINDS:
+                values = [100 * getattr(p, key) for p in chosen]
+                below.plot(sizes, values, style, color=colour, lw=1.2)
+            bounds = [100 * p.error for p in chosen]
+            below.plot(sizes, bounds, color=colour, marker="x", ms=4, ls="none")
+        above.set_title(device, size=9)
+        below.set_xlabel("word lines, and bit lines")
+        below.set_yscale("log")
+        below.set_ylim(1e-11, 1e5)
+        for ax in (above, below):
+            ax.set_xscale("log", base=2)
+            ax.set_xticks(sizes, [str(size) for size in sizes])
+            ax.grid(alpha=0.3)
+    axes[0].set_ylabel("current lost (%)\ndotted: worst bit line")
+    axes[len(devices)].set_ylabel("error of a current (%)")
+    axes[0].legend(frameon=False, fontsize="x-small", title="a segment", title_fontsize="x-small")
+    _styles(axes[-1])
+    save(figure, out / "approximations.png")
+
+
+def _styles(ax: Axes) -> None:
+    """Say what the styles of the lower axes mean."""
+    handles = [ax.plot([], [], style, color=GREY)[0] for _, _, style in KINDS]
+    handles.append(ax.plot([], [], "x", color=GREY, ms=4)[0])
+    labels = [label for _, label, _ in KINDS]
+    ax.legend(handles, [*labels, "exact: bound"], frameon=False, fontsize="x-small",
+              loc="center right")  # fmt: skip
+
+
+def learning(entries: list[dict[str, Any]], out: Path) -> None:
+    """Draw accuracy, and where the energy of reads goes, by size of the tiles."""
+    devices = list(dict.fromkeys(entry["device"] for entry in entries))
+    figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 4.8, sharey="row")
+    for n, device in enumerate(devices):
+        above, below = axes[n], axes[len(devices) + n]
+        own = [entry for entry in entries if entry["device"] == device]
+        ideal = next((entry for entry in own if not entry["ohm"]), None)
+        if ideal:
+            above.axhline(100 * ideal["accuracy"], color=GREY, lw=1, label="ideal lines")
+        ohms = sorted({entry["ohm"] for entry in own if entry["ohm"]})
+        sides = [side for side in dict.fromkeys(e["side"] for e in own if e["ohm"]) if side]
+        places = {side: place for place, side in enumerate([*sides, 0])}
+        for ohm, colour in zip(ohms, COLOURS, strict=False):
+            chosen = [entry for entry in own if entry["ohm"] == ohm]
+            x = np.array([places[entry["side"]] for entry in chosen])
+            above.errorbar(
+                x, [100 * entry["accuracy"] for entry in chosen],
+                yerr=[100 * (entry["accuracy_spread"] or 0) for entry in chosen],
+                color=colour, marker="o", ms=4, capsize=2, label=f"{ohm:g} Ω",
+            )  # fmt: skip
+            _bars(below, x, ohms.index(ohm), len(ohms), chosen, colour, ideal)
+        above.set_title(device, size=9)
+        for ax in (above, below):
+            ax.set_xticks(list(places.values()), [*(str(side) for side in sides), "all"])
+            ax.set_xlim(-0.5, len(places) - 0.5)
+            ax.grid(alpha=0.3, axis="y")
+        below.set_xlabel("lines of a square tile")
+    axes[0].set_ylabel("accuracy (%)")
+    axes[len(devices)].set_ylabel("energy of reads\n(ideal lines: 1)")
+    axes[0].legend(frameon=False, fontsize="x-small", loc="lower left")
+    parts = [
+        axes[-1].bar([0], [0], color=GREY),
+        axes[-1].bar([0], [0], color="white", edgecolor=GREY, hatch="////"),
+    ]
+    axes[-1].legend(parts, ["cells", "lines"], frameon=False, fontsize="x-small")
+    save(figure, out / "learning.png")
+
+
+def _bars(
+    ax: Axes, x: NDArray[Any], n: int, count: int, entries: list[dict[str, Any]], colour: str,
+    ideal: dict[str, Any] | None,
+) -> None:  # fmt: skip
+    """Draw what reads dissipate, in cells (full) and in lines (hatched)."""
+    scale = ideal["cell_read_joules"] if ideal else 1.0
+    width = 0.8 / count
+    at = x + (n - 0.5 * (count - 1)) * width
+    cells = np.array([entry["cell_read_joules"] for entry in entries]) / scale
+    lines = np.array([entry["read_wire_joules"] for entry in entries]) / scale
+    ax.bar(at, cells, width, color=colour, label="cells")
+    ax.bar(at, lines, width, bottom=cells, color="white", edgecolor=colour, hatch="////", lw=0.8)
+
+
+def maps(solution: Solution, voltage: float, title: str, out: Path) -> None:
+    """Draw the voltages of the nodes of an array, and what is left across its cells."""
+    figure, axes = axes_grid(1, 3, 2.4 * COLUMN_WIDTH, 2.9)
+    across = 100 * np.abs(solution.word - solution.bit) / voltage
+    driven = solution.terminals.word_left > 0
+    shown = np.where(driven[:, None], across, np.nan)
+    for ax, values, label, name in (
+        (axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "mV", "word lines"),
+        (axes[1], 1e3 * solution.bit, "mV", "bit lines"),
+        (axes[2], shown, "% of the read voltage", "across the cells"),
+    ):
+        colours = matplotlib.colormaps["viridis"].with_extremes(bad="0.85")
+        image = ax.imshow(values, cmap=colours, interpolation="nearest", aspect="auto")
+        figure.colorbar(image, ax=ax, label=label)
+        ax.set_title(name, size=9)
+        ax.set_xlabel("bit line")
+    axes[0].set_ylabel("word line (grey: at ground)")
+    figure.suptitle(title, size=9)
+    save(figure, out / "node_voltages.png")
+
+
+def fields(panels: list[Field], out: Path) -> None:
+    """Draw receptive fields as reads see them, with and without lines."""
+    figure, axes = axes_grid(1, len(panels), 2 * COLUMN_WIDTH, 2.9)
+    image = None
+    for ax, panel in zip(axes, panels, strict=True):
+        image = ax.imshow(
+            _mosaic(panel), cmap=matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85"),
+            vmin=-1, vmax=1, interpolation="nearest",
+        )  # fmt: skip
+        ax.set_title(panel.title, size=8)
+        ax.set_axis_off()
+    figure.colorbar(image, ax=axes, label="weight as reads see it", shrink=0.8, extend="both")
+    save(figure, out / "receptive_fields.png")
+
+
+def _mosaic(panel: Field) -> NDArray[np.float64]:
+    """Return the fields of some neurons, from the first bit line to the last, as one image."""
+    side = int(np.sqrt(panel.image_pixels))
+    count = panel.weights.shape[1]
+    neurons = np.linspace(0, count - 1, min(count, FIELDS_SHOWN**2)).astype(int)
+    canvas = np.full((FIELDS_SHOWN * (side + 1), FIELDS_SHOWN * (side + 1)), np.nan)
+    for place, neuron in enumerate(neurons):
+        field = np.full(panel.image_pixels, np.nan)
+        field[panel.pixels] = panel.weights[:, neuron]
+        row, column = divmod(place, FIELDS_SHOWN)
+        top, left = row * (side + 1), column * (side + 1)
+        canvas[top : top + side, left : left + side] = field.reshape(side, side)
+    return canvas

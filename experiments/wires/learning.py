@@ -1,0 +1,187 @@
+"""Learning behind resistive lines: accuracy and energy by size of the tiles and resistance."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.devices.device import Device
+from cbramsim.experiments.device_studies.study import Case, Cases, mean_and_spread
+from cbramsim.experiments.run_folder import STATE
+from cbramsim.experiments.sweep import PlannedRun, Sweep
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.learning.network import SpikingNetwork
+from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
+
+RESISTANCES = (0.5, 2.0, 8.0)
+"""Of a segment, Ohm."""
+SIDES = (64, 128, 256, 0)
+"""Most word lines and bit lines of a tile; 0 for one array of all cells."""
+OPAQUE = 0.2
+"""Tiles that let less of the current of a read through are not learned in."""
+TOLERATED = 0.01
+"""Loss of accuracy that a tile may cost."""
+DRAWN = (128, 0)
+"""Sides of the tiles of which receptive fields are drawn."""
+QUANTITIES = (
+    "accuracy", "train_joules", "array_joules", "cell_read_joules", "read_wire_joules",
+    "wire_joules", "inference_joules", "seen_conductance", "wires_error",
+)  # fmt: skip
+"""What is reported of each case."""
+
+
+def cases(
+    devices: tuple[str, ...], resistances: tuple[float, ...], shape: tuple[int, int]
+) -> list[Case]:
+    """Return every device with ideal lines, and with each resistance on each size of tile.
+
+    Tiles that are all but opaque are left out.
+    """
+    made = []
+    for device in devices:
+        facts = {"device": device, "ohm": 0.0, "side": 0}
+        made.append(Case(f"{device},ideal", {"device": device}, facts))
+        made += [
+            _case(device, ohm, side)
+            for ohm in resistances
+            for side in SIDES
+            if transparency(device, ohm, side, shape) >= OPAQUE
+        ]
+    return made
+
+
+def transparency(device: str, ohm: float, side: int, shape: tuple[int, int]) -> float:
+    """Return what part of the current of a read a tile of cells at mid-window lets through.
+
+    With a quarter of its word lines active, evenly spread; `shape` is that of all cells.
+    """
+    technology = Device.load(device)
+    rows, columns = (-(-count // -(-count // (side or count))) for count in shape)
+    g = np.full((rows, columns), technology.g_mid)
+    v = np.where(np.arange(rows) % 4 == 0, technology.v_read, 0.0)
+    wires = Wires(r_word=ohm, r_bit=ohm)
+    outputs = solve(g, Terminals.product(v, columns, wires), wires).outputs
+    return float(outputs.sum() / (v @ g).sum())
+
+
+def _case(device: str, ohm: float, side: int) -> Case:
+    changes = {
+        "device": device, "wires": True, "wiring.r_word": ohm, "wiring.r_bit": ohm,
+        "tiles.rows": side, "tiles.columns": side,
+    }  # fmt: skip
+    return Case(name(device, ohm, side), changes, {"device": device, "ohm": ohm, "side": side})
+
+
+def name(device: str, ohm: float, side: int) -> str:
+    """Return the name of a case."""
+    return f"{device},{ohm:g} Ohm,{side or 'one array'}"
+
+
+def keep_some(
+    runs: list[PlannedRun], device: str, resistances: tuple[float, ...]
+) -> list[PlannedRun]:
+    """Return the runs, with the states of those that are drawn kept."""
+    drawn = [f"{device},ideal", *(name(device, _middle(resistances), side) for side in DRAWN)]
+    return [
+        run._replace(keep_state=run.settings["case"] in drawn and run.settings["seed"] == 0)
+        for run in runs
+    ]
+
+
+def table(cases: Cases) -> list[dict[str, Any]]:
+    """Return mean and spread of what each case found."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in cases.rows:
+        if row["case"] not in found:
+            entry = {key: row[key] for key in ("case", "device", "ohm", "side")}
+            for quantity in QUANTITIES:
+                mean, spread = mean_and_spread(cases.values(row["case"], quantity))
+                entry |= {quantity: mean, f"{quantity}_spread": spread}
+            found[row["case"]] = entry
+    return list(found.values())
+
+
+def largest_tiles(entries: list[dict[str, Any]], side_of_all: int) -> list[dict[str, Any]]:
+    """Return for each device and resistance the largest tile that costs little accuracy.
+
+    None if the smallest one looked at costs more; `side_of_all` stands for one array of all cells.
+    """
+    ideal = {entry["device"]: entry["accuracy"] for entry in entries if not entry["ohm"]}
+    found = []
+    for device, ohm in dict.fromkeys((e["device"], e["ohm"]) for e in entries if e["ohm"]):
+        good = [
+            entry["side"] or side_of_all
+            for entry in entries
+            if (entry["device"], entry["ohm"]) == (device, ohm)
+            and device in ideal
+            and ideal[device] - entry["accuracy"] <= TOLERATED
+        ]
+        found.append({"device": device, "ohm": ohm, "side": max(good, default=None)})
+    return found
+
+
+class Field(NamedTuple):
+    """What the neurons of one run have learned."""
+
+    title: str
+    pixels: NDArray[np.int64]
+    """Which pixels are read."""
+    image_pixels: int
+    """Pixels of an image."""
+    weights: NDArray[np.float32]
+    """As reads see them, float32[inputs, neurons]."""
+
+
+def fields(sweep: Sweep, device: str, resistances: tuple[float, ...]) -> list[Field]:
+    """Return the receptive fields of a device with ideal lines, on tiles and in one array."""
+    ohm = _middle(resistances)
+    wanted = {f"{device},ideal": "ideal lines"}
+    wanted |= {
+        name(device, ohm, side): f"{ohm:g} Ω, {f'tiles of {side}' if side else 'one array'}"
+        for side in DRAWN
+    }
+    found = []
+    for case, title in wanted.items():
+        if network := _network_of(sweep, case):
+            assert network.pixels is not None
+            assert isinstance(network.crossbar, Crossbar)
+            weights = network.device.weight_of(network.crossbar.seen)
+            found.append(Field(title, network.pixels, network.image_pixels, weights))
+    return found
+
+
+def read_of_learned_cells(
+    sweep: Sweep, device: str, resistances: tuple[float, ...]
+) -> tuple[Solution, float, str] | None:
+    """Solve a read of what a device has learned with ideal lines, as one array with lines.
+
+    A quarter of the word lines is active: those that most often are. Returns the solution, the read
+    voltage and a title.
+    """
+    network = _network_of(sweep, f"{device},ideal")
+    if network is None:
+        return None
+    ohm, v_read = _middle(resistances), network.device.v_read
+    wires = Wires(r_word=ohm, r_bit=ohm)
+    often = np.argsort(-network.activity)[: len(network.activity) // 4]
+    v = np.zeros(len(network.activity))
+    v[often] = v_read
+    g = network.crossbar.conductance.astype(np.float64)
+    solution = solve(g, Terminals.product(v, g.shape[1], wires), wires)
+    rows, columns = g.shape
+    return solution, v_read, f"{device}, {rows} x {columns} cells that have learned, {ohm:g} Ω"
+
+
+def _network_of(sweep: Sweep, case: str) -> SpikingNetwork | None:
+    """Return the network of a case with seed 0, if its state was kept."""
+    for run in sweep.finished():
+        state = sweep.folder(run.name) / STATE
+        if run.settings["case"] == case and run.settings["seed"] == 0 and state.is_file():
+            return SpikingNetwork.load(state)
+    return None
+
+
+def _middle(resistances: tuple[float, ...]) -> float:
+    return sorted(resistances)[len(resistances) // 2]

@@ -1,0 +1,354 @@
+"""`DigitalCrossbar`: weights in binary cells, with the face of a `Crossbar` to a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbramsim.core.arguments import flag, instance, whole, whole_numbers
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.rng import generator
+from cbramsim.devices.device import Device
+from cbramsim.devices.endurance import Wear
+from cbramsim.devices.pulses import G_HIGH, G_LOW, PulseConstants
+from cbramsim.simulator.array.binary.bit_errors import (
+    BitErrors,
+    count_bit_errors,
+    expected_bit_error_rate,
+)
+from cbramsim.simulator.array.binary.parameters import DigitalCells
+from cbramsim.simulator.array.binary.slices import (
+    REWRITING,
+    BinarySlices,
+    DigitisedSum,
+    NoisyBits,
+    NoisySum,
+    SensedBits,
+    Summed,
+    fill_logic,
+    write_codes,
+)
+from cbramsim.simulator.array.cells import ArrayState, BookedAs, ProgramCosts
+from cbramsim.simulator.array.clock import Clock
+from cbramsim.simulator.array.crossbar import (
+    ROUNDING,
+    Crossbar,
+    checked_shape,
+    fitted,
+    refuse_outside,
+)
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
+
+
+class _Cells(Crossbar):
+    """The physical array, which says when anything but a write changes its cells."""
+
+    on_change: Callable[[], None] | None = None
+
+    def _conductance_changed(self) -> None:
+        super()._conductance_changed()
+        if self.on_change:
+            self.on_change()
+
+
+class DigitalCrossbar:
+    """An array of binary cells that holds a code of b bits per weight.
+
+    Attributes
+    ----------
+    cells
+        The physical `Crossbar`, rows x (b x columns); bit line ``p * columns + k`` holds plane p
+        of column k.
+    logic
+        float32[rows, columns], S: what a weight adds to a read, see `digital_cells.slices`.
+    digital
+        The `DigitalCells`.
+    """
+
+    def __init__(
+        self,
+        device: Device | str,
+        shape: tuple[int, int],
+        digital: DigitalCells | None = None,
+        seed: int = 0,
+        periphery: Periphery | str = "cmos-28nm",
+        ledger: EnergyLedger | None = None,
+    ) -> None:
+        """Draw the cells and write code 0 everywhere.
+
+        Parameters
+        ----------
+        device, seed, periphery, ledger
+            As for `Crossbar`; every cell has a transistor.
+        shape
+            (word lines, weights per word line).
+        digital
+            How weights are stored; 2 bits by default.
+        """
+        instance("DigitalCrossbar.digital:", digital, DigitalCells, type(None))
+        self.digital = digital or DigitalCells()
+        rows, self._columns = checked_shape("DigitalCrossbar", shape)
+        lines = self.digital.bits * self._columns
+        self.cells = _Cells(device, (rows, lines), seed, periphery, ledger)
+        self.device, self.periphery = self.cells.device, self.cells.periphery
+        self.pulse: PulseConstants = self.cells.pulse
+        self.pulse_stream = self.cells.pulse_stream
+        self.logic = np.zeros(shape, np.float32)
+        self._seed = seed
+        self._codes = np.zeros(rows, np.int32)
+        self._refresh()
+        self.cells.on_change = self._refresh
+
+    def __repr__(self) -> str:
+        """Return what the array is."""
+        rows, columns = self.shape
+        return (
+            f"DigitalCrossbar({self.device.name}, {rows} x {columns} weights of "
+            f"{self.digital.bits} bits)"
+        )
+
+    # ---- what one sees -------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(word lines, weights per word line)."""
+        return self.logic.shape  # type: ignore[return-value]
+
+    @property
+    def state(self) -> ArrayState:
+        """The physical cells."""
+        return self.cells.state
+
+    @property
+    def disturbs(self) -> bool:
+        """Every cell has a transistor: no cell is half-selected."""
+        return False
+
+    @property
+    def wired(self) -> None:
+        """Lines are ideal."""
+        return None
+
+    @property
+    def conductance(self) -> NDArray[np.float32]:
+        """The logic conductances, float32[rows, columns], S; read-only."""
+        view = self.logic.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weights as a read sees them, float32[rows, columns]."""
+        return np.asarray(self.device.weight_of(self.logic), np.float32)
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The codes as they read without noise, int64[rows, columns]."""
+        bits = (self.state.g > self.device.g_mid).reshape(self.shape[0], self.digital.bits, -1)
+        return np.einsum("rpk,p->rk", bits, 1 << np.arange(self.digital.bits))
+
+    @property
+    def connected(self) -> NDArray[np.bool_]:
+        """Which weights are part of the array: all, bool[rows, columns]."""
+        return np.ones(self.shape, np.bool_)
+
+    @property
+    def inhibited(self) -> NDArray[np.bool_]:
+        """Which weights get no more pulses, bool[rows, columns]."""
+        return self.state.inhibited[: self._columns].T
+
+    @property
+    def plane_pulses(self) -> NDArray[np.int64]:
+        """How many pulses the cells of each plane have got in all, int64[bits], from bit 0 on."""
+        planes = self.state.wear.reshape(self.digital.bits, -1)
+        return planes.sum(axis=1, dtype=np.int64)
+
+    def bit_error_rate(self, reads: int = 1) -> BitErrors:
+        """Return how often a bit that has just been written is misread: by brute force."""
+        return count_bit_errors(self.cells, generator(self._seed, "bit errors"), reads)
+
+    def expected_bit_error_rate(self) -> float:
+        """Return the total of `bit_error_rate` in closed form, from the Gaussian tail."""
+        return expected_bit_error_rate(self.cells)
+
+    # ---- writing -------------------------------------------------------------------------------
+
+    def set_codes(self, codes: ArrayLike) -> None:
+        """Put every weight at a code, int[rows, columns] or one for all; not booked."""
+        where = "DigitalCrossbar.set_codes: codes"
+        wanted = fitted(where, whole_numbers(where, codes, 0, self.digital.codes - 1), self.shape)
+        bits = (wanted[:, None, :] >> np.arange(self.digital.bits)[:, None]) & 1
+        low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
+        self.cells.set_conductance(np.where(bits.reshape(low.shape), high, low))
+
+    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
+        """Put every weight, -1 to 1, at the code nearest to it; `clip` as for `Crossbar`."""
+        flag("DigitalCrossbar.set_weights: clip", clip)
+        where = "DigitalCrossbar.set_weights: values"
+        values = fitted(where, weights, self.shape).astype(np.float64)
+        if not clip:
+            refuse_outside(where, np.abs(values) - 1, ROUNDING, (-1, 1, ""))
+        self.set_codes(self.digital.code_of(values))
+
+    def program_to(
+        self,
+        column: int,
+        rows: ArrayLike,
+        target: ArrayLike,
+        operation: Operation = Operation.PROGRAM_PULSE,
+    ) -> int:
+        """Write the codes nearest to a logic conductance; return how many read otherwise.
+
+        Parameters and errors as for `Crossbar.program_to`. Each code is read, the bits that differ
+        are written, and it is read again.
+        """
+        whole("DigitalCrossbar.program_to: column", column, 0, self._columns - 1)
+        row_list = self.cells._checked_lines("program_to", column, rows)
+        instance("DigitalCrossbar.program_to: operation", operation, Operation)
+        targets = self.cells._checked_targets("program_to", target, row_list)
+        wanted = self.digital.code_of(self.device.weight_of(targets))
+        missed = write_codes(
+            self.slices, column, row_list, wanted, BookedAs.both(operation),
+            self.pulse_stream, self.cells.ledger.account(self.phase),
+        )  # fmt: skip
+        self.settle()
+        return int(missed)
+
+    def inhibit(self, column: int, rows: ArrayLike) -> None:
+        """Let weights keep their codes from now on."""
+        whole("DigitalCrossbar.inhibit: column", column, 0, self._columns - 1)
+        for plane in range(self.digital.bits):
+            self.cells.inhibit(plane * self._columns + column, rows)
+
+    def release(self) -> None:
+        """Let all weights change again."""
+        self.cells.release()
+
+    def disconnect(self, column: int, rows: ArrayLike) -> None:
+        """Refuse: a weight of zero is between two codes."""
+        raise ParameterError("DigitalCrossbar.disconnect: digital weights cannot be taken out")
+
+    # ---- for compiled loops --------------------------------------------------------------------
+
+    @property
+    def slices(self) -> BinarySlices:
+        """The array as compiled loops see it."""
+        digital, device = self.digital, self.device
+        return BinarySlices(
+            logic=self.logic,
+            cells=self.state._replace(costs=self.program_costs()),
+            bits=digital.bits,
+            g_min=device.g_min,
+            g_mid=device.g_mid,
+            g_range=device.g_range,
+            unit=device.g_range / (digital.codes - 1),
+            write_pulses=digital.write_pulses,
+            inhibited=self.state.inhibited,
+            codes=self._codes,
+            booked_as=REWRITING,
+            sensed=digital.read == "sensed",
+        )
+
+    def readout(self) -> Summed | NoisySum | DigitisedSum | SensedBits | NoisyBits:
+        """Return how bits become the sums that neurons compare, for compiled loops."""
+        digital, sigma = self.digital, self.pulse.sum_sigma
+        if digital.read == "sensed":
+            return NoisyBits() if self._bits_turn else SensedBits()
+        if digital.adc_bits:
+            steps = 2**digital.adc_bits
+            return DigitisedSum(step=self.shape[0] / steps, top=0.5 * steps)
+        planes = math.sqrt(sum(4**plane for plane in range(digital.bits)))
+        return NoisySum(sigma * planes / (digital.codes - 1)) if sigma else Summed()
+
+    @property
+    def prices(self) -> tuple[tuple[Operation, float], ...]:
+        """Events of digital read-out whose energy does not depend on the cells, and each's, J."""
+        return (
+            (Operation.ADC_CONVERSION, self.digital.conversion_price(self.shape[0]).value),
+            (Operation.SHIFT_ADD, self.periphery.e_add),
+            (Operation.BIT_SENSE, self.periphery.e_sense),
+        )
+
+    @property
+    def word_line_energy(self) -> float:
+        """Energy of driving one word line past the cells of all planes, J."""
+        return self.cells.word_line_energy
+
+    def program_costs(self) -> ProgramCosts:
+        """Return the state-independent energies of writing.
+
+        `sense` is for all bits of a weight: they share a word line, which is driven once.
+        """
+        sense = self.word_line_energy + self.digital.bits * self.periphery.e_sense
+        return self.cells.program_costs()._replace(sense=sense)
+
+    # ---- time and wear: those of the cells -----------------------------------------------------
+
+    @property
+    def phase(self) -> str:
+        """The phase of the ledger on which `program_to` books."""
+        return self.cells.phase
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        self.cells.phase = phase
+
+    @property
+    def clock(self) -> Clock:
+        """The time of the cells."""
+        return self.cells.clock
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> None:
+        """Let time pass, as `Crossbar.wait`."""
+        self.cells.wait(seconds, hours=hours, days=days, years=years, celsius=celsius)
+
+    def advance(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at work, as `Crossbar.advance`."""
+        self.cells.advance(seconds, celsius)
+
+    def wear(self, images: int = 0) -> Wear:
+        """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
+        return self.cells.wear(images)
+
+    def settle(self) -> None:
+        """Let every cell that has got as many pulses as it survives stay where it is."""
+        self.cells.settle()
+
+    def restore(
+        self,
+        conductance: NDArray[np.float32],
+        cells: NDArray[np.float32],
+        wear: NDArray[np.uint32],
+        inhibited: NDArray[np.bool_],
+        connected: NDArray[np.bool_],
+        row_sum: NDArray[np.float64],
+    ) -> None:
+        """Put back a saved `state`, exactly; `connected` is that of weights."""
+        all_cells = np.ones(self.cells.shape, np.bool_)
+        self.cells.restore(conductance, cells, wear, inhibited, all_cells, row_sum)
+
+    def _refresh(self) -> None:
+        """Bring what is derived from the cells into step with them."""
+        fill_logic(self.slices)
+        self._bits_turn = self.digital.read == "sensed" and self._noise_turns_bits()
+
+    def _noise_turns_bits(self) -> bool:
+        """Return whether any cell, in any of its states, is within reach of the reference."""
+        state = self.state
+        reach = self.pulse.read_sigma * float(np.abs(state.normals).max()) + self.device.g_flicker
+        return any(
+            bool((np.abs(g - self.device.g_mid) <= reach).any())
+            for g in (state.cells[..., G_LOW], state.cells[..., G_HIGH], state.g)
+        )

@@ -1,0 +1,195 @@
+"""The cells of an array as compiled loops see them, and the kernels that read and store them.
+
+The equations are in the docstrings of `simulator.array.crossbar` and `devices.device`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.kernels import lean_vector_kernel, part
+from cbramsim.core.verbs import (
+    add_normals,
+    add_read_noise,
+    add_reference,
+    book_cells_read,
+    convert,
+    implements,
+    read,
+    sum_seen,
+)
+from cbramsim.devices.pulses import PulseConstants
+from cbramsim.simulator.energy.ledger import Operation
+
+WORD_LINE_DRIVE = int(Operation.WORD_LINE_DRIVE)
+REFERENCE_READ = int(Operation.REFERENCE_READ)
+
+
+class BookedAs(NamedTuple):
+    """The operations that pulses are booked as."""
+
+    set: int
+    """`Operation` of set pulses."""
+    reset: int
+    """`Operation` of reset pulses."""
+
+    @classmethod
+    def both(cls, operation: Operation) -> Self:
+        """Return what books set and reset pulses alike."""
+        return cls(int(operation), int(operation))
+
+
+LEARNING = BookedAs(int(Operation.LTP_PULSE), int(Operation.LTD_PULSE))
+"""What the pulses of a rule are booked as."""
+
+
+class ProgramCosts(NamedTuple):
+    """Energies of programming that depend neither on the state of a cell nor on the access, J."""
+
+    line_set: float
+    """Charging the lines for one set pulse."""
+    line_reset: float
+    """Charging the lines for one reset pulse."""
+    sense: float
+    """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
+
+
+class ArrayState(NamedTuple):
+    """The cells of an array, and what they are made of and connected by, for compiled loops."""
+
+    g: NDArray[np.float32]
+    """Conductances, float32[rows, columns], S: a row is contiguous, for rows are read."""
+    g_columns: NDArray[np.float32]
+    """The same conductances, float32[columns, rows]: a column is contiguous, for it is columns that
+    are programmed. Whatever changes a cell writes both."""
+    cells: NDArray[np.float32]
+    """Each cell's own window and steps, float32[columns, rows, 6], see `draw_population`."""
+    wear: NDArray[np.uint32]
+    """Pulses that each cell has got, uint32[columns, rows]."""
+    inhibited: NDArray[np.bool_]
+    """Cells that get no more pulses, bool[columns, rows]."""
+    row_sum: NDArray[np.float64]
+    """Sum of `g` over each row, kept in step with every pulse, float64[rows], S."""
+    n_connected: NDArray[np.int64]
+    """Connected cells of each row, int64[rows]."""
+    nominal: NDArray[np.float32]
+    """The nominal cell with which a controller reckons, float32[1, 1, 6]."""
+    reckoned: Any
+    """The law with which it reckons."""
+    normals: NDArray[np.float32]
+    """Standard-normal numbers to draw from, see `normal_table`."""
+    pulse: PulseConstants
+    """Numbers that all cells share."""
+    costs: ProgramCosts
+    """Energies of programming."""
+    booked_as: BookedAs
+    """What pulses while learning are booked as."""
+    law: Any
+    """How far a pulse moves a cell: see `devices.laws`."""
+    grid: Any
+    """Where it may end: see `devices.grids`."""
+    noise: Any
+    """How a read sees it: see `devices.noise`."""
+    gaps: Any
+    """Which cells are disconnected: `AllConnected` or `Disconnected`."""
+    lines: Any
+    """What is between cells and terminals: `IdealLines` or `ResistiveLines`."""
+    access: Any
+    """What is with each cell: see `simulator.array.access`."""
+
+
+class AllConnected(NamedTuple):
+    """Every cell is part of the array."""
+
+
+class Disconnected(NamedTuple):
+    """Some cells have been taken out, with their share of the comparison."""
+
+    spared: NDArray[np.float32]
+    """Reference conductance that a disconnected cell takes out of its column's comparison, S,
+    float32[rows, columns]; 0 of others."""
+    g_mid: float
+    """Conductance of a reference cell, S."""
+
+
+@implements(read, ArrayState)
+def _(array, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    account.counts[WORD_LINE_DRIVE] += n_active
+    account.counts[REFERENCE_READ] += n_active
+    account.joules[REFERENCE_READ] += array.pulse.v2t_read * n_active * array.pulse.g_mid
+    book_cells_read(array.lines, array, work.rows, n_active, account)
+    return convert(readout, array, n_active, work, stream, account)
+
+
+@part
+def sum_cells(array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
+    """Write what is read of active rows, S, with its noise and what gaps spare, into `currents`."""
+    sum_seen(array.lines, array, rows, n_active, currents)
+    add_reference(array.gaps, rows, n_active, currents, work)
+    add_read_noise(array.noise, array, n_active, currents, work, stream)
+
+
+@lean_vector_kernel
+def sum_rows(g, rows, n_active, out):  # type: ignore[no-untyped-def]
+    """Add up the rows of `g` at the first `n_active` of `rows` into `out`, float32[columns].
+
+    The in-memory product with a vector of spikes: eight rows at a time, so that a sum is loaded
+    and stored once for eight additions.
+    """
+    columns = out.size
+    for k in range(columns):
+        out[k] = np.float32(0)
+    r = 0
+    while r + 8 <= n_active:
+        a, b, c, d = g[rows[r]], g[rows[r + 1]], g[rows[r + 2]], g[rows[r + 3]]
+        e, f, h, i = g[rows[r + 4]], g[rows[r + 5]], g[rows[r + 6]], g[rows[r + 7]]
+        for k in range(columns):
+            out[k] += ((a[k] + b[k]) + (c[k] + d[k])) + ((e[k] + f[k]) + (h[k] + i[k]))
+        r += 8
+    while r < n_active:
+        a = g[rows[r]]
+        for k in range(columns):
+            out[k] += a[k]
+        r += 1
+
+
+@implements(add_reference, AllConnected)
+def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
+    pass
+
+
+@implements(add_normals, AllConnected)
+def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untyped-def]
+    total = np.float32(sigma * math.sqrt(n_active))
+    for k in range(currents.size):
+        currents[k] += total * numbers[k]
+
+
+@implements(add_reference, Disconnected)
+def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
+    """What is spared stays in ``work.spared``, for `add_normals`."""
+    sum_rows(gaps.spared, rows, n_active, work.spared)
+    for k in range(currents.size):
+        currents[k] += work.spared[k]
+
+
+@implements(add_normals, Disconnected)
+def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untyped-def]
+    for k in range(currents.size):
+        cells = max(n_active - work.spared[k] / gaps.g_mid, 0.0)
+        currents[k] += np.float32(sigma * math.sqrt(cells)) * numbers[k]
+
+
+@part
+def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
+    """Change one cell from `before` to `after` wherever its conductance is kept.
+
+    What reads then see of its column says `see_again`.
+    """
+    array.g[row, column] = after
+    array.g_columns[column, row] = after
+    array.row_sum[row] += np.float64(after) - np.float64(before)

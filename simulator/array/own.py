@@ -1,0 +1,131 @@
+"""Parts of one's own: other laws, rules, encoders, neurons and criteria than those that come along.
+
+A part is a `NamedTuple` for whose class verbs are implemented, see `cbramsim.core.verbs` and the
+scripts `own_*.py` among the examples. It may hold arrays, which are saved and restored with a
+network; then it is made for an array or a network by a function.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.verbs import draw_spikes, excite, fire, learn, mean_step
+
+NEEDED: dict[str, tuple[Any, ...]] = {
+    "law": (mean_step,),
+    "rule": (learn,),
+    "encoder": (draw_spikes,),
+    "neurons": (excite, fire),
+}
+"""The verbs that a part must implement; a law also `mean_train`, where half-selected cells move."""
+PREFIX = "own_"
+"""How the arrays of such parts are named in a state."""
+
+
+class Own(NamedTuple):
+    """What to use instead of the parts that come along; each a part, or a function that makes it.
+
+    >>> network = SpikingNetwork(neurons=100, own=Own(rule=Additive(down=0.02)))
+    """
+
+    law: Any = None
+    """How far a pulse moves a cell; made from the `Crossbar`."""
+    rule: Any = None
+    """How the array learns; made from the `SpikingNetwork`, as all that follow."""
+    encoder: Any = None
+    """How densities become spikes."""
+    neurons: Any = None
+    """Which neurons fire."""
+    criterion: Any = None
+    """Which weights of a mature neuron are pruned: any object with the method `choose` of
+    `pruning.selection.Selection`."""
+
+
+def made(own: Own, role: str, of: Any) -> Any:
+    """Return the part in a role, made for a crossbar or network; None if there is none.
+
+    Raises
+    ------
+    ParameterError
+        If it is no instance of a NamedTuple class, or a verb is not implemented for it.
+    """
+    part = getattr(own, role)
+    if part is None:
+        return None
+    if callable(part) and not isinstance(part, type):
+        part = part(of)
+    if not (isinstance(part, tuple) and hasattr(part, "_fields")):
+        raise ParameterError(
+            f"Own.{role}: must be an instance of a NamedTuple class, or a function that returns "
+            f"one (got {part!r:.80})"
+        )
+    for verb in NEEDED[role]:
+        if type(part) not in verb.table:
+            raise ParameterError(
+                f"Own.{role}: must be of a class for which the verb {verb.__name__} is implemented "
+                f"(got {type(part).__name__})"
+            )
+    return part
+
+
+def arrays_of(parts: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of parts, by role, under the names that they have in a state."""
+    return {
+        f"{PREFIX}{role}_{name}": value
+        for role, part in parts.items()
+        for name, value in part._asdict().items()
+        if isinstance(value, np.ndarray)
+    }
+
+
+def put_back(parts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    """Restore the arrays of parts from a state.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or of another shape or type.
+    """
+    for name, mine in arrays_of(parts).items():
+        saved = arrays.get(name)
+        if saved is None or saved.shape != mine.shape or saved.dtype != mine.dtype:
+            raise ValueError(f"{name} must be {mine.dtype}{list(mine.shape)}, as of these parts")
+        mine[:] = saved
+
+
+def kinds_of(parts: dict[str, Any]) -> str:
+    """Return which classes have which roles, and their numbers, as a state says it."""
+    texts = []
+    for role, part in sorted(parts.items()):
+        numbers = [f"{n}={v!r}" for n, v in part._asdict().items() if isinstance(v, int | float)]
+        texts.append(f"{role} {type(part).__name__}({', '.join(numbers)})")
+    return ", ".join(texts)
+
+
+def check(own: Own, storage: str, rule: str, pruning: str) -> None:
+    """Refuse what is no part of one's own, or could not act in a network.
+
+    Raises
+    ------
+    ParameterError
+        Naming the part.
+    """
+    for role in NEEDED:
+        part = getattr(own, role)
+        if part is not None and (not callable(part) or isinstance(part, type)):
+            made(own, role, None)
+    if own.criterion is not None and not callable(getattr(own.criterion, "choose", None)):
+        raise ParameterError(
+            f"Own.criterion: must have the method `choose` (got {own.criterion!r:.80})"
+        )
+    for role, wrong, what in (
+        ("law", storage == "digital", "needs storage analog: binary cells know no steps"),
+        ("law", rule == "ideal", "needs rule device: the ideal rule gives no pulses"),
+        ("criterion", pruning == "none", "needs pruning.kind soft or hard (got none)"),
+    ):
+        if wrong and getattr(own, role) is not None:
+            raise ParameterError(f"Own.{role}: {what}")

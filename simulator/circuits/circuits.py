@@ -1,0 +1,28 @@
+"""What stands around the array: word-line drivers, sense amplifiers, neuron circuits."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cbramsim.core.provenance import SourcedParameters
+
+Joule = "J"
+
+
+class Periphery(SourcedParameters):
+    """Energy per event of the circuits around an array, J; presets live in `catalog/*.toml`."""
+
+    catalog_package: ClassVar[str] = "cbramsim.simulator.circuits"
+
+    e_word_line: Annotated[float, Field(ge=0, le=1), Joule]
+    """Driver of one word line, per activation, J; charging the line comes on top."""
+    e_sense: Annotated[float, Field(ge=0, le=1), Joule]
+    """One decision of a sense amplifier, J; the current through the cell comes on top."""
+    e_neuron: Annotated[float, Field(ge=0, le=1), Joule]
+    """One neuron taking part in one competition, J."""
+    e_spike: Annotated[float, Field(ge=0, le=1), Joule]
+    """One output spike, J."""
+    e_add: Annotated[float, Field(ge=0, le=1), Joule] = 0.05e-12
+    """One digital addition, J."""

@@ -1,0 +1,1 @@
+"""Conventional hardware, to compare arrays with: hierarchy, formats, perceptrons, chips, bills."""

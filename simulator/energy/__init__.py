@@ -1,0 +1,1 @@
+"""Joules: the ledger of every event, and bills with their uncertainty."""

@@ -1,0 +1,228 @@
+"""The energy ledger: how often each operation happened in each phase, and its joules."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.arguments import instance, number, whole
+from cbramsim.core.units import in_prefixed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Operation(IntEnum):
+    """Every kind of event that costs energy, in the order of a presentation."""
+
+    WORD_LINE_DRIVE = 0
+    """Driving and charging an active word line for a read: driver + n_columns C V_read²."""
+    CELL_READ = 1
+    """Current through one cell of an active word line: V_read² G t_read."""
+    REFERENCE_READ = 2
+    """Current through the reference cell of an active word line: V_read² G_mid t_read."""
+    NEURON_UPDATE = 3
+    """One output neuron takes its bit-line current into the competition."""
+    OUTPUT_SPIKE = 4
+    """The winner fires."""
+    SENSE_READ = 5
+    """Sensing one cell to decide on its pulse: word line + V_read² G t_read + sense amplifier."""
+    LTP_PULSE = 6
+    """Set pulse of potentiation: V_set² G t_set."""
+    LTD_PULSE = 7
+    """Reset pulse of depression: V_reset² G t_reset."""
+    PRUNE_SET_PULSE = 8
+    """Pulse of either polarity that takes a pruned cell to its value."""
+    PROGRAM_PULSE = 9
+    """Pulse given by hand through `Crossbar.program`."""
+    PROGRAM_LINE = 10
+    """Charging both lines for one pulse of whatever kind: (n_rows + n_columns) C V²."""
+    HALF_SELECT = 11
+    """Current through one cell of a passive array that shares a line with a cell that is pulsed,
+    (V/2)² G t, or, in the V/3 scheme, is anywhere else, (V/3)² G t; or that shares a word line
+    with one that is sensed, V_read² G t_read."""
+    READ_WIRE = 12
+    """Resistance of the lines on the way of one cell's read current: what the sources give beyond
+    what the cells take, from the solved voltages."""
+    PROGRAM_WIRE = 13
+    """Resistance of the lines on the way of one pulse or of one sensed cell: (G V)² R t."""
+    ADC_CONVERSION = 14
+    """One analog-to-digital conversion of the current of one bit line."""
+    SHIFT_ADD = 15
+    """One digital addition: of a tile, of a shifted bit slice, or of a code that was sensed."""
+    BIT_SENSE = 16
+    """One decision of a sense amplifier on a stored bit; the current is a cell read."""
+    BIT_SET = 17
+    """Pulse that writes a binary 1: V_set² G t_set."""
+    BIT_RESET = 18
+    """Pulse that writes a binary 0: V_reset² G t_reset."""
+
+    @property
+    def label(self) -> str:
+        """The name in reports, such as "cell read"."""
+        words = self.name.lower().replace("_", " ")
+        return words.replace("ltp", "LTP").replace("ltd", "LTD").replace("adc", "ADC")
+
+
+class Account(NamedTuple):
+    """The sums of one phase, as two arrays that compiled loops add to."""
+
+    counts: NDArray[np.int64]
+    """Events, by `Operation`."""
+    joules: NDArray[np.float64]
+    """Energy, by `Operation`, J."""
+
+
+class EnergyLedger:
+    """Counts and joules by phase and operation.
+
+    A phase ("train", "label", "test", ...) is opened by its first use. Loops add to the arrays of
+    `account(phase)`; everything else goes through `add`. Nothing is ever rounded or estimated: an
+    event whose energy depends on the state of a cell is booked with that state.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Account] = {}
+
+    @property
+    def phases(self) -> list[str]:
+        """The phases opened so far, in order."""
+        return list(self._accounts)
+
+    def account(self, phase: str) -> Account:
+        """Return the arrays of `phase`, opening it if it is new."""
+        if phase not in self._accounts:
+            instance("EnergyLedger: phase", phase, str)
+            size = len(Operation)
+            self._accounts[phase] = Account(np.zeros(size, np.int64), np.zeros(size))
+        return self._accounts[phase]
+
+    def accounts(self) -> list[tuple[str, Account]]:
+        """Return all phases with their accounts."""
+        return list(self._accounts.items())
+
+    def add(self, phase: str, operation: Operation, count: int, joules: float) -> None:
+        """Book `count` events that cost `joules` in all."""
+        instance("EnergyLedger.add: operation", operation, Operation)
+        whole("EnergyLedger.add: count", count)
+        number("EnergyLedger.add: joules", joules)
+        account = self.account(phase)
+        account.counts[operation] += count
+        account.joules[operation] += joules
+
+    def add_account(self, phase: str, other: Account) -> None:
+        """Book all of another account, for example that of a parallel worker."""
+        account = self.account(phase)
+        account.counts[:] += other.counts
+        account.joules[:] += other.joules
+
+    def clear(self, phase: str) -> None:
+        """Forget all that was booked in `phase`."""
+        self._accounts.pop(phase, None)
+
+    def count(self, phase: str, operation: Operation) -> int:
+        """Return how often `operation` happened in `phase`."""
+        instance("EnergyLedger.count: operation", operation, Operation)
+        account = self._accounts.get(phase)
+        return int(account.counts[operation]) if account else 0
+
+    def total(self, phase: str | None = None) -> float:
+        """Return the joules of one phase, or of all."""
+        accounts = (a for name, a in self._accounts.items() if phase in (None, name))
+        return float(sum(account.joules.sum() for account in accounts))
+
+    def to_dict(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return phase -> operation -> {count, joules}, for JSON."""
+        return {
+            phase: {
+                operation.name.lower(): {
+                    "count": int(account.counts[operation]),
+                    "joules": float(account.joules[operation]),
+                }
+                for operation in Operation
+                if account.counts[operation]
+            }
+            for phase, account in self._accounts.items()
+        }
+
+    def totals(self) -> dict[str, float]:
+        """Return phase -> joules."""
+        return {phase: self.total(phase) for phase in self.phases}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the ledger as arrays that can be saved; `from_arrays` reads them back."""
+        accounts = self._accounts.values()
+        return {
+            "ledger_phases": np.array(self.phases, dtype=np.str_),
+            "ledger_counts": np.array([a.counts for a in accounts], np.int64),
+            "ledger_joules": np.array([a.joules for a in accounts], np.float64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> EnergyLedger:
+        """Restore a ledger from `to_arrays`."""
+        ledger = cls()
+        for phase, counts, joules in zip(
+            arrays["ledger_phases"], arrays["ledger_counts"], arrays["ledger_joules"], strict=True
+        ):
+            # A file from before an operation was known says nothing of it: it never happened.
+            account = ledger.account(str(phase))
+            account.counts[: len(counts)] += counts
+            account.joules[: len(joules)] += joules
+        return ledger
+
+    def __str__(self) -> str:
+        """Return the ledger as a table, one line per phase and operation that happened."""
+        lines = [f"{'phase':<8} {'operation':<18} {'count':>15} {'energy':>10} {'share':>7}"]
+        for phase, account in self._accounts.items():
+            total = account.joules.sum()
+            for operation in Operation:
+                if not account.counts[operation]:
+                    continue
+                joules = account.joules[operation]
+                lines.append(
+                    f"{phase:<8} {operation.label:<18} {account.counts[operation]:>15,} "
+                    f"{in_prefixed(joules, 'J'):>10} {joules / total if total else 0:>7.1%}"
+                )
+            lines.append(f"{phase:<8} {'total':<18} {'':>15} {in_prefixed(total, 'J'):>10}")
+        return "\n".join(lines)
+
+    def plot(self, ax: Axes) -> None:
+        """Draw one stacked bar per phase, by operation, on `ax`.
+
+        Operations below 0.5 % of every phase are left out of the legend: they cannot be seen.
+        """
+        shares = np.array([account.joules for account in self._accounts.values()])
+        used = [operation for operation in Operation if shares[:, operation].any()]
+        totals = np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        seen = np.flatnonzero((shares / totals >= 0.005).any(axis=0))
+        left = np.zeros(len(shares))
+        scale, unit = _display_unit(float(shares.sum(axis=1).max(initial=0.0)))
+        for operation in used:
+            width = shares[:, operation] * scale
+            ax.barh(
+                self.phases, width, left=left, color=COLOURS[operation], edgecolor="white",
+                linewidth=0.5, label=operation.label if operation in seen else None,
+            )  # fmt: skip
+            left += width
+        ax.invert_yaxis()
+        ax.set_xlabel(f"energy ({unit})")
+        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.spines[["top", "right"]].set_visible(False)
+
+
+COLOURS = (
+    "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
+    "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00", "#332288",
+    "#661100", "#AA4499", "#DDCC77", "#88CCEE", "#6699CC", "#117733", "#999933",
+)  # fmt: skip
+"""One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
+
+
+def _display_unit(largest: float) -> tuple[float, str]:
+    text = in_prefixed(largest, "J")
+    unit = text.split(" ")[1]
+    return {"fJ": 1e15, "pJ": 1e12, "nJ": 1e9, "µJ": 1e6, "mJ": 1e3}.get(unit, 1.0), unit

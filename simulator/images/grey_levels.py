@@ -1,0 +1,190 @@
+"""Grey levels of a data set: from images as people have them to pixel densities.
+
+The encoding wants to know how strongly a pixel speaks, from 0 (background) to 255. Data sets say it
+in many ways: 0 and 1, four bits, floats, black on white, a grey background. All levels are first
+put on one scale of 16 bits, by their type; two numbers learned from the training images then say
+what is background and what is full.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbramsim.core.errors import DataError
+
+log = logging.getLogger(__name__)
+
+FULL_SCALE = 65_535
+"""Of the common scale: 16 bits, which hold 8 bits, 0 and 1, and all floats that came from such."""
+BINS = 16
+"""Parts of a data set's range in which its background is looked for."""
+BACKGROUND_SHARE = 0.4
+"""Share of the pixels in neighbouring parts of the range from which they count as background."""
+OUTSIDE_SHARE = 0.02
+"""Share of pixels far beyond the full level from which images count as of another kind."""
+FAR = 0.1
+"""Part of the range between background and full level from which a pixel is far beyond."""
+BLOCK = 4096
+"""Images that are converted at a time, which saves memory."""
+
+
+class GreyLevels(NamedTuple):
+    """Meaning of the grey levels of a data set, on the common scale of 16 bits."""
+
+    background: int = 0
+    """Level of a pixel that says nothing."""
+    full: int = FULL_SCALE
+    """Level of a pixel that says most; below `background` where ink is dark."""
+
+    @classmethod
+    def of(cls, images: NDArray[Any]) -> GreyLevels:
+        """Learn background and full level from training images.
+
+        The background is the median of the most crowded part of the range, an eighth of it or so,
+        if two fifths of all pixels lie there; otherwise the darkest level. Ink is on the side of
+        it that weighs more; what lies on the other side counts as background. What is found is
+        logged as a warning, unless it is black and white.
+
+        Raises
+        ------
+        DataError
+            If all pixels of all images have the same level.
+        """
+        counts = np.zeros(FULL_SCALE + 1, np.int64)
+        for block in _blocks(images):
+            counts += np.bincount(_scaled(block).ravel(), minlength=counts.size)
+        levels = np.flatnonzero(counts)
+        if levels.size == 1:
+            raise DataError("images must show something (got one grey level in all pixels)")
+        found = cls._found(levels, counts[levels])
+        if found.guess:
+            log.warning("%s", found.guess)
+        return found
+
+    @classmethod
+    def _found(cls, levels: NDArray[np.int64], counts: NDArray[np.int64]) -> GreyLevels:
+        """Return what `of` finds, for the levels that occur and how often each does."""
+        low, high = int(levels[0]), int(levels[-1])
+        part = (levels - low) * BINS // (high - low + 1)
+        crowd = np.bincount(part, counts, BINS)
+        near = np.abs(part - crowd.argmax()) <= 1
+        if counts[near].sum() < BACKGROUND_SHARE * counts.sum():
+            return cls(low, high)
+        crowded = np.cumsum(counts * near)
+        background = int(levels[np.searchsorted(crowded, (crowded[-1] + 1) // 2)])
+        inverted = counts @ (levels - background) < 0
+        return cls(background, low if inverted else high)
+
+    @property
+    def guess(self) -> str:
+        """What was guessed, for people; nothing where black is background, and white full."""
+        if self == GreyLevels():
+            return ""
+        kind = "dark on light" if self.full < self.background else "light on dark"
+        return (
+            f"grey levels: {self.background / FULL_SCALE:.3g} of the full scale is taken for the "
+            f"background, {self.full / FULL_SCALE:.3g} for full ({kind})"
+        )
+
+    def densities(self, images: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return pixel densities 0..255 for grey levels, uint8 of the shape of `images`."""
+        if images.dtype == np.uint8:
+            if self == GreyLevels():
+                return images
+            return self._table()[np.arange(256) * 257][images]
+        found = np.empty(images.shape, np.uint8)
+        for start in range(0, len(images), BLOCK):
+            part = slice(start, start + BLOCK)
+            found[part] = self._table()[_scaled(images[part])]
+        return found
+
+    def check(self, images: NDArray[Any]) -> None:
+        """Refuse images of another kind than those that the levels were learned from.
+
+        Raises
+        ------
+        DataError
+            If more than 2 % of the pixels lie beyond the full level by a tenth of the range.
+        """
+        way = 1 if self.full > self.background else -1
+        limit = round(way * (self.full + FAR * (self.full - self.background)))
+        if limit >= (FULL_SCALE if way > 0 else 0):
+            return
+        beyond = sum(
+            np.count_nonzero(way * _scaled(block).astype(np.int32) > limit)
+            for block in _blocks(images)
+        )
+        if beyond > OUTSIDE_SHARE * images.size:
+            raise DataError(
+                f"images must have grey levels like those learned from, "
+                f"{self.background / FULL_SCALE:.3g} to {self.full / FULL_SCALE:.3g} of the full "
+                f"scale (got {beyond / images.size:.1%} of the pixels beyond)"
+            )
+
+    def _table(self) -> NDArray[np.uint8]:
+        return _table(self.background, self.full)
+
+
+def checked_images(X: ArrayLike) -> NDArray[Any]:
+    """Return images as [images, pixels], of a type whose grey levels have a meaning.
+
+    Parameters
+    ----------
+    X
+        [images, height, width] or [images, pixels]: uint8 0..255, uint16 0..65535, any other
+        integers 0..255, floats 0..1, or bool.
+
+    Raises
+    ------
+    DataError
+        If shape, type or a level is another.
+    """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise DataError("images must have no masked pixels")
+    try:
+        images = np.asarray(X)
+    except ValueError:
+        raise DataError("images must all be of one size") from None
+    kinds = "uint8 or other whole numbers 0..255, uint16 0..65535, floats 0..1, or bool"
+    if images.dtype.kind not in "buif":
+        raise DataError(f"images must be grey levels, {kinds} (got {images.dtype})")
+    if images.ndim not in (2, 3) or 0 in images.shape:
+        raise DataError(
+            f"images must have the shape [images, height, width] or [images, pixels] "
+            f"(got {images.shape})"
+        )
+    images = images.reshape(len(images), -1)
+    if images.dtype not in (np.uint8, np.uint16, np.bool_):
+        highest = 1 if images.dtype.kind == "f" else 255
+        low, high = images.min(), images.max()
+        if not (low >= 0 and high <= highest):  # NaN is not within either
+            raise DataError(
+                f"images must be grey levels, {kinds} (got {images.dtype} from {low:g} to {high:g})"
+            )
+    return images
+
+
+def _blocks(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
+
+
+def _scaled(images: NDArray[Any]) -> NDArray[np.uint16]:
+    """Return checked images on the common scale of 16 bits."""
+    if images.dtype == np.uint16:
+        return images
+    if images.dtype.kind == "f":
+        return np.rint(images.astype(np.float64) * FULL_SCALE).astype(np.uint16)
+    return images.astype(np.uint16) * np.uint16(FULL_SCALE if images.dtype == np.bool_ else 257)
+
+
+@lru_cache(maxsize=8)
+def _table(background: int, full: int) -> NDArray[np.uint8]:
+    """Return the density of each level, uint8[65536]."""
+    part = (np.arange(FULL_SCALE + 1) - background) / (full - background)
+    return np.rint(255 * np.clip(part, 0, 1)).astype(np.uint8)

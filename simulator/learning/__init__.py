@@ -1,0 +1,1 @@
+"""A spiking network that learns in arrays: encoding, neurons, rules, pruning, its state."""

@@ -1,0 +1,162 @@
+"""`NetworkConfig`: everything that defines a network but its data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from cbramsim.core.errors import ParameterError, nearest
+from cbramsim.core.validation import NameOrPath, Parameters
+from cbramsim.devices.device import Device
+from cbramsim.devices.retention import COLDEST, HOTTEST
+from cbramsim.simulator.array.binary import DigitalCells
+from cbramsim.simulator.array.crossbar import Access, WriteScheme
+from cbramsim.simulator.learning.encoding import Encoding
+from cbramsim.simulator.learning.neurons import Competition
+from cbramsim.simulator.learning.pruning import Pruning
+from cbramsim.simulator.learning.readout import Readout
+from cbramsim.simulator.learning.rules.pulsed import Programming
+from cbramsim.simulator.learning.rules.stdp import StdpRule
+from cbramsim.simulator.lines import Tiles, Wires
+
+Rule = Literal["ideal", "device"]
+Update = Literal["winner", "dense"]
+Storage = Literal["analog", "digital"]
+
+
+REFERENCE_INPUTS = 397
+"""Inputs of the reference network (Shi et al. 2018)."""
+
+
+class NetworkConfig(Parameters):
+    """Everything that defines a network but its data."""
+
+    neurons: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Output neurons, one bit line each."""
+    inputs: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    """Most active pixels to use, one word line each; by default those that are non-zero in more
+    than 5 % of the training images (5.05 %: of MNIST, 397)."""
+    device: NameOrPath = "subquantum-cbram"
+    """Cell technology: a preset's name, or the path of a TOML file."""
+    cell: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the cell to change from what `device` says, in SI units, by name."""
+    periphery: NameOrPath = "cmos-28nm"
+    """Circuits around the array: a preset's name, or the path of a TOML file."""
+    rule: Rule = "device"
+    """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
+    (pulses)."""
+    update: Update = "winner"
+    """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
+    (`dense`, as a conventional network; under the ideal rule and without pruning only)."""
+    programming: Programming = Programming()
+    """How the controller gives device pulses."""
+    celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
+    """Temperature of the array at work, °C."""
+    access: Access = "transistor"
+    """What is with each cell: a `transistor` that shuts it off while others on its lines are
+    programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    scheme: WriteScheme = "V/2"
+    """What other cells of a passive array see: half the voltage on the two lines of the programmed
+    one (`V/2`), or a third of it everywhere (`V/3`)."""
+    wires: bool = False
+    """Whether lines have resistance: every read then sees what is left of the voltages, and the
+    lines dissipate."""
+    wiring: Wires = Wires()
+    """Resistances of the lines, with `wires`."""
+    tiles: Tiles = Tiles()
+    """Size of the physical arrays that share the cells."""
+    readout: Readout = Readout()
+    """Converters between the bit lines and the neurons."""
+    wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
+    """Error of the mean current of any bit line, as a part of it, that may build up while learning
+    before the lines are solved for again. (What was reached is in the results.)"""
+    storage: Storage = "analog"
+    """How weights are kept: `analog`, each the conductance of one cell; or `digital`, each a code
+    in binary cells."""
+    digital: DigitalCells = DigitalCells()
+    """Bits and read-out of digital storage."""
+    initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
+    """Mean of the weights before training, before they are clipped to their range: at -1, half of
+    them start at the floor."""
+    initial_weight_d2d: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """Standard deviation of the weights before training and clipping."""
+    stdp: StdpRule = StdpRule()
+    """The learning rule."""
+    competition: Competition = Competition()
+    """The neurons."""
+    encoding: Encoding = Encoding()
+    """Pixels to spikes."""
+    pruning: Pruning = Pruning()
+    """Pruning while learning."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of everything random."""
+
+    @property
+    def planned_inputs(self) -> int:
+        """Number of inputs to plan for before images are known: `inputs`, or the reference's."""
+        return self.inputs or REFERENCE_INPUTS
+
+    def technology(self) -> Device:
+        """Return the device with the changes in `cell`.
+
+        Raises
+        ------
+        CbramError
+            If the device, or a change, is not valid.
+        """
+        return self.changed(Device.load(self.device))
+
+    def changed(self, device: Device) -> Device:
+        """Return `device` with the changes in `cell`."""
+        return device.replace(**self.cell) if self.cell else device
+
+    @field_validator("cell")
+    @classmethod
+    def _check_cell(cls, cell: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what no device can have; whether it fits this one is seen when it is loaded."""
+        for key in cell:
+            if key not in Device.physical_parameters():
+                hint = nearest(key, Device.physical_parameters())
+                raise ParameterError(f"{key}: unknown key{hint}")
+        Device.check_values(cell)
+        return cell
+
+    @model_validator(mode="after")
+    def _check_wiring(self) -> Self:
+        if not self.wires and self.wiring != Wires():
+            raise ValueError("wires must be true for wiring to mean anything (got false)")
+        return self
+
+    @model_validator(mode="after")
+    def _check_dense(self) -> Self:
+        if self.update == "dense":
+            if self.rule != "ideal" or self.pruning.kind != "none":
+                raise ValueError(
+                    "update must be winner, unless rule is ideal and pruning.kind is none "
+                    f"(got dense with {self.rule} and {self.pruning.kind})"
+                )
+            if self.access != "transistor":
+                raise ValueError("update must be winner in a passive array (got dense)")
+        return self
+
+    @model_validator(mode="after")
+    def _check_digital(self) -> Self:
+        if self.storage == "digital":
+            for needed, name, got in (
+                (("device",), "rule", self.rule),
+                (("transistor",), "access", self.access),
+                (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
+                (("none", "soft"), "pruning.kind", self.pruning.kind),
+                ((False,), "wires", self.wires),
+                ((0,), "readout.adc_bits (see digital.adc_bits)", self.readout.adc_bits),
+            ):
+                if got not in needed:
+                    allowed = " or ".join(map(str, needed)).lower()
+                    raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
+            if self.pruning.kind == "soft" and self.pruning.selection == "write-cost":
+                raise ValueError(
+                    "storage: digital needs a pruning.selection without the cost of analog pulses "
+                    "(got write-cost)"
+                )
+        return self

@@ -1,0 +1,101 @@
+r"""Pixels to spikes.
+
+An image is presented for a number of windows of 10 ms. An input spikes in a window with a
+probability equal to its pixel density, :math:`P = x / 256` for the density x of 0..255 (see
+`grey_levels`): a
+Poisson train of rate :math:`-\ln(1 - P) / T`, of which only "has it fired within the window T"
+matters to the learning rule (Shi et al. 2018: Poisson spikes from pixel density, 10 ms window).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cbramsim.core.rng import fill_with_words
+from cbramsim.core.validation import Parameters
+from cbramsim.core.verbs import draw_spikes, implements
+
+Levels = Literal["learned", "fixed"]
+
+
+class Encoding(Parameters):
+    """How an image becomes spikes."""
+
+    levels: Levels = "learned"
+    """What background and full level of the images are: `learned` from the training images; or
+    `fixed`, black and the highest level of their type, so that a level is a density."""
+
+    windows: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Windows for which an image is presented; each ends in one output spike."""
+    window: Annotated[float, Field(ge=1e-9, le=3600)] = 10e-3
+    """Length of a window, s: an input that fired this recently counts as active."""
+
+
+ACTIVE_SHARE = 0.0505
+"""Share of the images in which a pixel is non-zero, from which on it is active.
+
+The reference's rule is 5 %, by which 398 of MNIST's pixels are active, and its network has 397
+inputs: the last of them is non-zero in 5.01 % of the images, the one before in 5.10 %."""
+
+
+def most_active_pixels(images: NDArray[np.uint8], count: int | None = None) -> NDArray[np.int64]:
+    """Return the pixels that are most often non-zero, in ascending order.
+
+    Background pixels carry nothing. Ties go to the lower index.
+
+    Parameters
+    ----------
+    images
+        uint8[images, pixels], densities.
+    count
+        Number of pixels to keep; all if there are fewer. By default those that are non-zero in
+        more than `ACTIVE_SHARE` of the images (Shi et al. 2018); where there are none, all that are
+        ever non-zero.
+    """
+    blocks = np.array_split(images, -(-len(images) // 4096))  # a block at a time saves memory
+    activity = np.asarray(sum(np.count_nonzero(block, axis=0) for block in blocks))
+    if count is None:
+        active = activity > ACTIVE_SHARE * len(images)
+        count = int(np.count_nonzero(active if active.any() else activity))
+    order = np.argsort(-activity, kind="stable")
+    return np.sort(order[:count])
+
+
+def contrast(images: NDArray[np.uint8]) -> float:
+    """Return by how much images differ: the sum of the variances of all pixel probabilities.
+
+    That is half the mean squared distance between two images; 51 for MNIST.
+
+    Parameters
+    ----------
+    images
+        uint8[images, inputs], densities.
+    """
+    square = sum(
+        np.einsum("ij,ij->", block, block, dtype=np.int64)
+        for block in np.array_split(images, -(-len(images) // 4096))
+    )
+    mean = images.mean(axis=0, dtype=np.float64)
+    return float(square / len(images) - mean @ mean) / 256**2
+
+
+class Poisson(NamedTuple):
+    """Inputs that fire independently of each other, each with its density as probability."""
+
+
+@implements(draw_spikes, Poisson)
+def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
+    """One random byte per input is compared with its density, eight to a random word."""
+    fill_with_words(stream, work.words)
+    spiked, rows, random_bytes = work.spiked, work.rows, work.random_bytes
+    for i in range(pixels.size):
+        spiked[i] = random_bytes[i] < pixels[i]
+    count = 0
+    for i in range(pixels.size):
+        rows[count] = i
+        count += spiked[i]
+    return count

@@ -1,0 +1,69 @@
+"""What a pruning policy sees: one neuron, and the array around it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.learning.rules.pulsed import Programming, expected_write_energy
+from cbramsim.simulator.learning.rules.stdp import StdpRule
+
+
+class Surroundings(NamedTuple):
+    """What all neurons of a network share."""
+
+    crossbar: Crossbar | DigitalCrossbar
+    """The array."""
+    activity: NDArray[np.float64]
+    """Probability with which each input spikes in a window, float64[inputs]."""
+    rule: StdpRule
+    """The learning rule."""
+    programming: Programming | None
+    """How the controller gives pulses; None for the ideal rule."""
+
+
+class Neuron:
+    """One neuron as policies see it."""
+
+    def __init__(self, around: Surroundings, column: int) -> None:
+        self._around = around
+        weights = around.crossbar.device.weight_of(around.crossbar.conductance[:, column])
+        self.weights: NDArray[np.float64] = weights.astype(np.float64)
+        """The present weights, float64[inputs]."""
+
+    @cached_property
+    def variance(self) -> NDArray[np.float64]:
+        """Variance of each input as this neuron meets it, float64[inputs].
+
+        Whether a neuron fires is decided on images of all kinds, but the close decisions are on
+        those that resemble its own. There an input spikes with the probability p that its weight
+        has learned, `StdpRule.probability`. Taken in equal parts (assumed):
+        (a (1 - a) + p (1 - p)) / 2, a the input's activity.
+        """
+        at_large = self._around.activity
+        own = self._around.rule.probability(self.weights)
+        return 0.5 * (at_large * (1 - at_large) + own * (1 - own))
+
+    @cached_property
+    def write_energy(self) -> NDArray[np.float64]:
+        """Expected energy of the pulses that each weight gets per output spike, float64[inputs], J.
+
+        A weight at the floor says of its input only that it spikes rarely; there the input's
+        activity bounds the probability.
+        """
+        rule, weights = self._around.rule, self.weights
+        probability = rule.probability(weights)
+        at_floor = weights <= -1 + rule.ltd
+        bounded = np.minimum(probability, self._around.activity)
+        return expected_write_energy(
+            rule,
+            self._around.crossbar.device,
+            weights,
+            np.where(at_floor, bounded, probability),
+            self._around.programming,
+        )

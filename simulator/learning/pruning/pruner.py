@@ -1,0 +1,260 @@
+"""`Pruning` names a policy, `Pruner` carries it out on an array as its neurons mature."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from cbramsim.core.errors import ParameterError, shown
+from cbramsim.core.validation import Parameters
+from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.energy.ledger import Operation
+from cbramsim.simulator.learning.pruning import maturity, selection, value
+from cbramsim.simulator.learning.pruning.neuron import Neuron, Surroundings
+from cbramsim.simulator.learning.pruning.selection import Quota, Selection
+from cbramsim.simulator.learning.rules.pulsed import Programming
+from cbramsim.simulator.learning.rules.stdp import StdpRule
+
+Kind = Literal["none", "soft", "hard"]
+WhenName = Literal["spikes", "stability", "bounds", "trained"]
+WhichName = Literal["quantile", "threshold", "distance", "magnitude", "saliency", "write-cost"]
+ValueName = Literal["floor", "mean", "constant", "freeze"]
+
+
+HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
+"""Defaults of hard pruning, the conventional kind: a neuron's lowest weights, all at once."""
+
+
+class Pruning(Parameters):
+    """The pruning policy."""
+
+    kind: Kind = "soft"
+    """`none`, `soft` (hold at a value) or `hard` (remove)."""
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.75
+    """Fraction of the weights to prune."""
+    maturity: WhenName = "spikes"
+    """When a neuron is mature: `spikes`, once it has fired `mature_spikes` times; `stability`, once
+    its weights have on average moved less than `stable_change` while it fired `mature_spikes`
+    times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when `fit` or
+    `resume` is complete."""
+    mature_spikes: Annotated[int, Field(ge=1, le=10**12)] = 1500
+    """Output spikes, see `maturity`."""
+    stable_change: Annotated[float, Field(ge=0, le=2)] = 0.05
+    """Mean absolute change of a neuron's weights, see `maturity`."""
+    bound_share: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Share of a neuron's weights, see `maturity`."""
+    selection: WhichName = "saliency"
+    """Which weights of a mature neuron are taken, by default `saliency` for soft pruning and
+    `quantile`, the conventional choice, for hard: `quantile`, the lowest `fraction` of the neuron;
+    `threshold`, those below one threshold for the whole array, set so that the array as a whole
+    comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
+    `magnitude`, the `fraction` closest to zero; `saliency`, the `fraction` whose move to the held
+    value changes the neuron's drive least; `write-cost`, the `fraction` whose further learning
+    would cost the most energy."""
+    value: ValueName = "mean"
+    """What a soft-pruned weight is held at: `floor`, the lowest conductance; `mean` of the neuron's
+    weights that are pruned in the same stage; `constant`, the same for all; `freeze`, each its
+    present value."""
+    constant: Annotated[float, Field(ge=-1, le=1)] = -0.65
+    """The weight for `value` = `constant`."""
+    stages: Annotated[int, Field(ge=1, le=100)] = 2
+    """Prune `fraction` in this many equal parts, by default 2 for soft pruning and 1 for hard, with
+    `mature_spikes` divided by it as many output spikes between them (gradual pruning; Zhu and
+    Gupta, arXiv 1710.01878, 2017)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_hard(cls, values: Any) -> Any:
+        is_hard = isinstance(values, dict) and values.get("kind") == "hard"
+        return HARD | values if is_hard else values
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`; another kind brings its own selection and stages along."""
+        if changes.get("kind", self.kind) != self.kind:
+            defaults = {name: type(self).model_fields[name].default for name in HARD}
+            changes = (HARD if changes["kind"] == "hard" else defaults) | changes
+        return super().replace(**changes)
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> Self:
+        if self.stages > 1 and self.selection == "threshold":
+            raise ValueError(f"stages must be 1 with selection threshold (got {self.stages})")
+        return self
+
+
+class Pruner:
+    """Carries out a `Pruning` policy on an array as its neurons mature.
+
+    Parameters
+    ----------
+    policy
+        What to do.
+    crossbar
+        The array.
+    activity
+        float64[rows], the probability with which each input spikes in a window.
+    rule
+        The learning rule.
+    programming
+        How the controller gives pulses; None for the ideal rule.
+    criterion
+        Which weights are taken, instead of what `policy` says.
+
+    Attributes
+    ----------
+    pruned
+        bool[columns, rows], the cells pruned so far.
+    stage
+        int64[columns], in how many stages each neuron has been pruned.
+    missed
+        Cells that could not be brought to their value within the budget of pulses; they are held
+        where they ended.
+    """
+
+    def __init__(
+        self,
+        policy: Pruning,
+        crossbar: Crossbar | DigitalCrossbar,
+        activity: NDArray[np.float64],
+        rule: StdpRule | None = None,
+        programming: Programming | None = None,
+        criterion: Selection | None = None,
+    ) -> None:
+        rows, columns = crossbar.shape
+        self.policy = policy
+        self.crossbar = crossbar
+        self.around = Surroundings(crossbar, activity, rule or StdpRule(), programming)
+        self.pruned = np.zeros((columns, rows), np.bool_)
+        self.stage = np.zeros(columns, np.int64)
+        self.missed = 0
+        self.criterion = SELECTIONS[policy.selection] if criterion is None else criterion
+        self.seen_weights = crossbar.weights.T.copy()
+        self.seen_spikes = np.zeros(columns, np.int64)
+
+    def holding(self, earlier: Pruner) -> Self:
+        """Hold what an `earlier` pruner of the same array has pruned; return self."""
+        self.pruned[:], self.stage[:] = earlier.pruned, earlier.stage
+        self.missed = earlier.missed
+        return self
+
+    @property
+    def mature(self) -> NDArray[np.bool_]:
+        """Which neurons have been judged mature, and pruned, bool[columns]."""
+        return self.stage >= self.policy.stages
+
+    @property
+    def fraction_per_neuron(self) -> NDArray[np.float64]:
+        """Pruned fraction of each neuron's weights, float64[columns]."""
+        return self.pruned.mean(axis=1)
+
+    @property
+    def fraction(self) -> float:
+        """Pruned fraction of all weights."""
+        return float(self.pruned.mean())
+
+    def update(self, spike_counts: NDArray[np.int64]) -> None:
+        """Prune the neurons that have matured since the last call.
+
+        Parameters
+        ----------
+        spike_counts
+            int64[columns], output spikes so far.
+        """
+        if self._idle():
+            return
+        judge = _maturity_of(self.policy)
+        wait = self.policy.mature_spikes / self.policy.stages
+        due = ~self.mature & (spike_counts - self.seen_spikes >= wait)
+        for column in np.flatnonzero(due).tolist():
+            neuron = Neuron(self.around, column)
+            free = ~self.pruned[column]
+            moved = np.abs(neuron.weights - self.seen_weights[column])[free]
+            if judge.is_mature(neuron.weights[free], moved):
+                self._prune(neuron, column)
+            self.seen_weights[column] = Neuron(self.around, column).weights
+            self.seen_spikes[column] = spike_counts[column]
+
+    def finish(self) -> None:
+        """Prune what a finished network is pruned by: all neurons, if maturity is `trained`."""
+        if self.policy.maturity == "trained" and not self._idle():
+            while not self.mature.all():
+                for column in np.flatnonzero(~self.mature).tolist():
+                    self._prune(Neuron(self.around, column), column)
+
+    def _idle(self) -> bool:
+        return self.policy.kind == "none" or self.policy.fraction == 0
+
+    def _prune(self, neuron: Neuron, column: int) -> None:
+        """Choose weights of one neuron, and take them out of learning."""
+        held_at = self._value()
+        taken = self.pruned[column].copy()
+        stage = self.stage[column] + 1
+        share = self.policy.fraction * stage / self.policy.stages
+        count = round(share * taken.size) - int(taken.sum())
+        quota = Quota(count, ~taken, held_at.hold, self._threshold)
+        group = self._checked(self.criterion.choose(neuron, quota))
+        rows = np.flatnonzero(group)
+        self.stage[column] = stage
+        self.pruned[column, rows] = True
+        if self.policy.kind == "hard":
+            self.crossbar.disconnect(column, rows)
+            return
+        if self.policy.value != "freeze":
+            weights = np.broadcast_to(held_at.hold(neuron, group), group.shape)[rows]
+            targets = self.crossbar.device.conductance_of(weights)
+            self.missed += self.crossbar.program_to(
+                column, rows, targets, Operation.PRUNE_SET_PULSE
+            )
+        self.crossbar.inhibit(column, rows)
+
+    def _checked(self, group: Any) -> NDArray[np.bool_]:
+        """Return what a criterion has chosen, after a check that these are inputs."""
+        inputs = self.pruned.shape[1]
+        if not isinstance(group, np.ndarray) or (group.dtype, group.shape) != (bool, (inputs,)):
+            raise ParameterError(
+                f"{type(self.criterion).__name__}.choose: must return bool[{inputs}], one for each "
+                f"input (got {shown(group)})"
+            )
+        return group
+
+    def _value(self) -> value.Value:
+        policy = self.policy
+        if policy.kind == "hard":
+            return value.Removed()
+        if policy.value == "constant":
+            return value.Constant(policy.constant)
+        return VALUES[policy.value]
+
+    def _threshold(self) -> float:
+        """Return the weight below which the neurons still to come use up what is left to prune."""
+        crossbar = self.crossbar
+        waiting = crossbar.device.weight_of(crossbar.conductance[:, ~self.mature])
+        budget = self.policy.fraction * self.pruned.size - self.pruned.sum()
+        return float(np.quantile(waiting, np.clip(budget / waiting.size, 0, 1)))
+
+
+def _maturity_of(policy: Pruning) -> maturity.Maturity:
+    if policy.maturity == "stability":
+        return maturity.Stability(policy.stable_change)
+    if policy.maturity == "bounds":
+        return maturity.Bounds(policy.bound_share)
+    return maturity.Trained() if policy.maturity == "trained" else maturity.Spikes()
+
+
+SELECTIONS: dict[str, selection.Selection] = {
+    "quantile": selection.Quantile(),
+    "threshold": selection.Threshold(),
+    "distance": selection.Distance(),
+    "magnitude": selection.Magnitude(),
+    "saliency": selection.Saliency(),
+    "write-cost": selection.WriteCost(),
+}
+VALUES: dict[str, value.Value] = {
+    "floor": value.Floor(),
+    "mean": value.Mean(),
+    "freeze": value.Freeze(),
+}

@@ -1,0 +1,1 @@
+"""Learning rules, a file each: parameters, equation and kernels."""

@@ -1,0 +1,219 @@
+r"""The rule carried out by device pulses: the rule asks, the device answers.
+
+The controller senses a cell, looks up how many pulses of the nominal device would make the wanted
+change, :math:`q = |\Delta w| / \text{step}`, and gives as many as `Programming` says.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cbramsim.core.kernels import lean_kernel, part
+from cbramsim.core.rng import fill_with_words
+from cbramsim.core.validation import Parameters
+from cbramsim.core.verbs import give_pulses, implements, learn, see_again, sense_column
+from cbramsim.devices.device import Device
+from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET
+from cbramsim.simulator.array.writing import SENSED_STATES, nominal_step, verify
+from cbramsim.simulator.learning.rules.stdp import StdpRule
+
+Scheme = Literal["stochastic", "deterministic", "verify"]
+
+
+class Programming(Parameters):
+    """How the controller turns the change that is asked for into pulses.
+
+    With q the pulses of the nominal device that would make the change:
+
+    * `stochastic`: floor(q + U) pulses, U uniform in [0, 1) on a grid of 2^-16: right on average
+      also when the device's step is much larger than the change;
+    * `deterministic`: q rounded to a whole number;
+    * `verify`: as stochastic, but each cell that got pulses is then sensed and corrected, pulse by
+      pulse, until it reads as the nominal device would after them (within half a step and two
+      standard deviations of the read noise), at most `tries` times.
+    """
+
+    scheme: Scheme = "stochastic"
+    """`stochastic`, `deterministic` or `verify`."""
+    max_pulses: Annotated[int, Field(ge=1, le=10_000)] = 256
+    """Most pulses that one update gives a cell, whatever the rule asks for."""
+    tries: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Most corrections of a cell in one update, scheme `verify`."""
+
+
+class PulseTable(NamedTuple):
+    """How many pulses the rule asks of the nominal device, by sensed state."""
+
+    pulses: NDArray[np.float32]
+    """float32[2, 256]: reset pulses for a depression, set pulses for a potentiation."""
+    g_min: np.float32
+    """Conductance of state 0, S."""
+    states_per_siemens: np.float32
+    """Sensed states per siemens."""
+
+
+class PulsedStdp(NamedTuple):
+    """The rule by device pulses, which the controller gives without looking again."""
+
+    table: Any
+    """`PulseTable`, or the `CodeTable` of binary cells."""
+
+
+class VerifiedStdp(NamedTuple):
+    """The rule by device pulses, each cell corrected until it reads as it should."""
+
+    table: PulseTable
+    tries: int
+    """Most corrections of a cell."""
+
+
+def pulsed_stdp(
+    rule: StdpRule, device: Device, programming: Programming
+) -> PulsedStdp | VerifiedStdp:
+    """Return the rule as the controller of a device carries it out."""
+    table = pulse_table(rule, device, programming)
+    if programming.scheme == "verify":
+        return VerifiedStdp(table, programming.tries)
+    return PulsedStdp(table)
+
+
+def pulse_table(rule: StdpRule, device: Device, programming: Programming) -> PulseTable:
+    """Divide what the rule asks for by what one pulse of the nominal device gives, by state."""
+    state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
+    # The outermost states stand for the bounds: nothing more is asked for there.
+    state[0], state[-1] = 0.0, 1.0
+    return PulseTable(
+        pulses=np.array(wanted_pulses(rule, device, 2 * state - 1, programming), np.float32),
+        g_min=np.float32(device.g_min),
+        states_per_siemens=np.float32(SENSED_STATES / device.g_range),
+    )
+
+
+def wanted_pulses(
+    rule: StdpRule, device: Device, weight: NDArray[np.float64], programming: Programming
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many pulses the controller wants to give for the change that the rule asks for.
+
+    Returns
+    -------
+    tuple of float64[...]
+        Reset pulses for a depression and set pulses for a potentiation, at each of `weight`.
+    """
+    conductance = device.conductance_of(weight)
+    step_up = device.step_up(conductance) * 2 / device.g_range
+    step_down = device.step_down(conductance) * 2 / device.g_range
+    tiny = np.finfo(float).tiny
+    down = -rule.depression(weight) / np.maximum(step_down, tiny)
+    up = rule.potentiation(weight) / np.maximum(step_up, tiny)
+    if programming.scheme == "deterministic":
+        down, up = np.rint(down), np.rint(up)
+    return np.minimum(down, programming.max_pulses), np.minimum(up, programming.max_pulses)
+
+
+def expected_write_energy(
+    rule: StdpRule,
+    device: Device,
+    weight: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    programming: Programming | None,
+) -> NDArray[np.float64]:
+    """Return the mean energy of the pulses that a cell gets per output spike of its neuron, J.
+
+    To first order: the energy of a pulse at the conductance before it.
+
+    Parameters
+    ----------
+    rule, device
+        What asks, and the nominal device that answers.
+    weight
+        Of the cells, float64[...].
+    probability
+        With which the input spikes when the neuron fires, float64[...].
+    programming
+        How pulses are given; None for the ideal rule, which gives one pulse for any change.
+    """
+    within = np.clip(weight, -1, 1)
+    down, up = wanted_pulses(rule, device, within, programming or Programming())
+    if programming is None:
+        down, up = np.sign(down), np.sign(up)
+    ups, downs = probability * up, (1 - probability) * down
+    v2t = ups * device.v2t_set + downs * device.v2t_reset
+    return v2t * device.conductance_of(weight) + ups * device.gate_set + downs * device.gate_reset
+
+
+@implements(learn, PulsedStdp)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    pulse_column(rule.table, array, winner, work, streams.pulses, account)
+
+
+@implements(learn, VerifiedStdp)
+def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    """Each cell that got pulses is corrected until it reads as the nominal cell would."""
+    stream = streams.pulses
+    chosen = pulse_column(rule.table, array, winner, work, stream, account)
+    for j in range(chosen):
+        target = nominal_result(array, work.seen[work.chosen[j]], work.pulses[j])
+        verify(array, winner, work.chosen[j], target, rule.tries, array.booked_as, stream, account)
+    see_again(array.lines, array, winner)
+
+
+@part
+def pulse_column(table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
+    """Sense a column, choose pulses by `PulseTable`, and give them; return to how many cells.
+
+    What was sensed is left in ``work.seen``; rows and pulses in ``work.chosen`` and ``.pulses``.
+    """
+    sense_column(array, table, column, work, stream, account)
+    fill_with_words(stream, work.pulse_words)
+    chosen = choose_pulses(
+        table.pulses, work.states, work.spiked, array.inhibited[column], work.random_shorts,
+        work.chosen, work.pulses,
+    )  # fmt: skip
+    give_pulses(array, column, work.chosen, work.pulses, chosen, array.booked_as, stream, account)
+    return chosen
+
+
+@part
+def nominal_result(array, g, pulses):  # type: ignore[no-untyped-def]
+    """Return where some signed pulses would take the nominal cell, without noise, S."""
+    after = np.float64(g)
+    way = SET if pulses > 0 else RESET
+    for _ in range(abs(pulses)):
+        after += nominal_step(array, way, after)
+    low, high = array.nominal[0, 0, G_LOW], array.nominal[0, 0, G_HIGH]
+    return min(max(after, np.float64(low)), np.float64(high))
+
+
+@lean_kernel
+def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # type: ignore[no-untyped-def]
+    """List the cells that get pulses, and how many; return how many cells.
+
+    A cell in a state for which the rule asks for q pulses gets floor(q + U), U uniform on a grid
+    of 2^-16. There is no branch that a processor could not foresee.
+
+    Parameters
+    ----------
+    table
+        float32[2, 256] of `PulseTables`.
+    states, spiked, inhibited
+        int32, bool, bool[rows]; the states are used up.
+    shorts
+        uint16[>= rows], random.
+    chosen, pulses
+        int32[rows + 1], overwritten: rows, and pulses (set pulses positive, reset negative).
+    """
+    for row in range(states.size):
+        wanted = table[np.uint32(spiked[row]), np.uint32(states[row])]
+        whole = np.int32(wanted + np.float32(shorts[row]) * np.float32(2.0**-16))
+        sign = 2 * np.int32(spiked[row]) - 1
+        states[row] = whole * sign * (1 - np.int32(inhibited[row]))
+    count = 0
+    for row in range(states.size):
+        chosen[count] = row
+        pulses[count] = states[row]
+        count += states[row] != 0
+    return count

@@ -1,0 +1,317 @@
+"""What the saved state of a network must be: one entry for each array, and how they agree.
+
+A file of a state may come from anywhere. `check_state` refuses, by name, what no network can have
+come to, so that nothing wrong is learned from, recognised with, or written into results.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.errors import nearest
+from cbramsim.devices.device import Device
+from cbramsim.devices.pulses import CELL_SIZE, G_HIGH, G_LOW
+from cbramsim.devices.retention import COLDEST, HOTTEST
+from cbramsim.simulator.array.own import PREFIX
+from cbramsim.simulator.array.wired_reads import LONGEST as LONGEST_INTERVAL
+from cbramsim.simulator.energy.ledger import Operation
+from cbramsim.simulator.images.grey_levels import FULL_SCALE
+from cbramsim.simulator.images.picture_files import MOST_CLASSES
+from cbramsim.simulator.learning.config import NetworkConfig
+from cbramsim.simulator.learning.state_file import Entry, check_entries
+
+LEARNING = "learning_"
+"""How the arrays are named that finishing has changed: as they were, to go on learning with."""
+EXTRA = "extra_"
+"""How the arrays of others are named that are kept with a state."""
+
+LARGE = 1e9
+"""A number without a unit beyond it is taken for a mistake."""
+MOST = 10**12
+"""More images, spikes or passes are taken for a mistake."""
+LONGEST = 1e18
+"""A longer time is taken for a mistake, s."""
+MOST_RELAXED = 1e150
+"""More time constants are taken for a mistake; its square is a number still."""
+MOST_JOULES = 1e30
+"""More energy is taken for a mistake, J."""
+DEVIATIONS = 10.0
+"""A cell further from its device than so many standard deviations is taken for a mistake."""
+ROUNDING = 1e-5
+"""Relative rounding of single precision, and of what is added up pulse by pulse."""
+SHARE = 1e-2
+"""Rounding of what neurons share, added up in single precision."""
+FORGOTTEN = 50.0
+"""A cell may have relaxed to nothing, in single precision, after so many time constants."""
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def check_state(arrays: Arrays, config: NetworkConfig, device: Device) -> None:
+    """Refuse the arrays of a state if one is not what it must be, or if two contradict each other.
+
+    Parameters
+    ----------
+    arrays
+        All arrays of the state.
+    config
+        The network's.
+    device
+        The technology of its cells.
+
+    Raises
+    ------
+    ValueError
+        Naming the array, what it must be, and what it is.
+    """
+    apart = (LEARNING, EXTRA, PREFIX)
+    now = {name: array for name, array in arrays.items() if not name.startswith(apart)}
+    learning = learning_part(arrays)
+    for part in (now, now | learning) if learning else (now,):
+        table = entries(part, config, device)
+        for name in part:
+            if name not in table:
+                raise ValueError(f"{name:.60}: unknown entry{nearest(name, table)}")
+        check_entries(part, table)
+        for wrong in _contradictions(part, config, device):
+            raise ValueError(wrong)
+
+
+def learning_part(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Return what finishing has changed as it was before, by the usual names."""
+    return {
+        name.removeprefix(LEARNING): array
+        for name, array in arrays.items()
+        if name.startswith(LEARNING)
+    }
+
+
+def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, Entry]:
+    """Return what each array of a state must be; some sizes are those of the arrays themselves."""
+    for name in ("pixels", "image_pixels", "class_counts", "clock", "ledger_counts"):
+        if name not in arrays:
+            raise ValueError(f"{name} is missing")
+    Entry((), np.int64, 1, MOST).check("image_pixels", arrays["image_pixels"])
+    neurons, rows, pixels = config.neurons, arrays["pixels"].size, int(arrays["image_pixels"])
+    if not rows:
+        raise ValueError("pixels must be one at least (got none)")
+    lines = neurons * (config.digital.bits if config.storage == "digital" else 1)
+    classes, phases = arrays["class_counts"].shape[-1:], arrays["ledger_counts"].shape[:1]
+    if classes and classes[0] > MOST_CLASSES:
+        raise ValueError(f"class_counts must be of at most {MOST_CLASSES:,} classes")
+    ledger = (*phases, None) if any(phases) else (0,)
+    f4, f8, i8 = np.float32, np.float64, np.int64
+    _, highest = conductance_bounds(device)
+    table = {
+        "config": Entry((), np.str_),
+        "device": Entry((), np.str_),
+        "periphery": Entry((), np.str_),
+        "image_pixels": Entry((), i8, 1, MOST),
+        "pixels": Entry((rows,), i8, 0, pixels - 1),
+        "activity": Entry((rows,), f8, 0, 1),
+        "conductance": Entry((rows, lines), f4, 0, highest),
+        "cells": Entry(
+            (lines, rows, CELL_SIZE), f4,
+            (0, 0, -1, 0, -highest, -1), (highest, highest, LARGE, highest, 0, LARGE),
+        ),
+        "wear": Entry((lines, rows), np.uint32),
+        "inhibited": Entry((lines, rows), np.bool_),
+        "connected": Entry((rows, neurons), np.bool_),
+        "row_sum": Entry((rows,), f8, -highest, 2 * highest * lines),
+        "bias": Entry((neurons,), f4, -LARGE, LARGE),
+        "spike_counts": Entry((neurons,), i8, 0, MOST),
+        "streams": Entry((4, 4), np.uint64),
+        "pruned": Entry((neurons, rows), np.bool_),
+        "stage": Entry((neurons,), i8, 0, config.pruning.stages),
+        "seen_weights": Entry((neurons, rows), f4, -LARGE, LARGE),
+        "seen_spikes": Entry((neurons,), i8, 0, MOST),
+        "missed": Entry((), i8, 0, MOST),
+        "progress": Entry((3,), i8, 0, MOST),
+        "pass_images": Entry((2,), i8, 0, (MOST, 2**32 - 1)),
+        "labels_used": Entry((), i8, 0, MOST),
+        "class_counts": Entry((neurons, *classes) if any(classes) else (0, 0), f8, 0, 1 + ROUNDING),
+        "clock": Entry((3,), f8, (0, 0, COLDEST), (LONGEST, LONGEST, HOTTEST)),
+        "ledger_phases": Entry(phases, np.str_),
+        "ledger_counts": Entry(ledger, i8, 0, 2**62),
+        "ledger_joules": Entry(ledger, f8, -MOST_JOULES, MOST_JOULES),
+    }  # fmt: skip
+    if "grey_levels" in arrays:  # since 0.6.0
+        table |= {
+            "grey_levels": Entry((2,), i8, 0, FULL_SCALE),
+            "competition_scale": Entry((), f8, 1 / LARGE, LARGE),
+        }
+    if config.access == "passive" and device.v_switch > 0:
+        table["unresolved"] = Entry((lines, rows), f4, -highest, highest)
+    if config.readout.adc_bits:
+        table["most_active"] = Entry((), f8, 0, rows)
+    if config.wires:
+        table |= {
+            "together": Entry((rows, rows), f8, 0, 1),
+            "wires_seen": Entry((rows, lines), f4, -highest, highest),
+            "wires_base": Entry((lines, rows), f4, -LARGE, LARGE),
+            "wires_beyond": Entry((rows, lines), f4, -LARGE, LARGE),
+            "wires_dissipated": Entry((2, rows), f8, -LARGE, LARGE),
+            "wires_progress": Entry((3,), i8, 0, MOST),
+            "wires_error": Entry((1,), f8, 0, LARGE),
+        }
+    if device.ages and (np.any(arrays["clock"][:1]) or "clock_age" in arrays):
+        table |= {
+            "clock_age": Entry((lines, rows), f8, 0, LONGEST),
+            "clock_relaxed": Entry((lines, rows), f8, 0, MOST_RELAXED),
+            "clock_left": Entry((lines, rows), f4, 0, highest),
+        }
+    return table
+
+
+def conductance_bounds(device: Device) -> tuple[float, float]:
+    """Return between which conductances the windows of all cells are, S."""
+    sigmas = [math.sqrt(math.log1p(d2d**2)) for d2d in (device.g_min_d2d, device.g_max_d2d)]
+    nominal = (device.g_min, device.g_max)
+    spread = [
+        [g * math.exp(sign * DEVIATIONS * sigma - sigma**2 / 2) for sign in (-1, 1)]
+        for g, sigma in zip(nominal, sigmas, strict=True)
+    ]
+    lowest = min(low for low, _ in spread) * (0.5 if device.g_quantum else 1)
+    highest = max(high for _, high in spread) + device.g_quantum
+    if device.retention_time:
+        highest = max(highest, device.g_relaxed)
+    return lowest * (1 - ROUNDING), highest * (1 + ROUNDING)
+
+
+def _contradictions(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[str]:
+    """Yield what is wrong, each in one line: of arrays that are what their entries say."""
+    for text, wrong in (
+        *_of_cells(arrays, config, device),
+        *_of_pruning(arrays, config),
+        *_of_counters(arrays, config),
+    ):
+        if np.any(wrong):
+            at = [int(n) for n in np.unravel_index(int(np.argmax(wrong)), np.shape(wrong))]
+            yield f"{text}{f' (wrong at {at})' if at else ''}"
+
+
+Rule = tuple[str, Any]
+"""What must be, and where it is not: one boolean or an array of them."""
+
+
+def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[Rule]:
+    g, connected = arrays["conductance"], arrays["connected"]
+    if config.storage == "digital":
+        yield "connected must be true for digital weights", ~connected
+        connected = np.ones(g.shape, np.bool_)
+    low, high = arrays["cells"][..., G_LOW].T, arrays["cells"][..., G_HIGH].T
+    lowest, _ = conductance_bounds(device)
+    works = high > low
+    yield "cells must have a highest conductance above the lowest", low > high
+    yield (
+        f"cells that switch must have a lowest conductance >= {lowest:g} S, by the spread of the "
+        "device",
+        works & (low < lowest),
+    )
+    yield "conductance must be 0 where connected is false", ~connected & (g != 0)
+    ages = "clock_age" in arrays
+    floor = np.where(works, 0, low) if ages else low
+    ceiling = np.maximum(high, device.g_relaxed) if ages and device.retention_time else high
+    yield (
+        "conductance must be within the window of its cell",
+        connected & ((g > ceiling * (1 + ROUNDING)) | (g < floor * (1 - ROUNDING))),
+    )
+    if ages:
+        relaxed = arrays["clock_relaxed"].T ** device.retention_exponent
+        yield (
+            "conductance must be above 0 where connected, unless a cell has relaxed",
+            connected & works & (g == 0) & ~(relaxed > FORGOTTEN),
+        )
+        yield (
+            "clock_age must be at most the time of the clock",
+            arrays["clock_age"] > arrays["clock"][0] * (1 + ROUNDING),
+        )
+    total = g.sum(axis=1, dtype=np.float64)
+    yield (
+        "row_sum must be the sum of each row of conductance",
+        np.abs(arrays["row_sum"] - total) > ROUNDING * (total + device.g_max),
+    )
+    clock = arrays["clock"]
+    yield "clock must have no more time pending than has passed", clock[1] > clock[0]
+    yield "streams must not be all 0", ~arrays["streams"].any(axis=1)
+    if config.wires:
+        interval, since, _ = arrays["wires_progress"]
+        yield (
+            f"wires_progress must be >= 0, an interval >= 1 and <= {LONGEST_INTERVAL}, no less "
+            "than the steps since",
+            not (1 <= interval <= LONGEST_INTERVAL and since <= interval),
+        )
+
+
+def _of_pruning(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
+    pruned, open_ = arrays["pruned"], ~arrays["connected"].T
+    inhibited = arrays["inhibited"].reshape(-1, *pruned.shape).all(axis=0)
+    yield "inhibited must be true where connected is false", open_ & ~inhibited
+    yield "pruned cells must be inhibited", pruned & ~inhibited
+    if config.pruning.kind == "hard":
+        yield "pruned must be where connected is false: pruning is hard", pruned & ~open_
+    if config.pruning.kind == "none":
+        yield "pruned must be false: there is no pruning", pruned
+    yield (
+        "pruned must be false where stage is 0",
+        pruned & (arrays["stage"] == 0)[:, None],
+    )
+
+
+def _of_counters(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
+    yield "pixels must be in ascending order, each once", np.diff(arrays["pixels"]) <= 0
+    if "grey_levels" in arrays:
+        yield "grey_levels must be two different ones", not np.ptp(arrays["grey_levels"])
+    spikes, seen = arrays["spike_counts"], arrays["seen_spikes"]
+    yield "seen_spikes must be at most spike_counts", seen > spikes
+    _, position, images = (int(n) for n in arrays["progress"])
+    expected, windows = images * config.encoding.windows, config.encoding.windows
+    yield (
+        f"spike_counts must add up to {expected:,}, {windows} for each image seen (got "
+        f"{int(spikes.sum()):,})",
+        spikes.sum() != expected,
+    )
+    of_pass = int(arrays["pass_images"][0])
+    yield (
+        f"progress: the position must be < {of_pass:,}, the images of the pass (got {position:,})",
+        position >= max(of_pass, 1),
+    )
+    yield (
+        f"progress: images seen must be >= {position:,}, the position (got {images:,})",
+        images < position,
+    )
+    counts = arrays["class_counts"]
+    if counts.size:
+        # Neurons share the responses to each image: of one network, or of several side by side.
+        of_class = counts.sum(axis=0)
+        yield (
+            "class_counts must add up to 1 for each class, or 0 for one without images; if arrays "
+            "were joined, to a whole number",
+            np.abs(of_class - np.rint(of_class)) > SHARE,
+        )
+        yield "class_counts must not be all 0", not np.rint(of_class).any()
+        yield "labels_used must be >= 1 where there are class_counts", arrays["labels_used"] < 1
+    phases, joules = arrays["ledger_phases"], arrays["ledger_joules"]
+    yield "ledger_phases must be different", len(set(phases.tolist())) < len(phases)
+    if not len(phases):
+        return
+    happened = arrays["ledger_counts"] > 0
+    least, most = Operation.PROGRAM_LINE + 1, len(Operation)
+    same = joules.shape == happened.shape and least <= joules.shape[1] <= most
+    yield f"ledger_joules and ledger_counts must be of >= {least}, <= {most} operations", not same
+    if same:
+        # Energy of lines, and of others on a line, is a difference: it may be 0 but for rounding.
+        rounding = ROUNDING * np.abs(joules).sum(axis=1, keepdims=True)
+        yield "ledger_joules must be >= 0", joules < -rounding
+        yield "ledger_joules must be 0 where ledger_counts is", (joules > rounding) & ~happened
+        pulses = int(arrays["ledger_counts"][:, Operation.PROGRAM_LINE].sum())
+        worn = int(arrays["wear"].sum(dtype=np.int64))
+        yield (
+            f"wear must be {pulses:,} pulses at least, those of the ledger (got {worn:,})",
+            config.rule == "device" and worn < pulses,
+        )

@@ -1,0 +1,536 @@
+r"""Line relaxation, accelerated: the fast solver of the circuit in `circuit.py`, and its kernels.
+
+With u the drops of the word-line nodes against the voltage of their line's terminal, v those of
+the bit lines, D the diagonal matrix of the cells and T_w, T_b the tridiagonal matrices of the lines
+and their ends, Kirchhoff's law reads
+
+.. math:: (T_w + D)\,u - D\,v = f_w, \qquad (T_b + D)\,v - D\,u = f_b.
+
+Solving for one kind of line at a time, each tridiagonal, in turns, is line relaxation (block
+Gauss-Seidel). Put differently: with v eliminated,
+
+.. math:: S u = \left[T_w + D - D (T_b + D)^{-1} D\right] u = f_w + D (T_b + D)^{-1} f_b,
+
+where S is symmetric and positive definite. Relaxation is the simple iteration with the
+preconditioner :math:`T_w + D`; conjugate gradients with the same preconditioner take the same two
+sweeps per step and need about the square root of the steps (Golub and Van Loan, Matrix
+Computations, 11.5). With :math:`s = (T_w + D) p` carried along, one step is one sweep of each
+kind and nothing else.
+
+What Kirchhoff's law leaves over is computed afresh from the result, and corrected again if that is
+not small enough: rounding in the iteration cannot hide.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.kernels import compiled_loop, kernel, vector_kernel
+from cbramsim.simulator.lines.currents import across
+
+ROWS = 8
+"""Word lines that are swept side by side: one alone is a chain of operations that wait."""
+ROUNDS = 5
+"""Rounds of correction before relaxation is given up: one is enough but for rounding."""
+STEPS = 5_000
+"""Most steps of one round."""
+EPS = float(np.finfo(np.float64).eps)
+"""Distance of 1 from the next number."""
+UNITS = 10.0
+"""Units in the last place of every current that double precision may cost; see `rounding`."""
+
+
+class Lines(NamedTuple):
+    """Conductances of the lines, S."""
+
+    word: float
+    """One segment of a word line."""
+    bit: float
+    """One segment of a bit line."""
+    left: NDArray[np.float64]
+    """From the first cell of each word line to its left terminal, [rows]; 0 if it floats."""
+    right: NDArray[np.float64]
+    """From the last cell, [rows]."""
+    top: NDArray[np.float64]
+    """From the first cell of each bit line to its top terminal, [columns]."""
+    bottom: NDArray[np.float64]
+    """From the last cell, [columns]."""
+
+
+class Factors(NamedTuple):
+    """What sweeps need: reciprocal pivots of all tridiagonal matrices."""
+
+    g: NDArray[np.float64]
+    """The cells, [rows, columns], S."""
+    word: NDArray[np.float64]
+    """Of the word lines, [rows, columns], Ohm."""
+    bit: NDArray[np.float64]
+    """Of the bit lines, [rows, columns], Ohm."""
+
+
+class Source(NamedTuple):
+    """Voltages at the terminals, V."""
+
+    word: NDArray[np.float64]
+    """From which the drops of each word line are counted: that of its left terminal, [rows]."""
+    bit: NDArray[np.float64]
+    """Likewise for each bit line: its top terminal, [columns]."""
+    right: NDArray[np.float64]
+    """Voltage of the right terminal above `word`, [rows]."""
+    bottom: NDArray[np.float64]
+    """Voltage of the bottom terminal above `bit`, [columns]."""
+
+
+class Drops(NamedTuple):
+    """Drops of the nodes, and memory to find them; float64[rows, columns] each."""
+
+    u: NDArray[np.float64]
+    """Of the nodes of word lines, V."""
+    v: NDArray[np.float64]
+    """Of the nodes of bit lines, V."""
+    rw: NDArray[np.float64]
+    """Current left over at the nodes of word lines, A."""
+    rb: NDArray[np.float64]
+    """At those of bit lines."""
+    p: NDArray[np.float64]
+    """Direction of search."""
+    s: NDArray[np.float64]
+    """(T_w + D) p."""
+
+
+_across = kernel(across)
+
+
+def factorise(g: NDArray[np.float64], lines: Lines) -> Factors:
+    """Return the factors of an array of cells, float64[rows, columns], C-ordered, S."""
+    factors = Factors(g, np.empty_like(g), np.empty_like(g))
+    _factorise(factors, lines)
+    return factors
+
+
+def memory(shape: tuple[int, int]) -> Drops:
+    """Return memory for the drops of an array."""
+    return Drops(*(np.empty(shape) for _ in Drops._fields))
+
+
+def no_source(rows: int, columns: int) -> Source:
+    """Return terminals at ground."""
+    return Source(np.zeros(rows), np.zeros(columns), np.zeros(rows), np.zeros(columns))
+
+
+@compiled_loop
+def _factorise(factors, lines):  # type: ignore[no-untyped-def]
+    """Eliminate each line from its start; without a subtraction, for all terms are positive.
+
+    A node sees the conductance s to its left and its own; the next one sees it through a segment,
+    g s / (g + s).
+    """
+    g = factors.g
+    rows, columns = g.shape
+    seen = np.empty(ROWS, g.dtype)
+    for first in range(0, rows, ROWS):
+        count = min(ROWS, rows - first)
+        for a in range(count):
+            seen[a] = lines.left[first + a]
+        for j in range(columns - 1):
+            for a in range(count):
+                s = g[first + a, j] + seen[a]
+                pivot = 1 / (s + lines.word)
+                factors.word[first + a, j] = pivot
+                seen[a] = lines.word * s * pivot
+        for a in range(count):
+            row = first + a
+            factors.word[row, columns - 1] = 1 / (g[row, columns - 1] + seen[a] + lines.right[row])
+    above = lines.top.copy()
+    for i in range(rows - 1):
+        for j in range(columns):
+            s = g[i, j] + above[j]
+            pivot = 1 / (s + lines.bit)
+            factors.bit[i, j] = pivot
+            above[j] = lines.bit * s * pivot
+    for j in range(columns):
+        factors.bit[rows - 1, j] = 1 / (g[rows - 1, j] + above[j] + lines.bottom[j])
+
+
+@compiled_loop
+def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped-def]
+    """Find the drops, from none, so that Kirchhoff's law leaves over no more than `tolerance`.
+
+    Parameters
+    ----------
+    factors, lines, source, drops
+        `Factors`, `Lines`, `Source`, `Drops`; what is in the latter is overwritten.
+    tolerance
+        Part of the currents through the terminals that what is left over may sum up to.
+
+    Returns
+    -------
+    tuple
+        What is left over and what flows through the terminals, summed, A, whether or not the
+        tolerance is reached; and the steps taken.
+    """
+    _at_rest(factors.g, lines, source, drops)
+    steps, bound, through = 0, 0.0, 0.0
+    for n in range(ROUNDS):
+        # A part of what is allowed is kept for rounding.
+        allowed = 0.5 * tolerance * through if n else 0.0
+        steps += correct(factors, lines, source, drops, 0.5 * tolerance, allowed, STEPS)
+        bound, through = leftovers(factors.g, lines, source, drops)
+        if bound <= tolerance * through or not np.isfinite(bound):
+            break
+    return bound, through, steps
+
+
+@vector_kernel
+def _at_rest(g, lines, source, drops):  # type: ignore[no-untyped-def]
+    """Leave no drops, and what Kirchhoff's law then leaves over."""
+    rows, columns = g.shape
+    for i in range(rows):
+        for j in range(columns):
+            cell = g[i, j] * (source.word[i] - source.bit[j])
+            drops.u[i, j] = 0.0
+            drops.rw[i, j] = -cell
+            drops.rb[i, j] = cell
+        drops.rw[i, columns - 1] += lines.right[i] * source.right[i]
+    for j in range(columns):
+        drops.rb[rows - 1, j] += lines.bottom[j] * source.bottom[j]
+
+
+@compiled_loop
+def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: ignore[no-untyped-def]
+    """Correct the drops for what is left over, by conjugate gradients; return the steps taken.
+
+    Stops when the sizes of what is left over sum up to no more than `tolerance` of the current
+    through the terminals of the word lines, or than `allowed`.
+
+    Parameters
+    ----------
+    factors, lines, source
+        `Factors`, `Lines`, `Source`.
+    drops
+        `Drops` with what `leftovers` wrote; u is corrected, v is what follows from u and the
+        terminals, the rest is used up.
+    tolerance
+        Relative.
+    allowed
+        A.
+    limit
+        Most steps.
+    """
+    g, r, p, s = factors.g, drops.rw, drops.p, drops.s
+    z, q = drops.rb, drops.v  # memory that is free while u is being found
+    rows, columns = g.shape
+    nothing, below = np.zeros(columns), np.empty(columns)
+    bit_lines(drops.rb, factors.bit, lines.bit, q)
+    _begin(g, q, r, p, s)
+    steps, alpha, rz_before = 0, 0.0, 1.0
+    while True:
+        left_over, rz = _word_lines(alpha, drops.u, p, r, q, factors.word, lines.word, z)
+        through = _through_word_lines(lines, source.right, drops.u)
+        if not left_over > max(allowed, tolerance * through) or steps >= limit or rz == 0:
+            break
+        beta = rz / rz_before if steps else 0.0
+        above = nothing
+        for i in range(rows):
+            _down(beta, z[i], p[i], s[i], r[i], g[i], factors.bit[i], lines.bit, above, q[i])
+            above = q[i]
+        below[:] = 0
+        pq = 0.0
+        for n in range(rows):
+            i = rows - 1 - n
+            pq += _up(below, factors.bit[i], lines.bit, s[i], g[i], p[i], q[i])
+        if not pq > 0:
+            break
+        alpha = rz / pq
+        rz_before = rz
+        steps += 1
+    for i in range(rows):
+        _drive_bit_lines(g[i], source.word[i], source.bit, drops.u[i], z[i])
+    for j in range(columns):
+        z[rows - 1, j] += lines.bottom[j] * source.bottom[j]
+    bit_lines(z, factors.bit, lines.bit, drops.v)
+    return steps
+
+
+@kernel
+def _through_word_lines(lines, right, u):  # type: ignore[no-untyped-def]
+    """Return the sum of the sizes of the currents through the terminals of the word lines, A."""
+    last = u.shape[1] - 1
+    through = 0.0
+    for i in range(u.shape[0]):
+        through += abs(lines.left[i] * u[i, 0]) + abs(lines.right[i] * (u[i, last] - right[i]))
+    return through
+
+
+@vector_kernel
+def _begin(g, v, r, p, s):  # type: ignore[no-untyped-def]
+    """Eliminate the bit lines from what is left over; no direction yet, and no step to take."""
+    rows, columns = g.shape
+    for i in range(rows):
+        for j in range(columns):
+            r[i, j] += g[i, j] * v[i, j]
+            p[i, j] = 0.0
+            s[i, j] = 0.0
+
+
+@vector_kernel
+def _drive_bit_lines(g, word, bit, u, into):  # type: ignore[no-untyped-def]
+    """Write the current that a row of cells drives into bit lines without drops."""
+    for j in range(u.size):
+        into[j] = g[j] * ((word - bit[j]) + u[j])
+
+
+@vector_kernel
+def _word_lines(alpha, u, p, r, q, pivots, g_word, z):  # type: ignore[no-untyped-def]
+    """Take a step along p, and solve (T_w + D) z = r; return the sums of abs(r) and of r z."""
+    rows = r.shape[0]
+    left_over, rz = 0.0, 0.0
+    i = 0
+    while i + 4 <= rows:
+        for k in range(i, i + 4):
+            left_over += _step(alpha, u[k], p[k], r[k], q[k])
+        rz += _four_word_lines(
+            r[i], r[i + 1], r[i + 2], r[i + 3],
+            pivots[i], pivots[i + 1], pivots[i + 2], pivots[i + 3],
+            z[i], z[i + 1], z[i + 2], z[i + 3], g_word,
+        )  # fmt: skip
+        i += 4
+    while i < rows:
+        left_over += _step(alpha, u[i], p[i], r[i], q[i])
+        rz += _word_line(r[i], pivots[i], z[i], g_word)
+        i += 1
+    return left_over, rz
+
+
+@vector_kernel
+def _step(alpha, u, p, r, q):  # type: ignore[no-untyped-def]
+    left_over = r[0] * 0
+    for j in range(u.size):
+        u[j] += alpha * p[j]
+        r[j] -= alpha * q[j]
+        left_over += abs(r[j])
+    return np.float64(left_over)
+
+
+@vector_kernel
+def _four_word_lines(ra, rb, rc, rd, fa, fb, fc, fd, za, zb, zc, zd, g):  # type: ignore[no-untyped-def]
+    last = ra.size - 1
+    a, b, c, d = ra[0] * fa[0], rb[0] * fb[0], rc[0] * fc[0], rd[0] * fd[0]
+    za[0], zb[0], zc[0], zd[0] = a, b, c, d
+    for j in range(1, last + 1):
+        a = ra[j] * fa[j] + (g * fa[j]) * a
+        b = rb[j] * fb[j] + (g * fb[j]) * b
+        c = rc[j] * fc[j] + (g * fc[j]) * c
+        d = rd[j] * fd[j] + (g * fd[j]) * d
+        za[j], zb[j], zc[j], zd[j] = a, b, c, d
+    dot_a, dot_b, dot_c, dot_d = ra[last] * a, rb[last] * b, rc[last] * c, rd[last] * d
+    for n in range(1, last + 1):
+        j = last - n
+        a = za[j] + (g * fa[j]) * a
+        b = zb[j] + (g * fb[j]) * b
+        c = zc[j] + (g * fc[j]) * c
+        d = zd[j] + (g * fd[j]) * d
+        za[j], zb[j], zc[j], zd[j] = a, b, c, d
+        dot_a += ra[j] * a
+        dot_b += rb[j] * b
+        dot_c += rc[j] * c
+        dot_d += rd[j] * d
+    return np.float64((dot_a + dot_b) + (dot_c + dot_d))
+
+
+@vector_kernel
+def _word_line(r, pivots, z, g):  # type: ignore[no-untyped-def]
+    last = r.size - 1
+    a = r[0] * pivots[0]
+    z[0] = a
+    for j in range(1, last + 1):
+        a = r[j] * pivots[j] + (g * pivots[j]) * a
+        z[j] = a
+    dot = r[last] * a
+    for n in range(1, last + 1):
+        j = last - n
+        a = z[j] + (g * pivots[j]) * a
+        z[j] = a
+        dot += r[j] * a
+    return np.float64(dot)
+
+
+@vector_kernel
+def _down(beta, z, p, s, r, g, pivots, g_bit, above, y):  # type: ignore[no-untyped-def]
+    """Turn to the next direction, and begin to solve (T_b + D) y = D p: one row of it."""
+    for j in range(z.size):
+        direction = z[j] + beta * p[j]
+        p[j] = direction
+        s[j] = r[j] + beta * s[j]
+        y[j] = (g[j] * direction + g_bit * above[j]) * pivots[j]
+
+
+@vector_kernel
+def _up(below, pivots, g_bit, s, g, p, q):  # type: ignore[no-untyped-def]
+    """Finish one row of y, and replace it by q = S p = s - D y; return the sum of p q."""
+    dot = q[0] * 0
+    for j in range(q.size):
+        y = q[j] + g_bit * pivots[j] * below[j]
+        below[j] = y
+        product = s[j] - g[j] * y
+        q[j] = product
+        dot += p[j] * product
+    return np.float64(dot)
+
+
+@vector_kernel
+def bit_lines(x, pivots, g_bit, y):  # type: ignore[no-untyped-def]
+    """Solve (T_b + D) y = x."""
+    rows, columns = x.shape
+    for j in range(columns):
+        y[0, j] = x[0, j] * pivots[0, j]
+    for i in range(1, rows):
+        for j in range(columns):
+            y[i, j] = (x[i, j] + g_bit * y[i - 1, j]) * pivots[i, j]
+    for n in range(1, rows):
+        i = rows - 1 - n
+        for j in range(columns):
+            y[i, j] += g_bit * pivots[i, j] * y[i + 1, j]
+
+
+@compiled_loop
+def leftovers(g, lines, source, drops):  # type: ignore[no-untyped-def]
+    """Write the current that Kirchhoff's law leaves over at every node into `drops.rw` and `.rb`.
+
+    Parameters
+    ----------
+    g, lines, source, drops
+        Cells, float64[rows, columns], S; `Lines`, `Source`, `Drops`.
+
+    Returns
+    -------
+    tuple of float
+        The sums of the sizes of what is left over, and of the currents through the terminals, A.
+    """
+    word, bit, right, bottom = source
+    u, v, rw, rb = drops.u, drops.v, drops.rw, drops.rb
+    rows, columns = g.shape
+    total = through = 0.0
+    none = np.zeros(columns)
+    for i in range(rows):
+        _along_word_line(g[i], lines.word, word[i], bit, u[i], v[i], rw[i], rb[i])
+        above = v[i - 1] if i > 0 else none
+        below = v[i + 1] if i < rows - 1 else bottom
+        g_above = lines.bit if i > 0 else 0.0
+        g_below = lines.bit if i < rows - 1 else 0.0
+        _across_bit_lines(g_above, g_below, above, v[i], below, rb[i])
+        start, end = lines.left[i] * u[i, 0], lines.right[i] * (u[i, columns - 1] - right[i])
+        rw[i, 0] -= start
+        rw[i, columns - 1] -= end
+        through += abs(start) + abs(end)
+    for j in range(columns):
+        start, end = lines.top[j] * v[0, j], lines.bottom[j] * (v[rows - 1, j] - bottom[j])
+        rb[0, j] -= start
+        rb[rows - 1, j] -= end
+        through += abs(start) + abs(end)
+    for i in range(rows):
+        total += _sum_of_sizes(rw[i], rb[i])
+    return total, through
+
+
+# What is left over bounds errors only if no difference is rewritten: no reordering in these two.
+
+
+@kernel
+def _along_word_line(g, g_word, word, bit, u, v, rw, rb):  # type: ignore[no-untyped-def]
+    for j in range(u.size):
+        cell = g[j] * _across(word, bit[j], u[j], v[j])
+        rw[j] = -cell
+        rb[j] = cell
+    for j in range(u.size - 1):
+        rw[j] += g_word * (u[j + 1] - u[j])
+    for j in range(1, u.size):
+        rw[j] += g_word * (u[j - 1] - u[j])
+
+
+@kernel
+def _across_bit_lines(g_above, g_below, above, here, below, rb):  # type: ignore[no-untyped-def]
+    for j in range(here.size):
+        rb[j] += g_above * (above[j] - here[j]) + g_below * (below[j] - here[j])
+
+
+@vector_kernel
+def _sum_of_sizes(x, y):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for j in range(x.size):
+        total += abs(x[j]) + abs(y[j])
+    return total
+
+
+@compiled_loop
+def rounding(g, lines, source, drops, left_over):  # type: ignore[no-untyped-def]
+    r"""Return what double precision may add to the error of a current, A.
+
+    Let u = eps / 2 be the largest relative error of one operation, and V the voltages that were
+    found, taken as exact. What Kirchhoff's law leaves over at V bounds the error of Ohm's law at V,
+    but neither of the two is computed exactly:
+
+    * a conductance is off by 3 u (a reciprocal of a sum with a reciprocal), a difference of
+      voltages by u (`across`), their product by u: a current by 5 u of itself, in what is left over
+      at the two nodes of its branch and in what is returned;
+    * adding up the currents at a node costs 3 u of each.
+
+    Together that is at most 16 u of every current in what is left over, and 5 u of one that is
+    returned, to which the terminals, for which it is 8 u, leave room below 20 u of all currents.
+    Besides, the second order of `across` for the cells, the voltage between the two terminals of a
+    line, which is rounded itself, and the sum over all nodes:
+
+    .. math:: 10\,\epsilon \sum_\text{branches} |I|
+        + 3\,\epsilon^2 \sum_\text{cells} G (|w - b| + |u - v|)
+        + 2\,\epsilon \sum_\text{ends} G |V - V'| + N \epsilon\,\text{left\_over}.
+
+    Currents so small that they underflow are not looked at.
+
+    Parameters
+    ----------
+    g, lines, source, drops
+        As for `leftovers`.
+    left_over
+        What that returned, A.
+    """
+    word, bit, right, bottom = source
+    u, v = drops.u, drops.v
+    rows, columns = g.shape
+    currents = apart = ends = 0.0
+    for i in range(rows):
+        through, across_cells = _sizes_in_cells(g[i], word[i], bit, u[i], v[i])
+        currents += through + lines.word * _steps(u[i, :-1], u[i, 1:])
+        apart += across_cells
+        if i > 0:
+            currents += lines.bit * _steps(v[i - 1], v[i])
+        currents += abs(lines.left[i] * u[i, 0])
+        currents += abs(lines.right[i] * (u[i, columns - 1] - right[i]))
+        ends += abs(lines.right[i] * right[i])
+    for j in range(columns):
+        currents += abs(lines.top[j] * v[0, j])
+        currents += abs(lines.bottom[j] * (v[rows - 1, j] - bottom[j]))
+        ends += abs(lines.bottom[j] * bottom[j])
+    first_order = UNITS * currents + 2 * ends + g.size * left_over
+    return EPS * (first_order + 3 * EPS * apart)
+
+
+@vector_kernel
+def _sizes_in_cells(g, word, bit, u, v):  # type: ignore[no-untyped-def]
+    """Return the sums of the sizes of currents, and of the two parts of the voltages times G."""
+    currents = apart = 0.0
+    for j in range(u.size):
+        currents += g[j] * abs(_across(word, bit[j], u[j], v[j]))
+        apart += g[j] * (abs(word - bit[j]) + abs(u[j] - v[j]))
+    return currents, apart
+
+
+@vector_kernel
+def _steps(one, other):  # type: ignore[no-untyped-def]
+    """Return the sum of the sizes of the differences."""
+    total = 0.0
+    for j in range(one.size):
+        total += abs(one[j] - other[j])
+    return total

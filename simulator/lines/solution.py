@@ -1,0 +1,107 @@
+"""`Solution`: the node voltages of an array, and the currents and powers that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.simulator.lines.circuit import Terminals, Wires
+from cbramsim.simulator.lines.currents import Currents, Power, currents_of, ends_of, power_of
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Node voltages of an array and what follows from them; by `cbramsim.simulator.lines.solve`.
+
+    Currents and power are worked out when they are asked for.
+    """
+
+    conductance: NDArray[np.float64]
+    """Of the bare cells, float64[rows, columns], S."""
+    terminals: Terminals
+    """The voltages that drive the array."""
+    wires: Wires
+    """The resistances."""
+    u: NDArray[np.float64]
+    """Voltages of the word-line nodes above `word_from`, float64[rows, columns], V: small
+    differences, of which the voltages themselves lose digits to rounding."""
+    v: NDArray[np.float64]
+    """Voltages of the bit-line nodes above `bit_from`, float64[rows, columns], V."""
+    word_from: NDArray[np.float64]
+    """Voltage of a terminal of each word line, or 0, float64[rows], V."""
+    bit_from: NDArray[np.float64]
+    """Voltage of a terminal of each bit line, or 0, float64[columns], V."""
+    error_bound: float
+    """No current in the array is further from the exact one than this, A, nor is any of `outputs`
+    and `inputs`: what Kirchhoff's law leaves over, its sizes summed over all nodes, and `rounding`.
+    (By superposition: current injected at a node divides over the paths to the terminals, so that
+    no branch, and no line at its ends, carries more than was injected.)"""
+    through: float
+    """Sum of the sizes of the currents through all terminals, A."""
+    iterations: int
+    """Steps of the solver; 0 if direct."""
+    method: str
+    """`relaxation` or `direct`."""
+    known: Currents | None = field(default=None, repr=False)
+    """The currents, where they do not follow from the voltages: without resistance."""
+    rounding: float = 0.0
+    """The part of `error_bound` that double precision adds, A: some ten units in the last place
+    (2.2e-15) of the sizes of the currents of all branches, summed; see `relaxation.rounding`."""
+
+    @cached_property
+    def word(self) -> NDArray[np.float64]:
+        """Voltages of the word-line nodes, float64[rows, columns], V."""
+        return self.u + self.word_from[:, None]
+
+    @cached_property
+    def bit(self) -> NDArray[np.float64]:
+        """Voltages of the bit-line nodes, float64[rows, columns], V."""
+        return self.v + self.bit_from
+
+    @cached_property
+    def currents(self) -> Currents:
+        """All currents, by Ohm's law."""
+        if self.known is not None:
+            return self.known
+        return currents_of(
+            self.conductance, self.u, self.v, self.word_from, self.bit_from, self._ends, self.wires
+        )
+
+    @cached_property
+    def power(self) -> Power:
+        """Where the power goes."""
+        return power_of(self.conductance, self.currents, self.terminals, self.wires)
+
+    @property
+    def outputs(self) -> NDArray[np.float64]:
+        """Currents that leave through the ends of the bit lines, float64[columns], A."""
+        if self.known is not None:
+            return self.known.bit[-1] - self.known.bit[0]
+        ends = self._ends
+        top, bottom = ends_of(
+            self.v.T, ends.bit_top, ends.bit_bottom, self.wires.r_bit + self.wires.r_sense
+        )
+        return bottom - top
+
+    @property
+    def inputs(self) -> NDArray[np.float64]:
+        """Currents that enter through the ends of the word lines, float64[rows], A."""
+        if self.known is not None:
+            return self.known.word[:, 0] - self.known.word[:, -1]
+        ends = self._ends
+        left, right = ends_of(
+            self.u, ends.word_left, ends.word_right, self.wires.r_word + self.wires.r_source
+        )
+        return left - right
+
+    @property
+    def _ends(self) -> Terminals:
+        """The voltages of the terminals, above those from which the nodes are counted."""
+        left, right, top, bottom = self.terminals
+        return Terminals(
+            left - self.word_from, right - self.word_from, top - self.bit_from,
+            bottom - self.bit_from,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Several arrays or several data sets: federated learning, joined weights, reuse."""

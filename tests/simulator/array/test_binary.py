@@ -1,0 +1,569 @@
+"""Digital weights: codes, bit errors, read-out and writing against closed forms and brute force."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.rng import stream
+from cbramsim.devices.device import Device
+from cbramsim.devices.pulses import G_HIGH, G_LOW
+from cbramsim.experiments.device_studies.overhead import loaded
+from cbramsim.simulator.array.binary import (
+    DigitalCells,
+    DigitalCrossbar,
+    capacity,
+)
+from cbramsim.simulator.array.binary.slices import NoisyBits, SensedBits, shift_and_add
+from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
+from cbramsim.simulator.images.datasets import Dataset
+from cbramsim.simulator.learning.config import NetworkConfig
+from cbramsim.simulator.learning.encoding import Poisson
+from cbramsim.simulator.learning.loop import Circuit, Streams, scratch, train
+from cbramsim.simulator.learning.network import SpikingNetwork
+from cbramsim.simulator.learning.neurons import Stochastic
+from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
+from cbramsim.simulator.learning.rules.pulsed import PulsedStdp
+from cbramsim.simulator.learning.rules.stdp import StdpRule
+from tests.replay import ReplayDraws
+
+CBRAM = Device.load("subquantum-cbram")
+NOMINAL = CBRAM.without_variability()
+RULE = StdpRule()
+SMALL = {
+    "storage": "digital", "neurons": 37, "inputs": 101, "seed": 3, "pruning": {"kind": "none"},
+}  # fmt: skip
+
+
+def network_of(data: Dataset, images: int = 400, **changes) -> tuple[SpikingNetwork, np.ndarray]:
+    """A network that has learned a little."""
+    network = SpikingNetwork(**(SMALL | changes))
+    inputs = network.prepare(data.train_images[:images])
+    network.competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
+    return network.resume(inputs, epochs=1), inputs
+
+
+def popcount(x: np.ndarray) -> int:
+    return sum(int(value).bit_count() for value in np.ravel(x))
+
+
+# ---- codes and the rule ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_codes_span_the_weights(bits: int) -> None:
+    crossbar = DigitalCrossbar(NOMINAL, (2**bits, 3), DigitalCells(bits=bits))
+    codes = np.arange(2**bits)[:, None]
+    crossbar.set_codes(np.broadcast_to(codes, crossbar.shape))
+    expected = np.broadcast_to(np.linspace(-1, 1, 2**bits)[:, None], crossbar.shape)
+    np.testing.assert_allclose(crossbar.weights, expected, atol=1e-6)
+    np.testing.assert_array_equal(crossbar.codes, np.broadcast_to(codes, crossbar.shape))
+    half_a_code = 1 / (2**bits - 1)
+    crossbar.set_weights(expected + 0.98 * half_a_code, clip=True)
+    np.testing.assert_array_equal(crossbar.codes, np.broadcast_to(codes, crossbar.shape))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_controller_asks_for_what_the_rule_says(bits: int) -> None:
+    top = 2**bits - 1
+    wanted = wanted_codes(RULE, DigitalCells(bits=bits, rule_at="code"))
+    for code in range(top + 1):
+        w = 2 * code / top - 1
+        up = min(RULE.ltp * math.exp(-RULE.ltp_decay * (w + 1)), 1 - w) * top / 2
+        down = min(RULE.ltd, w + 1) * top / 2
+        assert wanted[1, code] == pytest.approx(up, abs=1e-5)
+        assert wanted[0, code] == pytest.approx(down, abs=1e-5)
+    assert wanted[1, top] == wanted[0, 0] == 0
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_asked_at_the_midpoint_neighbouring_codes_balance_there(bits: int) -> None:
+    """Detailed balance: p up(c) = (1 - p) down(c + 1) at the p whose weight is in between."""
+    wanted = wanted_codes(RULE, DigitalCells(bits=bits)).astype(float)
+    for code in range(2**bits - 1):
+        midpoint = (2 * code + 1) / (2**bits - 1) - 1
+        p = float(RULE.probability(np.float64(midpoint)))
+        assert RULE.equilibrium(p) == pytest.approx(midpoint)
+        assert p * wanted[1, code] == pytest.approx((1 - p) * wanted[0, code + 1], rel=1e-5)
+
+
+def one_update(crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: int) -> np.ndarray:
+    """Present one window of one grey level to one neuron; return which inputs spiked."""
+    rows = crossbar.shape[0]
+    names = ("spikes", "reads", "competition", "pulses")
+    streams = Streams(*(stream(seed, name) for name in names))
+    device, work = crossbar.device, scratch(rows, 1)
+    neurons = Stochastic(np.zeros(1, np.float32), np.float32(1 / device.g_range), np.float32(0))
+    circuit = Circuit(
+        Poisson(),
+        crossbar.slices,
+        crossbar.readout(),
+        neurons,
+        PulsedStdp(CodeTable(wanted)),
+        streams,
+        work,
+    )
+    train(
+        np.full((1, rows), pixel, np.uint8), np.zeros(1, np.int64), np.zeros((1, 1), np.int32),
+        np.zeros(1, np.int64), circuit, crossbar.cells.ledger.account("train"),
+    )  # fmt: skip
+    return work.spiked
+
+
+@pytest.mark.parametrize(("bits", "code"), [(1, 0), (1, 1), (2, 1), (4, 5), (8, 0), (8, 100)])
+def test_rounding_is_right_on_average(bits: int, code: int) -> None:
+    rows = 8000
+    digital = DigitalCells(bits=bits, rule_at="code")
+    wanted = wanted_codes(RULE, digital)
+    changes: dict[bool, list[np.ndarray]] = {True: [], False: []}
+    crossbar = DigitalCrossbar(NOMINAL, (rows, 1), digital)
+    for seed in range(10):
+        crossbar.set_codes(code)
+        spiked = one_update(crossbar, wanted, 128, seed)
+        for way in changes:
+            changes[way].append(crossbar.codes[spiked == way, 0] - code)
+    weight = np.float64(2 * code / (2**bits - 1) - 1)
+    for way, asked in ((True, RULE.potentiation(weight)), (False, RULE.depression(weight))):
+        got = np.concatenate(changes[way]) * 2 / (2**bits - 1)
+        error = got.std() / math.sqrt(got.size)
+        assert got.mean() == pytest.approx(asked, abs=4 * error + 2**-16 * 2 / (2**bits - 1))
+
+
+def test_eight_bits_without_variability_follow_the_rule_to_half_a_code() -> None:
+    digital = DigitalCells(bits=8, rule_at="code")
+    crossbar = DigitalCrossbar(NOMINAL, (5000, 1), digital)
+    start = np.random.default_rng(0).integers(0, 256, (5000, 1))
+    crossbar.set_codes(start)
+    before = crossbar.weights[:, 0].astype(float)
+    spiked = one_update(crossbar, wanted_codes(RULE, digital), 128, 0)
+    asked = np.where(spiked, RULE.potentiation(before), RULE.depression(before))
+    assert np.abs(crossbar.weights[:, 0] - before - asked).max() < 2 / 255 + 1e-5
+
+
+def test_a_deterministic_controller_never_moves_a_coarse_code() -> None:
+    assert not wanted_codes(RULE, DigitalCells(bits=2), "deterministic").any()
+    assert wanted_codes(RULE, DigitalCells(bits=8), "deterministic")[1, 0] == 19
+
+
+# ---- bit errors --------------------------------------------------------------------------------
+
+
+def test_no_cell_of_the_preset_is_misread() -> None:
+    crossbar = DigitalCrossbar(CBRAM, (100, 50))
+    assert crossbar.bit_error_rate() == (0, 0)
+    assert crossbar.expected_bit_error_rate() < 1e-30
+
+
+def test_noise_misreads_as_often_as_the_gaussian_tail_says() -> None:
+    crossbar = DigitalCrossbar(NOMINAL.replace(read_c2c=0.25), (300, 200))
+    tail = 0.5 * math.erfc(2 / math.sqrt(2))
+    assert crossbar.expected_bit_error_rate() == pytest.approx(tail, rel=1e-4)
+    errors = crossbar.bit_error_rate(reads=4)
+    assert errors.static == 0
+    assert errors.total == pytest.approx(tail, abs=4 * math.sqrt(tail / (8 * 300 * 400)))
+
+
+def test_spread_stuck_cells_and_flicker_add_up() -> None:
+    device = NOMINAL.replace(
+        g_min=10e-6, g_min_d2d=0.3, g_max_d2d=0.3, read_c2c=0.1, g_flicker=3e-6, flicker_duty=0.3,
+        stuck_low=0.02, stuck_open=0.01, stuck_high=0.03,
+    )  # fmt: skip
+    crossbar = DigitalCrossbar(device, (300, 200))
+    errors = crossbar.bit_error_rate(reads=4)
+    assert errors.total == pytest.approx(crossbar.expected_bit_error_rate(), rel=0.01)
+    assert 0.03 < errors.static < errors.total
+    stuck = DigitalCrossbar(NOMINAL.replace(stuck_low=0.02, stuck_high=0.04), (400, 200))
+    assert stuck.bit_error_rate().static == pytest.approx(0.03, rel=0.05)
+    assert stuck.expected_bit_error_rate() == stuck.bit_error_rate().static
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+class DigitalTwin:
+    """Training of a digital network in plain NumPy, priced from the bare parameters."""
+
+    def __init__(self, network: SpikingNetwork) -> None:
+        crossbar, self.network = network.crossbar, network
+        self.digital, self.device = network.config.digital, network.device
+        self.rows, self.columns = crossbar.shape
+        self.bits = self.digital.bits
+        shape = (self.rows, self.bits, self.columns)
+        self.g = crossbar.state.g.astype(float).reshape(shape)
+        window = crossbar.state.cells.transpose(1, 0, 2).astype(float)
+        self.low = window[..., G_LOW].reshape(shape)
+        self.high = window[..., G_HIGH].reshape(shape)
+        self.bias = network.bias.astype(float)
+        self.draws = ReplayDraws(network)
+        self.draws.normals = crossbar.state.normals
+        self.ledger = EnergyLedger()
+        self.codes = crossbar.codes
+
+    def book(self, operation: Operation, count: int, joules: float) -> None:
+        self.ledger.add("train", operation, int(count), float(joules))
+
+    def v2t(self, volts: float, seconds: float) -> float:
+        """V I t of 1 S at the read voltage."""
+        d = self.device
+        if not d.v_sinh:
+            return volts**2 * seconds
+        slope = math.sinh(volts / d.v_sinh) / math.sinh(d.v_read / d.v_sinh)
+        return volts * d.v_read * slope * seconds
+
+    def present(self, pixels: np.ndarray, homeostasis: float) -> int:
+        spiked = self.draws.spike_bytes(pixels.size) < pixels
+        sums = self.code_sums(np.flatnonzero(spiked))
+        weights = 2 * sums / (2**self.bits - 1) - spiked.sum()
+        u = self.bias + self.network.config.competition.sharpness * weights
+        cumulative = np.cumsum(np.exp(u - u.max()))
+        winner = int(
+            np.searchsorted(cumulative, self.draws.competition_uniform() * cumulative[-1], "right")
+        )
+        self.bias[winner] -= homeostasis
+        self.book_read(spiked)
+        self.learn(winner, spiked)
+        return winner
+
+    def code_sums(self, active: np.ndarray) -> np.ndarray:
+        """Return the sum of the codes on the active rows as the read-out finds it, float[columns]."""
+        d, n, planes = self.device, len(active), 2.0 ** np.arange(self.bits)
+        ones = (self.g[active] - d.g_min) / d.g_range
+        sigma = d.read_c2c
+        if self.digital.read == "sensed":
+            if self.reach < np.abs(np.stack([self.g, self.low, self.high]) - d.g_mid).min():
+                return planes @ (self.g[active] > d.g_mid).sum(axis=0)
+            total = np.zeros(self.columns)
+            for row in active:
+                noise, flicker = self.sense(self.draws.reads, self.bits * self.columns)
+                seen = self.g[row].ravel() + noise + flicker
+                total += planes @ (seen > d.g_mid).reshape(self.bits, -1)
+            return total
+        sigma = math.hypot(sigma, d.flicker_sigma / d.g_range)
+        if not self.digital.adc_bits:
+            noise = 0
+            if sigma:
+                noise = sigma * math.sqrt(n * (planes**2).sum())
+                noise = noise * self.draws.read_normals(self.columns)
+            return planes @ ones.sum(axis=0) + noise
+        counts = ones.sum(axis=0) - n / 2
+        if sigma:
+            normals = self.draws.read_normals(self.bits * self.columns)
+            counts += sigma * math.sqrt(n) * normals.reshape(self.bits, -1)
+        step, half = self.rows / 2**self.digital.adc_bits, 2 ** (self.digital.adc_bits - 1)
+        return planes @ (step * np.clip(np.rint(counts / step), -half, half - 1) + n / 2)
+
+    @property
+    def reach(self) -> float:
+        d = self.device
+        return d.read_c2c * d.g_range * np.abs(self.draws.normals).max() + d.g_flicker
+
+    def sense(self, words, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return noise and flicker of `count` cells, S, from one word."""
+        d, word, normals = self.device, words.word(), self.draws.normals
+        first, second = word & 0x3FFF, (word >> 20) & 0x3FFF
+        noise = d.read_c2c * d.g_range * normals[first : first + count].astype(float)
+        quantile = NormalDist().inv_cdf(d.flicker_duty)
+        upper = normals[second : second + count] < quantile
+        return noise, d.g_flicker * (upper - d.flicker_duty)
+
+    def book_read(self, spiked: np.ndarray) -> None:
+        d, p, n = self.device, self.network.periphery, int(spiked.sum())
+        lines = self.bits * self.columns
+        v2t = self.v2t(d.v_read, d.t_read)
+        drive = p.e_word_line + lines * d.c_cell * d.v_read**2
+        self.book(Operation.WORD_LINE_DRIVE, n, n * drive)
+        self.book(Operation.CELL_READ, n * lines, v2t * self.g[spiked].sum())
+        self.book(Operation.REFERENCE_READ, n, v2t * n * d.g_mid)
+        if self.digital.read == "sensed":
+            self.book(Operation.BIT_SENSE, n * lines, n * lines * p.e_sense)
+            self.book(Operation.SHIFT_ADD, n * self.columns, n * self.columns * p.e_add)
+        else:
+            resolution = self.digital.adc_bits or math.ceil(math.log2(self.rows + 1))
+            conversion = 16e-3 / (8 * 1.28e9) / 2**8 * 2**resolution  # of ISAAC, per step
+            adds = (self.bits - 1) * self.columns
+            self.book(Operation.ADC_CONVERSION, lines, lines * conversion)
+            self.book(Operation.SHIFT_ADD, adds, adds * p.e_add)
+        self.book(Operation.NEURON_UPDATE, self.columns, self.columns * p.e_neuron)
+        self.book(Operation.OUTPUT_SPIKE, 1, p.e_spike)
+
+    def learn(self, column: int, spiked: np.ndarray) -> None:
+        d, p = self.device, self.network.periphery
+        lines = self.bits * self.columns
+        drive = p.e_word_line + lines * d.c_cell * d.v_read**2
+        joules = self.rows * (drive + self.bits * p.e_sense)
+        joules += self.v2t(d.v_read, d.t_read) * self.g[:, :, column].sum()
+        self.book(Operation.SENSE_READ, self.rows * self.bits, joules)
+        codes = np.zeros(self.rows, int)
+        for plane in range(self.bits):
+            noise, flicker = self.sense(self.draws.pulses, self.rows)
+            codes += (self.g[:, plane, column] + noise + flicker > d.g_mid) << plane
+        wanted = wanted_codes(self.network.config.stdp, self.digital)[spiked.astype(int), codes]
+        change = np.floor(wanted + self.draws.rounding_uniforms(self.rows)).astype(int)
+        target = codes + np.where(spiked, change, -change)
+        for row, plane in np.argwhere((codes ^ target)[:, None] >> np.arange(self.bits) & 1):
+            bit = target[row] >> plane & 1
+            before = self.g[row, plane, column]
+            after = (self.high if bit else self.low)[row, plane, column]
+            self.g[row, plane, column] = after
+            volts, seconds = (d.v_set, d.t_set) if bit else (d.v_reset, d.t_reset)
+            pulses = self.digital.write_pulses
+            energy = pulses * self.v2t(volts, seconds) * (before + after) / 2
+            self.book(Operation.BIT_SET if bit else Operation.BIT_RESET, pulses, energy)
+            line = (self.rows + lines) * d.c_cell * volts**2
+            self.book(Operation.PROGRAM_LINE, pulses, pulses * line)
+
+
+TWINS = {
+    "preset": {},
+    "one bit": {"digital": {"bits": 1}},
+    "eight bits": {"digital": {"bits": 8, "write_pulses": 3, "rule_at": "code"}},
+    "everything": {"device": loaded(CBRAM), "digital": {"bits": 3}},
+    "converters": {"digital": {"bits": 3, "adc_bits": 5}},
+    "sensed": {"digital": {"bits": 3, "read": "sensed"}},
+    "misread": {
+        "device": loaded(CBRAM).replace(read_c2c=0.2), "digital": {"bits": 3, "read": "sensed"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", TWINS.values(), ids=TWINS)
+def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> None:
+    network, inputs = network_of(mnist, **changes)
+    twin = DigitalTwin(network)
+    homeostasis = np.float32(network.config.competition.homeostasis_at(network.images_seen))
+    account = network.ledger.account("train")
+    counts, joules = account.counts.copy(), account.joules.copy()
+    winners = network.learn_from(inputs, np.arange(40))
+    expected = [[twin.present(inputs[n], homeostasis) for _ in range(5)] for n in range(40)]
+    np.testing.assert_array_equal(winners, expected)
+    np.testing.assert_array_equal(
+        network.crossbar.state.g.reshape(twin.g.shape), twin.g.astype(np.float32)
+    )
+    for op in Operation:
+        assert account.counts[op] - counts[op] == twin.ledger.count("train", op), op
+        assert account.joules[op] - joules[op] == pytest.approx(
+            twin.ledger.account("train").joules[op], rel=1e-7
+        ), op
+    assert account.counts[Operation.BIT_SET] > counts[Operation.BIT_SET]
+
+
+def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
+    network, _ = network_of(mnist, cell={"read_c2c": 0.0}, digital={"bits": 3})
+    fine = SpikingNetwork(network.config.replace(digital={"bits": 3, "adc_bits": 16}))
+    fine.prepare(mnist.train_images[:400])
+    fine.competition_scale = 1.0
+    fine.crossbar.set_codes(network.crossbar.codes)
+    fine.bias[:] = network.bias
+    images = mnist.test_images[:50]
+    (exact,), (digitised,) = (list(each.responses(images, "test")) for each in (network, fine))
+    np.testing.assert_allclose(exact, digitised, rtol=0.02)
+    assert (exact != digitised).any()
+
+
+def test_converters_round_and_saturate() -> None:
+    """16 rows and 3 bits: steps of two cells, from -8 to +6 of them."""
+    crossbar = DigitalCrossbar(NOMINAL, (16, 5), DigitalCells(bits=1, adc_bits=3))
+    d, out = NOMINAL, np.zeros(5, np.float32)
+    ones = np.array([0, 2, 7.4, 13.1, 16])
+    lines = (16 * d.g_min + ones * d.g_range).astype(np.float32)
+    shift_and_add(lines, crossbar.slices, crossbar.readout(), 16, out)
+    np.testing.assert_allclose((out - 16 * d.g_min) / d.g_range, [0, 2, 8, 14, 14], atol=1e-4)
+
+
+def test_cells_that_noise_cannot_turn_are_summed_as_if_sensed_one_by_one(mnist: Dataset) -> None:
+    network, _ = network_of(mnist, digital={"bits": 3, "read": "sensed"})
+    crossbar = network.crossbar
+    images = mnist.test_images[:20]
+    (quiet,) = network.responses(images, "test")
+    assert crossbar.readout() == SensedBits()
+    crossbar._bits_turn = True
+    assert crossbar.readout() == NoisyBits()
+    (one_by_one,) = network.responses(images, "test")
+    np.testing.assert_allclose(quiet, one_by_one, rtol=1e-4)
+
+
+# ---- writing -----------------------------------------------------------------------------------
+
+
+def test_only_bits_that_changed_are_rewritten(mnist: Dataset) -> None:
+    network, inputs = network_of(mnist, digital={"bits": 4})
+    crossbar, account = network.crossbar, network.ledger.account("train")
+    planes = crossbar.plane_pulses
+    for n in range(10):
+        for _ in range(5):
+            before = crossbar.codes
+            counts = account.counts.copy()
+            one = network.config.encoding.replace(windows=1)
+            network.config = network.config.replace(encoding=one)
+            network.learn_from(inputs, np.array([n]))
+            after = crossbar.codes
+            sets, resets = popcount(after & ~before), popcount(before & ~after)
+            assert account.counts[Operation.BIT_SET] - counts[Operation.BIT_SET] == sets
+            assert account.counts[Operation.BIT_RESET] - counts[Operation.BIT_RESET] == resets
+            flipped = [popcount((before ^ after) >> plane & 1) for plane in range(4)]
+            assert list(crossbar.plane_pulses - planes) == flipped
+            planes = crossbar.plane_pulses
+    assert planes.sum() == crossbar.wear().pulses
+    assert planes[0] > planes[3] > 0
+
+
+def test_program_to_writes_codes_and_counts_what_stays_wrong() -> None:
+    device = NOMINAL.replace(stuck_low=0.1)
+    crossbar = DigitalCrossbar(device, (500, 4), DigitalCells(bits=3))
+    crossbar.inhibit(1, [0, 1])
+    assert crossbar.inhibited.sum() == 2
+    missed = crossbar.program_to(1, np.arange(500), device.g_max)
+    wrong = (crossbar.codes[2:, 1] != 7).sum()
+    assert missed == wrong
+    assert wrong / 498 == pytest.approx(1 - 0.9**3, abs=0.08)
+    assert (crossbar.codes[:2, 1] == 0).all()
+    assert (crossbar.codes[:, [0, 2, 3]] == 0).all()
+    assert crossbar.cells.ledger.count("use", Operation.PROGRAM_PULSE) == 498 * 3
+    assert crossbar.cells.ledger.count("use", Operation.SENSE_READ) == 498 * 3 * 2
+
+
+def test_worn_out_cells_stay(mnist: Dataset) -> None:
+    network, _ = network_of(mnist, cell={"endurance": 4.0}, digital={"bits": 2})
+    state = network.crossbar.state
+    worn = state.wear >= 4
+    assert worn.any()
+    np.testing.assert_array_equal(state.cells[worn, G_LOW], state.cells[worn, G_HIGH])
+
+
+# ---- the network -------------------------------------------------------------------------------
+
+
+def test_two_bits_learn_mnist(mnist: Dataset) -> None:
+    images, labels = mnist.train_images[:8000], mnist.train_labels[:8000]
+    scores = {}
+    for at in ("midpoint", "code"):
+        network = SpikingNetwork(
+            storage="digital", digital={"rule_at": at}, neurons=150, pruning={"kind": "none"}
+        )
+        network.fit(images, epochs=1).label(images, labels)
+        scores[at] = network.score(mnist.train_images[55_000:], mnist.train_labels[55_000:])
+    assert scores["midpoint"] > 0.82
+    assert scores["midpoint"] > scores["code"]
+
+
+def parts(network: SpikingNetwork) -> list[np.ndarray]:
+    state = network.crossbar.state
+    return [
+        network.crossbar.conductance, state.g, state.wear, state.row_sum, state.inhibited,
+        network.bias, network.spike_counts, np.array(network.streams), network.pruner.pruned,
+        *network.ledger.to_arrays().values(),
+    ]  # fmt: skip
+
+
+def assert_same(first: SpikingNetwork, second: SpikingNetwork) -> None:
+    for a, b in zip(parts(first), parts(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_same_seed_gives_the_same_result_and_another_does_not(mnist: Dataset) -> None:
+    first, second, other = (network_of(mnist, seed=seed)[0] for seed in (1, 1, 2))
+    assert_same(first, second)
+    assert (first.crossbar.codes != other.crossbar.codes).any()
+
+
+@pytest.mark.parametrize("read", ["summed", "sensed"])
+@pytest.mark.parametrize("kind", ["none", "soft"])
+def test_saving_and_resuming_equals_not_stopping(
+    mnist: Dataset, tmp_path: Path, kind: str, read: str
+) -> None:
+    config = NetworkConfig(**SMALL).replace(
+        device="subquantum-cbram", digital={"bits": 3, "read": read},
+        pruning={"kind": kind, "mature_spikes": 20}, cell={"stuck_low": 0.01, "read_c2c": 0.15},
+    )  # fmt: skip
+    images, labels = mnist.train_images[:600], mnist.train_labels[:600]
+    whole = SpikingNetwork(config).fit(images, epochs=2).label(images, labels)
+
+    def stop(_) -> None:
+        if network.images_seen == 400:
+            raise InterruptedError
+
+    network = SpikingNetwork(config)
+    with pytest.raises(InterruptedError):
+        network.fit(images, epochs=2, callback=stop)
+    network.save(tmp_path / "state.npz")
+    resumed = SpikingNetwork.load(tmp_path / "state.npz")
+    assert_same(network, resumed)
+    resumed.resume(resumed.prepare(images), epochs=2).label(images, labels)
+    assert_same(whole, resumed)
+    whole.wait(years=5, celsius=85)
+    resumed.wait(years=5, celsius=85)
+    np.testing.assert_array_equal(whole.predict(images), resumed.predict(images))
+    assert_same(whole, resumed)
+    assert (network.crossbar.conductance != whole.crossbar.conductance).any()
+    assert (whole.pruner.fraction > 0.5) == (kind == "soft")
+
+
+def test_time_reaches_what_is_read(mnist: Dataset) -> None:
+    network, _ = network_of(mnist)
+    crossbar = network.crossbar
+    before = crossbar.conductance.copy()
+    network.wait(years=20, celsius=85)
+    planes = crossbar.state.g.reshape(101, 2, 37).astype(float)
+    d = network.device
+    codes = np.einsum("rpk,p->rk", (planes - d.g_min) / d.g_range, [1, 2])
+    np.testing.assert_allclose(crossbar.weights, 2 * codes / 3 - 1, atol=1e-6)
+    assert crossbar.conductance.mean() < 0.7 * before.mean()
+
+
+def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
+    network, inputs = network_of(
+        mnist, pruning={"mature_spikes": 20}, cell={"g_min_d2d": 0, "g_max_d2d": 0}
+    )
+    pruned, codes = network.pruner.pruned.T.copy(), network.crossbar.codes
+    assert 0.3 < pruned.mean() <= 0.75
+    np.testing.assert_array_equal(network.crossbar.inhibited, pruned)
+    network.pruner.policy = network.pruner.policy.replace(kind="none")
+    network.learn_from(inputs, np.arange(100))
+    after = network.crossbar.codes
+    np.testing.assert_array_equal(after[pruned], codes[pruned])
+    assert (after[~pruned] != codes[~pruned]).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"digital": {"bits": 9}}, "digital.bits: must be a whole number >= 1 and <= 8 (got 9)"),
+        ({"rule": "ideal"}, "storage: digital needs rule device (got ideal)"),
+        ({"pruning": {"kind": "hard"}}, "digital needs pruning.kind none or soft (got hard)"),
+        ({"pruning": {"selection": "write-cost"}}, "digital needs a pruning.selection without"),
+        ({"access": "passive"}, "storage: digital needs access transistor (got passive)"),
+        ({"programming": {"scheme": "verify"}}, "programming.scheme stochastic or deterministic"),
+    ],
+)
+def test_what_digital_storage_cannot_do_is_refused_by_name(changes: dict, message: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        NetworkConfig(**(SMALL | changes))
+    assert message in str(error.value)
+
+
+def test_a_ledger_from_before_an_operation_was_known_is_read() -> None:
+    ledger = EnergyLedger()
+    ledger.add("train", Operation.CELL_READ, 3, 1e-12)
+    arrays = ledger.to_arrays()
+    for name in ("ledger_counts", "ledger_joules"):
+        arrays[name] = arrays[name][:, : Operation.READ_WIRE]
+    assert EnergyLedger.from_arrays(arrays).to_dict() == ledger.to_dict()
+
+
+def test_capacity_of_the_reference_array() -> None:
+    assert capacity(2).fits
+    assert capacity(2).needed == 397_000
+    assert not capacity(3).fits
+    assert capacity(3).arrays == 2
+    assert capacity(8).neurons == 165
+    assert capacity(8).bits == 2
+    for bits in range(1, 9):
+        found = capacity(bits)
+        assert found.neurons * bits * 397 <= 512 * 1024 < (found.neurons + 1) * bits * 397
+    with pytest.raises(ParameterError, match=r"capacity\.neurons: must be a whole number >= 1"):
+        capacity(2, neurons=0)

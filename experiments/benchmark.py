@@ -136,10 +136,10 @@ class _NumpyStep:
     def __init__(self, network: SpikingNetwork) -> None:
         state, config = network.crossbar.state, network.config
         self.rng = np.random.default_rng(0)
-        self.device, self.state, self.table = network.device, state, network.rule.table
+        self.device, self.state, self.table = network.device, state, network.layers[0].rule.table
         self.g, self.cells = state.g.copy(), state.cells.astype(np.float64)
         self.bias = network.bias.astype(np.float64)
-        self.gain = 2 * network.competition_scale * config.competition.sharpness
+        self.gain = 2 * network.layers[0].competition_scale * config.competition.sharpness
         self.gain /= self.device.g_range
         self.tiring = config.competition.homeostasis_at(network.images_seen)
         self.account = EnergyLedger().account("train")

@@ -18,7 +18,8 @@ from cbramsim.core.files import check_writable, write_atomically
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.simulator.images.datasets import read_images, read_labels
-from cbramsim.simulator.learning.network import SpikingNetwork, Vote
+from cbramsim.simulator.learning.labelling import Vote
+from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.state_file import read_state
 
 

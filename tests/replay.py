@@ -41,7 +41,7 @@ class ReplayDraws:
     """The `Draws` of a network's own streams."""
 
     def __init__(self, network: SpikingNetwork) -> None:
-        streams = network.streams
+        streams = network.layers[0].streams
         self.spikes, self.reads = Xoshiro(streams.spikes), Xoshiro(streams.reads)
         self.competition, self.pulses = Xoshiro(streams.competition), Xoshiro(streams.pulses)
         self.normals = normal_table(max(network.crossbar.shape))

@@ -142,7 +142,7 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
 def test_a_rule_without_numbers_is_a_rule() -> None:
     network = cb.SpikingNetwork(own=Own(rule=Rest()), **SMALL)
     network.prepare(IMAGES)
-    assert isinstance(network.rule, Rest)
+    assert isinstance(network.layers[0].rule, Rest)
 
 
 def test_own_must_be_own() -> None:

@@ -108,7 +108,7 @@ def together(
     data = split(learned, watched, tested)
     found = federate(data.images, Federation(**join), NetworkConfig(**nested(network)))
     joint = found.joint
-    joint.ledger = EnergyLedger()
+    joint.layers[0].ledger = EnergyLedger()
     accuracy = accuracy_on(joint.label(data.images, data.labels), data.test)
     return {
         "accuracy": accuracy,

@@ -303,8 +303,8 @@ def _networks(study: Study) -> list[tuple[str, SpikingNetwork]]:
 def _fields(network: SpikingNetwork, neurons: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the weights of some neurons as images in a row."""
     assert network.pixels is not None
-    side = round(network.image_pixels**0.5)
-    width = network.image_pixels // side
+    side = round(network.encoder.of**0.5)
+    width = network.encoder.of // side
     canvas = np.full((side, len(neurons) * (width + 1)), np.nan)
     for place, neuron in enumerate(neurons):
         field = np.full(side * width, np.nan)

@@ -148,7 +148,7 @@ def fields(sweep: Sweep, device: str, resistances: tuple[float, ...]) -> list[Fi
             assert network.pixels is not None
             assert isinstance(network.crossbar, Crossbar)
             weights = network.device.weight_of(network.crossbar.seen)
-            found.append(Field(title, network.pixels, network.image_pixels, weights))
+            found.append(Field(title, network.pixels, network.encoder.of, weights))
     return found
 
 
@@ -165,8 +165,10 @@ def read_of_learned_cells(
         return None
     ohm, v_read = _middle(resistances), network.device.v_read
     wires = Wires(r_word=ohm, r_bit=ohm)
-    often = np.argsort(-network.activity)[: len(network.activity) // 4]
-    v = np.zeros(len(network.activity))
+    often = np.argsort(-network.layers[0].inputs.activity)[
+        : len(network.layers[0].inputs.activity) // 4
+    ]
+    v = np.zeros(len(network.layers[0].inputs.activity))
     v[often] = v_read
     g = network.crossbar.conductance.astype(np.float64)
     solution = solve(g, Terminals.product(v, g.shape[1], wires), wires)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cbramsim.core.errors import ParameterError, nearest
+from cbramsim.core.rng import generator
 from cbramsim.core.validation import NameOrPath, Parameters
 from cbramsim.devices.device import Device
 from cbramsim.devices.retention import COLDEST, HOTTEST
@@ -27,6 +28,12 @@ Storage = Literal["analog", "digital"]
 
 REFERENCE_INPUTS = 397
 """Inputs of the reference network (Shi et al. 2018)."""
+
+
+COMMON = {"inputs", "encoding", "seed", "later_layers"}
+"""What all layers share."""
+MOST_LAYERS = 100
+"""More layers are taken for a mistake."""
 
 
 class NetworkConfig(Parameters):
@@ -89,8 +96,35 @@ class NetworkConfig(Parameters):
     """Pixels to spikes."""
     pruning: Pruning = Pruning()
     """Pruning while learning."""
+    later_layers: tuple[dict[str, Any], ...] = ()
+    """Layers after the first, each as what is different in it from the first: `neurons = 50`, ...
+    A later layer learns from the spikes of the one before; neurons of the last one are named."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
+
+    def of_layers(self) -> list[Self]:
+        """Return the configuration of each layer, as of a network of its own.
+
+        Raises
+        ------
+        ParameterError
+            If what is different in a layer is not valid.
+        """
+        if not self.later_layers:
+            return [self]
+        first = self.replace(later_layers=())
+        configs = [first]
+        for n, changes in enumerate(self.later_layers, 1):
+            merged = {
+                name: part.replace(**changes[name])
+                if isinstance(part := getattr(first, name, None), Parameters)
+                and isinstance(changes[name], dict)
+                else changes[name]
+                for name in changes
+            }
+            seed = int(generator(self.seed, "layer", n).integers(2**62))
+            configs.append(first.replace(**{"inputs": None, "seed": seed, **merged}))
+        return configs
 
     @property
     def planned_inputs(self) -> int:
@@ -121,6 +155,22 @@ class NetworkConfig(Parameters):
                 raise ParameterError(f"{key}: unknown key{hint}")
         Device.check_values(cell)
         return cell
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        for n, changes in enumerate(self.later_layers):
+            if common := COMMON & changes.keys():
+                raise ValueError(
+                    f"later_layers[{n}] must leave {min(common)} to the network: all layers share "
+                    f"{', '.join(sorted(COMMON))}"
+                )
+        if len(self.later_layers) >= MOST_LAYERS:
+            raise ValueError(f"later_layers must be < {MOST_LAYERS} (got {len(self.later_layers)})")
+        try:
+            self.of_layers()
+        except ParameterError as error:
+            raise ValueError(f"later_layers: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _check_wiring(self) -> Self:

@@ -99,3 +99,29 @@ def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
         rows[count] = i
         count += spiked[i]
     return count
+
+
+class Trace(NamedTuple):
+    """Spikes of the layer before: an input is active from the first spike of its neuron on.
+
+    Each spike acts like a rectangular postsynaptic potential (as in Nessler et al., PLoS Comput.
+    Biol. 9, e1003037, 2013) that lasts until the image ends.
+    """
+
+    window: NDArray[np.int64]
+    """Windows of the present image so far, int64[1]."""
+
+
+@implements(draw_spikes, Trace)
+def _(encoder, winners, work, stream):  # type: ignore[no-untyped-def]
+    spiked, window = work.spiked, encoder.window[0]
+    if window == 0:
+        for i in range(spiked.size):
+            spiked[i] = False
+    spiked[winners[window]] = True
+    encoder.window[0] = (window + 1) % winners.size
+    count = 0
+    for i in range(spiked.size):
+        work.rows[count] = i
+        count += spiked[i]
+    return count

@@ -85,7 +85,7 @@ class Circuit(NamedTuple):
     """What a layer is made of, for compiled loops: the types say what is done."""
 
     encoder: Any
-    """Turns densities into spikes: `Poisson`."""
+    """Turns a row of inputs into spikes: `Poisson`, `Trace`."""
     array: Any
     """Holds the weights: `ArrayState` or `BinarySlices`."""
     readout: Any
@@ -93,7 +93,7 @@ class Circuit(NamedTuple):
     neurons: Any
     """Which fire: `Stochastic`."""
     rule: Any
-    """How the array learns: `PulsedStdp`, `VerifiedStdp`, `IdealStdp`, `DenseStdp`."""
+    """How the array learns: see `learning.rules`."""
     streams: Streams
     """Where random numbers come from."""
     work: Scratch
@@ -185,3 +185,22 @@ def respond(images, responses, windows, starts, circuit, account):  # type: igno
             share = np.float32(1) / (total * np.float32(windows))
             for k in range(work.currents.size):
                 responses[n, k] += work.currents[k] * share
+
+
+@lean_loop
+def relay(images, winners, starts, circuit, account):  # type: ignore[no-untyped-def]
+    """Write which neuron fires in each window into `winners`, without learning.
+
+    Parameters
+    ----------
+    images, starts, circuit, account
+        As for `respond`.
+    winners
+        int32[images, windows], overwritten.
+    """
+    for n in range(images.shape[0]):
+        begin(circuit.streams, starts, n)
+        for window in range(winners.shape[1]):
+            total = present(images[n], circuit, account)
+            word = next_word(circuit.streams.competition)
+            winners[n, window] = fire(circuit.neurons, total, circuit.work, word)

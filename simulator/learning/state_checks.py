@@ -7,7 +7,8 @@ come to, so that nothing wrong is learned from, recognised with, or written into
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,13 @@ FORGOTTEN = 50.0
 """A cell may have relaxed to nothing, in single precision, after so many time constants."""
 
 Arrays = Mapping[str, NDArray[Any]]
+Rule = tuple[str, Any]
+"""What must be, and where it is not: one boolean or an array of them."""
+LATER = re.compile(r"layer\d+_")
+"""How the arrays of later layers are named."""
 
 
-def check_state(arrays: Arrays, config: NetworkConfig, device: Device) -> None:
+def check_state(arrays: Arrays, config: NetworkConfig, devices: Sequence[Device]) -> None:
     """Refuse the arrays of a state if one is not what it must be, or if two contradict each other.
 
     Parameters
@@ -61,25 +66,58 @@ def check_state(arrays: Arrays, config: NetworkConfig, device: Device) -> None:
         All arrays of the state.
     config
         The network's.
-    device
-        The technology of its cells.
+    devices
+        The technology of the cells of each layer.
 
     Raises
     ------
     ValueError
         Naming the array, what it must be, and what it is.
     """
-    apart = (LEARNING, EXTRA, PREFIX)
-    now = {name: array for name, array in arrays.items() if not name.startswith(apart)}
-    learning = learning_part(arrays)
-    for part in (now, now | learning) if learning else (now,):
-        table = entries(part, config, device)
-        for name in part:
-            if name not in table:
-                raise ValueError(f"{name:.60}: unknown entry{nearest(name, table)}")
-        check_entries(part, table)
-        for wrong in _contradictions(part, config, device):
-            raise ValueError(wrong)
+    ours = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
+    configs = config.of_layers()
+    table = network_entries(ours, configs[-1])
+    common = {name: array for name, array in ours.items() if name in table}
+    _check(common, table, _of_network(common))
+    rows = common["pixels"].size
+    for n, (layer, device) in enumerate(zip(configs, devices, strict=True)):
+        part = {name: a for name, a in of_layer(ours, n).items() if n or name not in common}
+        now = {name: a for name, a in part.items() if not name.startswith((LEARNING, PREFIX))}
+        learning = learning_part(part)
+        for whole in (now, now | learning) if learning else (now,):
+            _check(
+                whole,
+                layer_entries(whole, layer, device, rows),
+                _of_layer(whole, layer, device, common),
+            )
+        rows = layer.neurons
+    for name in ours:
+        if LATER.match(name) and int(name[5 : name.index("_")]) not in range(2, len(configs) + 1):
+            raise ValueError(f"{name:.60}: unknown entry: there are {len(configs)} layers")
+
+
+def _check(arrays: Arrays, table: dict[str, Entry], rules: Iterable[Rule]) -> None:
+    for name in arrays:
+        if name not in table:
+            raise ValueError(f"{name:.60}: unknown entry{nearest(name, table)}")
+    check_entries(arrays, table)
+    for text, wrong in rules:
+        if np.any(wrong):
+            at = [int(n) for n in np.unravel_index(int(np.argmax(wrong)), np.shape(wrong))]
+            raise ValueError(f"{text}{f' (wrong at {at})' if at else ''}")
+
+
+def with_prefix(arrays: Mapping[str, Any], n: int) -> dict[str, Any]:
+    """Return the arrays of layer n, 0 for the first, by the names that they have in a state."""
+    return {f"layer{n + 1}_{name}" if n else name: array for name, array in arrays.items()}
+
+
+def of_layer(arrays: Arrays, n: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of layer n, 0 for the first, by their own names; of the first, all else."""
+    if n:
+        prefix = f"layer{n + 1}_"
+        return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+    return {name: array for name, array in arrays.items() if not LATER.match(name)}
 
 
 def learning_part(arrays: Arrays) -> dict[str, NDArray[Any]]:
@@ -91,28 +129,49 @@ def learning_part(arrays: Arrays) -> dict[str, NDArray[Any]]:
     }
 
 
-def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, Entry]:
-    """Return what each array of a state must be; some sizes are those of the arrays themselves."""
-    for name in ("pixels", "image_pixels", "class_counts", "clock", "ledger_counts"):
+def network_entries(arrays: Arrays, last: NetworkConfig) -> dict[str, Entry]:
+    """Return what the arrays of the network itself must be; `last` is that of its last layer."""
+    for name in ("pixels", "image_pixels", "class_counts"):
         if name not in arrays:
             raise ValueError(f"{name} is missing")
     Entry((), np.int64, 1, MOST).check("image_pixels", arrays["image_pixels"])
-    neurons, rows, pixels = config.neurons, arrays["pixels"].size, int(arrays["image_pixels"])
+    rows, pixels = arrays["pixels"].size, int(arrays["image_pixels"])
     if not rows:
         raise ValueError("pixels must be one at least (got none)")
-    lines = neurons * (config.digital.bits if config.storage == "digital" else 1)
-    classes, phases = arrays["class_counts"].shape[-1:], arrays["ledger_counts"].shape[:1]
+    classes = arrays["class_counts"].shape[-1:]
     if classes and classes[0] > MOST_CLASSES:
         raise ValueError(f"class_counts must be of at most {MOST_CLASSES:,} classes")
+    named = (last.neurons, *classes) if any(classes) else (0, 0)
+    table = {
+        "config": Entry((), np.str_),
+        "image_pixels": Entry((), np.int64, 1, MOST),
+        "pixels": Entry((rows,), np.int64, 0, pixels - 1),
+        "progress": Entry((3,), np.int64, 0, MOST),
+        "pass_images": Entry((2,), np.int64, 0, (MOST, 2**32 - 1)),
+        "labels_used": Entry((), np.int64, 0, MOST),
+        "class_counts": Entry(named, np.float64, 0, 1 + ROUNDING),
+    }
+    if "grey_levels" in arrays:  # since 0.6.0
+        table["grey_levels"] = Entry((2,), np.int64, 0, FULL_SCALE)
+    return table
+
+
+def layer_entries(
+    arrays: Arrays, config: NetworkConfig, device: Device, rows: int
+) -> dict[str, Entry]:
+    """Return what the arrays of a layer with `rows` inputs must be."""
+    for name in ("clock", "ledger_counts"):
+        if name not in arrays:
+            raise ValueError(f"{name} is missing")
+    neurons = config.neurons
+    lines = neurons * (config.digital.bits if config.storage == "digital" else 1)
+    phases = arrays["ledger_counts"].shape[:1]
     ledger = (*phases, None) if any(phases) else (0,)
     f4, f8, i8 = np.float32, np.float64, np.int64
     _, highest = conductance_bounds(device)
     table = {
-        "config": Entry((), np.str_),
         "device": Entry((), np.str_),
         "periphery": Entry((), np.str_),
-        "image_pixels": Entry((), i8, 1, MOST),
-        "pixels": Entry((rows,), i8, 0, pixels - 1),
         "activity": Entry((rows,), f8, 0, 1),
         "conductance": Entry((rows, lines), f4, 0, highest),
         "cells": Entry(
@@ -131,20 +190,15 @@ def entries(arrays: Arrays, config: NetworkConfig, device: Device) -> dict[str, 
         "seen_weights": Entry((neurons, rows), f4, -LARGE, LARGE),
         "seen_spikes": Entry((neurons,), i8, 0, MOST),
         "missed": Entry((), i8, 0, MOST),
-        "progress": Entry((3,), i8, 0, MOST),
-        "pass_images": Entry((2,), i8, 0, (MOST, 2**32 - 1)),
-        "labels_used": Entry((), i8, 0, MOST),
-        "class_counts": Entry((neurons, *classes) if any(classes) else (0, 0), f8, 0, 1 + ROUNDING),
         "clock": Entry((3,), f8, (0, 0, COLDEST), (LONGEST, LONGEST, HOTTEST)),
         "ledger_phases": Entry(phases, np.str_),
         "ledger_counts": Entry(ledger, i8, 0, 2**62),
         "ledger_joules": Entry(ledger, f8, -MOST_JOULES, MOST_JOULES),
     }  # fmt: skip
-    if "grey_levels" in arrays:  # since 0.6.0
-        table |= {
-            "grey_levels": Entry((2,), i8, 0, FULL_SCALE),
-            "competition_scale": Entry((), f8, 1 / LARGE, LARGE),
-        }
+    if "competition_scale" in arrays:  # since 0.6.0
+        table["competition_scale"] = Entry((), f8, 1 / LARGE, LARGE)
+    if "windows_counted" in arrays:  # of a later layer
+        table["windows_counted"] = Entry((), i8, 1, MOST)
     if config.access == "passive" and device.v_switch > 0:
         table["unresolved"] = Entry((lines, rows), f4, -highest, highest)
     if config.readout.adc_bits:
@@ -183,20 +237,47 @@ def conductance_bounds(device: Device) -> tuple[float, float]:
     return lowest * (1 - ROUNDING), highest * (1 + ROUNDING)
 
 
-def _contradictions(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[str]:
-    """Yield what is wrong, each in one line: of arrays that are what their entries say."""
-    for text, wrong in (
-        *_of_cells(arrays, config, device),
-        *_of_pruning(arrays, config),
-        *_of_counters(arrays, config),
-    ):
-        if np.any(wrong):
-            at = [int(n) for n in np.unravel_index(int(np.argmax(wrong)), np.shape(wrong))]
-            yield f"{text}{f' (wrong at {at})' if at else ''}"
+def _of_network(arrays: Arrays) -> Iterator[Rule]:
+    yield "pixels must be in ascending order, each once", np.diff(arrays["pixels"]) <= 0
+    if "grey_levels" in arrays:
+        yield "grey_levels must be two different ones", not np.ptp(arrays["grey_levels"])
+    _, position, images = (int(n) for n in arrays["progress"])
+    of_pass = int(arrays["pass_images"][0])
+    yield (
+        f"progress: the position must be < {of_pass:,}, the images of the pass (got {position:,})",
+        position >= max(of_pass, 1),
+    )
+    yield (
+        f"progress: images seen must be >= {position:,}, the position (got {images:,})",
+        images < position,
+    )
+    counts = arrays["class_counts"]
+    if counts.size:
+        # Neurons share the responses to each image: of one network, or of several side by side.
+        of_class = counts.sum(axis=0)
+        yield (
+            "class_counts must add up to 1 for each class, or 0 for one without images; if arrays "
+            "were joined, to a whole number",
+            np.abs(of_class - np.rint(of_class)) > SHARE,
+        )
+        yield "class_counts must not be all 0", not np.rint(of_class).any()
+        yield "labels_used must be >= 1 where there are class_counts", arrays["labels_used"] < 1
 
 
-Rule = tuple[str, Any]
-"""What must be, and where it is not: one boolean or an array of them."""
+def _of_layer(
+    arrays: Arrays, config: NetworkConfig, device: Device, common: Arrays
+) -> Iterator[Rule]:
+    yield from _of_cells(arrays, config, device)
+    yield from _of_pruning(arrays, config)
+    spikes, windows = arrays["spike_counts"], config.encoding.windows
+    yield "seen_spikes must be at most spike_counts", arrays["seen_spikes"] > spikes
+    expected = int(common["progress"][2]) * windows
+    yield (
+        f"spike_counts must add up to {expected:,}, {windows} for each image seen (got "
+        f"{int(spikes.sum()):,})",
+        spikes.sum() != expected,
+    )
+    yield from _of_ledger(arrays, config)
 
 
 def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[Rule]:
@@ -263,39 +344,7 @@ def _of_pruning(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
     )
 
 
-def _of_counters(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
-    yield "pixels must be in ascending order, each once", np.diff(arrays["pixels"]) <= 0
-    if "grey_levels" in arrays:
-        yield "grey_levels must be two different ones", not np.ptp(arrays["grey_levels"])
-    spikes, seen = arrays["spike_counts"], arrays["seen_spikes"]
-    yield "seen_spikes must be at most spike_counts", seen > spikes
-    _, position, images = (int(n) for n in arrays["progress"])
-    expected, windows = images * config.encoding.windows, config.encoding.windows
-    yield (
-        f"spike_counts must add up to {expected:,}, {windows} for each image seen (got "
-        f"{int(spikes.sum()):,})",
-        spikes.sum() != expected,
-    )
-    of_pass = int(arrays["pass_images"][0])
-    yield (
-        f"progress: the position must be < {of_pass:,}, the images of the pass (got {position:,})",
-        position >= max(of_pass, 1),
-    )
-    yield (
-        f"progress: images seen must be >= {position:,}, the position (got {images:,})",
-        images < position,
-    )
-    counts = arrays["class_counts"]
-    if counts.size:
-        # Neurons share the responses to each image: of one network, or of several side by side.
-        of_class = counts.sum(axis=0)
-        yield (
-            "class_counts must add up to 1 for each class, or 0 for one without images; if arrays "
-            "were joined, to a whole number",
-            np.abs(of_class - np.rint(of_class)) > SHARE,
-        )
-        yield "class_counts must not be all 0", not np.rint(of_class).any()
-        yield "labels_used must be >= 1 where there are class_counts", arrays["labels_used"] < 1
+def _of_ledger(arrays: Arrays, config: NetworkConfig) -> Iterator[Rule]:
     phases, joules = arrays["ledger_phases"], arrays["ledger_joules"]
     yield "ledger_phases must be different", len(set(phases.tolist())) < len(phases)
     if not len(phases):

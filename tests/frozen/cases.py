@@ -116,8 +116,9 @@ def begun(options: dict[str, Any]) -> tuple[SpikingNetwork, NDArray[np.uint8]]:
     network = SpikingNetwork(**options)
     network.threads = 1
     inputs = network.prepare(images_and_labels()[0])
-    if hasattr(network, "competition_scale"):  # 0.5.0 had none
-        network.competition_scale = 1.0
+    layer: Any = getattr(network, "layers", [network])[0]
+    if hasattr(layer, "competition_scale"):  # 0.5.0 had neither
+        layer.competition_scale = 1.0
     return network, inputs
 
 

@@ -44,7 +44,9 @@ def network_of(data: Dataset, images: int = 400, **changes) -> tuple[SpikingNetw
     """A network that has learned a little."""
     network = SpikingNetwork(**(SMALL | changes))
     inputs = network.prepare(data.train_images[:images])
-    network.competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
+    network.layers[
+        0
+    ].competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
     return network.resume(inputs, epochs=1), inputs
 
 
@@ -356,7 +358,7 @@ def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
     network, _ = network_of(mnist, cell={"read_c2c": 0.0}, digital={"bits": 3})
     fine = SpikingNetwork(network.config.replace(digital={"bits": 3, "adc_bits": 16}))
     fine.prepare(mnist.train_images[:400])
-    fine.competition_scale = 1.0
+    fine.layers[0].competition_scale = 1.0
     fine.crossbar.set_codes(network.crossbar.codes)
     fine.bias[:] = network.bias
     images = mnist.test_images[:50]
@@ -455,7 +457,7 @@ def parts(network: SpikingNetwork) -> list[np.ndarray]:
     state = network.crossbar.state
     return [
         network.crossbar.conductance, state.g, state.wear, state.row_sum, state.inhibited,
-        network.bias, network.spike_counts, np.array(network.streams), network.pruner.pruned,
+        network.bias, network.spike_counts, np.array(network.layers[0].streams), network.pruner.pruned,
         *network.ledger.to_arrays().values(),
     ]  # fmt: skip
 

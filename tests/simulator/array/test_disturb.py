@@ -286,7 +286,9 @@ def test_the_learning_loop_against_pulse_after_pulse(mnist: Dataset, scheme: str
         cell={"v_switch": 0.048}, pruning={"kind": "none"},
     )  # fmt: skip
     inputs = network.prepare(mnist.train_images[:200])
-    network.competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
+    network.layers[
+        0
+    ].competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
     twin = PulseByPulse(network, ReplayDraws(network))
     start = network.crossbar.conductance.copy()
     homeostasis = np.float32(network.config.competition.homeostasis_at(0))

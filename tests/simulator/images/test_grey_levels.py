@@ -166,8 +166,8 @@ def test_a_saved_network_takes_images_as_it_has_learned_them(mnist: Dataset, tmp
     network = SpikingNetwork(neurons=8, seed=1).fit(images, epochs=1)
     network.label(images, mnist.train_labels[:300]).save(tmp_path / "state.npz")
     again = SpikingNetwork.load(tmp_path / "state.npz")
-    assert again.grey_levels == network.grey_levels == (65_535, 0)
-    assert again.competition_scale == network.competition_scale
+    assert again.encoder.levels == network.encoder.levels == (65_535, 0)
+    assert again.layers[0].competition_scale == network.layers[0].competition_scale
     np.testing.assert_array_equal(again.predict(images), network.predict(images))
 
 

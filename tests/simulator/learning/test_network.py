@@ -21,7 +21,7 @@ SMALL = {"neurons": 30, "inputs": 120, "pruning": {"mature_spikes": 40}}
 def state_of(network: SpikingNetwork) -> list[np.ndarray]:
     return [
         network.crossbar.conductance, network.crossbar.state.row_sum, network.bias,
-        network.spike_counts, np.array(network.streams), network.pruner.pruned,
+        network.spike_counts, np.array(network.layers[0].streams), network.pruner.pruned,
         *network.ledger.to_arrays().values(),
     ]  # fmt: skip
 

@@ -172,7 +172,9 @@ def small_network(data: Dataset, **changes) -> tuple[SpikingNetwork, np.ndarray]
     """A network that has learned a little, so that all kinds of cells occur."""
     network = SpikingNetwork(neurons=37, inputs=101, seed=3, **changes)
     inputs = network.prepare(data.train_images[:600])
-    network.competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
+    network.layers[
+        0
+    ].competition_scale = 1.0  # a sharper competition would tell the rounding of sums apart
     network.resume(inputs, epochs=1)
     return network, inputs
 
@@ -181,7 +183,9 @@ def small_network(data: Dataset, **changes) -> tuple[SpikingNetwork, np.ndarray]
 def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> None:
     network, inputs = small_network(mnist, **changes)
     if network.crossbar.wired:  # as the next step does first: the twin begins with what it finds
-        network.crossbar.wired.follow(network.crossbar.state, network.together, 1e-3)
+        network.crossbar.wired.follow(
+            network.crossbar.state, network.layers[0].inputs.together, 1e-3
+        )
         network.crossbar.wired.interval, network.crossbar.wired.since = 1, 0
     twin = SlowRecount(network, ReplayDraws(network))
     homeostasis = np.float32(network.config.competition.homeostasis_at(network.images_seen))

@@ -105,8 +105,8 @@ class NumpyTwin:
         self.device, self.pulse = network.device, network.crossbar.pulse
         self.costs, self.periphery = network.crossbar.program_costs(), network.periphery
         self.rule = network.config.stdp
-        self.sharpness = network.competition_scale * network.config.competition.sharpness
-        self.ideal = network.ideal
+        self.sharpness = network.layers[0].competition_scale * network.config.competition.sharpness
+        self.ideal = network.config.rule == "ideal"
         self.dense = network.config.update == "dense"
         self.g = state.g.copy()
         self.cells, self.nominal = state.cells.copy(), state.nominal[0, 0]
@@ -121,7 +121,10 @@ class NumpyTwin:
         self.bias = network.bias.astype(np.float64)
         self.spike_counts = network.spike_counts.copy()
         if not self.ideal:
-            self.table, self.tries = network.rule.table, getattr(network.rule, "tries", 0)
+            self.table, self.tries = (
+                network.layers[0].rule.table,
+                getattr(network.layers[0].rule, "tries", 0),
+            )
         self.wired = network.crossbar.wired
         if self.wired:
             self.effective, self.base = state.lines.seen.copy(), state.lines.base.T.copy()

@@ -235,7 +235,7 @@ def state_of(network: SpikingNetwork) -> list[NDArray]:
     return [
         state.g, state.lines.seen, state.lines.base, state.lines.dissipated, state.row_sum, wired.beyond,
         np.array([wired.interval, wired.since, wired.solutions, wired.error]),
-        network.bias, np.array(network.streams), *network.ledger.to_arrays().values(),
+        network.bias, np.array(network.layers[0].streams), *network.ledger.to_arrays().values(),
     ]  # fmt: skip
 
 
@@ -344,8 +344,8 @@ def test_with_hardly_any_resistance_it_learns_as_without(
 
 def mean_read_error(network: SpikingNetwork, seen: NDArray) -> float:
     """Return the largest error of the mean current of a bit line, as a part of their mean."""
-    mean = network.activity @ exact(network)
-    return float(np.abs(network.activity @ seen - mean).max() / mean.mean())
+    mean = network.layers[0].inputs.activity @ exact(network)
+    return float(np.abs(network.layers[0].inputs.activity @ seen - mean).max() / mean.mean())
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_the_exact_solution_is_taken_over(mnist: Dataset) -> None:
     network = SpikingNetwork(**SMALL, **HEAVY).fit(mnist.train_images[:600], epochs=1)
     state = network.crossbar.state
     network.crossbar.wired.since = network.crossbar.wired.interval
-    network.crossbar.wired.follow(state, network.together, 1e-4)
+    network.crossbar.wired.follow(state, network.layers[0].inputs.together, 1e-4)
     np.testing.assert_allclose(state.lines.seen, exact(network), rtol=1e-3)
     np.testing.assert_allclose(network.crossbar.seen, exact(network), rtol=1e-5)
 
@@ -384,19 +384,19 @@ def test_a_cell_that_is_taken_out_is_seen_no_more(mnist: Dataset) -> None:
     network = SpikingNetwork(**SMALL, **HEAVY).fit(mnist.train_images[:600], epochs=1)
     wired, state = network.crossbar.wired, network.crossbar.state
     wired.since = wired.interval
-    wired.follow(state, network.together, 0.01)
+    wired.follow(state, network.layers[0].inputs.together, 0.01)
     network.crossbar.disconnect(3, np.arange(10))
     wired.interval, wired.since = 64, 1
     solutions = wired.solutions
-    wired.follow(network.crossbar.state, network.together, 0.01)
+    wired.follow(network.crossbar.state, network.layers[0].inputs.together, 0.01)
     assert wired.solutions == solutions
     assert not network.crossbar.state.lines.seen[:10, 3].any()
     off = mean_read_error(network, network.crossbar.state.lines.seen)
     wired.since = wired.interval
-    wired.follow(network.crossbar.state, network.together, 1e-4)
+    wired.follow(network.crossbar.state, network.layers[0].inputs.together, 1e-4)
     solved = network.crossbar.state.lines.seen.copy()
     assert (solved[:10, 3] > 0).all()  # other cells let something through to its lines
-    wired.follow(network.crossbar.state, network.together, 1e-4)
+    wired.follow(network.crossbar.state, network.layers[0].inputs.together, 1e-4)
     np.testing.assert_allclose(network.crossbar.state.lines.seen, solved, rtol=1e-5)
     assert off < 0.02
 
@@ -427,8 +427,8 @@ def test_the_energy_of_reads_while_learning(mnist: Dataset) -> None:
 
     def compare(_) -> None:
         state, wired = network.crossbar.state, network.crossbar.wired
-        by_row = wired.at_rest(state, network.together).lines.dissipated
-        power = state.row_sum * network.activity
+        by_row = wired.at_rest(state, network.layers[0].inputs.together).lines.dissipated
+        power = state.row_sum * network.layers[0].inputs.activity
         off.append(state.lines.dissipated @ power / (by_row @ power) - 1)
 
     network.fit(mnist.train_images[:3000], epochs=1, callback=compare)

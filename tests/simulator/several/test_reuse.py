@@ -86,8 +86,8 @@ def test_homeostasis_starts_again_and_the_inputs_are_those_of_the_new_images(
     network = warm_start(trained, new_images)
     assert network.config.competition.homeostasis_at(network.images_seen) == 2.0
     wanted = new_images.reshape(1000, -1)[:, trained.pixels].mean(axis=0) / 256
-    np.testing.assert_allclose(network.activity, wanted)
-    np.testing.assert_array_equal(network.pruner.around.activity, network.activity)
+    np.testing.assert_allclose(network.layers[0].inputs.activity, wanted)
+    np.testing.assert_array_equal(network.pruner.around.activity, network.layers[0].inputs.activity)
 
 
 def test_a_file_is_as_good_as_the_network(

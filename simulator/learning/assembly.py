@@ -1,0 +1,81 @@
+"""What a layer is made of, by its configuration: array, rule, read-out, prices of its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cbramsim.devices.device import Device
+from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.own import Own
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.energy.ledger import Account, EnergyLedger, Operation
+from cbramsim.simulator.learning.config import NetworkConfig
+from cbramsim.simulator.learning.inputs import Inputs
+from cbramsim.simulator.learning.readout import Converted, Direct, converted
+from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
+from cbramsim.simulator.learning.rules.ideal import DenseStdp, ideal_stdp
+from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, pulsed_stdp
+
+
+def array_of(
+    config: NetworkConfig,
+    inputs: int,
+    device: Device,
+    periphery: Periphery,
+    ledger: EnergyLedger,
+    own: Own,
+) -> Crossbar | DigitalCrossbar:
+    """Return the array of a layer with so many inputs, in its first state."""
+    shape = (inputs, config.neurons)
+    if config.storage == "digital":
+        return DigitalCrossbar(device, shape, config.digital, config.seed, periphery, ledger)
+    crossbar = Crossbar(
+        device, shape, config.seed, periphery, ledger, config.access, config.scheme,
+        config.wiring if config.wires else None, config.tiles, Own(law=own.law),
+    )  # fmt: skip
+    if config.pruning.kind == "hard":
+        crossbar.expect_gaps()
+    return crossbar
+
+
+def rule_of(config: NetworkConfig, device: Device) -> Any:
+    """Return how a layer learns, for compiled loops."""
+    if config.storage == "digital":
+        codes = wanted_codes(config.stdp, config.digital, config.programming.scheme)
+        return PulsedStdp(CodeTable(codes))
+    if config.rule == "ideal":
+        ideal = ideal_stdp(config.stdp, device)
+        return DenseStdp(ideal) if config.update == "dense" else ideal
+    return pulsed_stdp(config.stdp, device, config.programming)
+
+
+def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct | Converted:
+    """Return what is between the bit lines and the neurons, for compiled loops."""
+    if not config.readout.adc_bits or inputs.most_active is None:
+        return Direct()
+    starts, _ = config.tiles.parts((inputs.activity.size, config.neurons))
+    tile_rows = int(np.diff(starts).max())
+    adc = config.readout.converter(inputs.most_active, tile_rows, device.g_range)
+    return converted(adc, starts, config.neurons, config.seed)
+
+
+def price_events(
+    account: Account, config: NetworkConfig, crossbar: Crossbar | DigitalCrossbar
+) -> None:
+    """Price the events whose energy does not depend on the state of a cell."""
+    periphery = crossbar.periphery
+    prices = {
+        Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
+        Operation.NEURON_UPDATE: periphery.e_neuron,
+        Operation.OUTPUT_SPIKE: periphery.e_spike,
+    }
+    if config.readout.adc_bits:
+        prices[Operation.ADC_CONVERSION] = config.readout.price().value
+        prices[Operation.SHIFT_ADD] = periphery.e_add
+    if isinstance(crossbar, DigitalCrossbar):
+        prices |= dict(crossbar.prices)
+    for operation, joules in prices.items():
+        account.joules[operation] = account.counts[operation] * joules

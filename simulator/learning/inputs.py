@@ -1,0 +1,120 @@
+"""How often the inputs of a layer spike: what pruning, converters and solvers of lines go by."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.memory import check_memory
+from cbramsim.simulator.learning.config import NetworkConfig
+
+MOST_IMAGES = 10_000
+"""Images from which it is learned which inputs spike together."""
+
+
+class Inputs:
+    """How often the inputs of a layer spike.
+
+    Attributes
+    ----------
+    activity
+        float64[inputs], the probability with which each spikes in a window.
+    together
+        float64[inputs, inputs], the probability that two spike in one window, on the diagonal that
+        one does; None where lines are ideal.
+    most_active
+        The most inputs of a tile that spike in a window of any image, on average; None without
+        converters.
+    windows
+        The windows that have been counted, where spikes are counted.
+    """
+
+    def __init__(
+        self,
+        activity: NDArray[np.float64],
+        together: NDArray[np.float64] | None,
+        most_active: float | None,
+        windows: int = 0,
+    ) -> None:
+        self.activity = activity
+        self.together: Any = together
+        self.most_active, self.windows = most_active, windows
+
+    @classmethod
+    def of_images(cls, images: NDArray[np.uint8], config: NetworkConfig) -> Self:
+        """Return what images give: uint8[images, inputs], densities."""
+        inputs = cls(images.mean(axis=0, dtype=np.float64) / 256, None, None)
+        if config.wires:
+            inputs.together = _active_together(images, inputs.activity)
+        if config.readout.adc_bits:
+            starts, _ = config.tiles.parts((images.shape[1], config.neurons))
+            sums = (images[:, a:b].sum(axis=1, dtype=np.int64) for a, b in pairwise(starts))
+            inputs.most_active = max(float(part.max()) / 256 for part in sums)
+        return inputs
+
+    @classmethod
+    def of_neurons(cls, neurons: int, config: NetworkConfig) -> Self:
+        """Return what is expected of the neurons of the layer before: that all fire alike.
+
+        An input is active in a window if its neuron has fired in this one or an earlier one of the
+        same image. Once spikes are counted, this is worth no more than one image.
+        """
+        windows = config.encoding.windows
+        so_far = 1 - (1 - 1 / neurons) ** np.arange(1, windows + 1)
+        activity = np.full(neurons, so_far.mean())
+        together = None
+        if config.wires:
+            together = np.outer(activity, activity)
+            np.fill_diagonal(together, activity)
+        most_active = float(min(windows, neurons)) if config.readout.adc_bits else None
+        return cls(activity, together, most_active, windows)
+
+    def observe(self, images: NDArray[np.uint8], config: NetworkConfig) -> None:
+        """Take note of the images to come, whatever came before."""
+        new = self.of_images(images, config)
+        self.activity, self.together = new.activity, new.together
+
+    def count(self, winners: NDArray[np.int32]) -> None:
+        """Count spikes of the layer before: int32[images, windows], which neuron fired."""
+        images, windows = winners.shape
+        fired = np.zeros((images, windows, self.activity.size), np.float32)
+        fired[np.arange(images)[:, None], np.arange(windows), winners] = 1
+        active = np.maximum.accumulate(fired, axis=1).reshape(-1, self.activity.size)
+        share = len(active) / (self.windows + len(active))
+        self.activity += share * (active.mean(axis=0, dtype=np.float64) - self.activity)
+        if self.together is not None:
+            self.together += share * (active.T @ active / len(active) - self.together)
+        self.windows += len(active)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Return what there is, by name."""
+        named = {"activity": self.activity, "together": self.together}
+        named |= {"most_active": self.most_active, "windows_counted": self.windows or None}  # type: ignore[dict-item]
+        return {name: value for name, value in named.items() if value is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return what `to_arrays` returned."""
+        together = arrays["together"].copy() if "together" in arrays else None
+        most_active = float(arrays["most_active"]) if "most_active" in arrays else None
+        windows = int(arrays.get("windows_counted", 0))
+        return cls(arrays["activity"].copy(), together, most_active, windows)
+
+
+def _active_together(
+    inputs: NDArray[np.uint8], activity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probability that two inputs spike in one window, float64[inputs, inputs].
+
+    Given the image they are independent, so that it is the mean product of their pixel densities;
+    on the diagonal, the probability that one does.
+    """
+    pairs = inputs.shape[1] ** 2
+    check_memory("NetworkConfig.inputs", 20 * pairs, f"the products of {pairs:,} pairs, for wires,")
+    some = inputs[:: max(1, len(inputs) // MOST_IMAGES)].astype(np.float32) / 256
+    together = (some.T @ some / len(some)).astype(np.float64)
+    np.fill_diagonal(together, activity)
+    return together

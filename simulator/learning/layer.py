@@ -1,0 +1,440 @@
+"""`Layer`: an array, the neurons that compare its bit lines, and the rule by which it learns."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.rng import generator, stream, streams_by_content
+from cbramsim.devices.device import Device
+from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.cells import ArrayState
+from cbramsim.simulator.array.own import PREFIX, Own, arrays_of, kinds_of, made, put_back
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.energy.ledger import Account, EnergyLedger
+from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
+from cbramsim.simulator.learning.config import NetworkConfig
+from cbramsim.simulator.learning.encoding import Poisson, Trace
+from cbramsim.simulator.learning.inputs import Inputs
+from cbramsim.simulator.learning.loop import (
+    Circuit,
+    Scratch,
+    Streams,
+    relay,
+    respond,
+    scratch,
+    train,
+)
+from cbramsim.simulator.learning.neurons import Stochastic
+from cbramsim.simulator.learning.pruning import Pruner
+from cbramsim.simulator.learning.rules.rest import Rest
+from cbramsim.simulator.learning.state_checks import LEARNING, learning_part
+
+LEDGER = ("ledger_phases", "ledger_counts", "ledger_joules")
+"""The ledger, in a state."""
+
+
+class Layer:
+    """An array that learns: it owns its neurons, rule, pruner, random streams and scratch.
+
+    Attributes
+    ----------
+    config
+        `NetworkConfig` of this layer.
+    device, periphery
+        What the cells are, without variability under the ideal rule, and the circuits around them.
+    inputs
+        How often the inputs spike, `Inputs`.
+    crossbar
+        The array that holds the weights.
+    ledger
+        Every event of the layer and its energy, by phase.
+    pruner
+        What has been pruned.
+    bias
+        float32[neurons], of the potentials.
+    spike_counts
+        int64[neurons], output spikes while learning.
+    images_seen
+        Images learned from.
+    competition_scale
+        Factor on the sharpness of the competition, `Competition.scale`.
+    parts
+        Parts of one's own, by role.
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        device: Device,
+        periphery: Periphery,
+        inputs: Inputs,
+        own: Own | None = None,
+        *,
+        after: bool = False,
+    ) -> None:
+        """Draw the array, with all counters at zero.
+
+        Parameters
+        ----------
+        config, device, periphery, inputs
+            See above; `device` as it is under a rule by device pulses.
+        own
+            Parts of one's own; those with arrays are made from this layer.
+        after
+            Whether inputs are the spikes of a layer before, int32[images, windows], which neuron
+            fired; otherwise they are densities, uint8[images, inputs].
+        """
+        self._after = after
+        self.config, self.inputs, self.periphery = config, inputs, periphery
+        self.device = device.without_variability() if config.rule == "ideal" else device
+        self.nominal = device
+        self.own, self.ledger = own or Own(), EnergyLedger()
+        self.competition_scale = 1.0
+        seed, neurons = config.seed, config.neurons
+        self.crossbar = array_of(
+            config, inputs.activity.size, self.device, periphery, self.ledger, self.own
+        )
+        self.bias = np.zeros(neurons, np.float32)
+        self.spike_counts = np.zeros(neurons, np.int64)
+        self.images_seen = 0
+        self.streams = Streams(
+            spikes=stream(seed, "spikes"),
+            reads=stream(seed, "reads"),
+            competition=stream(seed, "competition"),
+            pulses=self.crossbar.pulse_stream,
+        )
+        parts = {role: made(self.own, role, self) for role in ("rule", "encoder", "neurons")}
+        if after:
+            parts.pop("encoder")
+        self.parts = {role: part for role, part in parts.items() if part is not None}
+        if self.own.law is not None:
+            self.parts["law"] = self.crossbar.state.law
+        self.encoder = self._new_encoder()
+        self.rule = self.parts["rule"] if "rule" in self.parts else rule_of(config, device)
+        self.readout = readout_of(config, inputs, device)
+        self.work = self._new_scratch()
+        self.pruner = self._new_pruner()
+        self._learning: dict[str, NDArray[Any]] = {}
+        self._finished: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        """Return what the layer is."""
+        rows, neurons = self.crossbar.shape
+        return f"Layer({rows} inputs, {neurons} neurons, {self.device.name})"
+
+    def begin(self) -> None:
+        """Put the array into its initial state."""
+        config = self.config
+        rng = generator(config.seed, "initial state")
+        weights = rng.normal(config.initial_weight, config.initial_weight_d2d, self.crossbar.shape)
+        self.crossbar.set_weights(weights, clip=True)
+        self.pruner = self._new_pruner()
+
+    def begin_again(self, *, release: bool) -> None:
+        """Count from zero again, in the same cells; release what has been pruned, or hold it."""
+        self._learning = {}
+        self.images_seen = 0
+        self.spike_counts[:] = 0
+        for phase in self.ledger.phases:
+            self.ledger.clear(phase)
+        if release:
+            self.release()
+        else:
+            self.pruner = self._new_pruner().holding(self.pruner)
+
+    def release(self) -> None:
+        """Let soft-pruned cells learn again; from here on neurons are judged anew."""
+        self.crossbar.release()
+        self.pruner = self._new_pruner()
+        self.pruner.seen_spikes[:] = self.spike_counts
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    def learn(
+        self, images: NDArray[Any], chosen: NDArray[np.int64], threads: int = 1
+    ) -> NDArray[np.int32]:
+        """Learn from ``images[chosen]``, prune what has matured; return the winners.
+
+        Parameters
+        ----------
+        images
+            What the encoder makes spikes of, [images, ...].
+        chosen
+            int64[n], which of them.
+        threads
+            On how many threads lines are solved for.
+
+        Returns
+        -------
+        int32[n, windows]
+            The neuron that fired in each window.
+        """
+        config, crossbar = self.config, self.crossbar
+        account = self.ledger.account("train")
+        if crossbar.wired:
+            crossbar.wired.threads = threads
+            crossbar.wired.follow(crossbar.state, self.inputs.together, config.wires_error)
+        winners = np.empty((len(chosen), config.encoding.windows), np.int32)
+        tiring = config.competition.homeostasis_at(self.images_seen)
+        neurons = self._neurons(tiring=tiring)
+        circuit = Circuit(
+            self.encoder, *self._array(crossbar.state), neurons, self.rule, self.streams, self.work
+        )
+        train(images, chosen, winners, self.spike_counts, circuit, account)
+        # Only differences of biases matter; the mean is taken out to keep them small.
+        self.bias -= self.bias.mean()
+        self.images_seen += len(chosen)
+        crossbar.phase = "train"
+        self.pruner.update(self.spike_counts)
+        crossbar.phase = "use"
+        crossbar.settle()
+        encoding = config.encoding
+        crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
+        price_events(account, self.config, self.crossbar)
+        return winners
+
+    def finish(self) -> None:
+        """Bring the array into the state in which it is used; keep what that changes.
+
+        Neurons that are pruned when training is complete are pruned, and cells have aged up to now.
+        """
+        crossbar = self.crossbar
+        if self.config.pruning.maturity != "trained" and not crossbar.clock.pending:
+            return
+        before = {name: np.array(value) for name, value in self._learned().items()}
+        crossbar.phase = "train"
+        self.pruner.finish()
+        crossbar.phase = "use"
+        crossbar.clock.settle()
+        now = self._learned()
+        changed = {name for name in now if not np.array_equal(before[name], now[name])}
+        if changed & set(LEDGER):
+            changed |= set(LEDGER)
+        if changed:
+            self._learning = {name: before[name] for name in now if name in changed}
+            self._finished = self._checksums()
+
+    def go_on(self) -> None:
+        """Undo `finish`, so that learning goes on as if it had not been interrupted.
+
+        If cells have been written, or time has passed, it goes on from there instead.
+        """
+        learning, self._learning = self._learning_state(), {}
+        if learning:
+            self._put_back(self._present() | learning)
+        if "ledger_joules" in learning:
+            before = EnergyLedger.from_arrays(learning).account("train")
+            account = self.ledger.account("train")
+            account.counts[:], account.joules[:] = before.counts, before.joules
+
+    def _learned(self) -> dict[str, Any]:
+        """Return the present state, with what learning has cost as the only part of the ledger."""
+        ledger = EnergyLedger()
+        ledger.add_account("train", self.ledger.account("train"))
+        return self._present() | ledger.to_arrays()
+
+    def _learning_state(self) -> dict[str, NDArray[Any]]:
+        """Return what `finish` changed, as it was; nothing if it has been changed again since."""
+        return self._learning if self._learning and self._checksums() == self._finished else {}
+
+    def _checksums(self) -> dict[str, int]:
+        """Return checksums of the conductances and of what `finish` changed, as they are now."""
+        now = self._learned()
+        names = ("conductance", *self._learning)
+        return {name: zlib.crc32(np.asarray(now[name]).tobytes()) for name in names}
+
+    # ---- at work -------------------------------------------------------------------------------
+
+    def at_rest(self) -> ArrayState:
+        """Return the cells as they are read while none changes."""
+        state = self.crossbar.state
+        if self.crossbar.wired:
+            return self.crossbar.wired.at_rest(state, self.inputs.together)
+        return state
+
+    def starts(
+        self, images: NDArray[np.uint8], phase: str, position: int | None
+    ) -> NDArray[np.uint64]:
+        """Return where random streams begin: for each image by its content, or by its position.
+
+        Parameters
+        ----------
+        images
+            uint8[images, inputs] of the network.
+        phase
+            What the streams are for.
+        position
+            The number of the first image, if position is what counts.
+
+        Returns
+        -------
+        uint64[n, 2, 4]
+            See `loop.respond`.
+        """
+        if position is None:
+            return streams_by_content(self.config.seed, phase, images)
+        names = (f"{phase} spikes", f"{phase} reads")
+        return np.array([[stream(self.config.seed, name, position) for name in names]])
+
+    def respond(
+        self, cells: ArrayState, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
+    ) -> tuple[NDArray[np.float32], Account]:
+        """Return the mean firing probabilities, float32[images, neurons], and what they cost.
+
+        Parameters
+        ----------
+        cells, starts
+            As of `at_rest` and `starts`.
+        images
+            As for `learn`.
+        phase
+            Where to book.
+        """
+        # Neurons are named after what they fire for in the competition in which they learned;
+        # several of them have a say in a vote.
+        sharpness = 1.0 if phase == "label" else self.config.competition.readout_sharpness
+        responses = np.empty((len(images), self.config.neurons), np.float32)
+        account = EnergyLedger().account(phase)
+        circuit = self._at_work(cells, self._neurons(sharpness))
+        respond(images, responses, self.config.encoding.windows, starts, circuit, account)
+        price_events(account, self.config, self.crossbar)
+        return responses, account
+
+    def relay(
+        self, cells: ArrayState, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
+    ) -> tuple[NDArray[np.int32], Account]:
+        """Return which neurons fire, int32[images, windows], and what that costs; as `respond`."""
+        winners = np.empty((len(images), self.config.encoding.windows), np.int32)
+        account = EnergyLedger().account(phase)
+        relay(images, winners, starts, self._at_work(cells, self._neurons()), account)
+        price_events(account, self.config, self.crossbar)
+        return winners, account
+
+    def _at_work(self, cells: ArrayState, neurons: Any) -> Circuit:
+        """Return the layer as it recognises: nothing is learned, and all memory is its own."""
+        spikes, reads = np.zeros((2, 4), np.uint64)
+        streams = Streams(spikes, reads, competition=reads, pulses=reads)
+        return Circuit(
+            self._new_encoder(), *self._array(cells), neurons, Rest(), streams, self._new_scratch()
+        )
+
+    def _array(self, cells: ArrayState) -> tuple[Any, Any]:
+        """Return array and read-out for compiled loops, with `cells` as they are to be read."""
+        if isinstance(self.crossbar, DigitalCrossbar):
+            return self.crossbar.slices, self.crossbar.readout()
+        return cells, self.readout
+
+    def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Any:
+        """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
+        if "neurons" in self.parts:
+            return self.parts["neurons"]
+        sharpness = factor * self.competition_scale * self.config.competition.sharpness
+        return Stochastic(
+            bias=self.bias if factor == 1 else (factor * self.bias).astype(np.float32),
+            gain=np.float32(2 * sharpness / self.nominal.g_range),
+            tiring=np.float32(tiring),
+        )
+
+    # ---- what it is made of --------------------------------------------------------------------
+
+    def _new_encoder(self) -> Any:
+        """Return what turns a row of inputs into spikes, for compiled loops."""
+        if self._after:
+            return Trace(np.zeros(1, np.int64))
+        return self.parts.get("encoder", Poisson())
+
+    def _new_pruner(self) -> Pruner:
+        config = self.config
+        programming = None if config.rule == "ideal" else config.programming
+        return Pruner(
+            config.pruning, self.crossbar, self.inputs.activity, config.stdp, programming,
+            self.own.criterion,
+        )  # fmt: skip
+
+    def _new_scratch(self) -> Scratch:
+        bits = self.config.digital.bits if self.config.storage == "digital" else 1
+        return scratch(*self.crossbar.shape, bits)
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Return all that is needed to go on, by name, for `restore`."""
+        learning = {LEARNING + name: value for name, value in self._learning_state().items()}
+        return self._present() | self.ledger.to_arrays() | learning
+
+    def _present(self) -> dict[str, Any]:
+        """Return the present state, but the ledger, by name."""
+        state, pruner = self.crossbar.state, self.pruner
+        arrays: dict[str, Any] = {
+            "device": self.nominal.model_dump_json(),
+            "periphery": self.periphery.model_dump_json(),
+            "competition_scale": self.competition_scale,
+            "conductance": state.g,
+            "cells": state.cells,
+            "wear": state.wear,
+            "inhibited": state.inhibited,
+            "connected": self.crossbar.connected,
+            "row_sum": state.row_sum,
+            "bias": self.bias,
+            "spike_counts": self.spike_counts,
+            "streams": np.array(self.streams),
+            "pruned": pruner.pruned,
+            "stage": pruner.stage,
+            "seen_weights": pruner.seen_weights,
+            "seen_spikes": pruner.seen_spikes,
+            "missed": pruner.missed,
+        }
+        if self.crossbar.disturbs:
+            arrays["unresolved"] = state.access.others.unresolved
+        if self.crossbar.wired:
+            arrays |= self.crossbar.wired.to_arrays(state)
+        if self.parts:
+            arrays |= {f"{PREFIX}parts": kinds_of(self.parts), **arrays_of(self.parts)}
+        return arrays | self.inputs.to_arrays() | self.crossbar.clock.to_arrays()
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what `to_arrays` returned, after `state_checks` has checked it.
+
+        Raises
+        ------
+        ValueError
+            If the layer was made with other parts than it has.
+        """
+        made_with, given = str(arrays.get(f"{PREFIX}parts", "")), kinds_of(self.parts)
+        if made_with != given:
+            raise ValueError(
+                f"own: must be the parts that it was made with, {made_with or 'none'} "
+                f"(got {given or 'none'})"
+            )
+        self._put_back(arrays)
+        for phase, account in EnergyLedger.from_arrays(arrays).accounts():
+            self.ledger.add_account(phase, account)
+        self._learning = learning_part(arrays)
+        self._finished = self._checksums() if self._learning else {}
+
+    def _put_back(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what changes while learning, but the ledger."""
+        self.bias[:], self.spike_counts[:] = arrays["bias"], arrays["spike_counts"]
+        self.images_seen = int(self.spike_counts.sum()) // self.config.encoding.windows
+        if "competition_scale" in arrays:  # 0.5.0 had none
+            self.competition_scale = float(arrays["competition_scale"])
+        put_back(self.parts, arrays)
+        for mine, saved in zip(self.streams, arrays["streams"], strict=True):
+            mine[:] = saved
+        for name in ("pruned", "stage", "seen_weights", "seen_spikes"):
+            getattr(self.pruner, name)[:] = arrays[name]
+        self.pruner.missed = int(arrays["missed"])
+        crossbar = self.crossbar
+        crossbar.restore(
+            arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
+            arrays["connected"], arrays["row_sum"].copy(),
+        )  # fmt: skip
+        if crossbar.disturbs:
+            crossbar.state.access.others.unresolved[:] = arrays["unresolved"]
+        if crossbar.wired:
+            crossbar.wired.restore(arrays, crossbar.state)
+        crossbar.clock.restore(arrays, crossbar.state.g_columns)

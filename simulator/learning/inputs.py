@@ -72,6 +72,11 @@ class Inputs:
         most_active = float(min(windows, neurons)) if config.readout.adc_bits else None
         return cls(activity, together, most_active, windows)
 
+    @property
+    def contrast(self) -> float:
+        """By how much rows differ if their inputs spike independently, see `encoding.contrast`."""
+        return float(np.sum(self.activity * (1 - self.activity)))
+
     def observe(self, images: NDArray[np.uint8], config: NetworkConfig) -> None:
         """Take note of the images to come, whatever came before."""
         new = self.of_images(images, config)

@@ -209,8 +209,9 @@ class SpikingNetwork(Recogniser):
         configs = self.config.of_layers()
         later = (Inputs.of_neurons(before.neurons, config) for before, config in pairwise(configs))
         self.build([Inputs.of_images(inputs, self.config), *later])
-        self.layers[0].competition_scale = Competition.scale(contrast(inputs))
         for layer in self.layers:
+            differs = contrast(inputs) if layer is self.layers[0] else layer.inputs.contrast
+            layer.competition_scale = Competition.scale(differs)
             layer.begin()
         return inputs
 

@@ -82,18 +82,25 @@ def check_state(arrays: Arrays, config: NetworkConfig, devices: Sequence[Device]
     rows = common["pixels"].size
     for n, (layer, device) in enumerate(zip(configs, devices, strict=True)):
         part = {name: a for name, a in of_layer(ours, n).items() if n or name not in common}
-        now = {name: a for name, a in part.items() if not name.startswith((LEARNING, PREFIX))}
-        learning = learning_part(part)
-        for whole in (now, now | learning) if learning else (now,):
-            _check(
-                whole,
-                layer_entries(whole, layer, device, rows),
-                _of_layer(whole, layer, device, common),
-            )
+        try:
+            _check_layer(part, layer, device, common, rows)
+        except ValueError as error:
+            raise ValueError(f"layer{n + 1}_{error}" if n else str(error)) from None
         rows = layer.neurons
     for name in ours:
         if LATER.match(name) and int(name[5 : name.index("_")]) not in range(2, len(configs) + 1):
             raise ValueError(f"{name:.60}: unknown entry: there are {len(configs)} layers")
+
+
+def _check_layer(
+    part: Arrays, config: NetworkConfig, device: Device, common: Arrays, rows: int
+) -> None:
+    """Refuse the arrays of a layer with `rows` inputs, as they are and as they were to learn on."""
+    now = {name: a for name, a in part.items() if not name.startswith((LEARNING, PREFIX))}
+    learning = learning_part(part)
+    for whole in (now, now | learning) if learning else (now,):
+        table = layer_entries(whole, config, device, rows)
+        _check(whole, table, _of_layer(whole, config, device, common))
 
 
 def _check(arrays: Arrays, table: dict[str, Entry], rules: Iterable[Rule]) -> None:

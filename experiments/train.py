@@ -26,7 +26,7 @@ from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.learning_curve import LearningCurve
 from cbramsim.experiments.run_folder import CONFIG, METRICS, STATE
-from cbramsim.simulator.array.crossbar import LONGEST_WAIT
+from cbramsim.simulator.array.lifetime import LONGEST_WAIT
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset, load_dataset
 from cbramsim.simulator.learning.config import NetworkConfig

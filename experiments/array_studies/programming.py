@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
 from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
-from cbramsim.simulator.array.crossbar import Crossbar, WriteScheme
+from cbramsim.simulator.array.checks import WriteScheme
+from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.programming import Corrections, Writing
 
 if TYPE_CHECKING:

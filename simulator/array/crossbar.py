@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.arguments import (
     array,
-    finite,
     flag,
     instance,
     number,
@@ -27,36 +26,24 @@ from cbramsim.core.arguments import (
     whole,
     whole_numbers,
 )
-from cbramsim.core.errors import ParameterError, shown
-from cbramsim.core.memory import check_memory
-from cbramsim.core.rng import generator, normal_table, stream
-from cbramsim.devices.conduction import STEEPEST
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
-from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
-from cbramsim.devices.grids import grid_of
-from cbramsim.devices.laws import law_of
-from cbramsim.devices.noise import noise_of
-from cbramsim.devices.population import draw_population
-from cbramsim.devices.pulses import (
-    G_HIGH,
-    G_LOW,
-    PulseConstants,
-    nominal_cell,
-    pulse_constants,
+from cbramsim.simulator.array.access import settle_all
+from cbramsim.simulator.array.cell_array import CellArray
+from cbramsim.simulator.array.cells import BookedAs, ProgramCosts
+from cbramsim.simulator.array.checks import (
+    Access,
+    WriteScheme,
+    checked_access,
+    checked_cells,
+    checked_lines,
+    checked_shape,
+    checked_targets,
+    checked_voltages,
+    one_per_row,
 )
-from cbramsim.devices.retention import Ageing, checked_celsius
-from cbramsim.devices.states import level_places
-from cbramsim.simulator.array.access import access_of, settle_all
-from cbramsim.simulator.array.cells import (
-    LEARNING,
-    AllConnected,
-    ArrayState,
-    BookedAs,
-    Disconnected,
-    ProgramCosts,
-)
-from cbramsim.simulator.array.clock import Clock
-from cbramsim.simulator.array.ideal_lines import IdealLines
+from cbramsim.simulator.array.costs import program_costs
 from cbramsim.simulator.array.own import Own, made
 from cbramsim.simulator.array.programming import (
     Corrections,
@@ -66,34 +53,27 @@ from cbramsim.simulator.array.programming import (
     trace_trains,
     write_cells,
 )
+from cbramsim.simulator.array.reading import (
+    add_noise,
+    book_read,
+    circuit_of,
+    multiply,
+    subtract_reference,
+)
+from cbramsim.simulator.array.storing import drawn
 from cbramsim.simulator.array.wired_reads import WiredReads
-from cbramsim.simulator.array.writing import SENSED_BITS, program_column, program_to
+from cbramsim.simulator.array.writing import program_column, program_to
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.lines import Solution, Terminals, Tiles, Wires, solve
 
-Access = Literal["transistor", "passive"]
-WriteScheme = Literal["V/2", "V/3"]
-
-BYTES_PER_CELL = 100
-"""Memory that it takes to draw a cell."""
-LONGEST_WAIT = 1e15
-"""A longer wait is taken for a mistake, s."""
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
 MAX_TRACED = 100_000
 """More pulses in one trace are taken for a mistake."""
-MAX_TRACE = 50_000_000
-"""Most pulses that are traced at once, of all cells: 450 MB."""
-MAX_CELLS = 2**24
-"""Most cells of an array: 4096 x 4096, some 2 GB."""
-HIGHEST_VOLTAGE = 100.0
-"""A higher voltage on a word line is taken for a mistake, V."""
-ROUNDING = 1e-6
-"""How far outside the window a conductance may be by rounding, a part of `g_max`."""
 
 
-class Crossbar:
+class Crossbar(CellArray):
     """An array of cells of one technology.
 
     Examples
@@ -153,7 +133,6 @@ class Crossbar:
             If an argument is not what it should be, or a preset does not exist.
         """
         rows, columns = checked_shape("Crossbar", shape)
-        check_memory("Crossbar.shape", BYTES_PER_CELL * rows * columns, f"{rows * columns:,} cells")
         seed_of("Crossbar.seed:", seed)
         self.device = device if isinstance(device, Device) else Device.load(device)
         self.periphery = (
@@ -162,23 +141,16 @@ class Crossbar:
         instance("Crossbar.ledger:", ledger, EnergyLedger, type(None))
         self.ledger = EnergyLedger() if ledger is None else ledger
         self.phase = "use"
-        one_of("Crossbar.access:", access, get_args(Access))
-        if access == "passive" and self.device.c_gate:
-            raise ParameterError(
-                "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
-                "(got 'passive')"
-            )
+        checked_access(self.device, access, scheme)
         instance("Crossbar.wires:", wires, Wires, type(None))
         instance("Crossbar.tiles:", tiles, Tiles, type(None))
+        instance("Crossbar.own:", own, Own, type(None))
+        if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
+            raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
         if wires is not None and self.device.v_sinh:
             raise ParameterError(
                 "Crossbar.wires: needs ohmic cells, v_sinh 0 (got "
                 f"{self.device.v_sinh:g} V with wires)"
-            )
-        one_of("Crossbar.scheme:", scheme, get_args(WriteScheme))
-        if scheme != "V/2" and access != "passive":
-            raise ParameterError(
-                f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
             )
         self.access, self.scheme = access, scheme
         tiles = tiles or Tiles()
@@ -186,48 +158,16 @@ class Crossbar:
         # Drivers of a word line: one for each of the physical arrays that it runs through.
         self._drivers = len(column_parts) - 1
         self._tile_shape = int(np.diff(row_parts).max()), int(np.diff(column_parts).max())
-        self.pulse_stream = stream(seed, "pulses")
+        costs = program_costs(self.device, self.periphery, self._tile_shape, access, scheme)
+        cells = drawn(self.device, (rows, columns), seed, costs, access, scheme)
+        super().__init__(self.device, cells, seed)
         self._read_noise = generator(seed, "crossbar read noise")
-        cells = draw_population(self.device, (rows, columns), generator(seed, "population"))
-        law = law_of(self.device)
-        self.state = ArrayState(
-            g=cells[..., G_LOW].T.copy(),
-            g_columns=cells[..., G_LOW].copy(),
-            cells=cells,
-            wear=np.zeros((columns, rows), np.uint32),
-            inhibited=np.zeros((columns, rows), np.bool_),
-            row_sum=np.zeros(rows),
-            n_connected=np.full(rows, columns),
-            nominal=nominal_cell(self.device)[None, None],
-            reckoned=law,
-            normals=normal_table(pad=max(rows, columns)),
-            pulse=pulse_constants(self.device),
-            costs=self.program_costs(),
-            booked_as=LEARNING,
-            law=law,
-            grid=grid_of(self.device),
-            noise=noise_of(self.device),
-            gaps=AllConnected(),
-            lines=IdealLines(),
-            access=access_of(self.device, (rows, columns), access, scheme),
-        )
         self.wired: WiredReads | None = None
         if wires is not None:
             self.wired = WiredReads(self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
-        instance("Crossbar.own:", own, Own, type(None))
-        if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
-            raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
         if (other := made(own or Own(), "law", self)) is not None:
             self.state = self.state._replace(law=other)
-        self.clock = Clock(self.device, generator(seed, "ageing"), self._age)
-        self._endurance = (
-            draw_endurance(self.device, (columns, rows), generator(seed, "endurance"))
-            if self.device.endurance
-            else None
-        )
-        self._weakest = 0.0 if self._endurance is None else float(self._endurance.min())
-        self._conductance_changed()
 
     def __repr__(self) -> str:
         """Return what the array is."""
@@ -235,36 +175,6 @@ class Crossbar:
         return f"Crossbar({self.device.name}, {rows} word lines x {columns} bit lines)"
 
     # ---- what one sees -------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(word lines, bit lines)."""
-        return self.state.g.shape  # type: ignore[return-value]
-
-    @property
-    def pulse(self) -> PulseConstants:
-        """Numbers that all cells share."""
-        return self.state.pulse
-
-    @property
-    def conductance(self) -> NDArray[np.float32]:
-        """The conductances, float32[rows, columns], S; read-only."""
-        view = self.state.g.view()
-        view.flags.writeable = False
-        return view
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
-        weights = self.device.weight_of(self.state.g)
-        return np.where(self.connected, weights, 0).astype(np.float32)
-
-    @property
-    def connected(self) -> NDArray[np.bool_]:
-        """Which cells are part of the array, bool[rows, columns]."""
-        if isinstance(self.state.gaps, Disconnected):
-            return self.state.gaps.spared == 0
-        return np.ones(self.shape, np.bool_)
 
     @property
     def seen(self) -> NDArray[np.float32]:
@@ -278,11 +188,6 @@ class Crossbar:
         view = self.wired.conductance(self.state.g).view()
         view.flags.writeable = False
         return view
-
-    @property
-    def inhibited(self) -> NDArray[np.bool_]:
-        """Which cells get no more pulses, bool[rows, columns]."""
-        return self.state.inhibited.T
 
     @property
     def disturbs(self) -> bool:
@@ -320,22 +225,15 @@ class Crossbar:
         """
         flag("Crossbar.read: signed", signed)
         flag("Crossbar.read: noise", noise)
-        v = self._checked_voltages("read", voltages).astype(np.float32)
-        ohmic = self.device.read_equivalent(v)
-        if self.wired is None:
-            currents = ohmic @ self.state.g
-            power = None
-        else:
-            read = self.wired.read(self.state.g, v.reshape(-1, self.shape[0]))
-            currents = read.currents.reshape(*v.shape[:-1], self.shape[1])
-            power = read.in_cells, read.in_lines
-        if noise and self.pulse.sum_sigma:
-            sigma = self.pulse.sum_sigma * np.sqrt(self._connected_sum(ohmic**2))
-            currents += sigma * self._read_noise.standard_normal(currents.shape, np.float32)
+        v = checked_voltages("read", self.shape, self.device, voltages).astype(np.float32)
+        product = multiply(self.state, self.device, self.wired, v)
+        if noise:
+            add_noise(product, self.state, self._read_noise)
         if signed:
-            currents -= self._reference_currents(ohmic)
-        self._book_read(v, ohmic, signed, power)
-        return currents
+            subtract_reference(product, self.state)
+        driver = self._drivers * self.periphery.e_word_line
+        book_read(product, self.state, self.device, driver, self.ledger, self.phase)
+        return product.currents
 
     def read_spikes(
         self, spikes: ArrayLike, *, signed: bool = False, noise: bool = True
@@ -376,66 +274,10 @@ class Crossbar:
     def _circuit(
         self, method: str, voltages: ArrayLike, tile: int
     ) -> tuple[NDArray, Terminals, Wires]:
-        if self.wired is None:
-            raise ParameterError(f"Crossbar.{method}: needs an array with wires (got ideal lines)")
-        v = self._checked_voltages(method, voltages).astype(np.float64)
-        tiles = list(self.wired.layout)
-        if v.ndim != 1:
-            raise ParameterError(
-                f"Crossbar.{method}: voltages must be {self.shape[0]} values, one per word line "
-                f"(got shape {v.shape})"
-            )
-        rows, columns = tiles[whole(f"Crossbar.{method}: tile", tile, 0, len(tiles) - 1)]
-        g = self.state.g[rows, columns].astype(np.float64)
-        terminals = Terminals.product(v[rows], g.shape[1], self.wired.wires)
-        return g, terminals, self.wired.wires
-
-    def _checked_voltages(self, method: str, voltages: ArrayLike) -> NDArray[Any]:
-        """Return voltages of word lines, [..., rows], after a check that they can be meant."""
-        where = f"Crossbar.{method}: voltages"
-        v = array(where, voltages)
-        if v.ndim == 0 or v.shape[-1] != self.shape[0]:
-            raise ParameterError(
-                f"{where} must have {self.shape[0]} values on the last axis, one per word line "
-                f"(got shape {v.shape}{_transposed(v.shape[-1:], self.shape[1:])})"
-            )
-        return finite(where, v, min(HIGHEST_VOLTAGE, STEEPEST * self.device.v_sinh or np.inf), "V")
-
-    def _reference_currents(self, v: NDArray) -> NDArray:
-        """Return what each bit line is compared with: the reference less its disconnected cells."""
-        return self.device.g_mid * self._connected_sum(v)
-
-    def _connected_sum(self, x: NDArray) -> NDArray:
-        """Return the sum of `x` over the word lines to which each bit line is connected."""
-        if isinstance(self.state.gaps, Disconnected):
-            return x @ self.connected.astype(np.float32)
-        return x.sum(axis=-1, keepdims=True)
-
-    def _book_read(
-        self, v: NDArray, ohmic: NDArray, signed: bool, taken: tuple[float, float] | None
-    ) -> None:
-        """Book a read at the voltages `v`, at which the currents are those at `ohmic` V.
-
-        `taken` is what cells and lines dissipate, W; None for ideal lines.
-        """
-        v2 = np.square(v, dtype=np.float64).reshape(-1, self.shape[0])
-        power = np.multiply(v, ohmic, dtype=np.float64).reshape(-1, self.shape[0]).sum(axis=0)
-        t_read = self.device.t_read
-        driven = v2 > 0
-        n_driven = int(driven.sum())
-        cells = int(driven.sum(axis=0) @ self.state.n_connected)
-        add = self.ledger.add
-        line = self.device.c_cell * self.shape[1]
-        drive = n_driven * self._drivers * self.periphery.e_word_line + line * v2.sum()
-        add(self.phase, Operation.WORD_LINE_DRIVE, n_driven, drive)
-        if taken is None:
-            add(self.phase, Operation.CELL_READ, cells, t_read * power @ self.state.row_sum)
-        else:
-            add(self.phase, Operation.CELL_READ, cells, t_read * taken[0])
-            add(self.phase, Operation.READ_WIRE, cells, t_read * taken[1])
-        if signed:
-            joules = t_read * power.sum() * self.device.g_mid
-            add(self.phase, Operation.REFERENCE_READ, n_driven, joules)
+        return circuit_of(
+            self.wired, self.state.g, tile, method,
+            checked_voltages(method, self.shape, self.device, voltages).astype(np.float64),
+        )  # fmt: skip
 
     # ---- programming ---------------------------------------------------------------------------
 
@@ -458,9 +300,9 @@ class Crossbar:
         ParameterError
             If a line does not exist.
         """
-        row_list = self._checked_lines("program", column, rows)
+        row_list = checked_lines("program", self.shape, column, rows)
         asked = whole_numbers("Crossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
-        counts = _one_per_row("program: pulses", asked, row_list)
+        counts = one_per_row("program: pulses", asked, row_list)
         counts = np.where(self.state.inhibited[column, row_list], 0, counts)
         booked_as = BookedAs.both(Operation.PROGRAM_PULSE)
         program_column(
@@ -499,9 +341,9 @@ class Crossbar:
         int
             Cells that were given up.
         """
-        row_list = self._checked_lines("program_to", column, rows)
+        row_list = checked_lines("program_to", self.shape, column, rows)
         instance("Crossbar.program_to: operation", operation, Operation)
-        targets = self._checked_targets("program_to", target, row_list)
+        targets = checked_targets("program_to", self.device, target, row_list)
         missed = program_to(
             self.state, column, row_list, targets, self._span,
             BookedAs.both(operation), self.pulse_stream,
@@ -530,8 +372,8 @@ class Crossbar:
         asked = np.atleast_1d(whole_numbers(where, pulses, -MAX_TRACED, MAX_TRACED))
         whole(f"{where}, in all,", np.abs(asked).sum(), 0, MAX_TRACED)
         train = np.repeat(np.sign(asked), np.abs(asked)).astype(np.int8)
-        trace = self._empty_trace(
-            "pulse_train", self._checked_cells("pulse_train", cells), train.size
+        trace = empty_trace(
+            checked_cells("pulse_train", self.shape, cells), train.size, "pulse_train"
         )
         trace_trains(
             self.state, train, sense, self.pulse_stream, self.ledger.account(self.phase), trace
@@ -567,8 +409,8 @@ class Crossbar:
             What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal
             device needs for what is missing.
         """
-        checked = self._checked_cells("write_verify", cells)
-        targets = self._checked_targets("write_verify", target, checked[:, 0])
+        checked = checked_cells("write_verify", self.shape, cells)
+        targets = checked_targets("write_verify", self.device, target, checked[:, 0])
         if tolerance is not None:
             of_device = "S, the g_max of the device"
             number("Crossbar.write_verify: tolerance", tolerance, 0, self.device.g_max, of_device)
@@ -576,7 +418,7 @@ class Crossbar:
             budget = min(self._span, MAX_TRACED)
         whole("Crossbar.write_verify: budget", budget, 0, MAX_TRACED)
         one_of("Crossbar.write_verify: corrections", corrections, get_args(Corrections))
-        trace = self._empty_trace("write_verify", checked, int(budget))
+        trace = empty_trace(checked, int(budget), "write_verify")
         reached = np.zeros(len(checked), np.bool_)
         write_cells(
             self.state, targets,
@@ -587,159 +429,6 @@ class Crossbar:
         final = self.conductance[checked[:, 0], checked[:, 1]]
         return Writing(trace, targets, reached, final, self.device.g_range)
 
-    def _empty_trace(self, method: str, cells: NDArray[np.int64], pulses: int) -> Trace:
-        """Return a trace of so many pulses of each cell, if it is not too long."""
-        if len(cells) * pulses > MAX_TRACE:
-            raise ParameterError(
-                f"Crossbar.{method}: cells times pulses must be <= {MAX_TRACE:,} "
-                f"(got {len(cells):,} cells with up to {pulses:,} pulses)"
-            )
-        return empty_trace(cells, pulses)
-
-    def set_conductance(self, conductance: ArrayLike, *, clip: bool = False) -> None:
-        """Put every cell into a given state; not booked.
-
-        This is how an array comes from the factory or from a file, not an operation of it. A cell
-        takes the nearest of the states that it has: where its own window is narrower than that of
-        the device, or it is stuck, that is the nearest end. What is in no window is refused.
-
-        Parameters
-        ----------
-        conductance
-            float[rows, columns], or what can be broadcast to it, S: from `g_min` to `g_max`, or in
-            the cell's own window where that is wider.
-        clip
-            Take the nearest that is in the window, instead of refusing what is outside.
-
-        Raises
-        ------
-        ParameterError
-            If the shape does not fit, or a value is not finite or not in the window.
-        """
-        values = fitted("Crossbar.set_conductance: values", conductance, self.shape)
-        self._put("set_conductance", values, clip)
-
-    def _put(self, method: str, values: NDArray[Any], clip: bool, *, weights: bool = False) -> None:
-        """Put cells into states, given as conductances or as `weights`."""
-        flag(f"Crossbar.{method}: clip", clip)
-        device = self.device
-        with np.errstate(over="ignore"):
-            wanted = np.asarray(device.conductance_of(values) if weights else values, np.float32)
-        low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
-        if not clip:
-            beyond = np.maximum(np.minimum(low, device.g_min) - wanted, 0)
-            beyond += np.maximum(wanted - np.maximum(high, device.g_max), 0)
-            beyond[~self.connected] = 0
-            per_siemens = 2 / device.g_range if weights else 1
-            refuse_outside(
-                f"Crossbar.{method}: values", beyond * per_siemens,
-                ROUNDING * device.g_max * per_siemens,
-                (-1, 1, "") if weights else (device.g_min, device.g_max, " S"),
-            )  # fmt: skip
-        self.state.g[:] = self._nearest_state(np.clip(wanted, low, high))
-        self.state.g[~self.connected] = 0
-        self._conductance_changed()
-
-    def _nearest_state(self, conductance: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the nearest state of each cell, where states are finite."""
-        device = self.device
-        if not (device.levels or device.g_quantum):
-            return conductance
-        low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
-        if device.level_radix:
-            places = level_places(device.levels, device.level_radix)
-            place = (conductance - low) / np.where(high > low, high - low, 1)
-            nearest = np.searchsorted((places[1:] + places[:-1]) / 2, place)
-            return (low + places[nearest] * (high - low)).astype(np.float32)
-        distance = (high - low) / (device.levels - 1) if device.levels else device.g_quantum
-        distance = np.where(high > low, distance, 1).astype(np.float32)
-        return np.clip(low + np.round((conductance - low) / distance) * distance, low, high)
-
-    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
-        """Put every cell at a given weight, -1 to 1, as `set_conductance`."""
-        values = fitted("Crossbar.set_weights: values", weights, self.shape)
-        self._put("set_weights", values.astype(np.float64), clip, weights=True)
-
-    def inhibit(self, column: int, rows: ArrayLike) -> None:
-        """Let the cells keep their state from now on: they get no more pulses."""
-        self.state.inhibited[column, self._checked_lines("inhibit", column, rows)] = True
-
-    def release(self) -> None:
-        """Let all connected cells get pulses again."""
-        self.state.inhibited[:] = ~self.connected.T
-
-    def disconnect(self, column: int, rows: ArrayLike) -> None:
-        """Take cells out of the array: no current, no pulses, weight zero.
-
-        A weight of zero needs more than an open cell. Against a shared reference column an open
-        cell would count as less than the lowest weight, so its share of the reference is taken out
-        of this column's comparison as well.
-        """
-        lines = self._checked_lines("disconnect", column, rows)
-        self.inhibit(column, lines)
-        mask = np.zeros(self.shape, np.bool_)
-        mask[lines, column] = True
-        self._take_out(mask)
-        self._conductance_changed()
-
-    # ---- time and wear -------------------------------------------------------------------------
-
-    def wait(
-        self,
-        seconds: float = 0.0,
-        *,
-        hours: float = 0.0,
-        days: float = 0.0,
-        years: float = 0.0,
-        celsius: float = 25.0,
-    ) -> None:
-        """Let time pass at some temperature: cells drift and relax, see `devices.retention`.
-
-        Parameters
-        ----------
-        seconds, hours, days, years
-            How long; they are added up.
-        celsius
-            The temperature, °C.
-        """
-        named = {"seconds": seconds, "hours": hours, "days": days, "years": years}
-        for name, part in named.items():
-            number(f"Crossbar.wait: {name}", part)
-        total = seconds + 3600 * hours + 86400 * days + YEAR * years
-        number("Crossbar.wait: time", total, 0, LONGEST_WAIT, "s")
-        self.advance(total, celsius)
-        self.clock.settle()
-
-    def advance(self, seconds: float, celsius: float = 25.0) -> None:
-        """Let time pass at work: as `wait`, but cells age only once it makes a difference."""
-        number("Crossbar.advance: seconds", seconds, 0, LONGEST_WAIT)
-        checked_celsius(celsius)
-        self.clock.start(self.state.g_columns)
-        self.clock.advance(seconds, celsius)
-
-    @property
-    def pulse_counts(self) -> NDArray[np.uint32]:
-        """How many programming pulses each cell has got, uint32[rows, columns]; read-only."""
-        view = self.state.wear.T.view()
-        view.flags.writeable = False
-        return view
-
-    def wear(self, images: int = 0) -> Wear:
-        """Return what the pulses given so far have worn; `images` is the job, for `Wear.years`."""
-        whole("Crossbar.wear: images", images)
-        counts = self.state.wear
-        column, row = np.unravel_index(int(counts.argmax()), counts.shape)
-        limit = self._endurance
-        return Wear(
-            pulses=int(counts.sum(dtype=np.int64)),
-            mean=float(counts.mean()),
-            hottest=int(counts.max()),
-            hottest_cell=(int(row), int(column)),
-            worn_out=0 if limit is None else int((counts >= limit).sum()),
-            images=images,
-            endurance=self.device.endurance,
-        )
-
     def settle(self) -> None:
         """Let cells follow what has been programmed: half-selected ones drift, worn ones stay.
 
@@ -749,87 +438,6 @@ class Crossbar:
         if self.disturbs:
             settle_all(self.state, self.pulse_stream)
         self.wear_out()
-
-    def wear_out(self) -> None:
-        """Let every cell that has got as many pulses as it survives stay where it is.
-
-        What programs does it at its end, a network after every step of training.
-        """
-        if self._endurance is not None and self.state.wear.max() >= self._weakest:
-            dead = self.state.wear >= self._endurance
-            g = self.state.g_columns[dead]
-            self.state.cells[dead, G_LOW] = g
-            self.state.cells[dead, G_HIGH] = g
-
-    def _age(self, ageing: Ageing, seconds: float, celsius: float) -> None:
-        """Replace the conductances by what they are after some time; stuck cells stay."""
-        g = self.state.g_columns
-        ages = self.state.cells[..., G_HIGH] > self.state.cells[..., G_LOW]
-        aged = np.where(ages & self.connected.T, ageing.wait(g, seconds, celsius), g)
-        self.state.g[:] = aged.T
-        self._conductance_changed()
-
-    def restore(
-        self,
-        conductance: NDArray[np.float32],
-        cells: NDArray[np.float32],
-        wear: NDArray[np.uint32],
-        inhibited: NDArray[np.bool_],
-        connected: NDArray[np.bool_],
-        row_sum: NDArray[np.float64],
-    ) -> None:
-        """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`."""
-        self.state.g[:] = conductance
-        self.state.cells[:] = cells
-        self.state.wear[:] = wear
-        self.state.inhibited[:] = inhibited
-        if isinstance(self.state.gaps, Disconnected):
-            self.state.gaps.spared[:] = 0
-        self.state.n_connected[:] = self.shape[1]
-        if not connected.all():
-            self._take_out(~connected)
-        self._conductance_changed()
-        self.state.row_sum[:] = row_sum
-
-    def _checked_lines(self, method: str, column: int, rows: ArrayLike) -> NDArray[np.int64]:
-        """Return `rows` as an array, after a check that all lines exist."""
-        whole(f"Crossbar.{method}: column", column, 0, self.shape[1] - 1)
-        lines = whole_numbers(f"Crossbar.{method}: rows", rows, 0, self.shape[0] - 1)
-        if lines.ndim > 1:
-            raise ParameterError(
-                f"Crossbar.{method}: rows must be one row of numbers (got shape {lines.shape})"
-            )
-        return np.atleast_1d(lines)
-
-    def _checked_cells(self, method: str, cells: ArrayLike) -> NDArray[np.int64]:
-        """Return `cells` as int64[cells, 2], after a check that all exist."""
-        pairs = array(f"Crossbar.{method}: cells", cells)
-        if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise ParameterError(
-                f"Crossbar.{method}: cells must be pairs (word line, bit line) (got shape "
-                f"{pairs.shape})"
-            )
-        if pairs.size and not (
-            np.issubdtype(pairs.dtype, np.integer) and ((pairs >= 0) & (pairs < self.shape)).all()
-        ):
-            raise ParameterError(
-                f"Crossbar.{method}: cells must be within {self.shape[0]} word lines and "
-                f"{self.shape[1]} bit lines (got {shown(cells)})"
-            )
-        return pairs.astype(np.int64)
-
-    def _checked_targets(
-        self, method: str, target: ArrayLike, rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return a target (S) for each of `rows`, after a check that it can be meant."""
-        targets = array(f"Crossbar.{method}: target", target).astype(np.float64)
-        highest = 2 * self.device.g_max
-        if not ((targets >= 0) & (targets <= highest)).all():
-            raise ParameterError(
-                f"Crossbar.{method}: target must be >= 0 and <= {highest:g} S, twice the g_max "
-                f"of the device (got {shown(target)})"
-            )
-        return _one_per_row(f"{method}: target", targets, rows)
 
     @property
     def _span(self) -> int:
@@ -844,95 +452,7 @@ class Crossbar:
         return self._drivers * self.periphery.e_word_line + line
 
     def program_costs(self) -> ProgramCosts:
-        """Return the state-independent energies of programming.
-
-        A pulse charges its bit line and its word line to V. In a passive array it charges each to
-        V/2 only, but the other cells on the two lines see that voltage, and conduct; with a
-        transistor in every cell they do not. In the V/3 scheme it charges all others to V/6, too,
-        and all other cells conduct. Sensing drives the cell's word line once, and takes one
-        decision per bit. Lines are those of the (largest) tile that the cell is in.
-        """
-        device, (rows, columns) = self.device, self._tile_shape
-        both_lines = device.c_cell * (rows + columns) * (0.25 if self.access == "passive" else 1)
-        if self.scheme == "V/3":
-            both_lines += device.c_cell * (2 * rows * columns - rows - columns) / 36
-        return ProgramCosts(
-            line_set=both_lines * device.v_set**2,
-            line_reset=both_lines * device.v_reset**2,
-            sense=self.periphery.e_word_line
-            + device.c_cell * columns * device.v_read**2
-            + SENSED_BITS * self.periphery.e_sense,
+        """Return the state-independent energies of programming."""
+        return program_costs(
+            self.device, self.periphery, self._tile_shape, self.access, self.scheme
         )
-
-    def expect_gaps(self) -> None:
-        """Be ready for cells to be taken out, so that loops are compiled for it once."""
-        if not isinstance(self.state.gaps, Disconnected):
-            spared = np.zeros(self.shape, np.float32)
-            self.state = self.state._replace(gaps=Disconnected(spared, self.device.g_mid))
-
-    def _take_out(self, mask: NDArray[np.bool_]) -> None:
-        """Disconnect the cells of `mask`, bool[rows, columns]."""
-        self.expect_gaps()
-        self.state.g[mask] = 0
-        self.state.gaps.spared[mask] = self.device.g_mid
-        self.state.n_connected[:] = self.connected.sum(axis=1)
-
-    def _conductance_changed(self) -> None:
-        """Bring what is derived from `state.g` into step with it."""
-        self.state.g_columns[:] = self.state.g.T
-        self.state.row_sum[:] = self.state.g.sum(axis=1, dtype=np.float64)
-
-
-def _one_per_row(what: str, values: NDArray, rows: NDArray[np.int64]) -> NDArray:
-    """Return `values`, one for all or one per row, as one per row."""
-    if values.shape not in ((), rows.shape):
-        raise ParameterError(
-            f"Crossbar.{what} must be one for all or one per row, {rows.size} (got {values.size})"
-        )
-    return np.broadcast_to(values, rows.shape).copy()
-
-
-def checked_shape(where: str, shape: tuple[int, int]) -> tuple[int, int]:
-    """Return word lines and bit lines, after a check that an array can have them."""
-    try:
-        rows, columns = shape
-        rows, columns = whole("", rows, 1), whole("", columns, 1)
-    except (TypeError, ValueError):
-        raise ParameterError(
-            f"{where}.shape: must be two whole numbers > 0, word lines and bit lines "
-            f"(got {shown(shape)})"
-        ) from None
-    if rows * columns > MAX_CELLS:
-        raise ParameterError(
-            f"{where}.shape: must be at most {MAX_CELLS:,} cells (got {shown(shape)})"
-        )
-    return rows, columns
-
-
-def fitted(where: str, values: ArrayLike, shape: tuple[int, int]) -> NDArray[Any]:
-    """Return finite values broadcast to the shape of an array."""
-    found = finite(where, values)
-    try:
-        return np.broadcast_to(found, shape)
-    except ValueError:
-        raise ParameterError(
-            f"{where} must have the shape (word lines, bit lines), {shape} "
-            f"(got {found.shape}{_transposed(found.shape, shape[::-1])})"
-        ) from None
-
-
-def refuse_outside(
-    where: str, beyond: NDArray[Any], slack: float, window: tuple[float, float, str]
-) -> None:
-    """Refuse values that are `beyond` their window by more than `slack`."""
-    if outside := int((beyond > slack).sum()):
-        low, high, unit = window
-        raise ParameterError(
-            f"{where} must be >= {low:g} and <= {high:g}{unit} (got {outside} of {beyond.size} "
-            f"outside, by up to {beyond.max():.3g}{unit}; clip=True takes the nearest inside)"
-        )
-
-
-def _transposed(shape: tuple[int, ...], other: tuple[int, ...]) -> str:
-    """Say so where a shape is the one that a transposed array would have."""
-    return ": this looks transposed, use .T" if shape == other else ""

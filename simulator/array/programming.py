@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.core.kernels import lean_loop, part
 from cbramsim.core.verbs import settle_cell
 from cbramsim.devices.pulses import RESET, SET
@@ -27,6 +28,9 @@ from cbramsim.simulator.energy.ledger import Operation
 Corrections = Literal["pulse", "train"]
 """What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal device
 needs for what is missing."""
+
+MAX_TRACE = 50_000_000
+"""Most pulses that are traced at once, of all cells: 450 MB."""
 
 BOOKED = tuple(
     int(operation)
@@ -125,9 +129,20 @@ class Writing(NamedTuple):
         return self.error / self.window
 
 
-def empty_trace(cells: NDArray[np.int64], pulses: int) -> Trace:
-    """Return a trace of `cells`, int64[cells, 2], in which nothing has happened yet."""
+def empty_trace(cells: NDArray[np.int64], pulses: int, method: str) -> Trace:
+    """Return a trace of `cells`, int64[cells, 2], in which nothing has happened yet.
+
+    Raises
+    ------
+    ParameterError
+        Naming the `method` of a `Crossbar`, if it would be too long.
+    """
     n = len(cells)
+    if n * pulses > MAX_TRACE:
+        raise ParameterError(
+            f"Crossbar.{method}: cells times pulses must be <= {MAX_TRACE:,} "
+            f"(got {n:,} cells with up to {pulses:,} pulses)"
+        )
     return Trace(
         cells=cells,
         pulses=np.zeros((n, pulses), np.int8),

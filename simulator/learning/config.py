@@ -12,7 +12,7 @@ from cbramsim.core.validation import NameOrPath, Parameters
 from cbramsim.devices.device import Device
 from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.simulator.array.binary import DigitalCells
-from cbramsim.simulator.array.crossbar import Access, WriteScheme
+from cbramsim.simulator.array.checks import Access, WriteScheme
 from cbramsim.simulator.learning.encoding import Encoding
 from cbramsim.simulator.learning.neurons import Competition
 from cbramsim.simulator.learning.pruning import Pruning

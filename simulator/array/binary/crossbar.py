@@ -32,14 +32,16 @@ from cbramsim.simulator.array.binary.slices import (
     write_codes,
 )
 from cbramsim.simulator.array.cells import ArrayState, BookedAs, ProgramCosts
-from cbramsim.simulator.array.clock import Clock
-from cbramsim.simulator.array.crossbar import (
-    ROUNDING,
-    Crossbar,
+from cbramsim.simulator.array.checks import (
+    checked_lines,
     checked_shape,
+    checked_targets,
     fitted,
     refuse_outside,
 )
+from cbramsim.simulator.array.clock import Clock
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.storing import ROUNDING
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 
@@ -207,9 +209,9 @@ class DigitalCrossbar:
         are written, and it is read again.
         """
         whole("DigitalCrossbar.program_to: column", column, 0, self._columns - 1)
-        row_list = self.cells._checked_lines("program_to", column, rows)
+        row_list = checked_lines("program_to", self.cells.shape, column, rows)
         instance("DigitalCrossbar.program_to: operation", operation, Operation)
-        targets = self.cells._checked_targets("program_to", target, row_list)
+        targets = checked_targets("program_to", self.device, target, row_list)
         wanted = self.digital.code_of(self.device.weight_of(targets))
         missed = write_codes(
             self.slices, column, row_list, wanted, BookedAs.both(operation),

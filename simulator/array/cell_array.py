@@ -1,0 +1,215 @@
+"""`CellArray`: cells side by side, what states they are in, and what time and pulses do to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbramsim.core.arguments import flag, number
+from cbramsim.core.rng import generator, stream
+from cbramsim.devices.device import Device
+from cbramsim.devices.endurance import Wear
+from cbramsim.devices.pulses import PulseConstants
+from cbramsim.devices.retention import Ageing, checked_celsius
+from cbramsim.simulator.array import storing
+from cbramsim.simulator.array.cells import ArrayState
+from cbramsim.simulator.array.checks import checked_lines, fitted
+from cbramsim.simulator.array.clock import Clock
+from cbramsim.simulator.array.lifetime import LONGEST_WAIT, Lifetime, age, total_seconds
+
+
+class CellArray:
+    """Cells of one technology, side by side: what `Crossbar` reads and programs.
+
+    Attributes
+    ----------
+    device
+        The technology.
+    state
+        The cells as compiled loops see them, `ArrayState`.
+    clock
+        Their time.
+    pulse_stream
+        State of the random stream of pulses, uint64[4].
+    """
+
+    def __init__(self, device: Device, cells: ArrayState, seed: int) -> None:
+        """Take cells as `storing.drawn` has drawn them."""
+        self.device, self.state = device, cells
+        self.pulse_stream = stream(seed, "pulses")
+        self.clock = Clock(device, generator(seed, "ageing"), self._age)
+        self._lifetime = Lifetime(device, self.shape[::-1], seed)
+        self._conductance_changed()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(word lines, bit lines)."""
+        return self.state.g.shape  # type: ignore[return-value]
+
+    @property
+    def pulse(self) -> PulseConstants:
+        """Numbers that all cells share."""
+        return self.state.pulse
+
+    @property
+    def conductance(self) -> NDArray[np.float32]:
+        """The conductances, float32[rows, columns], S; read-only."""
+        view = self.state.g.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
+        weights = self.device.weight_of(self.state.g)
+        return np.where(self.connected, weights, 0).astype(np.float32)
+
+    @property
+    def connected(self) -> NDArray[np.bool_]:
+        """Which cells are part of the array, bool[rows, columns]."""
+        return storing.connected(self.state)
+
+    @property
+    def inhibited(self) -> NDArray[np.bool_]:
+        """Which cells get no more pulses, bool[rows, columns]."""
+        return self.state.inhibited.T
+
+    def set_conductance(self, conductance: ArrayLike, *, clip: bool = False) -> None:
+        """Put every cell into a given state; not booked.
+
+        This is how an array comes from the factory or from a file, not an operation of it. A cell
+        takes the nearest of the states that it has: where its own window is narrower than that of
+        the device, or it is stuck, that is the nearest end. What is in no window is refused.
+
+        Parameters
+        ----------
+        conductance
+            float[rows, columns], or what can be broadcast to it, S: from `g_min` to `g_max`, or in
+            the cell's own window where that is wider.
+        clip
+            Take the nearest that is in the window, instead of refusing what is outside.
+
+        Raises
+        ------
+        ParameterError
+            If the shape does not fit, or a value is not finite or not in the window.
+        """
+        values = fitted("Crossbar.set_conductance: values", conductance, self.shape)
+        self._put("set_conductance", values, clip)
+
+    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
+        """Put every cell at a given weight, -1 to 1, as `set_conductance`."""
+        values = fitted("Crossbar.set_weights: values", weights, self.shape)
+        self._put("set_weights", values.astype(np.float64), clip, weights=True)
+
+    def inhibit(self, column: int, rows: ArrayLike) -> None:
+        """Let the cells keep their state from now on: they get no more pulses."""
+        self.state.inhibited[column, checked_lines("inhibit", self.shape, column, rows)] = True
+
+    def release(self) -> None:
+        """Let all connected cells get pulses again."""
+        self.state.inhibited[:] = ~self.connected.T
+
+    def disconnect(self, column: int, rows: ArrayLike) -> None:
+        """Take cells out of the array: no current, no pulses, weight zero.
+
+        A weight of zero needs more than an open cell. Against a shared reference column an open
+        cell would count as less than the lowest weight, so its share of the reference is taken out
+        of this column's comparison as well.
+        """
+        lines = checked_lines("disconnect", self.shape, column, rows)
+        self.inhibit(column, lines)
+        mask = np.zeros(self.shape, np.bool_)
+        mask[lines, column] = True
+        self._take_out(mask)
+        self._conductance_changed()
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> None:
+        """Let time pass at some temperature: cells drift and relax, see `devices.retention`.
+
+        Parameters
+        ----------
+        seconds, hours, days, years
+            How long; they are added up.
+        celsius
+            The temperature, °C.
+        """
+        total = total_seconds("Crossbar.wait", seconds, hours, days, years)
+        self.advance(total, celsius)
+        self.clock.settle()
+
+    def advance(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at work: as `wait`, but cells age only once it makes a difference."""
+        number("Crossbar.advance: seconds", seconds, 0, LONGEST_WAIT)
+        checked_celsius(celsius)
+        self.clock.start(self.state.g_columns)
+        self.clock.advance(seconds, celsius)
+
+    @property
+    def pulse_counts(self) -> NDArray[np.uint32]:
+        """How many programming pulses each cell has got, uint32[rows, columns]; read-only."""
+        view = self.state.wear.T.view()
+        view.flags.writeable = False
+        return view
+
+    def wear(self, images: int = 0) -> Wear:
+        """Return what the pulses given so far have worn; `images` is the job, for `Wear.years`."""
+        return self._lifetime.wear(self.state.wear, images)
+
+    def wear_out(self) -> None:
+        """Let every cell that has got as many pulses as it survives stay where it is.
+
+        What programs does it at its end, a network after every step of training.
+        """
+        self._lifetime.wear_out(self.state)
+
+    def _age(self, ageing: Ageing, seconds: float, celsius: float) -> None:
+        """Replace the conductances by what they are after some time; stuck cells stay."""
+        aged = age(self.state, ageing, seconds, celsius)
+        self.state.g[:] = np.where(self.connected, aged.T, self.state.g)
+        self._conductance_changed()
+
+    def restore(
+        self,
+        conductance: NDArray[np.float32],
+        cells: NDArray[np.float32],
+        wear: NDArray[np.uint32],
+        inhibited: NDArray[np.bool_],
+        connected: NDArray[np.bool_],
+        row_sum: NDArray[np.float64],
+    ) -> None:
+        """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`."""
+        storing.put_back(self.state, conductance, cells, wear, inhibited)
+        if not connected.all():
+            self._take_out(~connected)
+        self._conductance_changed()
+        self.state.row_sum[:] = row_sum
+
+    def expect_gaps(self) -> None:
+        """Be ready for cells to be taken out, so that loops are compiled for it once."""
+        self.state = storing.with_gaps(self.state)
+
+    def _take_out(self, mask: NDArray[np.bool_]) -> None:
+        """Disconnect the cells of `mask`, bool[rows, columns]."""
+        self.expect_gaps()
+        storing.take_out(self.state, mask)
+
+    def _put(self, method: str, values: NDArray[Any], clip: bool, *, weights: bool = False) -> None:
+        """Put cells into states, given as conductances or as `weights`."""
+        flag(f"Crossbar.{method}: clip", clip)
+        storing.put(self.state, self.device, f"Crossbar.{method}: values", values, clip, weights)
+        self._conductance_changed()
+
+    def _conductance_changed(self) -> None:
+        """Bring what is derived from `state.g` into step with it."""
+        storing.bring_into_step(self.state)

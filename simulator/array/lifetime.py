@@ -1,0 +1,67 @@
+"""What time and pulses do to the cells of an array: they age, and wear out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.arguments import number, whole
+from cbramsim.core.rng import generator
+from cbramsim.devices.device import Device
+from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
+from cbramsim.devices.pulses import G_HIGH, G_LOW
+from cbramsim.devices.retention import Ageing
+from cbramsim.simulator.array.cells import ArrayState
+
+LONGEST_WAIT = 1e15
+"""A longer wait is taken for a mistake, s."""
+
+
+class Lifetime:
+    """How many pulses each cell survives; any number, if the device does not wear out."""
+
+    def __init__(self, device: Device, shape: tuple[int, int], seed: int) -> None:
+        """Draw the limits of cells, float64[columns, rows]."""
+        self.endurance = device.endurance
+        self.limit: NDArray[np.float64] | None = None
+        if device.endurance:
+            self.limit = draw_endurance(device, shape, generator(seed, "endurance"))
+        self._weakest = 0.0 if self.limit is None else float(self.limit.min())
+
+    def wear(self, counts: NDArray[np.uint32], images: int) -> Wear:
+        """Return what pulses have worn: `counts` of each cell; `images` as for `Crossbar.wear`."""
+        whole("Crossbar.wear: images", images)
+        column, row = np.unravel_index(int(counts.argmax()), counts.shape)
+        return Wear(
+            pulses=int(counts.sum(dtype=np.int64)),
+            mean=float(counts.mean()),
+            hottest=int(counts.max()),
+            hottest_cell=(int(row), int(column)),
+            worn_out=0 if self.limit is None else int((counts >= self.limit).sum()),
+            images=images,
+            endurance=self.endurance,
+        )
+
+    def wear_out(self, array: ArrayState) -> None:
+        """Let every cell that has got as many pulses as it survives stay where it is."""
+        if self.limit is not None and array.wear.max() >= self._weakest:
+            dead = array.wear >= self.limit
+            g = array.g_columns[dead]
+            array.cells[dead, G_LOW] = g
+            array.cells[dead, G_HIGH] = g
+
+
+def age(array: ArrayState, ageing: Ageing, seconds: float, celsius: float) -> NDArray[np.float32]:
+    """Return the conductances after some time, float32[columns, rows], S; stuck cells stay."""
+    g = array.g_columns
+    ages = array.cells[..., G_HIGH] > array.cells[..., G_LOW]
+    return np.where(ages, ageing.wait(g, seconds, celsius), g)
+
+
+def total_seconds(method: str, seconds: float, hours: float, days: float, years: float) -> float:
+    """Return a time in seconds, after a check of its parts."""
+    named = {"seconds": seconds, "hours": hours, "days": days, "years": years}
+    for name, part in named.items():
+        number(f"{method}: {name}", part)
+    total = seconds + 3600 * hours + 86400 * days + YEAR * years
+    return number(f"{method}: time", total, 0, LONGEST_WAIT, "s")

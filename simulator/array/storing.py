@@ -1,0 +1,152 @@
+"""Cells as they come from the factory or from a file, and cells that are taken out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.memory import check_memory
+from cbramsim.core.rng import generator, normal_table
+from cbramsim.devices.device import Device
+from cbramsim.devices.grids import grid_of
+from cbramsim.devices.laws import law_of
+from cbramsim.devices.noise import noise_of
+from cbramsim.devices.population import draw_population
+from cbramsim.devices.pulses import G_HIGH, G_LOW, nominal_cell, pulse_constants
+from cbramsim.devices.states import level_places
+from cbramsim.simulator.array.access import access_of
+from cbramsim.simulator.array.cells import (
+    LEARNING,
+    AllConnected,
+    ArrayState,
+    Disconnected,
+    ProgramCosts,
+)
+from cbramsim.simulator.array.checks import refuse_outside
+from cbramsim.simulator.array.ideal_lines import IdealLines
+
+BYTES_PER_CELL = 100
+"""Memory that it takes to draw a cell."""
+ROUNDING = 1e-6
+"""How far outside the window a conductance may be by rounding, a part of `g_max`."""
+
+
+def drawn(
+    device: Device, shape: tuple[int, int], seed: int, costs: ProgramCosts, access: str, scheme: str
+) -> ArrayState:
+    """Return new cells, each at its lowest conductance, on ideal lines; arguments are checked."""
+    rows, columns = shape
+    check_memory("Crossbar.shape", BYTES_PER_CELL * rows * columns, f"{rows * columns:,} cells")
+    cells = draw_population(device, shape, generator(seed, "population"))
+    law = law_of(device)
+    return ArrayState(
+        g=cells[..., G_LOW].T.copy(),
+        g_columns=cells[..., G_LOW].copy(),
+        cells=cells,
+        wear=np.zeros((columns, rows), np.uint32),
+        inhibited=np.zeros((columns, rows), np.bool_),
+        row_sum=np.zeros(rows),
+        n_connected=np.full(rows, columns),
+        nominal=nominal_cell(device)[None, None],
+        reckoned=law,
+        normals=normal_table(pad=max(rows, columns)),
+        pulse=pulse_constants(device),
+        costs=costs,
+        booked_as=LEARNING,
+        law=law,
+        grid=grid_of(device),
+        noise=noise_of(device),
+        gaps=AllConnected(),
+        lines=IdealLines(),
+        access=access_of(device, shape, access, scheme),
+    )
+
+
+def put(
+    array: ArrayState, device: Device, where: str, values: NDArray[Any], clip: bool, weights: bool
+) -> None:
+    """Put cells into states, given as conductances or as `weights`; bring the rest into step after.
+
+    Raises
+    ------
+    ParameterError
+        Naming `where`, if values are outside the window and `clip` is false.
+    """
+    with np.errstate(over="ignore"):
+        wanted = np.asarray(device.conductance_of(values) if weights else values, np.float32)
+    low, high = array.cells[..., G_LOW].T, array.cells[..., G_HIGH].T
+    apart = ~connected(array)
+    if not clip:
+        beyond = np.maximum(np.minimum(low, device.g_min) - wanted, 0)
+        beyond += np.maximum(wanted - np.maximum(high, device.g_max), 0)
+        beyond[apart] = 0
+        per_siemens = 2 / device.g_range if weights else 1
+        refuse_outside(
+            where, beyond * per_siemens, ROUNDING * device.g_max * per_siemens,
+            (-1, 1, "") if weights else (device.g_min, device.g_max, " S"),
+        )  # fmt: skip
+    array.g[:] = nearest_state(device, np.clip(wanted, low, high), low, high)
+    array.g[apart] = 0
+
+
+def nearest_state(
+    device: Device,
+    conductance: NDArray[np.float32],
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return the nearest state, where states are finite, in windows from `low` to `high`, S."""
+    if not (device.levels or device.g_quantum):
+        return conductance
+    if device.level_radix:
+        places = level_places(device.levels, device.level_radix)
+        place = (conductance - low) / np.where(high > low, high - low, 1)
+        nearest = np.searchsorted((places[1:] + places[:-1]) / 2, place)
+        return (low + places[nearest] * (high - low)).astype(np.float32)
+    distance = (high - low) / (device.levels - 1) if device.levels else device.g_quantum
+    distance = np.where(high > low, distance, 1).astype(np.float32)
+    return np.clip(low + np.round((conductance - low) / distance) * distance, low, high)
+
+
+def put_back(
+    array: ArrayState,
+    conductance: NDArray[np.float32],
+    cells: NDArray[np.float32],
+    wear: NDArray[np.uint32],
+    inhibited: NDArray[np.bool_],
+) -> None:
+    """Restore cells, all connected; arrays as in `ArrayState`."""
+    array.g[:], array.cells[:] = conductance, cells
+    array.wear[:], array.inhibited[:] = wear, inhibited
+    if isinstance(array.gaps, Disconnected):
+        array.gaps.spared[:] = 0
+    array.n_connected[:] = array.g.shape[1]
+
+
+def connected(array: ArrayState) -> NDArray[np.bool_]:
+    """Return which cells are part of the array, bool[rows, columns]."""
+    if isinstance(array.gaps, Disconnected):
+        return array.gaps.spared == 0
+    return np.ones(array.g.shape, np.bool_)
+
+
+def with_gaps(array: ArrayState) -> ArrayState:
+    """Return the array such that cells can be taken out."""
+    if isinstance(array.gaps, Disconnected):
+        return array
+    return array._replace(gaps=Disconnected(np.zeros_like(array.g), array.pulse.g_mid))
+
+
+def take_out(array: ArrayState, mask: NDArray[np.bool_]) -> None:
+    """Disconnect the cells of `mask`, bool[rows, columns], of an array `with_gaps`."""
+    array.g[mask] = 0
+    array.gaps.spared[mask] = array.gaps.g_mid
+    array.n_connected[:] = connected(array).sum(axis=1)
+
+
+def bring_into_step(array: ArrayState) -> None:
+    """Bring what is derived from `g` into step with it."""
+    array.g_columns[:] = array.g.T
+    array.row_sum[:] = array.g.sum(axis=1, dtype=np.float64)

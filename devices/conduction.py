@@ -74,6 +74,14 @@ class Conduction(SourcedParameters):
         """Return what a pulse costs per siemens, J/S: V I t / G, V² t if ohmic."""
         return float(voltage * self.read_equivalent(voltage) * width)
 
+    def energies(self, conductance: Any) -> dict[str, Any]:
+        """Return the energy of a set pulse, a reset pulse and a read at a conductance (S), J."""
+        return {
+            "set": self.v2t_set * conductance + self.gate_set,
+            "reset": self.v2t_reset * conductance + self.gate_reset,
+            "read": self.v2t_read * conductance,
+        }
+
     @property
     def v2t_set(self) -> float:
         """Energy of a set pulse per siemens, J/S; 0 if pulses charge a gate."""

@@ -13,9 +13,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from cbramsim.core.arguments import one_of
+from cbramsim.core.units import in_prefixed
 from cbramsim.devices.conduction import Conduction
 from cbramsim.devices.disturb import Disturb
 from cbramsim.devices.endurance import Endurance
@@ -23,6 +24,9 @@ from cbramsim.devices.faults import Faults
 from cbramsim.devices.pulse_law import PulseLaw
 from cbramsim.devices.retention import Retention
 from cbramsim.devices.states import States
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 VARIABILITY = ("_d2d", "_c2c")
 """Endings of the parameters that make cells, or pulses, differ."""
@@ -47,6 +51,42 @@ class Device(Endurance, Retention, Faults, Disturb, Conduction, PulseLaw, States
     """
 
     catalog_package: ClassVar[str] = "cbramsim.devices"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw conductance against set and reset pulses, with the spread of cycles and of cells.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default a new figure, which also shows what time leaves of a state.
+        """
+        from cbramsim.devices import plots, trains  # matplotlib and compiled loops
+
+        return plots.pulse_curve(
+            ax, *trains.pulse_trains(self), self.nominal_states(), *trains.left_over_time(self)
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the main facts as a card, for notebooks."""
+        from cbramsim.core.cards import card
+
+        assumed, stated = len(self.assumed_parameters()), len(self.stated_parameters())
+        energies = self.energies(self.g_mid)
+        facts = {
+            "conductance": f"{in_prefixed(self.g_min, 'S')} to {in_prefixed(self.g_max, 'S')}, "
+            f"{self.state_count or 'analog'}{' states' if self.state_count else ''}",
+            "end to end": f"{self.pulses_end_to_end('up'):,.0f} set pulses, "
+            f"{self.pulses_end_to_end('down'):,.0f} reset pulses, law {self.law}",
+        }
+        for pulse in ("set", "reset", "read"):
+            volts, width = getattr(self, f"v_{pulse}"), getattr(self, f"t_{pulse}")
+            facts[pulse] = (
+                f"{volts:.3g} V for {in_prefixed(width, 's')}, "
+                f"{in_prefixed(energies[pulse], 'J')} at mid-window"
+            )
+        facts["in use"] = ", ".join(self.behaviours)
+        facts["evidence"] = f"{assumed} of {stated} stated parameters are assumed"
+        return card(f"Device {self.name}", {"": self.summary} | facts)
 
     def weight_of(self, conductance: Any) -> Any:
         """Return the weight of a conductance (S) or an array: -1 at `g_min`, +1 at `g_max`."""

@@ -48,6 +48,8 @@ Shape = Annotated[tuple[Annotated[float, Field(ge=0, le=1000)], ...], Field(max_
 
 LABEL_UNIT = 0.099
 """Largest departure from the line, part of the window, of a device of label 1."""
+NEARLY = 0.99
+"""Part of the window that counts as the whole for laws that only approach its bound."""
 POWER_POINTS = 1025
 """States at which the law `power` is tabulated for compiled loops."""
 
@@ -109,6 +111,17 @@ class PulseLaw(SourcedParameters):
     def relative_step_down(self, x: Any) -> Any:
         """Return the size of the step of a reset pulse at the state `x`, part of the window."""
         return _relative_step(self, "down", 1 - np.asarray(x, np.float64))
+
+    def pulses_end_to_end(self, way: Literal["up", "down"]) -> float:
+        """Return how many pulses take the nominal cell from one bound to the other.
+
+        Laws that name this number have it; for the others it is counted, to `NEARLY` of the window.
+        """
+        if self.law in ("exponential", "constant"):
+            return float(getattr(self, f"pulses_{way}"))
+        depth = NEARLY * (np.arange(10_000) + 0.5) / 10_000
+        with np.errstate(divide="ignore"):
+            return float(NEARLY * np.mean(1 / _relative_step(self, way, depth)))
 
     def shape_table(self, way: Literal["up", "down"]) -> NDArray[np.float32]:
         """Return the relative steps for compiled loops; none if the step is affine in the state."""

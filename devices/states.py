@@ -97,10 +97,22 @@ class States(SourcedParameters):
     def nominal_states(self) -> NDArray[np.float64]:
         """Return the states of the nominal cell, float64[states], S; none if it is analog."""
         if self.g_quantum:
-            lowest = max(round(self.g_min / self.g_quantum), 1)
-            highest = max(round(self.g_max / self.g_quantum), lowest)
+            lowest, highest = self._quanta()
             return self.g_quantum * np.arange(lowest, highest + 1, dtype=np.float64)
         return self.g_min + self.g_range * level_places(self.levels, self.level_radix)
+
+    @property
+    def state_count(self) -> int:
+        """How many states the nominal cell takes; 0 if it is analog."""
+        if not self.g_quantum:
+            return self.levels
+        lowest, highest = self._quanta()
+        return highest - lowest + 1
+
+    def _quanta(self) -> tuple[int, int]:
+        """Return the lowest and the highest state of an atomic constriction, in quanta."""
+        lowest = max(round(self.g_min / self.g_quantum), 1)
+        return lowest, max(round(self.g_max / self.g_quantum), lowest)
 
     @property
     def g_range(self) -> float:

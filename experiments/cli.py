@@ -658,7 +658,7 @@ def fit(
         measured, out, figure, like=like, repetitions=bootstrap, seed=seed, force=force,
         quiet=as_json,
     )  # fmt: skip
-    click.echo(experiment.to_json(found) if as_json else experiment.summary(found))
+    click.echo(experiment.to_json(found) if as_json else found)
 
 
 @main.command(short_help="Mean and spread over seeds of finished runs.")

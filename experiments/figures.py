@@ -3,51 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cbramsim.core.files import write_atomically
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, ORANGE, axes_grid, save
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.learning.network import SpikingNetwork
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
-COLUMN_WIDTH = 3.5
-"""Width of a journal column, inches."""
 
 
 def receptive_fields(
     network: SpikingNetwork, image_shape: tuple[int, ...], out: Path, shown: int = 100
 ) -> None:
     """Draw the weights of the neurons that fired most, each as an image."""
-    assert network.pixels is not None
-    order = np.argsort(-network.spike_counts, kind="stable")[:shown]
-    columns = int(np.ceil(np.sqrt(len(order))))
-    rows = -(-len(order) // columns)
+    figure = Figure(figsize=(5.4, 4.6), layout="constrained")
     height, width = image_shape
-    canvas = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), np.nan)
-    weights = network.crossbar.weights
-    for place, neuron in enumerate(order):
-        field = np.full(height * width, np.nan)
-        field[network.pixels] = weights[:, neuron]
-        row, column = divmod(place, columns)
-        top, left = 1 + row * (height + 1), 1 + column * (width + 1)
-        canvas[top : top + height, left : left + width] = field.reshape(height, width)
-    size = 4.5 * np.array(canvas.shape[::-1]) / max(canvas.shape)
-    figure = Figure(figsize=(size[0] + 0.9, size[1] + 0.5), layout="constrained")
-    ax = figure.add_subplot()
-    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85")
-    image = ax.imshow(canvas, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
-    ax.set_axis_off()
-    some = (
-        f"the {len(order)} most active of {weights.shape[1]}" if shown < weights.shape[1] else "all"
-    )
-    ax.set_title(f"weights of {some} neurons (grey: pixels not read)", size=8)
-    figure.colorbar(image, ax=ax, label="weight", fraction=0.05, extend="both")
+    network.plot(figure.add_subplot(), image_shape=(height, width), shown=shown)
     save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 
 
@@ -85,7 +57,7 @@ def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out:
 
 def energy(ledger: EnergyLedger, out: Path) -> None:
     """Draw where the joules went."""
-    figure, ax = _axes(2 * COLUMN_WIDTH, 2.4)
+    figure, ax = _axes(1.4 * COLUMN_WIDTH, 3.0)
     ledger.plot(ax)
     save(figure, out / "energy.png")
 
@@ -143,35 +115,6 @@ def confusion(counts: NDArray[np.int64], names: tuple[str, ...], out: Path) -> N
         ax.set_yticks(range(classes), labels)
     ax.tick_params(labelsize=7)
     save(figure, out / "confusion.png")
-
-
-def axes_grid(  # type: ignore[no-untyped-def]
-    rows: int,
-    columns: int,
-    width: float,
-    height: float,
-    *,
-    sharey: Literal["none", "all", "row", "col"] = "none",
-    widths: tuple[float, ...] | None = None,
-):
-    """Return a figure of `width` x `height` inches, and its axes in one list, row by row.
-
-    `sharey` as in `matplotlib.figure.Figure.subplots`.
-    """
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(
-        rows, columns, sharey=sharey, squeeze=False, gridspec_kw={"width_ratios": widths}
-    )
-    axes = list(grid.ravel())
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def save(figure: Figure, path: Path, dpi: int = 200) -> None:
-    """Write a figure as PNG."""
-    FigureCanvasAgg(figure)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
 
 
 def _axes(width: float, height: float):  # type: ignore[no-untyped-def]

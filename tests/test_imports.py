@@ -13,9 +13,10 @@ HOUSES = ("experiments", "simulator", "devices")
 DOWN = {
     "core": (),
     "devices": ("core",),
-    "simulator.energy": ("devices",),
+    "simulator.drawing": ("core",),
+    "simulator.energy": ("devices", "simulator.drawing"),
     "simulator.images": ("core",),
-    "simulator.lines": ("devices",),
+    "simulator.lines": ("devices", "simulator.drawing"),
     "simulator.circuits": ("simulator.energy",),
     "simulator.array": ("simulator.lines", "simulator.circuits"),
     "simulator.learning": ("simulator.array", "simulator.images"),

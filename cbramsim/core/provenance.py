@@ -66,6 +66,10 @@ class SourcedParameters(Parameters):
             if key in self.provenance or getattr(self, key) != fields[key].default
         ]  # fmt: skip
 
+    def assumed_parameters(self) -> list[str]:
+        """Names of the stated parameters that no source states."""
+        return [k for k in self.stated_parameters() if self.evidence(k).evidence == "assumed"]
+
     @classmethod
     def unit(cls, parameter: str) -> str:
         """Return the SI unit of `parameter`, or an empty text if it has none."""

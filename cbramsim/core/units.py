@@ -49,3 +49,9 @@ def in_prefixed(value: float, unit: str, digits: int = 3) -> str:
     exponent = min(max(math.floor(math.log10(abs(value)) / 3), -5), 2)
     symbol = {-5: "f", -4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M"}[exponent]
     return f"{value / 1e3**exponent:.{digits}g} {symbol}{unit}"
+
+
+def display_unit(largest: float, unit: str) -> tuple[float, str]:
+    """Return the factor from the SI unit to the prefixed one that suits `largest`, and that."""
+    prefixed = in_prefixed(largest, unit).split(" ")[1]
+    return 1 / to_si(1, prefixed, unit), prefixed

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid, save
 from cbramsim.experiments.array_studies.array_plan import ANALOG, converter_case, digital_case
 from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
-from cbramsim.experiments.figures import COLUMN_WIDTH, GREY, axes_grid, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

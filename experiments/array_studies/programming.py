@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
 from cbramsim.devices.device import Device
-from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
 from cbramsim.simulator.array.checks import WriteScheme
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.programming import Corrections, Writing

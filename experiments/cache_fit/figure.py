@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import matplotlib
 import numpy as np
 
-from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,18 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from cbramsim.core.units import in_prefixed, to_si
-from cbramsim.devices.device import AGEING, FAULTS, GRANULARITY, NOISE, Device
-from cbramsim.experiments.catalog.table import energies, pulses_end_to_end, states
-from cbramsim.experiments.figures import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.core.units import display_unit, in_prefixed
+from cbramsim.devices.device import Device
+from cbramsim.devices.trains import LONGEST
 from cbramsim.simulator.array.crossbar import Crossbar
 
-BAND = (16, 84)
-"""Percentiles of a band: one standard deviation to either side of a normal distribution."""
-LONGEST_TRAIN = 300
-"""Pulses of one direction that are drawn at most."""
-REPETITIONS, CELLS = 400, 400
-"""Trains of the nominal cell, and cells of the population, from which bands are taken."""
 RANDOM_CELLS, RANDOM_TRAINS = 20_000, 10
 """Cells that are programmed at random, and trains that each gets."""
 BINS = 80
@@ -46,44 +40,23 @@ def draw_device(device: Device, out: Path) -> None:
 
 def _curves(ax: Axes, device: Device) -> None:
     """Conductance over a set train and a reset train: the law, and how far cells depart from it."""
-    scale, unit = _display(device.g_max, "S")
-    trains = [_train_length(device, way) for way in ("up", "down")]
-    x = np.arange(sum(trains) + 1)
-    quiet = device.without_variability()
-    law = _trains(quiet.without(*GRANULARITY), 1, trains)
-    cycles = _trains(quiet.replace(step_c2c=device.step_c2c), REPETITIONS, trains)
-    steady = (key for key in (*NOISE, *FAULTS, *AGEING, *GRANULARITY))
-    cells = _trains(device.without(*steady), CELLS, trains)
-    if np.ptp(cycles, axis=1).any():
-        band = np.percentile(cycles, BAND, axis=1) * scale
-        ax.fill_between(x, *band, color=ORANGE, alpha=0.35, lw=0, label="cycle to cycle")
-    if np.ptp(cells, axis=1).any():
-        band = np.percentile(cells, BAND, axis=1) * scale
-        ax.fill_between(x, *band, color=GREY, alpha=0.15, lw=0)
-        ax.plot(x, band.T, color="0.4", lw=0.8, ls="--", label=["cell to cell", None])
-    if states(device):
-        ax.plot(x, cycles[:, 0] * scale, color=ORANGE, lw=0.7, label="one cycle")
-    ax.plot(x, law[:, 0] * scale, color=BLUE, lw=1.5, label="law")
-    ax.axvline(trains[0], color="black", lw=0.5, ls=":")
-    ax.set_xlim(0, x[-1])
-    ax.set_xlabel(f"pulses: {trains[0]} set, {trains[1]} reset")
-    ax.set_ylabel(f"conductance ({unit})")
+    device.plot(ax)
 
 
 def _steps(ax: Axes, device: Device) -> None:
     """Mean step of a pulse against the conductance."""
-    scale, unit = _display(device.g_max, "S")
+    scale, unit = display_unit(device.g_max, "S")
     g = np.linspace(device.g_min, device.g_max, 400)
     up, down = device.step_up(g), device.step_down(g)
     largest = max(up.max(), down.max(), device.step_c2c * device.g_range)
-    step_scale, step_unit = _display(largest, "S")
+    step_scale, step_unit = display_unit(largest, "S")
     ax.plot(g * scale, up * step_scale, color=BLUE, label="set")
     ax.plot(g * scale, down * step_scale, color=ORANGE, ls="--", label="reset")
     if device.step_c2c:
         noise = device.step_c2c * device.g_range * step_scale
         ax.axhline(noise, color=GREY, lw=1, ls=":", label="noise of one pulse, s.d.")
     ax.set_ylim(0, 1.05 * largest * step_scale)
-    if count := states(device):
+    if count := device.state_count:
         apart = in_prefixed(device.g_quantum or device.g_range / (count - 1), "S")
         jumps = "between levels" if device.level_radix else f"by {apart}"
         ax.plot([], [], " ", label=f"means of jumps {jumps}")
@@ -93,10 +66,10 @@ def _steps(ax: Axes, device: Device) -> None:
 
 def _energy(ax: Axes, device: Device) -> None:
     """Energy of a pulse against the conductance."""
-    scale, unit = _display(device.g_max, "S")
+    scale, unit = display_unit(device.g_max, "S")
     g = np.linspace(device.g_min, device.g_max, 400)
     styles = {"set": (BLUE, "-"), "reset": (ORANGE, "--"), "read": ("black", ":")}
-    for pulse, joules in energies(device, g).items():
+    for pulse, joules in device.energies(g).items():
         colour, line = styles[pulse]
         ax.plot(g * scale, joules, color=colour, ls=line, label=pulse)
     ax.set_yscale("log")
@@ -107,7 +80,7 @@ def _energy(ax: Axes, device: Device) -> None:
 
 def _states(ax: Axes, device: Device) -> None:
     """Conductances of an array, with all its spreads and faults, after random trains."""
-    scale, unit = _display(device.g_max, "S")
+    scale, unit = display_unit(device.g_max, "S")
     conductance = _randomly_programmed(device) * scale
     ax.hist(conductance, _bins(device, conductance, scale), color=BLUE)
     for bound, label in ((device.g_min, "nominal window"), (device.g_max, None)):
@@ -127,28 +100,12 @@ PANELS = {
 # ---- what is simulated -------------------------------------------------------------------------
 
 
-def _train_length(device: Device, way: Any) -> int:
-    return round(min(pulses_end_to_end(device, way), LONGEST_TRAIN))
-
-
-def _trains(device: Device, cells: int, trains: list[int]) -> NDArray[np.float64]:
-    """Return the conductances of cells before and after every pulse, float64[pulses + 1, cells].
-
-    Each gets `trains[0]` set pulses from its lowest state, then `trains[1]` reset pulses, S.
-    """
-    crossbar = Crossbar(device, (cells, 1))
-    rows = np.arange(cells)
-    seen = [crossbar.conductance[:, 0].astype(np.float64)]
-    for sign in np.repeat([1, -1], trains):
-        crossbar.program(0, rows, int(sign))
-        seen.append(crossbar.conductance[:, 0].astype(np.float64))
-    return np.array(seen)
-
-
 def _randomly_programmed(device: Device) -> NDArray[np.float64]:
     """Return the conductances of cells after trains of random length and polarity, S."""
     crossbar = Crossbar(device, (RANDOM_CELLS, 1))
-    longest_up, longest_down = (_train_length(device, way) for way in ("up", "down"))
+    longest_up, longest_down = (
+        round(min(device.pulses_end_to_end(way), LONGEST)) for way in ("up", "down")
+    )
     rng = np.random.default_rng(0)
     for _ in range(RANDOM_TRAINS):
         up = rng.integers(1, longest_up, RANDOM_CELLS, endpoint=True)
@@ -168,9 +125,3 @@ def _bins(device: Device, conductance: NDArray[np.float64], scale: float) -> Any
     steps = np.arange(np.round(conductance.max() / (device.g_quantum * scale)) + 2)
     centres = steps[:, None] + np.array([-0.3, 0.3])
     return centres.ravel() * device.g_quantum * scale
-
-
-def _display(largest: float, unit: str) -> tuple[float, str]:
-    """Return the factor that takes SI to the prefixed unit that suits `largest`, and that unit."""
-    prefixed = in_prefixed(largest, unit).split(" ")[1]
-    return 1 / to_si(1, prefixed, unit), prefixed

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
+from cbramsim.devices.pulse_law import NEARLY
 
 CELSIUS = (25.0, 55.0, 85.0, 125.0)
 """Temperatures at which retention is told, °C."""
 WIDTH = 118
 """Columns into which sources are wrapped."""
-NEARLY = 0.99
-"""Part of the window that counts as the whole for laws that only approach its bound."""
 
 HEADERS = (
     ("", "device"),
@@ -61,8 +58,8 @@ def side_by_side(devices: Sequence[Device]) -> str:
 
 
 def _row(device: Device) -> tuple[str, ...]:
-    energy = energies(device, device.g_mid)
-    up, down = (_count(pulses_end_to_end(device, way)) for way in ("up", "down"))
+    energy = device.energies(device.g_mid)
+    up, down = (_count(device.pulses_end_to_end(way)) for way in ("up", "down"))
     spreads = (
         device.step_c2c,
         max(device.g_min_d2d, device.g_max_d2d),
@@ -72,14 +69,14 @@ def _row(device: Device) -> tuple[str, ...]:
         device.name,
         f"{in_prefixed(device.g_min, 'S')} – {in_prefixed(device.g_max, 'S')}",
         f"{device.g_max / device.g_min:.3g}",
-        str(states(device) or "analog"),
+        str(device.state_count or "analog"),
         f"{up}/{down}",
         f"{device.v_set:.3g} V {in_prefixed(device.t_set, 's')}",
         f"{device.v_reset:.3g} V {in_prefixed(device.t_reset, 's')}",
         *(in_prefixed(energy[pulse], "J") for pulse in ("set", "reset", "read")),
         _nonlinearity(device),
         "/".join(f"{100 * spread:.3g}" for spread in spreads),
-        "{}/{}".format(*assumed(device)),
+        f"{len(device.assumed_parameters())}/{len(device.stated_parameters())}",
     )
 
 
@@ -104,22 +101,22 @@ def in_full(device: Device) -> str:
             entry["source"], WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
         )
         lines += wrapped or [head.rstrip()]
-    few, all_ = assumed(device)
+    few, all_ = len(device.assumed_parameters()), len(device.stated_parameters())
     lines += ["", f"{few} of {all_} stated parameters are assumed.", "", *_derived_lines(device)]
     return "\n".join(lines)
 
 
 def _derived_lines(device: Device) -> list[str]:
     ends = "" if device.law in ("exponential", "constant") else f" (to {NEARLY:.0%} of the window)"
-    up, down = (_count(pulses_end_to_end(device, way)) for way in ("up", "down"))
+    up, down = (_count(device.pulses_end_to_end(way)) for way in ("up", "down"))
     lines = [
         f"{'on/off ratio':<20} {device.g_max / device.g_min:.3g}",
         f"{'end to end':<20} {up} set pulses, {down} reset pulses{ends}",
     ]
-    if states(device):
-        lines.append(f"{'states':<20} {states(device)}")
+    if device.state_count:
+        lines.append(f"{'states':<20} {device.state_count}")
     lines.append(f"{'energy at':<20} {'g_min':>10} {'mid-window':>10} {'g_max':>10}")
-    marks = [energies(device, g) for g in (device.g_min, device.g_mid, device.g_max)]
+    marks = [device.energies(g) for g in (device.g_min, device.g_mid, device.g_max)]
     for pulse in ("set", "reset", "read"):
         shown = " ".join(f"{in_prefixed(mark[pulse], 'J'):>10}" for mark in marks)
         lines.append(f"{'  a ' + pulse + (' pulse' if pulse != 'read' else ''):<20} {shown}")
@@ -154,15 +151,15 @@ def _count(pulses: float) -> str:
 
 def to_dict(device: Device) -> dict[str, Any]:
     """Return name, summary, parameters and derived figures, in SI units, for JSON."""
-    few, all_ = assumed(device)
+    few, all_ = len(device.assumed_parameters()), len(device.stated_parameters())
     marks = {"g_min": device.g_min, "g_mid": device.g_mid, "g_max": device.g_max}
     derived: dict[str, Any] = {
         "on_off_ratio": device.g_max / device.g_min,
-        "states": states(device),
-        "pulses_up": _finite(pulses_end_to_end(device, "up")),
-        "pulses_down": _finite(pulses_end_to_end(device, "down")),
+        "states": device.state_count,
+        "pulses_up": _finite(device.pulses_end_to_end("up")),
+        "pulses_down": _finite(device.pulses_end_to_end("down")),
         "energy_joules": {
-            pulse: {mark: energies(device, g)[pulse] for mark, g in marks.items()}
+            pulse: {mark: device.energies(g)[pulse] for mark, g in marks.items()}
             for pulse in ("set", "reset", "read")
         },
         "stated_parameters": all_,
@@ -196,41 +193,6 @@ def parameters(device: Device) -> dict[str, dict[str, Any]]:
             "source": origin.source,
         }
     return entries
-
-
-def assumed(device: Device) -> tuple[int, int]:
-    """Return how many of the stated parameters are assumed, and how many are stated."""
-    grades = [entry["evidence"] for entry in parameters(device).values()]
-    return grades.count("assumed"), len(grades)
-
-
-def states(device: Device) -> int:
-    """Return how many states the nominal cell takes; 0 if it is analog."""
-    if device.g_quantum:
-        return round(device.g_max / device.g_quantum) - round(device.g_min / device.g_quantum) + 1
-    return device.levels
-
-
-def energies(device: Device, conductance: Any) -> dict[str, Any]:
-    """Return the energy of a set pulse, a reset pulse and a read at a conductance (S), J."""
-    return {
-        "set": device.v2t_set * conductance + device.gate_set,
-        "reset": device.v2t_reset * conductance + device.gate_reset,
-        "read": device.v2t_read * conductance,
-    }
-
-
-def pulses_end_to_end(device: Device, way: Literal["up", "down"]) -> float:
-    """Return how many pulses take the nominal cell from one bound to the other.
-
-    Laws that name this number have it; for the others it is counted, to `NEARLY` of the window.
-    """
-    if device.law in ("exponential", "constant"):
-        return float(getattr(device, f"pulses_{way}"))
-    depth = NEARLY * (np.arange(10_000) + 0.5) / 10_000
-    step = device.relative_step_up(depth) if way == "up" else device.relative_step_down(1 - depth)
-    with np.errstate(divide="ignore"):
-        return float(NEARLY * np.mean(1 / step))
 
 
 def _drift_per_decade(device: Device) -> float:

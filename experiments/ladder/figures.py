@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
+from cbramsim.core.plotting import BLUE, GREY, ORANGE, axes_grid, save
 from cbramsim.core.units import in_prefixed
-from cbramsim.experiments.figures import BLUE, GREY, ORANGE, axes_grid, save
 from cbramsim.experiments.ladder.approach import (
     PHASES,
     Approach,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, save, with_absent
 from cbramsim.core.units import in_prefixed
-from cbramsim.experiments.figures import COLUMN_WIDTH, axes_grid, save
 from cbramsim.experiments.pruning.claims import Found, Row, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
 from cbramsim.experiments.run_folder import STATE
+from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _weights(study: Study) -> None:
         len(shown), 2, 2 * COLUMN_WIDTH, 0.75 * len(shown) + 0.6, widths=(3, 1)
     )
     bins = np.linspace(-1.2, 1.2, 97)
-    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85")
+    colours = with_absent("RdBu_r")
     for row, (label, network) in enumerate(shown):
         fields, histogram = axes[2 * row], axes[2 * row + 1]
         weights = network.crossbar.weights
@@ -303,11 +303,5 @@ def _networks(study: Study) -> list[tuple[str, SpikingNetwork]]:
 def _fields(network: SpikingNetwork, neurons: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the weights of some neurons as images in a row."""
     assert network.pixels is not None
-    side = round(network.encoder.of**0.5)
-    width = network.encoder.of // side
-    canvas = np.full((side, len(neurons) * (width + 1)), np.nan)
-    for place, neuron in enumerate(neurons):
-        field = np.full(side * width, np.nan)
-        field[network.pixels] = network.crossbar.weights[:, neuron]
-        canvas[:, place * (width + 1) : place * (width + 1) + width] = field.reshape(side, width)
-    return canvas
+    shape = image_shape_of(network.encoder.of, None)
+    return mosaic(network.crossbar.weights[:, neurons], network.pixels, shape, len(neurons))

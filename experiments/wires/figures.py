@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.experiments.figures import COLUMN_WIDTH, GREY, axes_grid, save
+from cbramsim.core.plotting import COLUMN_WIDTH, GREY, array_map, axes_grid, save, with_absent
+from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 from cbramsim.simulator.lines import Solution
 
 if TYPE_CHECKING:
@@ -119,22 +119,16 @@ def _bars(
     ax.bar(at, lines, width, bottom=cells, color="white", edgecolor=colour, hatch="////", lw=0.8)
 
 
-def maps(solution: Solution, voltage: float, title: str, out: Path) -> None:
+def maps(solution: Solution, title: str, out: Path) -> None:
     """Draw the voltages of the nodes of an array, and what is left across its cells."""
     figure, axes = axes_grid(1, 3, 2.4 * COLUMN_WIDTH, 2.9)
-    across = 100 * np.abs(solution.word - solution.bit) / voltage
     driven = solution.terminals.word_left > 0
-    shown = np.where(driven[:, None], across, np.nan)
-    for ax, values, label, name in (
-        (axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "mV", "word lines"),
-        (axes[1], 1e3 * solution.bit, "mV", "bit lines"),
-        (axes[2], shown, "% of the read voltage", "across the cells"),
-    ):
-        colours = matplotlib.colormaps["viridis"].with_extremes(bad="0.85")
-        image = ax.imshow(values, cmap=colours, interpolation="nearest", aspect="auto")
-        figure.colorbar(image, ax=ax, label=label)
+    array_map(axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "mV")
+    array_map(axes[1], 1e3 * solution.bit, "mV")
+    solution.plot(axes[2])
+    for ax, name in zip(axes, ("word lines", "bit lines", "across the cells"), strict=True):
         ax.set_title(name, size=9)
-        ax.set_xlabel("bit line")
+        ax.set_ylabel("")
     axes[0].set_ylabel("word line (grey: at ground)")
     figure.suptitle(title, size=9)
     save(figure, out / "node_voltages.png")
@@ -146,7 +140,7 @@ def fields(panels: list[Field], out: Path) -> None:
     image = None
     for ax, panel in zip(axes, panels, strict=True):
         image = ax.imshow(
-            _mosaic(panel), cmap=matplotlib.colormaps["RdBu_r"].with_extremes(bad="0.85"),
+            _mosaic(panel), cmap=with_absent("RdBu_r"),
             vmin=-1, vmax=1, interpolation="nearest",
         )  # fmt: skip
         ax.set_title(panel.title, size=8)
@@ -157,14 +151,7 @@ def fields(panels: list[Field], out: Path) -> None:
 
 def _mosaic(panel: Field) -> NDArray[np.float64]:
     """Return the fields of some neurons, from the first bit line to the last, as one image."""
-    side = int(np.sqrt(panel.image_pixels))
     count = panel.weights.shape[1]
     neurons = np.linspace(0, count - 1, min(count, FIELDS_SHOWN**2)).astype(int)
-    canvas = np.full((FIELDS_SHOWN * (side + 1), FIELDS_SHOWN * (side + 1)), np.nan)
-    for place, neuron in enumerate(neurons):
-        field = np.full(panel.image_pixels, np.nan)
-        field[panel.pixels] = panel.weights[:, neuron]
-        row, column = divmod(place, FIELDS_SHOWN)
-        top, left = row * (side + 1), column * (side + 1)
-        canvas[top : top + side, left : left + side] = field.reshape(side, side)
-    return canvas
+    shape = image_shape_of(panel.image_pixels, None)
+    return mosaic(panel.weights[:, neurons], panel.pixels, shape, FIELDS_SHOWN)

@@ -154,26 +154,25 @@ def fields(sweep: Sweep, device: str, resistances: tuple[float, ...]) -> list[Fi
 
 def read_of_learned_cells(
     sweep: Sweep, device: str, resistances: tuple[float, ...]
-) -> tuple[Solution, float, str] | None:
+) -> tuple[Solution, str] | None:
     """Solve a read of what a device has learned with ideal lines, as one array with lines.
 
-    A quarter of the word lines is active: those that most often are. Returns the solution, the read
-    voltage and a title.
+    A quarter of the word lines is active: those that most often are. Returns the solution and a
+    title.
     """
     network = _network_of(sweep, f"{device},ideal")
     if network is None:
         return None
-    ohm, v_read = _middle(resistances), network.device.v_read
+    ohm = _middle(resistances)
     wires = Wires(r_word=ohm, r_bit=ohm)
-    often = np.argsort(-network.layers[0].inputs.activity)[
-        : len(network.layers[0].inputs.activity) // 4
-    ]
-    v = np.zeros(len(network.layers[0].inputs.activity))
-    v[often] = v_read
+    activity = network.layers[0].inputs.activity
+    often = np.argsort(-activity)[: activity.size // 4]
+    v = np.zeros(activity.size)
+    v[often] = network.device.v_read
     g = network.crossbar.conductance.astype(np.float64)
     solution = solve(g, Terminals.product(v, g.shape[1], wires), wires)
     rows, columns = g.shape
-    return solution, v_read, f"{device}, {rows} x {columns} cells that have learned, {ohm:g} Ω"
+    return solution, f"{device}, {rows} x {columns} cells that have learned, {ohm:g} Ω"
 
 
 def _network_of(sweep: Sweep, case: str) -> SpikingNetwork | None:

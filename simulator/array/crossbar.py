@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -173,6 +173,21 @@ class Crossbar(CellArray):
         """Return what the array is."""
         rows, columns = self.shape
         return f"Crossbar({self.device.name}, {rows} word lines x {columns} bit lines)"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the conductance of every cell on a matplotlib `Axes`, a new one by default."""
+        from cbramsim.simulator.drawing.plots import conductance_map  # matplotlib
+
+        window = self.device.g_min, self.device.g_max
+        return conductance_map(ax, self.conductance, self.connected, window)
+
+    def _repr_html_(self) -> str:
+        """Return the main facts as a card, for notebooks."""
+        from cbramsim.simulator.drawing.cards import array_card
+
+        lines = None if self.wired is None else self.wired.wires
+        around = {"access": self.access, "lines": lines or "ideal"}
+        return array_card(repr(self), self.conductance, self.connected, around, self.ledger.rows())
 
     # ---- what one sees -------------------------------------------------------------------------
 

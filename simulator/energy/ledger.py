@@ -13,6 +13,7 @@ from cbramsim.core.units import in_prefixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
 class Operation(IntEnum):
@@ -190,39 +191,42 @@ class EnergyLedger:
             lines.append(f"{phase:<8} {'total':<18} {'':>15} {in_prefixed(total, 'J'):>10}")
         return "\n".join(lines)
 
-    def plot(self, ax: Axes) -> None:
-        """Draw one stacked bar per phase, by operation, on `ax`.
+    def rows(self) -> list[tuple[str, str, int, float]]:
+        """Return phase, operation, count and joules of all that happened, in order."""
+        return [
+            (phase, operation.label, int(account.counts[operation]), float(joules))
+            for phase, account in self._accounts.items()
+            for operation, joules in zip(Operation, account.joules, strict=True)
+            if joules or account.counts[operation]
+        ]
 
-        Operations below 0.5 % of every phase are left out of the legend: they cannot be seen.
+    def to_frame(self) -> DataFrame:
+        """Return the ledger as a tidy table, a row for each phase and operation that happened.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `phase`, `operation`, `count`, `joules` and `joules_per_event`, J; NaN where
+            energy was booked without an event. Needs pandas: `pip install cbramsim[frame]`.
         """
-        shares = np.array([account.joules for account in self._accounts.values()])
-        used = [operation for operation in Operation if shares[:, operation].any()]
-        totals = np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        seen = np.flatnonzero((shares / totals >= 0.005).any(axis=0))
-        left = np.zeros(len(shares))
-        scale, unit = _display_unit(float(shares.sum(axis=1).max(initial=0.0)))
-        for operation in used:
-            width = shares[:, operation] * scale
-            ax.barh(
-                self.phases, width, left=left, color=COLOURS[operation], edgecolor="white",
-                linewidth=0.5, label=operation.label if operation in seen else None,
-            )  # fmt: skip
-            left += width
-        ax.invert_yaxis()
-        ax.set_xlabel(f"energy ({unit})")
-        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-        ax.spines[["top", "right"]].set_visible(False)
+        from pandas import DataFrame
 
+        frame = DataFrame(self.rows(), columns=["phase", "operation", "count", "joules"])
+        events = frame["count"].where(frame["count"] > 0)
+        return frame.assign(joules_per_event=frame["joules"] / events)
 
-COLOURS = (
-    "#999999", "#0072B2", "#56B4E9", "#CCCCCC", "#F0E442", "#882255",
-    "#009E73", "#D55E00", "#CC79A7", "#44AA99", "#E69F00", "#332288",
-    "#661100", "#AA4499", "#DDCC77", "#88CCEE", "#6699CC", "#117733", "#999933",
-)  # fmt: skip
-"""One colour per operation: Okabe and Ito's colour-blind-safe set, extended."""
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw a bar of joules per operation, in parts by phase; a new figure by default."""
+        from cbramsim.simulator.drawing import plots  # matplotlib
 
+        used = [o for o in Operation if any(a.joules[o] for a in self._accounts.values())]
+        joules = np.array([account.joules[used] for account in self._accounts.values()])
+        return plots.energy_bars(
+            ax, self.phases, [o.label for o in used], joules.reshape(len(self.phases), len(used))
+        )
 
-def _display_unit(largest: float) -> tuple[float, str]:
-    text = in_prefixed(largest, "J")
-    unit = text.split(" ")[1]
-    return {"fJ": 1e15, "pJ": 1e12, "nJ": 1e9, "µJ": 1e6, "mJ": 1e3}.get(unit, 1.0), unit
+    def _repr_html_(self) -> str:
+        """Return the same as `str` as a card, for notebooks."""
+        from cbramsim.simulator.drawing.cards import ledger_card
+
+        return ledger_card(self.rows())

@@ -153,6 +153,41 @@ class SpikingNetwork(Recogniser):
             f"{self.images_seen:,} images seen)"
         )
 
+    def plot(
+        self, ax: Any = None, *, image_shape: tuple[int, int] | None = None, shown: int = 100
+    ) -> Any:
+        """Draw the receptive fields of the first layer, and the classes of its neurons if named.
+
+        Parameters
+        ----------
+        ax
+            The matplotlib `Axes` to draw on; a new one by default. It is returned.
+        image_shape
+            (height, width) of the images; by default they are square.
+        shown
+            How many neurons are drawn: the most active.
+        """
+        from cbramsim.simulator.drawing import plots  # matplotlib
+
+        whole("SpikingNetwork.plot.shown:", shown, 1)
+        pixels, weights = self.encoder.chosen, self.crossbar.weights
+        shape = plots.image_shape_of(self.encoder.of, image_shape)
+        chosen = np.argsort(-self.spike_counts, kind="stable")[:shown]
+        named = self.class_counts if len(self.layers) == 1 else None
+        classes = [] if named is None else [str(name) for name in named[chosen].argmax(axis=1)]
+        return plots.receptive_fields(ax, weights, pixels, shape, chosen, classes)
+
+    def _repr_html_(self) -> str:
+        """Return the main facts as a card, for notebooks."""
+        from cbramsim.simulator.drawing.cards import network_card
+
+        facts: dict[str, Any] = {}
+        if self.pixels is not None:
+            facts["passes"] = f"{self.passes:,}"
+            facts["pruned"] = f"{self.pruner.fraction:.1%} of the weights"
+            facts["neurons named by"] = f"{self.labels_used:,} labels"
+        return network_card(repr(self), facts, self.ledger.rows())
+
     def build(self, inputs: Sequence[Inputs]) -> None:
         """Draw the arrays of all layers, with all counters at zero; `inputs` of each."""
         each = zip(self.config.of_layers(), self.technologies, inputs, strict=True)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.units import in_prefixed
 from cbramsim.simulator.lines.circuit import Terminals, Wires
-from cbramsim.simulator.lines.currents import Currents, Power, currents_of, ends_of, power_of
+from cbramsim.simulator.lines.currents import (
+    Currents,
+    Power,
+    across,
+    currents_of,
+    ends_of,
+    power_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +72,41 @@ class Solution:
     def bit(self) -> NDArray[np.float64]:
         """Voltages of the bit-line nodes, float64[rows, columns], V."""
         return self.v + self.bit_from
+
+    @property
+    def cell_voltages(self) -> NDArray[np.float64]:
+        """Voltages from word line to bit line at every cell, float64[rows, columns], V."""
+        return across(self.word_from[:, None], self.bit_from, self.u, self.v)
+
+    @property
+    def applied_voltages(self) -> NDArray[np.float64]:
+        """The same on lines without resistance, float64[rows, columns], V; NaN where one floats."""
+        left, right, top, bottom = self.terminals
+        word, bit = np.where(np.isnan(left), right, left), np.where(np.isnan(bottom), top, bottom)
+        return word[:, None] - bit
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the voltage across every cell; a new figure by default.
+
+        Cells between lines of one voltage are left out.
+        """
+        from cbramsim.simulator.drawing import plots  # matplotlib
+
+        return plots.cell_voltages(ax, self.cell_voltages, self.applied_voltages)
+
+    def _repr_html_(self) -> str:
+        """Return the main facts as a card, for notebooks."""
+        from cbramsim.simulator.drawing.cards import solution_card
+
+        solver = {
+            "method": f"{self.method}, {self.iterations} steps" if self.iterations else self.method,
+            "no current is wrong by more than": in_prefixed(self.error_bound, "A"),
+            "largest output": in_prefixed(float(np.abs(self.outputs).max()), "A"),
+        }
+        return solution_card(
+            self.conductance.shape, solver, self.power._asdict(), self.cell_voltages,
+            self.applied_voltages,
+        )  # fmt: skip
 
     @cached_property
     def currents(self) -> Currents:

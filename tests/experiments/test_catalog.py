@@ -109,7 +109,7 @@ def test_energies_are_those_of_the_benchmark() -> None:
         ("gst-pcm", 0.33e-9, 0.13e-9), ("epiram", 0.79e-9, 0.28e-9), ("pcmo", 100e-12, 100e-12),
     ):  # fmt: skip
         device = Device.load(name)
-        energy = table.energies(device, device.g_mid)
+        energy = device.energies(device.g_mid)
         assert energy["set"] == pytest.approx(up, rel=0.05)
         assert energy["reset"] == pytest.approx(down, rel=0.05)
 
@@ -118,10 +118,10 @@ def test_pulses_end_to_end_are_counted_where_the_law_has_no_such_number() -> Non
     straight = QUIET.replace(nonlinearity_up=0.0, nonlinearity_down=0.0)
     power = straight.replace(law="power", exponent_up=1.0, exponent_down=0.0, pulses_up=1000)
     # (1 - x) = exp(-P / N): to 99 % in N ln 100
-    assert table.pulses_end_to_end(power, "up") == pytest.approx(1000 * np.log(100), rel=1e-3)
-    assert table.pulses_end_to_end(power, "down") == pytest.approx(0.99 * 64)
+    assert power.pulses_end_to_end("up") == pytest.approx(1000 * np.log(100), rel=1e-3)
+    assert power.pulses_end_to_end("down") == pytest.approx(0.99 * 64)
     dead = straight.replace(law="table", shape_up=(1.0, 0.0, 0.0), shape_down=(1.0, 1.0))
-    assert table.pulses_end_to_end(dead, "up") == np.inf
+    assert dead.pulses_end_to_end("up") == np.inf
     assert table.to_dict(dead)["derived"]["pulses_up"] is None
     assert "∞ set pulses" in table.in_full(dead)
 

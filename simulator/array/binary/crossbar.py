@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -112,6 +113,24 @@ class DigitalCrossbar:
             f"DigitalCrossbar({self.device.name}, {rows} x {columns} weights of "
             f"{self.digital.bits} bits)"
         )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the logic conductance of every weight on a matplotlib `Axes`, a new one by default.
+
+        The physical cells are drawn by ``cells.plot()``.
+        """
+        from cbramsim.simulator.drawing.plots import conductance_map  # matplotlib
+
+        window = self.device.g_min, self.device.g_max
+        return conductance_map(ax, self.conductance, self.connected, window)
+
+    def _repr_html_(self) -> str:
+        """Return the main facts as a card, for notebooks."""
+        from cbramsim.simulator.drawing.cards import array_card
+
+        around = {"bits of a weight": self.digital.bits, "read": self.digital.read}
+        rows = self.cells.ledger.rows()
+        return array_card(repr(self), self.conductance, self.connected, around, rows, "weights")
 
     # ---- what one sees -------------------------------------------------------------------------
 

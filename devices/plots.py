@@ -1,0 +1,177 @@
+"""Figures of one memory cell: pulse trains, what time leaves of a state, and a fit with its misses.
+
+Each function draws arrays on an `Axes` and returns it. Some add a second panel to a new figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from cbramsim.core.plotting import (
+    BLUE,
+    COLUMN_WIDTH,
+    CYCLE,
+    GREY,
+    ORANGE,
+    axes_or_new,
+    legend,
+    tidy,
+)
+from cbramsim.core.units import TIMES, display_unit
+
+Floats = NDArray[np.float64]
+
+BAND = (16, 84)
+"""Percentiles of a band: one standard deviation to either side of a normal distribution."""
+MOST_STATES = 64
+"""States that can be told apart in a figure."""
+SHOWN_TRAINS = 60
+"""Measured trains that are drawn as lines."""
+
+
+def pulse_curve(
+    ax: Axes | None,
+    set_pulses: int,
+    law: Floats,
+    cycles: Floats,
+    cells: Floats,
+    states: Floats,
+    seconds: Floats,
+    left: Mapping[str, Floats],
+) -> Axes:
+    """Draw conductance against pulse number, up and down: the law, and how cells depart from it.
+
+    A new figure has a second panel, of what time leaves, if there is anything to show in it.
+
+    Parameters
+    ----------
+    ax
+        Where to draw the pulses alone; a new figure by default.
+    set_pulses, law, cycles, cells
+        The fields of `trains.PulseTrains`.
+    states
+        The grid of states, float64[states], S; none if cells are analog.
+    seconds, left
+        Times since programming, float64[times], s, and what is left then, S: name ->
+        float64[times, states]. None if cells do not age.
+    """
+    two = {"ncols": 2, "sharey": True, "width_ratios": (5, 3)} if left else {}
+    ax, *beside = axes_or_new(ax, COLUMN_WIDTH * (1.6 if left else 1), 2.6, **two)
+    scale, unit = display_unit(float(law.max()), "S")
+    x = np.arange(len(law))
+    if 0 < len(states) <= MOST_STATES:
+        ax.hlines(states * scale, 0, x[-1], color="0.88", lw=0.6, zorder=0)
+        ax.plot([], [], color="0.75", lw=0.8, label=f"{len(states)} states")
+    if np.ptp(cycles, axis=1).any():
+        band = np.percentile(cycles, BAND, axis=1) * scale
+        ax.fill_between(x, *band, color=ORANGE, alpha=0.35, lw=0, label="68 % of cycles")
+    if np.ptp(cells, axis=1).any():
+        band = np.percentile(cells, BAND, axis=1) * scale
+        ax.fill_between(x, *band, color=GREY, alpha=0.15, lw=0)
+        ax.plot(x, band.T, color="0.4", lw=0.8, ls="--", label=["68 % of cells", None])
+    if len(states):
+        ax.plot(x, cycles[:, 0] * scale, color=ORANGE, lw=0.7, label="one cycle")
+    ax.plot(x, law * scale, color=BLUE, lw=1.5, label="law")
+    ax.axvline(set_pulses, color="black", lw=0.5, ls=":")
+    ax.set_xlim(0, x[-1])
+    ax.set_xlabel(f"pulses: {set_pulses} set, {len(law) - 1 - set_pulses} reset")
+    ax.set_ylabel(f"conductance ({unit})")
+    legend(ax)
+    for second in beside:
+        _retention(second, seconds, {name: curves * scale for name, curves in left.items()})
+    return tidy(ax)
+
+
+def _retention(ax: Axes, seconds: Floats, left: Mapping[str, Floats]) -> None:
+    """Draw what time leaves of some states, in the unit of the axis that is shared."""
+    for (name, curves), colour, style in zip(left.items(), CYCLE, ("-", "--", ":"), strict=False):
+        lines = ax.plot(seconds, curves, color=colour, ls=style, lw=1.2)
+        lines[0].set_label(name)
+    ax.set_xscale("log")
+    ax.set_xlim(seconds[0], seconds[-1])
+    ticks = {"1 s": 1.0} | {f"1 {name}": TIMES[name] for name in ("h", "year")}
+    ax.set_xticks(list(ticks.values()), list(ticks))
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("time since programming")
+    legend(ax, loc="center left", bbox_to_anchor=(0, 0.75))
+    tidy(ax)
+
+
+def fitted_trains(
+    ax: Axes | None,
+    readings: tuple[Floats, Floats],
+    fitted: tuple[Floats, Floats],
+    window: Floats,
+    law: str,
+) -> Axes:
+    """Draw measured set and reset trains with the law that was fitted.
+
+    A new figure has a second panel below, of the residuals.
+
+    Parameters
+    ----------
+    ax
+        Where to draw the trains alone; a new figure by default.
+    readings
+        Of set and of reset trains, float64[cells, cycles, 1 + pulses], S.
+    fitted
+        Expected trains of the same cells, float64[cells, 1 + pulses], S.
+    window
+        Widths of the cells' windows, float64[cells], S.
+    law
+        The name of the law.
+    """
+    two = {"nrows": 2, "sharex": True, "height_ratios": (5, 3)}
+    ax, *below = axes_or_new(ax, COLUMN_WIDTH, 3.6, **two)
+    scale, unit = display_unit(max(float(part.max()) for part in readings), "S")
+    cells, cycles, _ = readings[0].shape
+    x, both = _end_to_end(readings)
+    trains = both.reshape(-1, len(x))
+    shown = trains[:: -(-len(trains) // SHOWN_TRAINS)]
+    ax.plot(x, shown.T * scale, color=GREY, lw=0.4, alpha=0.4)
+    ax.plot([], [], color=GREY, lw=0.8, label=f"{len(shown)} of {cells * cycles} trains")
+    ax.plot(x, trains.mean(axis=0) * scale, color=BLUE, lw=2, label="their mean")
+    curve = np.concatenate(fitted, axis=1).mean(axis=0) * scale
+    ax.plot(x, curve, color=ORANGE, lw=1.2, ls="--", label=f"fit, {law}")
+    ax.set_ylim(0, None)
+    ax.set_ylabel(f"conductance ({unit})")
+    _count_pulses(ax, readings, named=not below)
+    for second in below:
+        residuals(second, readings, fitted, window)
+    return ax
+
+
+def residuals(
+    ax: Axes, readings: tuple[Floats, Floats], fitted: tuple[Floats, Floats], window: Floats
+) -> Axes:
+    """Draw how far the mean trains of cells are from the fit; parameters as in `fitted_trains`."""
+    x, both = _end_to_end(readings)
+    misses = 100 * (both.mean(axis=1) - np.concatenate(fitted, axis=1)) / window[:, None]
+    if len(misses) > 1:
+        band = np.quantile(misses, (0.1, 0.9), axis=0)
+        ax.fill_between(x, *band, color=BLUE, alpha=0.2, lw=0, label="80 % of the cells")
+    ax.plot(x, misses.mean(axis=0), color=BLUE, lw=1.2, label="mean over cells")
+    ax.axhline(0, color="black", lw=0.5)
+    ax.set_ylabel("mean less fit\n(% of the window)")
+    return _count_pulses(ax, readings)
+
+
+def _end_to_end(readings: tuple[Floats, Floats]) -> tuple[NDArray[np.int64], Floats]:
+    """Return numbers of pulses and the readings, reset trains behind set trains."""
+    up, down = (part.shape[2] for part in readings)
+    return np.r_[0:up, up - 1 : up - 1 + down], np.concatenate(readings, axis=2)
+
+
+def _count_pulses(ax: Axes, readings: tuple[Floats, Floats], *, named: bool = True) -> Axes:
+    """Make the axis of pulses that of a set train and a reset train."""
+    up, down = (part.shape[2] - 1 for part in readings)
+    ax.axvline(up, color="black", lw=0.5, ls=":")
+    ax.set_xlim(0, up + down)
+    if named:
+        ax.set_xlabel(f"pulses: {up} set, {down} reset")
+    legend(ax)
+    return tidy(ax)

@@ -1,0 +1,85 @@
+"""Pulse trains of simulated cells, as a figure of a device shows them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.rng import generator
+from cbramsim.core.units import TIMES
+from cbramsim.devices.device import AGEING, FAULTS, GRANULARITY, NOISE, Device
+from cbramsim.devices.fitting.synthetic import measure
+from cbramsim.devices.retention import Ageing
+
+LONGEST = 300
+"""Pulses of one direction that are given at most."""
+CYCLES, CELLS = 400, 400
+"""Trains of the nominal cell, and cells of the population, from which bands are taken."""
+
+CELSIUS = (25.0, 85.0)
+"""Temperatures at which retention is shown, °C."""
+LONG = 10 * TIMES["year"]
+"""The longest time that is shown, s."""
+
+
+class PulseTrains(NamedTuple):
+    """Conductances before and after each of a train of set pulses, then of reset pulses, S."""
+
+    set_pulses: int
+    """How many of the pulses are set pulses."""
+    law: NDArray[np.float64]
+    """Of the nominal cell without noise, analog, float64[pulses + 1]."""
+    cycles: NDArray[np.float64]
+    """Of the nominal cell, cycle by cycle, float64[pulses + 1, cycles]."""
+    cells: NDArray[np.float64]
+    """Of cells that differ, analog and without noise, float64[pulses + 1, cells]."""
+
+
+def pulse_trains(device: Device) -> PulseTrains:
+    """Give trains from end to end of the window to simulated cells, without read noise."""
+    up, down = (round(min(device.pulses_end_to_end(way), LONGEST)) for way in ("up", "down"))
+    quiet = device.without_variability()
+    steady = device.without(*NOISE, *FAULTS, *AGEING, *GRANULARITY)
+    law, cycles, cells = (
+        _measured(kind, count, (up, down))
+        for kind, count in (
+            (quiet.without(*GRANULARITY), 1),
+            (quiet.replace(step_c2c=device.step_c2c), CYCLES),
+            (steady, CELLS),
+        )
+    )
+    return PulseTrains(up, law[:, 0], cycles, cells)
+
+
+def left_over_time(device: Device) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Return what time leaves of the bounds and the middle of the nominal window.
+
+    Returns
+    -------
+    (float64[times], {temperature: float64[times, 3]})
+        Times since programming, s, and conductances, S; no temperature if cells do not age.
+    """
+    seconds = np.geomspace(1.0, LONG, 61)
+    if not device.ages:
+        return seconds, {}
+    nominal = device.without(*(key for key in device.behaviours if key.endswith("_d2d")))
+    start = np.array([device.g_min, device.g_mid, device.g_max], np.float32)
+
+    def left(celsius: float) -> NDArray[np.float64]:
+        fresh = [Ageing(nominal, start, generator(0, "ageing")) for _ in seconds]
+        kept = [
+            cells.wait(start, time, celsius) for cells, time in zip(fresh, seconds, strict=True)
+        ]
+        return np.array(kept, np.float64)
+
+    if not device.activation_energy:
+        return seconds, {"at any temperature": left(25.0)}
+    return seconds, {f"{celsius:g} °C": left(celsius) for celsius in CELSIUS}
+
+
+def _measured(device: Device, cells: int, pulses: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the readings of one cycle of each cell, float64[pulses + 1, cells], S."""
+    seen = measure(device, cells, 1, pulses)
+    return np.concatenate([seen.set_readings[:, 0], seen.reset_readings[:, 0, 1:]], axis=1).T

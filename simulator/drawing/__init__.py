@@ -1,0 +1,1 @@
+"""Figures and cards of arrays, solutions, ledgers and networks; they take arrays and texts."""

@@ -162,6 +162,19 @@ def book_others(access, array, row, g, column_sum, is_set, pulses, account):
 
 
 @verb
+def book_all_others(access, array, rule, spiked, part, account):
+    """Book `part` of what one pulse on every open cell drives through others, but not how many.
+
+    A set pulse where `spiked`; ``rule.held_cells`` and ``rule.held_sum`` say what is not open.
+    """
+
+
+@verb
+def seen_by(access, array):
+    """How many other cells see a part of the voltage of a pulse."""
+
+
+@verb
 def book_sneak(access, array, row, g, account):
     """Book what sensing one cell at `g` drives through others of its word line."""
 
@@ -246,6 +259,11 @@ def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
     Set pulses are positive, reset pulses negative; `BinarySlices`, last sensed by `sense_column`,
     change their codes by so much.
     """
+
+
+@verb
+def carry_out(rule, table, array, column, work, stream, account):
+    """Give one column the pulses of a `table`, and what else the rule by device pulses does."""
 
 
 @verb

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cbramsim.core.kernels import lean_loop, part
 from cbramsim.core.verbs import (
+    book_all_others,
     book_column_sneak,
     book_others,
     book_sneak,
@@ -29,6 +30,7 @@ from cbramsim.core.verbs import (
     nearby_state_drawn,
     push_others,
     see_again,
+    seen_by,
     settle_cell,
     settle_column,
     sum_of_others,
@@ -63,6 +65,17 @@ class Thirds(NamedTuple):
     """The same of a reset pulse, J/S."""
 
 
+class Gates(NamedTuple):
+    """Cells whose pulses charge a gate: a part of the voltage charges other gates by its square."""
+
+    scheme: Any
+    """`Halves` or `Thirds`, for what cells conduct: nothing."""
+    gate_set: float
+    """Energy of one other gate in a set pulse, C (V/2)² or C (V/3)², J."""
+    gate_reset: float
+    """The same in a reset pulse, J."""
+
+
 class Still(NamedTuple):
     """Cells that a part of the voltage does not move."""
 
@@ -91,7 +104,7 @@ class Passive(NamedTuple):
     """Bare cells."""
 
     scheme: Any
-    """`Halves` or `Thirds`."""
+    """`Halves`, `Thirds` or `Gates`."""
     others: Any
     """`Still` or `Moving`."""
 
@@ -101,12 +114,16 @@ def access_of(device: Device, shape: tuple[int, int], access: str, scheme: str) 
     if access != "passive":
         return Transistor()
     part = 1 / 3 if scheme == "V/3" else 1 / 2
+    others = _moving(device, shape, part) if device.v_switch else Still()
+    kind = Thirds if scheme == "V/3" else Halves
+    if device.c_gate:
+        gates = part**2 * device.gate_set, part**2 * device.gate_reset
+        return Passive(Gates(kind(0.0, 0.0), *gates), others)
     seen = (
         device.v2t(part * device.v_set, device.t_set),
         device.v2t(part * device.v_reset, device.t_reset),
     )
-    others = _moving(device, shape, part) if device.v_switch else Still()
-    return Passive(Thirds(*seen) if scheme == "V/3" else Halves(*seen), others)
+    return Passive(kind(*seen), others)
 
 
 def _moving(device: Device, shape: tuple[int, int], part: float) -> Moving:
@@ -189,6 +206,19 @@ def _(scheme, array, row, g, column_sum, is_set, pulses, account):  # type: igno
     account.joules[HALF_SELECT] += pulses * v2t * (column_sum - g)
 
 
+@implements(sum_of_others, Gates)
+def _(gates, array, column):  # type: ignore[no-untyped-def]
+    return sum_of_others(gates.scheme, array, column)
+
+
+@implements(book_others, Gates)
+def _(gates, array, row, g, column_sum, is_set, pulses, account):  # type: ignore[no-untyped-def]
+    before = account.counts[HALF_SELECT]
+    book_others(gates.scheme, array, row, g, column_sum, is_set, pulses, account)
+    gate = gates.gate_set if is_set else gates.gate_reset
+    account.joules[HALF_SELECT] += gate * (account.counts[HALF_SELECT] - before)
+
+
 @implements(book_sneak, Passive)
 def _(access, array, row, g, account):  # type: ignore[no-untyped-def]
     account.counts[HALF_SELECT] += array.g.shape[1] - 1
@@ -202,6 +232,78 @@ def _(access, array, column, account):  # type: ignore[no-untyped-def]
             g = np.float64(array.g_columns[column, row])
             account.counts[HALF_SELECT] += array.g.shape[1] - 1
             account.joules[HALF_SELECT] += array.pulse.v2t_read * (array.row_sum[row] - g)
+
+
+@implements(book_all_others, Transistor)
+def _(access, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
+    pass
+
+
+@implements(book_all_others, Passive)
+def _(access, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
+    book_all_others(access.scheme, array, rule, spiked, part, account)
+
+
+@implements(book_all_others, Halves)
+def _(scheme, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
+    """A pulse on cell (i, k) half-selects row i and column k: G_i. + G_.k - 2 G_ik."""
+    rows, columns = array.g.shape
+    for row in range(rows):
+        v2t = scheme.v2t_set if spiked[row] else scheme.v2t_reset
+        pulses = columns - rule.held_cells[row]
+        own = array.row_sum[row] - rule.held_sum[row]
+        joules = v2t * (pulses * array.row_sum[row] - 2 * own)
+        account.joules[HALF_SELECT] += part * joules
+    for column in range(columns):
+        column_sum = sum_of_others(scheme, array, column)
+        for row in range(rows):
+            if not array.inhibited[column, row]:
+                v2t = scheme.v2t_set if spiked[row] else scheme.v2t_reset
+                account.joules[HALF_SELECT] += part * v2t * column_sum
+
+
+@implements(book_all_others, Thirds)
+def _(scheme, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
+    """A pulse on a cell is seen by all others."""
+    total = sum_of_others(scheme, array, 0)
+    for row in range(array.g.shape[0]):
+        v2t = scheme.v2t_set if spiked[row] else scheme.v2t_reset
+        pulses = array.g.shape[1] - rule.held_cells[row]
+        own = array.row_sum[row] - rule.held_sum[row]
+        account.joules[HALF_SELECT] += part * v2t * (pulses * total - own)
+
+
+@implements(book_all_others, Gates)
+def _(gates, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
+    for row in range(array.g.shape[0]):
+        gate = gates.gate_set if spiked[row] else gates.gate_reset
+        pulses = array.g.shape[1] - rule.held_cells[row]
+        account.joules[HALF_SELECT] += part * gate * pulses * seen_by(gates.scheme, array)
+
+
+@implements(seen_by, Transistor)
+def _(access, array):  # type: ignore[no-untyped-def]
+    return 0
+
+
+@implements(seen_by, Passive)
+def _(access, array):  # type: ignore[no-untyped-def]
+    return seen_by(access.scheme, array)
+
+
+@implements(seen_by, Gates)
+def _(gates, array):  # type: ignore[no-untyped-def]
+    return seen_by(gates.scheme, array)
+
+
+@implements(seen_by, Halves)
+def _(scheme, array):  # type: ignore[no-untyped-def]
+    return array.g.shape[0] + array.g.shape[1] - 2
+
+
+@implements(seen_by, Thirds)
+def _(scheme, array):  # type: ignore[no-untyped-def]
+    return array.g.size - 1
 
 
 # ---- how others move ---------------------------------------------------------------------------

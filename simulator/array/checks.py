@@ -136,14 +136,9 @@ def checked_voltages(
     return finite(where, v, min(HIGHEST_VOLTAGE, STEEPEST * device.v_sinh or np.inf), "V")
 
 
-def checked_access(device: Device, access: Access, scheme: WriteScheme) -> None:
+def checked_access(access: Access, scheme: WriteScheme) -> None:
     """Refuse what is not with a cell, or what is no way to program it."""
     one_of("Crossbar.access:", access, get_args(Access))
-    if access == "passive" and device.c_gate:
-        raise ParameterError(
-            "Crossbar.access: must be transistor for cells whose pulses charge a gate, c_gate "
-            "(got 'passive')"
-        )
     one_of("Crossbar.scheme:", scheme, get_args(WriteScheme))
     if scheme != "V/2" and access != "passive":
         raise ParameterError(

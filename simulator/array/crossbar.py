@@ -141,7 +141,7 @@ class Crossbar(CellArray):
         instance("Crossbar.ledger:", ledger, EnergyLedger, type(None))
         self.ledger = EnergyLedger() if ledger is None else ledger
         self.phase = "use"
-        checked_access(self.device, access, scheme)
+        checked_access(access, scheme)
         instance("Crossbar.wires:", wires, Wires, type(None))
         instance("Crossbar.tiles:", tiles, Tiles, type(None))
         instance("Crossbar.own:", own, Own, type(None))

@@ -17,7 +17,7 @@ from cbramsim.simulator.learning.inputs import Inputs
 from cbramsim.simulator.learning.readout import Converted, Direct, converted
 from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
 from cbramsim.simulator.learning.rules.ideal import DenseStdp, ideal_stdp
-from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, pulsed_stdp
+from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, dense, pulsed_stdp
 
 
 def array_of(
@@ -41,15 +41,20 @@ def array_of(
     return crossbar
 
 
-def rule_of(config: NetworkConfig, device: Device) -> Any:
-    """Return how a layer learns, for compiled loops."""
+def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
+    """Return how a layer with so many inputs learns, for compiled loops."""
+    programming, whole = config.programming, config.programming.scheme == "deterministic"
+    if config.update == "dense" and whole:  # rounded once it is known how much is asked of a column
+        programming = programming.replace(scheme="stochastic")
     if config.storage == "digital":
-        codes = wanted_codes(config.stdp, config.digital, config.programming.scheme)
-        return PulsedStdp(CodeTable(codes))
-    if config.rule == "ideal":
+        codes = wanted_codes(config.stdp, config.digital, programming.scheme)
+        rule: Any = PulsedStdp(CodeTable(codes))
+    elif config.rule == "ideal":
         ideal = ideal_stdp(config.stdp, device)
-        return DenseStdp(ideal) if config.update == "dense" else ideal
-    return pulsed_stdp(config.stdp, device, config.programming)
+        return DenseStdp.of(ideal, inputs) if config.update == "dense" else ideal
+    else:
+        rule = pulsed_stdp(config.stdp, device, programming)
+    return dense(rule, whole=whole) if config.update == "dense" else rule
 
 
 def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct | Converted:

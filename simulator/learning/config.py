@@ -55,7 +55,7 @@ class NetworkConfig(Parameters):
     (pulses)."""
     update: Update = "winner"
     """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
-    (`dense`, as a conventional network; under the ideal rule and without pruning only)."""
+    (`dense`, as a conventional network, at a conventional network's price)."""
     programming: Programming = Programming()
     """How the controller gives device pulses."""
     celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
@@ -176,18 +176,6 @@ class NetworkConfig(Parameters):
     def _check_wiring(self) -> Self:
         if not self.wires and self.wiring != Wires():
             raise ValueError("wires must be true for wiring to mean anything (got false)")
-        return self
-
-    @model_validator(mode="after")
-    def _check_dense(self) -> Self:
-        if self.update == "dense":
-            if self.rule != "ideal" or self.pruning.kind != "none":
-                raise ValueError(
-                    "update must be winner, unless rule is ideal and pruning.kind is none "
-                    f"(got dense with {self.rule} and {self.pruning.kind})"
-                )
-            if self.access != "transistor":
-                raise ValueError("update must be winner in a passive array (got dense)")
         return self
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ from cbramsim.simulator.learning.loop import (
 )
 from cbramsim.simulator.learning.neurons import Stochastic
 from cbramsim.simulator.learning.pruning import Pruner
+from cbramsim.simulator.learning.rules.ideal import DenseStdp
 from cbramsim.simulator.learning.rules.rest import Rest
 from cbramsim.simulator.learning.state_checks import LEARNING, learning_part
 
@@ -114,7 +115,11 @@ class Layer:
         if self.own.law is not None:
             self.parts["law"] = self.crossbar.state.law
         self.encoder = self._new_encoder()
-        self.rule = self.parts["rule"] if "rule" in self.parts else rule_of(config, device)
+        self.rule = (
+            self.parts["rule"]
+            if "rule" in self.parts
+            else rule_of(config, inputs.activity.size, device)
+        )
         self.readout = readout_of(config, inputs, device)
         self.work = self._new_scratch()
         self.pruner = self._new_pruner()
@@ -181,6 +186,8 @@ class Layer:
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         tiring = config.competition.homeostasis_at(self.images_seen)
         neurons = self._neurons(tiring=tiring)
+        if isinstance(self.rule, DenseStdp):
+            self.rule.refresh(crossbar.state)
         circuit = Circuit(
             self.encoder, *self._array(crossbar.state), neurons, self.rule, self.streams, self.work
         )

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbramsim.core.kernels import lean_kernel, part
 from cbramsim.core.verbs import (
     book_all_lines,
+    book_all_others,
     book_lines,
     book_others,
     implements,
     learn,
     lost_in_lines,
     see_again,
+    seen_by,
     sum_of_others,
 )
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
-from cbramsim.simulator.array.cells import store_conductance
+from cbramsim.simulator.array.cells import ArrayState, store_conductance
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 LTP_PULSE = int(Operation.LTP_PULSE)
 LTD_PULSE = int(Operation.LTD_PULSE)
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
+HALF_SELECT = int(Operation.HALF_SELECT)
 
 RESOLUTION = 2.0**-25
 """A change below this part of a conductance is lost in single precision."""
@@ -49,6 +53,21 @@ class DenseStdp(NamedTuple):
     """The rule on every column, each by its chance of firing."""
 
     ideal: IdealStdp
+    held_cells: NDArray[np.int64]
+    """How many cells of each row get no pulses, int64[rows]."""
+    held_sum: NDArray[np.float64]
+    """Their summed conductance, float64[rows], S: it stays, while images are learned."""
+
+    @classmethod
+    def of(cls, ideal: IdealStdp, rows: int) -> Self:
+        """Return the rule on an array with so many rows."""
+        return cls(ideal, np.zeros(rows, np.int64), np.zeros(rows))
+
+    def refresh(self, array: ArrayState) -> None:
+        """Take note of which cells get no pulses; needed once any have been pruned or released."""
+        held = array.inhibited
+        self.held_cells[:] = held.sum(axis=0)
+        self.held_sum[:] = np.where(held, array.g_columns, 0).sum(axis=0, dtype=np.float64)
 
 
 def ideal_stdp(rule: StdpRule, device: Device) -> IdealStdp:
@@ -112,41 +131,47 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
     state.
     """
     ideal, costs, spiked = rule.ideal, array.costs, work.spiked
-    _book_all_cells(array, spiked, 0.5, account)
+    _book_all_cells(rule, array, spiked, 0.5, account)
     for column in range(array.g.shape[1]):
         share = np.float64(work.currents[column]) / total
         if share * max(ideal.ltp, ideal.ltd) < RESOLUTION * ideal.g_min:
             continue
         for row in range(array.g.shape[0]):
+            if array.inhibited[column, row]:
+                continue
             g = np.float64(array.g_columns[column, row])
             low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
             change = share * (min(max(asked(ideal, g, spiked[row]), low), high) - g)
             store_conductance(array, column, row, g, np.float32(g + change))
         see_again(array.lines, array, column)
-    _book_all_cells(array, spiked, 0.5, account)
+    _book_all_cells(rule, array, spiked, 0.5, account)
     rows, columns = array.g.shape
-    sets = 0
+    sets, resets = 0, 0
     for row in range(rows):
-        sets += spiked[row]
-    account.counts[LTP_PULSE] += sets * columns
-    account.counts[LTD_PULSE] += (rows - sets) * columns
-    account.joules[LTP_PULSE] += sets * columns * array.pulse.gate_set
-    account.joules[LTD_PULSE] += (rows - sets) * columns * array.pulse.gate_reset
-    account.counts[PROGRAM_LINE] += rows * columns
-    lines = sets * costs.line_set + (rows - sets) * costs.line_reset
-    account.joules[PROGRAM_LINE] += columns * lines
-    book_lines(array.lines, rows * columns, 0.0, account)
+        if spiked[row]:
+            sets += columns - rule.held_cells[row]
+        else:
+            resets += columns - rule.held_cells[row]
+    account.counts[LTP_PULSE] += sets
+    account.counts[LTD_PULSE] += resets
+    account.joules[LTP_PULSE] += sets * array.pulse.gate_set
+    account.joules[LTD_PULSE] += resets * array.pulse.gate_reset
+    account.counts[PROGRAM_LINE] += sets + resets
+    account.joules[PROGRAM_LINE] += sets * costs.line_set + resets * costs.line_reset
+    account.counts[HALF_SELECT] += (sets + resets) * seen_by(array.access, array)
+    book_lines(array.lines, sets + resets, 0.0, account)
 
 
 @part
-def _book_all_cells(array, spiked, part, account):  # type: ignore[no-untyped-def]
-    """Book `part` of the energy of one pulse on every cell, at their present conductances."""
+def _book_all_cells(rule, array, spiked, part, account):  # type: ignore[no-untyped-def]
+    """Book `part` of the energy of one pulse on every open cell, at present conductances."""
     set_conductance, reset_conductance = 0.0, 0.0
     for row in range(array.g.shape[0]):
         if spiked[row]:
-            set_conductance += array.row_sum[row]
+            set_conductance += array.row_sum[row] - rule.held_sum[row]
         else:
-            reset_conductance += array.row_sum[row]
+            reset_conductance += array.row_sum[row] - rule.held_sum[row]
     account.joules[LTP_PULSE] += part * array.pulse.v2t_set * set_conductance
     account.joules[LTD_PULSE] += part * array.pulse.v2t_reset * reset_conductance
+    book_all_others(array.access, array, rule, spiked, part, account)
     book_all_lines(array.lines, array, spiked, part, account)

@@ -15,7 +15,7 @@ from pydantic import Field
 from cbramsim.core.kernels import lean_kernel, part
 from cbramsim.core.rng import fill_with_words
 from cbramsim.core.validation import Parameters
-from cbramsim.core.verbs import give_pulses, implements, learn, see_again, sense_column
+from cbramsim.core.verbs import carry_out, give_pulses, implements, learn, see_again, sense_column
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET
 from cbramsim.simulator.array.writing import SENSED_STATES, nominal_step, verify
@@ -69,6 +69,27 @@ class VerifiedStdp(NamedTuple):
     table: PulseTable
     tries: int
     """Most corrections of a cell."""
+
+
+class DensePulses(NamedTuple):
+    """The rule by device pulses on every column, each by its chance of firing.
+
+    What a conventional network does: every presentation senses every cell. Column k is asked for
+    r_k times what the rule asks for, r_k its chance of firing.
+    """
+
+    rule: Any
+    """`PulsedStdp` or `VerifiedStdp`."""
+    scaled: Any
+    """Its table times r_k, of the column at hand."""
+    whole: bool
+    """Whether the controller rounds what is asked for to whole pulses."""
+
+
+def dense(rule: PulsedStdp | VerifiedStdp, *, whole: bool) -> DensePulses:
+    """Return a rule on every column."""
+    scaled = rule.table._replace(pulses=np.zeros_like(rule.table.pulses))
+    return DensePulses(rule, scaled, whole)
 
 
 def pulsed_stdp(
@@ -147,18 +168,39 @@ def expected_write_energy(
 
 @implements(learn, PulsedStdp)
 def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
-    pulse_column(rule.table, array, winner, work, streams.pulses, account)
+    carry_out(rule, rule.table, array, winner, work, streams.pulses, account)
 
 
 @implements(learn, VerifiedStdp)
 def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    carry_out(rule, rule.table, array, winner, work, streams.pulses, account)
+
+
+@implements(learn, DensePulses)
+def _(dense, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
+    wanted, scaled = dense.rule.table.pulses, dense.scaled.pulses
+    for column in range(work.currents.size):
+        share = work.currents[column] / np.float32(total)
+        for way in range(2):
+            for state in range(wanted.shape[1]):
+                pulses = share * wanted[way, state]
+                scaled[way, state] = np.rint(pulses) if dense.whole else pulses
+        carry_out(dense.rule, dense.scaled, array, column, work, streams.pulses, account)
+
+
+@implements(carry_out, PulsedStdp)
+def _(rule, table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
+    pulse_column(table, array, column, work, stream, account)
+
+
+@implements(carry_out, VerifiedStdp)
+def _(rule, table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
     """Each cell that got pulses is corrected until it reads as the nominal cell would."""
-    stream = streams.pulses
-    chosen = pulse_column(rule.table, array, winner, work, stream, account)
+    chosen = pulse_column(table, array, column, work, stream, account)
     for j in range(chosen):
         target = nominal_result(array, work.seen[work.chosen[j]], work.pulses[j])
-        verify(array, winner, work.chosen[j], target, rule.tries, array.booked_as, stream, account)
-    see_again(array.lines, array, winner)
+        verify(array, column, work.chosen[j], target, rule.tries, array.booked_as, stream, account)
+    see_again(array.lines, array, column)
 
 
 @part

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -253,6 +255,27 @@ def test_half_selected_cells_of_a_passive_array_see_half_the_voltage() -> None:
     expected = others * g * (3 * set_pulse + reset_pulse) / 4
     assert account.joules[Operation.HALF_SELECT] == pytest.approx(expected, rel=1e-5)
     assert account.counts[Operation.HALF_SELECT] == 4 * others
+
+
+@pytest.mark.parametrize(("scheme", "others", "part"), [("V/2", 9 + 6 - 2, 4), ("V/3", 53, 9)])
+def test_half_selected_gates_are_charged_to_a_part_of_the_voltage(
+    scheme: Any, others: int, part: int
+) -> None:
+    """C (V/2)² each, or C (V/3)², whatever the cells conduct; sensing drives their channels."""
+    device = QUIET.replace(c_gate=1e-15)
+    crossbar = Crossbar(device, (9, 6), access="passive", scheme=scheme)
+    crossbar.program(column=2, rows=[4], pulses=[3])
+    crossbar.program(column=1, rows=[7], pulses=[-2])
+    account = crossbar.ledger.account("use")
+    expected = others * 1e-15 * (3 * device.v_set**2 + 2 * device.v_reset**2) / part
+    assert account.joules[Operation.HALF_SELECT] == pytest.approx(expected, rel=1e-12)
+    assert account.counts[Operation.HALF_SELECT] == 5 * others
+    crossbar.set_weights(np.zeros((9, 6)))
+    crossbar.ledger.clear("use")
+    crossbar.program_to(0, [0], float(crossbar.conductance[0, 0]))
+    sneak = device.v_read**2 * device.t_read * float(crossbar.conductance[0, 1:].sum())
+    booked = crossbar.ledger.account("use").joules[Operation.HALF_SELECT]
+    assert booked == pytest.approx(sneak, rel=1e-6)
 
 
 def test_half_selected_cells_are_told_apart_and_follow_the_state() -> None:

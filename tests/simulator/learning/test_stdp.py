@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.energy.ledger import Operation
@@ -200,20 +199,3 @@ def test_shares_of_a_dense_update_add_up() -> None:
     spiked = moved[:, 0] > 0
     whole = np.where(spiked, RULE.potentiation(before[:, 0]), RULE.depression(before[:, 0]))
     np.testing.assert_allclose(moved.sum(axis=1), whole, rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"rule": "device"},
-            "update must be winner, unless rule is ideal and pruning.kind is none",
-        ),
-        ({"rule": "ideal", "pruning": {"kind": "soft"}}, "(got dense with ideal and soft)"),
-        ({"rule": "ideal", "pruning": {"kind": "none"}, "access": "passive"}, "passive array"),
-    ],
-)
-def test_a_dense_update_that_makes_no_sense_is_refused(changes: dict, message: str) -> None:
-    with pytest.raises(ParameterError) as error:
-        SpikingNetwork(update="dense", **changes)
-    assert message in str(error.value)

@@ -74,6 +74,11 @@ class Conduction(SourcedParameters):
         """Return what a pulse costs per siemens, J/S: V I t / G, V² t if ohmic."""
         return float(voltage * self.read_equivalent(voltage) * width)
 
+    def i2t(self, voltage: float, width: float) -> float:
+        """Return what a pulse dissipates in a resistance on its way, J/(Ohm S²): (I/G)² t."""
+        equivalent = self.read_equivalent(voltage)
+        return float(equivalent * equivalent * width)
+
     def energies(self, conductance: Any) -> dict[str, Any]:
         """Return the energy of a set pulse, a reset pulse and a read at a conductance (S), J."""
         return {
@@ -91,6 +96,16 @@ class Conduction(SourcedParameters):
     def v2t_reset(self) -> float:
         """Energy of a reset pulse per siemens, J/S; 0 if pulses charge a gate."""
         return 0.0 if self.c_gate else self.v2t(self.v_reset, self.t_reset)
+
+    @property
+    def i2t_set(self) -> float:
+        """What a set pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
+        return 0.0 if self.c_gate else self.i2t(self.v_set, self.t_set)
+
+    @property
+    def i2t_reset(self) -> float:
+        """What a reset pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
+        return 0.0 if self.c_gate else self.i2t(self.v_reset, self.t_reset)
 
     @property
     def v2t_read(self) -> float:

@@ -32,6 +32,10 @@ class PulseConstants(NamedTuple):
     """Energy of a set pulse per siemens, J/S: V² t if ohmic."""
     v2t_reset: float
     """Energy of a reset pulse per siemens, J/S."""
+    i2t_set: float
+    """What the current of a set pulse dissipates, J per Ohm and S²: V² t if ohmic."""
+    i2t_reset: float
+    """The same of a reset pulse."""
     gate_set: float
     """Energy of a set pulse that does not depend on the conductance, J."""
     gate_reset: float
@@ -53,6 +57,8 @@ def pulse_constants(device: Device) -> PulseConstants:
         step_sigma=device.step_c2c * device.g_range,
         v2t_set=device.v2t_set,
         v2t_reset=device.v2t_reset,
+        i2t_set=device.i2t_set,
+        i2t_reset=device.i2t_reset,
         gate_set=device.gate_set,
         gate_reset=device.gate_reset,
         v2t_read=device.v2t_read,

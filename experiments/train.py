@@ -510,14 +510,16 @@ def wires(network: SpikingNetwork) -> dict[str, Any]:
     """Return what lines have done to the reads of a network.
 
     `seen`, the part of the conductance of the cells that reads see; `error`, the largest of a mean
-    read while learning; and how often the lines were solved for.
+    read while learning; `scatter`, that of a single read by its fit (root mean square), where cells
+    are not ohmic; and how often the lines were solved for.
     """
     reads = network.crossbar.wired
     if reads is None:
-        return {"seen": 1.0, "error": 0.0, "solutions": 0}
+        return {"seen": 1.0, "error": 0.0, "scatter": 0.0, "solutions": 0}
     cells = network.crossbar.conductance
     seen = float(reads.conductance(cells).sum() / cells.sum())
-    return {"seen": seen, "error": reads.error, "solutions": reads.solutions}
+    of_a_read = {"error": reads.error, "scatter": reads.scatter}
+    return {"seen": seen, **of_a_read, "solutions": reads.solutions}
 
 
 def serial_write_seconds(network: SpikingNetwork) -> float:
@@ -573,6 +575,7 @@ def summary(metrics: dict[str, Any]) -> str:
         lines.append(
             f"wires              reads see {behind['seen']:.1%} of the conductance; solved for "
             f"{behind['solutions']} times while learning, mean reads right to {behind['error']:.2%}"
+            + (f", single ones to {behind['scatter']:.2%}" if behind["scatter"] else "")
         )
     worn = metrics["wear"]
     if worn["years"] is not None:

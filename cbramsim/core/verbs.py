@@ -112,8 +112,11 @@ def add_read_noise(noise, array, n_active, currents, work, stream):
 
 
 @verb
-def sum_seen(lines, array, rows, n_active, currents):
-    """Write the sum of the first `n_active` of `rows`, as reads see them, into `currents`, S."""
+def sum_seen(lines, array, rows, n_active, currents, work):
+    """Write the sum of the first `n_active` of `rows`, as reads see them, into `currents`, S.
+
+    May use ``work.bit_lines``.
+    """
 
 
 @verb
@@ -137,7 +140,7 @@ def book_cell_sensed(lines, array, column, row, g, account):
 
 
 @verb
-def lost_in_lines(lines, v2t, squares, column, row):
+def lost_in_lines(lines, i2t, squares, column, row):
     """Energy that lines take on the way to a cell, J: V² t times the sum of G² times R."""
 
 

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cbramsim.core.errors import ParameterError
 from cbramsim.core.units import in_prefixed
-from cbramsim.devices.device import Device
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.device_studies.study import (
     HERE,
@@ -106,12 +104,6 @@ def run(
         If an argument, a device or the folder is wrong.
     """
     check_base("wires", base, "device", "seed", "wires", "wiring", "tiles")
-    for device in devices:
-        if Device.load(device).v_sinh:
-            raise ParameterError(
-                f"wires.devices: must be of ohmic cells, v_sinh 0 (got {device}, "
-                f"{Device.load(device).v_sinh:g} V)"
-            )
     shared: dict[str, Any] = SMALL | (QUICK if quick else {}) | base
     resistances = learning.RESISTANCES[1:2] if quick else learning.RESISTANCES
     sizes = approximations.SIZES[:4] if quick else approximations.SIZES

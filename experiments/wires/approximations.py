@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
 from cbramsim.simulator.lines import Terminals, Wires, solve
+from cbramsim.simulator.lines.curves import curve_of
 from cbramsim.simulator.lines.ladders import along_ladders
 from cbramsim.simulator.lines.solver import circuit_of
 
@@ -62,7 +63,7 @@ def point(device: Device, size: int, ohm: float) -> Point:
     wires = Wires(r_word=ohm, r_bit=ohm)
     v = np.zeros(size)
     v[rng.permutation(size)[: max(1, round(ACTIVE * size))]] = device.v_read
-    solution = solve(g, Terminals.product(v, size, wires), wires)
+    solution = solve(g, Terminals.product(v, size, wires), wires, curve=curve_of(device))
     exact, power = solution.outputs, solution.power
 
     def off(conductance: NDArray[Any]) -> float:

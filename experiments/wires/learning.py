@@ -14,6 +14,7 @@ from cbramsim.experiments.sweep import PlannedRun, Sweep
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
+from cbramsim.simulator.lines.curves import curve_of
 
 RESISTANCES = (0.5, 2.0, 8.0)
 """Of a segment, Ohm."""
@@ -62,7 +63,8 @@ def transparency(device: str, ohm: float, side: int, shape: tuple[int, int]) -> 
     g = np.full((rows, columns), technology.g_mid)
     v = np.where(np.arange(rows) % 4 == 0, technology.v_read, 0.0)
     wires = Wires(r_word=ohm, r_bit=ohm)
-    outputs = solve(g, Terminals.product(v, columns, wires), wires).outputs
+    curve, terminals = curve_of(technology), Terminals.product(v, columns, wires)
+    outputs = solve(g, terminals, wires, curve=curve).outputs
     return float(outputs.sum() / (v @ g).sum())
 
 
@@ -170,7 +172,8 @@ def read_of_learned_cells(
     v = np.zeros(activity.size)
     v[often] = network.device.v_read
     g = network.crossbar.conductance.astype(np.float64)
-    solution = solve(g, Terminals.product(v, g.shape[1], wires), wires)
+    curve, terminals = curve_of(network.device), Terminals.product(v, g.shape[1], wires)
+    solution = solve(g, terminals, wires, curve=curve)
     rows, columns = g.shape
     return solution, f"{device}, {rows} x {columns} cells that have learned, {ohm:g} Ω"
 

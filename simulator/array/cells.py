@@ -128,7 +128,7 @@ def _(array, readout, n_active, work, stream, account):  # type: ignore[no-untyp
 @part
 def sum_cells(array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
     """Write what is read of active rows, S, with its noise and what gaps spare, into `currents`."""
-    sum_seen(array.lines, array, rows, n_active, currents)
+    sum_seen(array.lines, array, rows, n_active, currents, work)
     add_reference(array.gaps, rows, n_active, currents, work)
     add_read_noise(array.noise, array, n_active, currents, work, stream)
 

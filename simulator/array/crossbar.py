@@ -44,6 +44,7 @@ from cbramsim.simulator.array.checks import (
     one_per_row,
 )
 from cbramsim.simulator.array.costs import program_costs
+from cbramsim.simulator.array.curved_reads import reads_of
 from cbramsim.simulator.array.own import Own, made
 from cbramsim.simulator.array.programming import (
     Corrections,
@@ -66,6 +67,7 @@ from cbramsim.simulator.array.writing import program_column, program_to
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.lines import Solution, Terminals, Tiles, Wires, solve
+from cbramsim.simulator.lines.curves import curve_of
 
 MAX_PULSES = 1_000_000
 """More pulses in one train are taken for a mistake."""
@@ -147,11 +149,6 @@ class Crossbar(CellArray):
         instance("Crossbar.own:", own, Own, type(None))
         if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
             raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
-        if wires is not None and self.device.v_sinh:
-            raise ParameterError(
-                "Crossbar.wires: needs ohmic cells, v_sinh 0 (got "
-                f"{self.device.v_sinh:g} V with wires)"
-            )
         self.access, self.scheme = access, scheme
         tiles = tiles or Tiles()
         row_parts, column_parts = tiles.parts((rows, columns))
@@ -164,7 +161,7 @@ class Crossbar(CellArray):
         self._read_noise = generator(seed, "crossbar read noise")
         self.wired: WiredReads | None = None
         if wires is not None:
-            self.wired = WiredReads(self.shape, wires, tiles)
+            self.wired = reads_of(self.device, self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
         if (other := made(own or Own(), "law", self)) is not None:
             self.state = self.state._replace(law=other)
@@ -196,7 +193,8 @@ class Crossbar(CellArray):
         """The conductances as reads see them, float32[rows, columns], S; read-only.
 
         Behind resistive lines these are the effective conductances: `read` is the product with
-        them. They are solved for when they are first asked for after a cell has changed.
+        them; of cells that are not ohmic, on average over typical reads at `v_read`. They are
+        solved for when they are first asked for after a cell has changed.
         """
         if self.wired is None:
             return self.conductance
@@ -274,7 +272,7 @@ class Crossbar(CellArray):
         ParameterError
             If there are no `wires`, or no such tile, or `voltages` do not fit.
         """
-        return solve(*self._circuit("solve", voltages, tile))
+        return solve(*self._circuit("solve", voltages, tile), curve=curve_of(self.device))
 
     def to_spice(self, voltages: ArrayLike, tile: int = 0, *, node_voltages: bool = False) -> str:
         """Return a netlist for ngspice of what `solve` solves; parameters likewise."""
@@ -284,6 +282,7 @@ class Crossbar(CellArray):
             *self._circuit("to_spice", voltages, tile),
             title=f"{self!r}, tile {tile}",
             node_voltages=node_voltages,
+            curve=curve_of(self.device),
         )
 
     def _circuit(

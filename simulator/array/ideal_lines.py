@@ -26,7 +26,7 @@ class IdealLines(NamedTuple):
 
 
 @implements(sum_seen, IdealLines)
-def _(lines, array, rows, n_active, currents):  # type: ignore[no-untyped-def]
+def _(lines, array, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
     sum_rows(array.g, rows, n_active, currents)
 
 
@@ -57,7 +57,7 @@ def _(lines, array, column, row, g, account):  # type: ignore[no-untyped-def]
 
 
 @implements(lost_in_lines, IdealLines)
-def _(lines, v2t, squares, column, row):  # type: ignore[no-untyped-def]
+def _(lines, i2t, squares, column, row):  # type: ignore[no-untyped-def]
     return 0.0
 
 

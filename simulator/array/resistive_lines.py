@@ -68,7 +68,7 @@ class ResistiveLines(NamedTuple):
 
 
 @implements(sum_seen, ResistiveLines)
-def _(lines, array, rows, n_active, currents):  # type: ignore[no-untyped-def]
+def _(lines, array, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
     sum_rows(lines.seen, rows, n_active, currents)
 
 
@@ -113,8 +113,8 @@ def _(lines, array, column, row, g, account):  # type: ignore[no-untyped-def]
 
 
 @implements(lost_in_lines, ResistiveLines)
-def _(lines, v2t, squares, column, row):  # type: ignore[no-untyped-def]
-    return v2t * squares * (lines.along_bit[row] + lines.along_word[column])
+def _(lines, i2t, squares, column, row):  # type: ignore[no-untyped-def]
+    return i2t * squares * (lines.along_bit[row] + lines.along_word[column])
 
 
 @implements(book_lines, ResistiveLines)
@@ -126,12 +126,14 @@ def _(lines, pulses, joules, account):  # type: ignore[no-untyped-def]
 @implements(book_all_lines, ResistiveLines)
 def _(lines, array, spiked, part, account):  # type: ignore[no-untyped-def]
     for row in range(lines.along_bit.size):
-        v2t = array.pulse.v2t_set if spiked[row] else array.pulse.v2t_reset
+        i2t = array.pulse.i2t_set if spiked[row] else array.pulse.i2t_reset
         squares = 0.0
         for column in range(array.g.shape[1]):
+            if array.inhibited[column, row]:
+                continue
             path = lines.along_bit[row] + lines.along_word[column]
             squares += np.float64(array.g[row, column]) ** 2 * path
-        account.joules[PROGRAM_WIRE] += part * v2t * squares
+        account.joules[PROGRAM_WIRE] += part * i2t * squares
 
 
 @lean_loop

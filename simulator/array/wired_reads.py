@@ -80,9 +80,13 @@ class WiredReads:
         float32[rows, columns].
     threads
         How many solve a tile; one per core by default. Results do not depend on it.
+    scatter, patterns
+        Error of a single read, and typical reads: of cells that are not ohmic (`CurvedReads`).
     """
 
     threads: int | None = None
+    scatter = 0.0
+    patterns: NDArray[np.bool_] | None = None
 
     def __init__(self, shape: tuple[int, int], wires: Wires, tiles: Tiles) -> None:
         self.wires = wires
@@ -121,6 +125,13 @@ class WiredReads:
         """Return the effective conductances of fixed cells, both float32[rows, columns], S."""
         self._solve(g)
         return self._seen
+
+    def told(
+        self, y: NDArray[np.float32], seen: NDArray[np.float32], lines: Any
+    ) -> NDArray[np.float32]:
+        """Return a read of the word lines y[rows], 1 or 0, in S: what the loops sum up."""
+        product: NDArray[np.float32] = y @ seen
+        return product
 
     def at_rest(self, state: ArrayState, together: NDArray[np.float64]) -> ArrayState:
         """Return the state of fixed cells as exact reads see it; `together` as in `follow`."""

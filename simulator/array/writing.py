@@ -82,7 +82,7 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
     """Give one cell its signed `pulses`.
 
     With resistive lines the drivers make up for the drop on the way to a cell (assumed), which
-    then sees its nominal voltage V; the lines dissipate (G V)² R t on top.
+    then sees its nominal voltage; the lines dissipate I² R t on top, I its current at that.
 
     Returns
     -------
@@ -95,6 +95,7 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
     low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
     way = SET if is_set else RESET
     v2t = pulse.v2t_set if is_set else pulse.v2t_reset
+    i2t = pulse.i2t_set if is_set else pulse.i2t_reset
     gate = pulse.gate_set if is_set else pulse.gate_reset
     first = array.g_columns[column, row]
     # A cell that time took out of its window is not pushed back by a pulse the other way.
@@ -117,7 +118,7 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
     book_others(array.access, array, row, g, column_sum + settled, is_set, abs(pulses), account)
     store_conductance(array, column, row, first, before)
     change = settled + (np.float64(before) - g)
-    return change, joules, lost_in_lines(array.lines, v2t, squares, column, row)
+    return change, joules, lost_in_lines(array.lines, i2t, squares, column, row)
 
 
 @lean_loop

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.memory import check_memory
+from cbramsim.core.rng import generator
 from cbramsim.simulator.learning.config import NetworkConfig
+from cbramsim.simulator.lines.saturating import PATTERNS, drawn_patterns
 
 MOST_IMAGES = 10_000
 """Images from which it is learned which inputs spike together."""
@@ -25,6 +27,8 @@ class Inputs:
     together
         float64[inputs, inputs], the probability that two spike in one window, on the diagonal that
         one does; None where lines are ideal.
+    patterns
+        bool[patterns, inputs], which of them spike in some windows; None where lines are ideal.
     most_active
         The most inputs of a tile that spike in a window of any image, on average; None without
         converters.
@@ -38,8 +42,9 @@ class Inputs:
         together: NDArray[np.float64] | None,
         most_active: float | None,
         windows: int = 0,
+        patterns: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.activity = activity
+        self.activity, self.patterns = activity, patterns
         self.together: Any = together
         self.most_active, self.windows = most_active, windows
 
@@ -49,6 +54,7 @@ class Inputs:
         inputs = cls(images.mean(axis=0, dtype=np.float64) / 256, None, None)
         if config.wires:
             inputs.together = _active_together(images, inputs.activity)
+            inputs.patterns = drawn_patterns(images, config.seed)
         if config.readout.adc_bits:
             starts, _ = config.tiles.parts((images.shape[1], config.neurons))
             sums = (images[:, a:b].sum(axis=1, dtype=np.int64) for a, b in pairwise(starts))
@@ -65,12 +71,14 @@ class Inputs:
         windows = config.encoding.windows
         so_far = 1 - (1 - 1 / neurons) ** np.arange(1, windows + 1)
         activity = np.full(neurons, so_far.mean())
-        together = None
+        together = patterns = None
         if config.wires:
             together = np.outer(activity, activity)
             np.fill_diagonal(together, activity)
+            rng = generator(config.seed, "wires patterns")
+            patterns = rng.random((PATTERNS, neurons)) < activity
         most_active = float(min(windows, neurons)) if config.readout.adc_bits else None
-        return cls(activity, together, most_active, windows)
+        return cls(activity, together, most_active, windows, patterns)
 
     @property
     def contrast(self) -> float:
@@ -80,7 +88,7 @@ class Inputs:
     def observe(self, images: NDArray[np.uint8], config: NetworkConfig) -> None:
         """Take note of the images to come, whatever came before."""
         new = self.of_images(images, config)
-        self.activity, self.together = new.activity, new.together
+        self.activity, self.together, self.patterns = new.activity, new.together, new.patterns
 
     def count(self, winners: NDArray[np.int32]) -> None:
         """Count spikes of the layer before: int32[images, windows], which neuron fired."""
@@ -92,6 +100,8 @@ class Inputs:
         self.activity += share * (active.mean(axis=0, dtype=np.float64) - self.activity)
         if self.together is not None:
             self.together += share * (active.T @ active / len(active) - self.together)
+            some = np.linspace(0, len(active) - 1, PATTERNS).astype(np.int64)
+            self.patterns = active[some] > 0
         self.windows += len(active)
 
     def to_arrays(self) -> dict[str, Any]:
@@ -106,7 +116,8 @@ class Inputs:
         together = arrays["together"].copy() if "together" in arrays else None
         most_active = float(arrays["most_active"]) if "most_active" in arrays else None
         windows = int(arrays.get("windows_counted", 0))
-        return cls(arrays["activity"].copy(), together, most_active, windows)
+        patterns = arrays["wires_patterns"].copy() if "wires_patterns" in arrays else None
+        return cls(arrays["activity"].copy(), together, most_active, windows, patterns)
 
 
 def _active_together(

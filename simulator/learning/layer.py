@@ -99,6 +99,8 @@ class Layer:
         self.crossbar = array_of(
             config, inputs.activity.size, self.device, periphery, self.ledger, self.own
         )
+        if self.crossbar.wired:
+            self.crossbar.wired.patterns = inputs.patterns
         self.bias = np.zeros(neurons, np.float32)
         self.spike_counts = np.zeros(neurons, np.int64)
         self.images_seen = 0
@@ -138,6 +140,12 @@ class Layer:
         weights = rng.normal(config.initial_weight, config.initial_weight_d2d, self.crossbar.shape)
         self.crossbar.set_weights(weights, clip=True)
         self.pruner = self._new_pruner()
+
+    def observe(self, images: NDArray[np.uint8]) -> None:
+        """Take note of the images to come: uint8[images, inputs], densities."""
+        self.inputs.observe(images, self.config)
+        if self.crossbar.wired:
+            self.crossbar.wired.patterns = self.inputs.patterns
 
     def begin_again(self, *, release: bool) -> None:
         """Count from zero again, in the same cells; release what has been pruned, or hold it."""
@@ -182,6 +190,8 @@ class Layer:
         account = self.ledger.account("train")
         if crossbar.wired:
             crossbar.wired.threads = threads
+            if self._after:
+                crossbar.wired.patterns = self.inputs.patterns
             crossbar.wired.follow(crossbar.state, self.inputs.together, config.wires_error)
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         tiring = config.competition.homeostasis_at(self.images_seen)

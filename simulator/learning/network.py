@@ -268,7 +268,7 @@ class SpikingNetwork(Recogniser):
         if release:
             self._check_releasable()
         inputs = self.select_pixels(X)
-        self.layers[0].inputs.observe(inputs, self.config)
+        self.layers[0].observe(inputs)
         self.passes = self.position = 0
         self.pass_images = (0, 0)
         self.labels = None

@@ -25,6 +25,7 @@ from cbramsim.simulator.images.grey_levels import FULL_SCALE
 from cbramsim.simulator.images.picture_files import MOST_CLASSES
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.state_file import Entry, check_entries
+from cbramsim.simulator.lines.saturating import PATTERNS
 
 LEARNING = "learning_"
 """How the arrays are named that finishing has changed: as they were, to go on learning with."""
@@ -219,6 +220,14 @@ def layer_entries(
             "wires_dissipated": Entry((2, rows), f8, -LARGE, LARGE),
             "wires_progress": Entry((3,), i8, 0, MOST),
             "wires_error": Entry((1,), f8, 0, LARGE),
+        }
+    if config.wires and device.v_sinh:
+        tiles = len(config.tiles.parts((rows, lines))[0]) - 1
+        table |= {
+            "wires_seen": Entry((rows, lines), f4, -LARGE, LARGE),
+            "wires_bends": Entry((tiles, lines), f4, 0, LARGE),
+            "wires_patterns": Entry((PATTERNS, rows), np.bool_),
+            "wires_scatter": Entry((1,), f8, 0, LARGE),
         }
     if device.ages and (np.any(arrays["clock"][:1]) or "clock_age" in arrays):
         table |= {

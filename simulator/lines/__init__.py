@@ -6,6 +6,7 @@ terminals see it, with which every later read is a product; `Crossbar(wires=...)
 """
 
 from cbramsim.simulator.lines.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.lines.curves import Sinh
 from cbramsim.simulator.lines.effective_matrix import Effective, effective
 from cbramsim.simulator.lines.solution import Solution
 from cbramsim.simulator.lines.solver import ConvergenceError, solve
@@ -15,6 +16,7 @@ __all__ = [
     "ConvergenceError",
     "Effective",
     "LineFaults",
+    "Sinh",
     "Solution",
     "Terminals",
     "Tiles",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.simulator.lines.circuit import Terminals, Wires
+from cbramsim.simulator.lines.curves import Curve
 
 
 class Currents(NamedTuple):
@@ -59,7 +60,7 @@ def across(word: Any, bit: Any, u: Any, v: Any) -> Any:
 def currents_of(
     conductance: NDArray, u: NDArray[np.float64], v: NDArray[np.float64],
     word_from: NDArray[np.float64], bit_from: NDArray[np.float64],
-    terminals: Terminals, wires: Wires,
+    terminals: Terminals, wires: Wires, curve: Curve,
 ) -> Currents:  # fmt: skip
     """Return the currents of an array without faults, of lines with resistance.
 
@@ -67,7 +68,7 @@ def currents_of(
     bit lines at `bit_from` + v; the voltages of the `terminals` are above those, too.
     """
     return Currents(
-        cells=wires.in_series(conductance) * across(word_from[:, None], bit_from, u, v),
+        cells=curve.current(conductance, across(word_from[:, None], bit_from, u, v), wires),
         word=_along_rows(
             u, terminals.word_left, terminals.word_right, wires.r_word, wires.r_source
         ),
@@ -75,11 +76,11 @@ def currents_of(
     )
 
 
-def power_of(conductance: NDArray, currents: Currents, terminals: Terminals, wires: Wires) -> Power:
-    """Return where the power goes: I² R of everything, and V I of the terminals."""
+def power_of(
+    conductance: NDArray, currents: Currents, terminals: Terminals, wires: Wires, curve: Curve
+) -> Power:
+    """Return where the power goes: I² R of lines, and V I of cells and of the terminals."""
     cells, word, bit = currents
-    cell_voltages = np.zeros_like(cells)
-    np.divide(cells, conductance, out=cell_voltages, where=conductance > 0)
     ends = (
         (terminals.word_left, word[:, 0]),
         (terminals.word_right, -word[:, -1]),
@@ -88,7 +89,7 @@ def power_of(conductance: NDArray, currents: Currents, terminals: Terminals, wir
     )
     return Power(
         source=float(sum(np.nansum(voltage * current) for voltage, current in ends)),
-        cells=float(np.vdot(cell_voltages, cells)),
+        cells=float(np.vdot(curve.voltage(conductance, cells), cells)),
         access=wires.r_access * _squared(cells),
         word_lines=wires.r_word * _squared(word) + wires.r_source * _squared(word[:, [0, -1]]),
         bit_lines=wires.r_bit * _squared(bit) + wires.r_sense * _squared(bit[[0, -1]]),

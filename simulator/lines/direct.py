@@ -10,12 +10,17 @@ rows for voltage sources. Drops are small against voltages, so little is lost to
 are subtracted. For that u is first the voltage of the line's terminal, then that of its first node
 as solved; what Kirchhoff's law still leaves over is solved for again while that helps.
 
+Cells that are not ohmic take steps of Newton's method, each with factors of its own, halved as in
+`newton.py`, until Kirchhoff's law leaves over what rounding does.
+
 Through a resistance of zero flows what Kirchhoff's law demands. Where the law leaves a choice (a
 loop of zero resistances: two ideal lines bridged twice; an ideal line driven at both ends), the
 currents are those of the limit in which all zero resistances are equal and small.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +31,29 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.simulator.lines.checks import check_circuit
 from cbramsim.simulator.lines.circuit import LineFaults, Terminals, Wires
 from cbramsim.simulator.lines.currents import Currents
+from cbramsim.simulator.lines.curves import OHMIC, Curve, Sinh
+from cbramsim.simulator.lines.leftovers import EPS, UNITS
 from cbramsim.simulator.lines.network import Network, check_driven, check_reached, network_of
-from cbramsim.simulator.lines.relaxation import EPS, UNITS
 from cbramsim.simulator.lines.solution import Solution
 
 _NO_FAULTS = LineFaults()
 _REFINEMENTS = 10
 """Solutions with the same factors, at most; usually three."""
+_NEWTONS = 150
+"""Steps of Newton's method, at most; usually five to ten."""
+_HALVINGS = 60
+"""Halvings of one of them, at most."""
+_STIFFEST = 1e11
+"""Slope of a cell over the conductance of the poorest segment, at most: rounding holds no more. A
+step is longer for it, and halved."""
+_NEAR = 1e-9
+"""Part of all currents below which a step that does not halve what is left over is the last."""
 
 
 def solve_directly(
-    conductance: NDArray, terminals: Terminals, wires: Wires, faults: LineFaults = _NO_FAULTS
-) -> Solution:
+    conductance: NDArray, terminals: Terminals, wires: Wires, faults: LineFaults = _NO_FAULTS,
+    curve: Curve = OHMIC,
+) -> Solution:  # fmt: skip
     """Return the solution of an array by sparse LU factorisation.
 
     `conductance` is that of the bare cells, [rows, columns], S, 0 to infinity. Raises
@@ -55,12 +71,13 @@ def solve_directly(
     ideal = np.isinf(network.conductance)
     group = network.joined(ideal)
     check_driven(network, group, terminals, conductance.shape)
-    voltages, currents, apart = _solved(network, group, ideal, conductance.size)
+    cells = _Cells(conductance.ravel(), wires.r_access, curve)
+    voltages, currents, apart = _solved(network, group, ideal, cells)
 
     rows, columns = conductance.shape
-    cells, on_rows = rows * columns, rows * (columns + 1)
+    size, on_rows = rows * columns, rows * (columns + 1)
     in_cells, in_rows, in_columns, _ = np.split(
-        currents, np.cumsum([cells, on_rows, columns * (rows + 1)])
+        currents, np.cumsum([size, on_rows, columns * (rows + 1)])
     )
     known = Currents(
         in_cells.reshape(rows, columns),
@@ -68,46 +85,48 @@ def solve_directly(
         in_columns.reshape(columns, rows + 1).T,
     )
     ends = (known.word[:, [0, -1]], known.bit[[0, -1]])
-    left_over = float(np.abs(network.inflow(currents)[: 2 * cells]).sum())
-    # As in `relaxation.rounding`; a bridge adds one current more to the sums at its two nodes.
+    left_over = float(np.abs(network.inflow(currents)[: 2 * size]).sum())
+    # As in `leftovers.rounding`; a bridge adds one current more to the sums at its two nodes.
     units = UNITS + len(faults.short_word) + len(faults.short_bit)
-    rounding = EPS * (units * float(np.abs(currents).sum()) + cells * left_over + 3 * EPS * apart)
+    rounding = EPS * (units * float(np.abs(currents).sum()) + size * left_over + 3 * EPS * apart)
+    rounding += EPS * curve.units(conductance, known.cells)
     return Solution(
         conductance, terminals, wires,
-        voltages[:cells].reshape(rows, columns),
-        voltages[cells : 2 * cells].reshape(rows, columns),
+        voltages[:size].reshape(rows, columns),
+        voltages[size : 2 * size].reshape(rows, columns),
         np.zeros(rows), np.zeros(columns),
         error_bound=left_over + rounding,
         through=float(sum(np.abs(end).sum() for end in ends)),
-        iterations=0, method="direct", known=known, rounding=rounding,
+        iterations=0, method="direct", known=known, rounding=rounding, curve=curve,
     )  # fmt: skip
 
 
+class _Cells(NamedTuple):
+    """The cells of a network, which are its first branches."""
+
+    conductance: NDArray[np.float64]
+    """Of the bare cells, float64[cells], S."""
+    r_access: float
+    """In series with each, Ohm."""
+    curve: Curve
+    """What they follow."""
+
+
 def _solved(
-    network: Network, group: NDArray[np.int32], ideal: NDArray[np.bool_], cells: int
+    network: Network, group: NDArray[np.int32], ideal: NDArray[np.bool_], cells: _Cells
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return the voltages of all nodes, the currents of all branches, and `Network.apart`.
 
-    The nodes of a `group` are joined by the `ideal` branches. The first branches are the `cells`.
+    The nodes of a `group` are joined by the `ideal` branches.
     """
     merged, first = _merged(network, group, ideal)
-    spread = _Factorised(merged)
-    along = (np.arange(ideal.size) >= cells) & (merged.conductance > 0)
+    along = (np.arange(ideal.size) >= cells.conductance.size) & (merged.conductance > 0)
     along &= ~(merged.is_fixed[merged.start] | merged.is_fixed[merged.end])
     line = merged.joined(along)
-    start = np.unique(line, return_index=True)[1]
-    drops, size, free = np.zeros(first.size), np.inf, ~merged.is_fixed
-    for _ in range(_REFINEMENTS):
-        left_over = merged.inflow(merged.ohm(drops))
-        before, size = size, np.abs(left_over[free]).sum()
-        if size > before / 2:
-            break
-        drops += spread(left_over)
-        reference = merged.reference + drops[start][line]
-        drops -= reference - merged.reference  # what rounding takes from the one stays in the other
-        merged = merged._replace(reference=reference)
-    voltages = merged.reference + drops
-    currents, apart = merged.ohm(drops), merged.apart(drops)
+    if isinstance(cells.curve, Sinh):
+        voltages, currents, apart = _on_curve(merged, line, cells, cells.curve)
+    else:
+        voltages, currents, apart = _by_ohms_law(merged, line)
 
     if ideal.any():
         anchored = network.is_fixed.copy()
@@ -121,6 +140,73 @@ def _solved(
         for _ in range(2):
             currents += equal.ohm(spread(network.inflow(currents)))
     return voltages[group], currents, apart
+
+
+def _by_ohms_law(
+    network: Network, line: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return voltages, currents and `Network.apart` of a network whose nodes are on a `line`."""
+    spread = _Factorised(network)
+    drops, size, free = np.zeros(line.size), np.inf, ~network.is_fixed
+    for _ in range(_REFINEMENTS):
+        left_over = network.inflow(network.ohm(drops))
+        before, size = size, np.abs(left_over[free]).sum()
+        if size > before / 2:
+            break
+        drops += spread(left_over)
+        network, drops = _from_lines(network, drops, line)
+    return network.reference + drops, network.ohm(drops), network.apart(drops)
+
+
+def _on_curve(
+    network: Network, line: NDArray[np.int32], cells: _Cells, curve: Sinh
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return the same of a network of cells that follow a curve, by Newton's method."""
+    count, free = cells.conductance.size, ~network.is_fixed
+
+    def flow(drops: NDArray[np.float64]) -> tuple[NDArray[np.float64], Network]:
+        """Return the currents of the branches, and the network of their slopes."""
+        voltages = network.across(drops)
+        currents, slopes = voltages * network.conductance, network.conductance.copy()
+        currents[:count], slopes[:count] = curve.current_and_slope(
+            cells.conductance, voltages[:count], cells.r_access
+        )
+        return currents, network._replace(conductance=slopes)
+
+    lines = network.conductance[count:]
+    stiffest = _STIFFEST * lines.min(initial=np.inf, where=lines > 0)
+    drops = np.zeros(line.size)
+    currents, slopes = flow(drops)
+    for _ in range(_NEWTONS):
+        left_over = np.where(free, network.inflow(currents), 0)
+        before = np.abs(left_over).sum()
+        held = slopes._replace(conductance=np.minimum(slopes.conductance, stiffest))
+        step = _Factorised(held)(left_over)
+        downhill, part = left_over @ step, 1.0
+        for _ in range(_HALVINGS):
+            with np.errstate(over="ignore", invalid="ignore"):
+                currents, slopes = flow(drops + part * step)
+                left_over = np.where(free, network.inflow(currents), 0)
+                size = np.abs(left_over).sum()
+                if left_over @ step >= -0.5 * downhill or size <= before / 2:
+                    break
+            part /= 2
+        network, drops = _from_lines(network, drops + part * step, line)
+        currents, slopes = flow(drops)
+        if size > before / 2 and size <= _NEAR * np.abs(currents).sum():
+            break
+    return network.reference + drops, currents, slopes.apart(drops)
+
+
+def _from_lines(
+    network: Network, drops: NDArray[np.float64], line: NDArray[np.int32]
+) -> tuple[Network, NDArray[np.float64]]:
+    """Return the same voltages, counted from those of the first node of every line."""
+    start = np.unique(line, return_index=True)[1]
+    reference = network.reference + drops[start][line]
+    # What rounding takes from the one stays in the other.
+    drops = drops - (reference - network.reference)
+    return network._replace(reference=reference), drops
 
 
 def _merged(

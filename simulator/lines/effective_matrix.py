@@ -29,12 +29,12 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.core.kernels import compiled_loop, inlined
 from cbramsim.simulator.lines.checks import check_circuit, check_tolerance
 from cbramsim.simulator.lines.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.lines.leftovers import leftovers
 from cbramsim.simulator.lines.relaxation import (
     ROUNDS,
     STEPS,
     correct,
     factorise,
-    leftovers,
     memory,
     no_source,
 )

@@ -40,12 +40,17 @@ class Network(NamedTuple):
         out = np.bincount(self.start, currents, count)
         return np.subtract(np.bincount(self.end, currents, count), out, dtype=np.float64)
 
-    def ohm(self, drops: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the currents of the branches with the nodes at `reference` + `drops`, A."""
+    def across(self, drops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the voltages of the branches with the nodes at `reference` + `drops`, V."""
         steps: NDArray[np.float64] = across(
             self.reference[self.start], self.reference[self.end],
             drops[self.start], drops[self.end],
         )  # fmt: skip
+        return steps
+
+    def ohm(self, drops: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the currents of the branches with the nodes at `reference` + `drops`, A."""
+        steps = self.across(drops)
         steps *= self.conductance
         return steps
 

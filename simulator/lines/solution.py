@@ -19,6 +19,7 @@ from cbramsim.simulator.lines.currents import (
     ends_of,
     power_of,
 )
+from cbramsim.simulator.lines.curves import OHMIC, Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,8 @@ class Solution:
     """No current in the array is further from the exact one than this, A, nor is any of `outputs`
     and `inputs`: what Kirchhoff's law leaves over, its sizes summed over all nodes, and `rounding`.
     (By superposition: current injected at a node divides over the paths to the terminals, so that
-    no branch, and no line at its ends, carries more than was injected.)"""
+    no branch, and no line at its ends, carries more than was injected. For cells that are not
+    ohmic see `newton.py`: it holds as well.)"""
     through: float
     """Sum of the sizes of the currents through all terminals, A."""
     iterations: int
@@ -61,7 +63,9 @@ class Solution:
     """The currents, where they do not follow from the voltages: without resistance."""
     rounding: float = 0.0
     """The part of `error_bound` that double precision adds, A: some ten units in the last place
-    (2.2e-15) of the sizes of the currents of all branches, summed; see `relaxation.rounding`."""
+    (2.2e-15) of the sizes of the currents of all branches, summed; see `leftovers.rounding`."""
+    curve: Curve = OHMIC
+    """What the cells follow."""
 
     @cached_property
     def word(self) -> NDArray[np.float64]:
@@ -114,13 +118,14 @@ class Solution:
         if self.known is not None:
             return self.known
         return currents_of(
-            self.conductance, self.u, self.v, self.word_from, self.bit_from, self._ends, self.wires
-        )
+            self.conductance, self.u, self.v, self.word_from, self.bit_from, self._ends,
+            self.wires, self.curve,
+        )  # fmt: skip
 
     @cached_property
     def power(self) -> Power:
         """Where the power goes."""
-        return power_of(self.conductance, self.currents, self.terminals, self.wires)
+        return power_of(self.conductance, self.currents, self.terminals, self.wires, self.curve)
 
     @property
     def outputs(self) -> NDArray[np.float64]:

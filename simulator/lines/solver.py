@@ -11,12 +11,14 @@ from cbramsim.core.arguments import array, instance, one_of
 from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.simulator.lines.checks import check_circuit, check_tolerance
 from cbramsim.simulator.lines.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.lines.curves import OHMIC, Curve, Ohmic, Sinh
+from cbramsim.simulator.lines.leftovers import rounding
+from cbramsim.simulator.lines.newton import curved_cells, curved_rounding, settle_curved
 from cbramsim.simulator.lines.relaxation import (
     Lines,
     Source,
     factorise,
     memory,
-    rounding,
     settle,
 )
 from cbramsim.simulator.lines.solution import Solution
@@ -40,12 +42,15 @@ def solve(
     faults: LineFaults | None = None,
     tolerance: float = 1e-9,
     method: Method = "auto",
+    curve: Curve = OHMIC,
 ) -> Solution:
     """Solve Kirchhoff's law at every node of an array.
 
     The equations are those of `cbramsim.simulator.lines.circuit`. An array whose lines are whole
     and of positive resistance is solved by accelerated line relaxation; any other, and one for
-    which that should fail, directly.
+    which that should fail, directly. Cells that are not ohmic take steps of Newton's method, each
+    of them a linear circuit (`newton.py`): from wherever they begin these end in the one solution,
+    and what is left over bounds the error of every current likewise.
 
     Parameters
     ----------
@@ -63,6 +68,9 @@ def solve(
         is rounded off: `Solution.error_bound`.
     method
         `auto`, `relaxation` (and nothing else if that fails) or `direct`.
+    curve
+        Current-voltage curve of the cells: `Ohmic`, or `Sinh`, whose conductance is that at its
+        read voltage.
 
     Raises
     ------
@@ -79,6 +87,7 @@ def solve(
     faults = LineFaults() if faults is None else faults
     check_circuit(g, terminals, faults)
     one_of("solve.method:", method, get_args(Method))
+    instance("solve.curve:", curve, Ohmic, Sinh)
     check_tolerance("solve", tolerance)
     regular = not faults and wires.r_word > 0 and wires.r_bit > 0 and bool(np.isfinite(g).all())
     if method == "relaxation" and not regular:
@@ -88,13 +97,13 @@ def solve(
         )
     solution = None
     if regular and method != "direct":
-        solution = _relax(g, terminals, wires, tolerance)
+        solution = _relax(g, terminals, wires, tolerance, curve)
     if solution is None and method == "relaxation":
         raise ConvergenceError(f"solve: relaxation did not converge to {tolerance:g}")
     if solution is None:
         from cbramsim.simulator.lines.direct import solve_directly  # imports much, is rarely needed
 
-        solution = solve_directly(g, terminals, wires, faults)
+        solution = solve_directly(g, terminals, wires, faults, curve)
     # Where nothing flows, there is nothing to compare with.
     voltage = max(float(np.abs(np.nan_to_num(end)).max()) for end in terminals)
     nothing = NOTHING * voltage * float(g[np.isfinite(g)].sum())
@@ -110,21 +119,29 @@ def solve(
 
 
 def _relax(
-    conductance: NDArray[np.float64], terminals: Terminals, wires: Wires, tolerance: float
-) -> Solution | None:
+    conductance: NDArray[np.float64], terminals: Terminals, wires: Wires, tolerance: float,
+    curve: Curve,
+) -> Solution | None:  # fmt: skip
     """Return the solution by relaxation, or None if it does not converge."""
     _check_floating(conductance, terminals)
     lines, source = circuit_of(terminals, wires)
-    factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
     drops = memory(conductance.shape)  # type: ignore[arg-type]
-    left_over, through, steps = settle(factors, lines, source, drops, tolerance)
+    if isinstance(curve, Sinh):
+        cells = curved_cells(conductance, curve, wires.r_access, lines)
+        left_over, through, steps = settle_curved(cells, lines, source, drops, tolerance)
+    else:
+        factors = factorise(np.ascontiguousarray(wires.in_series(conductance)), lines)
+        left_over, through, steps = settle(factors, lines, source, drops, tolerance)
     if not left_over <= tolerance * through:  # also where it is not a number
         return None
-    rounded_off = rounding(factors.g, lines, source, drops, left_over)
+    if isinstance(curve, Sinh):
+        rounded_off = curved_rounding(cells, lines, source, drops, left_over)
+    else:
+        rounded_off = rounding(factors.g, lines, source, drops, left_over)
     return Solution(
         conductance, terminals, wires, drops.u, drops.v, source.word, source.bit,
         error_bound=left_over + rounded_off, through=through, iterations=steps,
-        method="relaxation", rounding=rounded_off,
+        method="relaxation", rounding=rounded_off, curve=curve,
     )  # fmt: skip
 
 

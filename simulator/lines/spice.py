@@ -9,16 +9,22 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.lines.checks import check_circuit
 from cbramsim.simulator.lines.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.lines.curves import OHMIC, Curve, Sinh
 from cbramsim.simulator.lines.network import check_driven, check_reached, network_of
 
 _NO_FAULTS = LineFaults()
+_OHMIC = "Resistors  Rc<row>_<column>         cell with its access transistor"
+_CURVED = """Currents   Bc<row>_<column>         of a cell, by its voltage
+* Resistors  Rc<row>_<column>         its access transistor, from node c<row>_<column>"""
+_PRECISE = ".options reltol=1e-9 abstol=1e-18 vntol=1e-15 gmin=1e-18\n"
+"""Newton's method of ngspice stops at a thousandth otherwise."""
 _HEADER = """\
 * {title}
 * {rows} word lines by {columns} bit lines: the operating point, by "ngspice -b <this file>".
 * Nodes      w<row>_<column>          on a word line
 *            b<row>_<column>          on a bit line
 *            word_left_<row>, word_right_<row>, bit_top_<column>, bit_bottom_<column>   terminals
-* Resistors  Rc<row>_<column>         cell with its access transistor
+* {cells}
 *            Rw<row>_<segment>        segment of a word line, with the driver at its ends
 *            Rb<segment>_<column>     segment of a bit line, with the sense circuit at its ends
 * Sources    V<terminal>              -i(V<terminal>) flows into the array
@@ -30,11 +36,13 @@ _HEADER = """\
 def to_spice(
     conductance: NDArray, terminals: Terminals, wires: Wires, faults: LineFaults = _NO_FAULTS,
     title: str = "array with resistive lines", node_voltages: bool = False,
+    curve: Curve = OHMIC,
 ) -> str:  # fmt: skip
     """Return a netlist that prints the currents of all terminals, and the node voltages if asked.
 
     Of terminals joined without resistance only the first is in the netlist: it carries the current
-    of all of them. Circuits without one solution are refused as by `solve_directly`.
+    of all of them. Cells that are not ohmic are behavioural sources. Circuits without one solution
+    are refused as by `solve_directly`.
     """
     conductance = np.asarray(conductance, np.float64)
     terminals = Terminals(*(np.asarray(end, np.float64) for end in terminals))
@@ -54,15 +62,18 @@ def to_spice(
             title=" ".join(title.split()), rows=rows, columns=columns,
             open_count=np.count_nonzero(network.conductance == 0),
             ideal_count=np.count_nonzero(ideal),
+            cells=_CURVED if isinstance(curve, Sinh) else _OHMIC,
         )
     ]  # fmt: skip
     used = (network.conductance > 0) & (group[network.start] != group[network.end])
     branches = list(_branch_names(rows, columns))
-    lines += [
-        f"{branches[k]} {names[network.start[k]]} {names[network.end[k]]} "
-        f"{float(1 / network.conductance[k])!r}\n"
-        for k in np.flatnonzero(used)
-    ]
+    bare = conductance.ravel()
+    for k in np.flatnonzero(used):
+        ends = names[network.start[k]], names[network.end[k]]
+        if isinstance(curve, Sinh) and k < bare.size and np.isfinite(bare[k]):
+            lines += _curved_cell(branches[k], ends, bare[k], curve, wires)
+        else:
+            lines.append(f"{branches[k]} {' '.join(ends)} {float(1 / network.conductance[k])!r}\n")
     prints = []
     sourced: dict[str, str] = {}
     for node, voltage in enumerate(np.concatenate(terminals), 2 * rows * columns):
@@ -76,9 +87,23 @@ def to_spice(
         prints.append(f"print i(V{own[node]})\n")
     if node_voltages:
         prints += [f"print v({name})\n" for name in dict.fromkeys(names[: 2 * rows * columns])]
+    if isinstance(curve, Sinh):
+        lines.append(_PRECISE)
     return "".join(
         [*lines, ".control\n", "set numdgt=15\n", "op\n", *prints, "quit\n", ".endc\n", ".end\n"]
     )
+
+
+def _curved_cell(
+    name: str, ends: tuple[str, str], conductance: float, curve: Sinh, wires: Wires
+) -> Iterator[str]:
+    """Yield a cell as a source of a current that its voltage sets, and its transistor."""
+    place, (start, end) = name[2:], ends
+    if wires.r_access:
+        yield f"{name} {start} c{place} {wires.r_access!r}\n"
+        start = f"c{place}"
+    most = float(conductance * curve.scale)
+    yield f"Bc{place} {start} {end} I={most!r}*sinh(V({start},{end})/{curve.v_sinh!r})\n"
 
 
 def _node_names(rows: int, columns: int) -> Iterator[str]:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from cbramsim.core.kernels import compiled_loop
 from cbramsim.simulator.lines.circuit import Terminals, Wires
 from cbramsim.simulator.lines.effective_matrix import Effective, current_into_word_lines, effective
+from cbramsim.simulator.lines.leftovers import leftovers
 from cbramsim.simulator.lines.relaxation import (
     STEPS,
     bit_lines,
     correct,
     factorise,
-    leftovers,
     memory,
     no_source,
 )

@@ -109,7 +109,8 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
         account.counts[PROGRAM_LINE] += 1
         account.joules[PROGRAM_LINE] += line
         squares = 0.25 * (before + after) ** 2
-        book_lines(array.lines, 1, lost_in_lines(array.lines, v2t, squares, winner, row), account)
+        i2t = pulse.i2t_set if is_set else pulse.i2t_reset
+        book_lines(array.lines, 1, lost_in_lines(array.lines, i2t, squares, winner, row), account)
     see_again(array.lines, array, winner)
 
 

@@ -32,6 +32,20 @@ POLICIES = {
         "programming": {"scheme": "verify"},
         "pruning": {"kind": "none"},
     },
+    "wires, tunnelling": {**LINES, "cell": {"v_sinh": 0.3}, "pruning": {"kind": "none"}},
+    "wires, tunnelling, ideal": {
+        **LINES,
+        "cell": {"v_sinh": 0.3},
+        "rule": "ideal",
+        "pruning": {"kind": "none"},
+    },
+    "wires, tunnelling, dense": {
+        **LINES,
+        "cell": {"v_sinh": 0.3},
+        "rule": "ideal",
+        "update": "dense",
+        "pruning": {"kind": "none"},
+    },
     "wires ideal": {**LINES, "rule": "ideal", "pruning": {"kind": "none"}},
     "wires dense": {**LINES, "rule": "ideal", "update": "dense", "pruning": {"kind": "none"}},
     "wires hard": {
@@ -96,6 +110,15 @@ def joules_per_siemens(device: Device, volts: float, seconds: float) -> float:
     return volts * current / math.sinh(device.v_read / device.v_sinh) * seconds
 
 
+def joules_per_ohm(device: Device, volts: float, seconds: float) -> float:
+    """I I t of a cell of 1 S at the read voltage."""
+    if not device.v_sinh:
+        return volts * volts * seconds
+    current = device.v_read * math.sinh(volts / device.v_sinh)
+    current /= math.sinh(device.v_read / device.v_sinh)
+    return current * current * seconds
+
+
 def path_resistances() -> np.ndarray:
     """From driver to sense circuit by way of each cell of `LINES`, segment by segment, Ohm."""
     paths = []
@@ -126,6 +149,8 @@ class SlowRecount(NumpyTwin):
             v2t_set=0 if d.c_gate else joules_per_siemens(d, d.v_set, d.t_set),
             v2t_reset=0 if d.c_gate else joules_per_siemens(d, d.v_reset, d.t_reset),
             v2t_read=joules_per_siemens(d, d.v_read, d.t_read),
+            i2t_set=0 if d.c_gate else joules_per_ohm(d, d.v_set, d.t_set),
+            i2t_reset=0 if d.c_gate else joules_per_ohm(d, d.v_reset, d.t_reset),
         )
         self.costs = ProgramCosts(
             line_set=lines * d.v_set * d.v_set,

@@ -127,11 +127,10 @@ class NumpyTwin:
             )
         self.wired = network.crossbar.wired
         if self.wired:
-            self.effective, self.base = state.lines.seen.copy(), state.lines.base.T.copy()
-            self.in_common = self._in_common(network)
+            self.lines, self.effective = state.lines, state.lines.seen.copy()
+            self.base, self.in_common = state.lines.base.T.copy(), self._in_common(network)
             self.dissipated = state.lines.dissipated.copy()
-            lines = self.wired.layout
-            self.paths = lines.along_bit[:, None] + lines.along_word
+            self.paths = state.lines.along_bit[:, None] + state.lines.along_word
         self.ledger = EnergyLedger()
 
     def present(self, pixels: NDArray[np.uint8], homeostasis: float) -> int:
@@ -152,8 +151,8 @@ class NumpyTwin:
         """Return u = b + beta sum(w y), float64[neurons], with read noise."""
         y = spiked.astype(np.float32)
         connected = y @ self.connected if self.any_open else y.sum()
-        seen = self.effective if self.wired else self.g
-        summed = (y @ seen).astype(np.float64) - connected * self.device.g_mid
+        read = self.wired.told(y, self.effective, self.lines) if self.wired else y @ self.g
+        summed = read.astype(np.float64) - connected * self.device.g_mid
         if self.pulse.sum_sigma:
             sigma = self.pulse.sum_sigma * np.sqrt(connected)
             summed += sigma * self.draws.read_normals(summed.size)
@@ -224,13 +223,13 @@ class NumpyTwin:
         signs = changed * np.where(spiked, 1, -1)
         self._book_half_select(column, np.flatnonzero(changed), signs[changed], after[changed])
         self._move(np.flatnonzero(changed), column, after[changed])
-        for mask, operation, v2t, gate, line in (
+        for mask, operation, v2t, i2t, gate, line in (
             (changed & spiked, *self._price_of_sets),
             (changed & ~spiked, *self._price_of_resets),
         ):
             mean = 0.5 * (before[mask] + after[mask].astype(np.float64))
             joules = v2t * mean.sum() + gate * mask.sum()
-            self._book_lines(column, np.flatnonzero(mask), v2t * mean**2, mask.sum())
+            self._book_lines(column, np.flatnonzero(mask), i2t * mean**2, mask.sum())
             self._book(operation, mask.sum(), joules)
             self._book(Operation.PROGRAM_LINE, mask.sum(), mask.sum() * line)
 
@@ -249,9 +248,9 @@ class NumpyTwin:
         if self.wired:
             self.effective[:] = self.base * self.g / (1 + self.in_common @ self.g)
             squares = 0.5 * (before**2 + self.g.astype(np.float64) ** 2) * self.paths
-            price = np.where(spiked, self.pulse.v2t_set, self.pulse.v2t_reset)
+            price = np.where(spiked, self.pulse.i2t_set, self.pulse.i2t_reset)
             self._book(Operation.PROGRAM_WIRE, self.g.size, price @ squares.sum(axis=1))
-        for mask, operation, v2t, gate, line in (
+        for mask, operation, v2t, _, gate, line in (
             (spiked, *self._price_of_sets),
             (~spiked, *self._price_of_resets),
         ):
@@ -311,13 +310,13 @@ class NumpyTwin:
             g[on] = after
         self._book_half_select(column, rows, pulses[rows], g)
         self._move(rows, column, g)
-        for mask, operation, v2t, gate, line in (
+        for mask, operation, v2t, i2t, gate, line in (
             (up, *self._price_of_sets),
             (~up, *self._price_of_resets),
         ):
             count = trains[mask].sum()
             self._book(operation, count, v2t * conductance[mask].sum() + gate * count)
-            self._book_lines(column, rows[mask], v2t * squares[mask], count)
+            self._book_lines(column, rows[mask], i2t * squares[mask], count)
             self._book(Operation.PROGRAM_LINE, count, count * line)
 
     def _steps(
@@ -439,15 +438,16 @@ class NumpyTwin:
         return float(self.row_sum[rows].sum())
 
     @property
-    def _price_of_sets(self) -> tuple[Operation, float, float, float]:
-        """Energy of a set pulse: per siemens, of a gate, and of the lines."""
-        return Operation.LTP_PULSE, self.pulse.v2t_set, self.pulse.gate_set, self.costs.line_set
+    def _price_of_sets(self) -> tuple[Operation, float, float, float, float]:
+        """Energy of a set pulse: per siemens, per Ohm and S², of a gate, and of the lines."""
+        p = self.pulse
+        return Operation.LTP_PULSE, p.v2t_set, p.i2t_set, p.gate_set, self.costs.line_set
 
     @property
-    def _price_of_resets(self) -> tuple[Operation, float, float, float]:
+    def _price_of_resets(self) -> tuple[Operation, float, float, float, float]:
         """Energy of a reset pulse, likewise."""
-        pulse = self.pulse
-        return Operation.LTD_PULSE, pulse.v2t_reset, pulse.gate_reset, self.costs.line_reset
+        p = self.pulse
+        return Operation.LTD_PULSE, p.v2t_reset, p.i2t_reset, p.gate_reset, self.costs.line_reset
 
     def _book(self, operation: Operation, count: int, joules: float) -> None:
         self.ledger.add("train", operation, int(count), float(joules))

@@ -10,7 +10,13 @@ from __future__ import annotations
 import json
 import subprocess
 
-from tests.simulator.lines.test_spice import CASES, RESULTS, netlist_of
+from tests.simulator.lines.test_spice import (
+    CASES,
+    CURVED,
+    RESULTS,
+    curved_netlist_of,
+    netlist_of,
+)
 
 
 def printed(netlist: str) -> str:
@@ -24,8 +30,9 @@ def printed(netlist: str) -> str:
 def main() -> None:
     """Solve all cases."""
     results = {}
-    for case in CASES:
-        netlist = netlist_of(case)
+    netlists = {case: netlist_of(case) for case in CASES}
+    netlists |= {f"sinh: {case}": curved_netlist_of(case) for case in CURVED}
+    for case, netlist in netlists.items():
         results[case] = {"netlist": netlist, "printed": printed(netlist)}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 

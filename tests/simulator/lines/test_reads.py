@@ -135,7 +135,7 @@ def test_every_change_of_a_cell_is_seen(rng: np.random.Generator) -> None:
 def test_only_tiles_in_which_a_cell_has_changed_are_solved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from cbramsim.simulator.lines import reads
+    from cbramsim.simulator.array import wired_reads as reads
 
     solved = []
     original, updated = reads.effective, reads.updated
@@ -466,7 +466,7 @@ def test_nearly_opaque_lines_leave_finite_numbers(mnist: Dataset) -> None:
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> tuple[list, list]:
     """Return what is solved for all inputs, and what for one read, from now on."""
-    from cbramsim.simulator.lines import reads
+    from cbramsim.simulator.array import wired_reads as reads
 
     whole: list[tuple[int, int]] = []
     single: list[tuple[int, int]] = []

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.simulator.lines.circuit import LineFaults, Terminals, Wires
+from cbramsim.simulator.lines.curves import Sinh
 from cbramsim.simulator.lines.direct import solve_directly
 from cbramsim.simulator.lines.solution import Solution
+from cbramsim.simulator.lines.solver import solve
 from cbramsim.simulator.lines.spice import to_spice
 from tests.simulator.lines.oracle import NAN, random_terminals
 
@@ -73,6 +75,23 @@ CASES = {
     "ideal, both ends": (array(), Terminals.product(V, 4, BOTH), BOTH.replace(
         r_word=0, r_source=0), LineFaults()),
 }  # fmt: skip
+
+
+STEEP = Wires(r_word=200.0, r_bit=300.0, r_source=50.0, r_sense=20.0)
+LARGE = np.random.default_rng(4).uniform(1e-6, 1e-4, (16, 16))
+LOSSY = Wires(r_word=500.0, r_bit=500.0)
+CURVED = {
+    "product": (array(), Terminals.product(V, 4, WIRES), WIRES, LineFaults(), Sinh(0.1, 0.1)),
+    "V/2": (array(), scheme("V/2"), WIRES, LineFaults(), Sinh(0.3, 0.1)),
+    "V/3": (array(), scheme("V/3"), WIRES, LineFaults(), Sinh(0.3, 0.1)),
+    "steep": (array(), Terminals.product(V, 4, STEEP), STEEP, LineFaults(), Sinh(0.04, 0.1)),
+    "large": (LARGE, Terminals.product(np.linspace(0.1, 0.3, 16), 16, LOSSY), LOSSY, LineFaults(),
+              Sinh(0.1, 0.1)),
+    "faults": (holed(), Terminals.product(V, 4, WIRES), WIRES, FAULTS, Sinh(0.1, 0.1)),
+    "ideal word lines": (array(), Terminals.product(V, 4, WIRES), Wires(r_word=0, r_source=9),
+                         LineFaults(), Sinh(0.1, 0.1)),
+}  # fmt: skip
+"""Cells that are not ohmic; V / v_sinh is up to 4 in V/2, and 5 where it is steep."""
 
 
 def operating_point(netlist: str) -> str:
@@ -144,6 +163,43 @@ def test_ngspice(case: str) -> None:
     assert theirs["netlist"] == netlist_of(case), "make_ngspice_results.py has to be run again"
     _, terminals, _, _ = CASES[case]
     assert_same(from_spice(theirs["printed"]), terminals, solve_directly(*CASES[case]))
+
+
+def curved_netlist_of(case: str) -> str:
+    *circuit, curve = CURVED[case]
+    return to_spice(*circuit, node_voltages=True, curve=curve)
+
+
+@pytest.mark.parametrize("case", CURVED)
+def test_ngspice_with_cells_that_are_not_ohmic(case: str) -> None:
+    """What it printed for these very netlists, by a Newton's method of its own."""
+    theirs = json.loads(RESULTS.read_text())[f"sinh: {case}"]
+    assert theirs["netlist"] == curved_netlist_of(case), (
+        "make_ngspice_results.py has to be run again"
+    )
+    conductance, terminals, wires, faults, curve = CURVED[case]
+    ours = solve(conductance, terminals, wires, faults=faults, curve=curve)
+    assert_same(from_spice(theirs["printed"]), terminals, ours)
+    ohmic = solve(conductance, terminals, wires, faults=faults)
+    assert np.abs(ours.outputs - ohmic.outputs).max() > 0.05 * np.abs(ohmic.outputs).max()
+
+
+def test_a_cell_that_is_not_ohmic_by_hand() -> None:
+    wires = Wires(r_word=2, r_bit=3, r_access=7)
+    netlist = to_spice(
+        np.array([[1e-4, np.inf]]), Terminals.product([0.1], 2, wires), wires,
+        curve=Sinh(0.05, 0.1),
+    )  # fmt: skip
+    most = 1e-4 * 0.1 / np.sinh(2)
+    cells = [line.split() for line in netlist.splitlines() if line.startswith(("Rc", "Bc"))]
+    assert cells[0] == ["Rc0_0", "w0_0", "c0_0", "7.0"]
+    assert cells[1][:3] == ["Bc0_0", "c0_0", "b0_0"]
+    amplitude, rest = cells[1][3].removeprefix("I=").split("*")
+    assert float(amplitude) == pytest.approx(most, rel=1e-14)
+    assert rest == "sinh(V(c0_0,b0_0)/0.05)"
+    assert cells[2] == ["Rc0_1", "w0_1", "b0_1", "7.0"]
+    assert ".options reltol=1e-9" in netlist
+    assert ".options" not in to_spice(*CASES["product"])
 
 
 def test_a_netlist_read_by_hand() -> None:

@@ -10,15 +10,29 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.7.0"
 
 _ROOT = Path(__file__).parents[1]
-if (_ROOT / "pyproject.toml").is_file():  # in a checkout, the houses stand beside this folder
-    __path__.append(str(_ROOT))
+
+
+class _Houses:
+    """Finds the three houses of a checkout, where they stand beside this folder."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name in {"cbramsim.devices", "cbramsim.simulator", "cbramsim.experiments"}:
+            return PathFinder.find_spec(name, [str(_ROOT)])
+        return None
+
+
+if (_ROOT / "setup.py").is_file() and (_ROOT / "devices" / "device.py").is_file():
+    sys.meta_path.insert(0, _Houses)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from cbramsim.core.errors import ParameterError as ParameterError

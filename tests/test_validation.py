@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-import cbramsim
 from cbramsim import Device, Layers, NetworkConfig, SpikingNetwork
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.units import to_si
@@ -161,9 +160,11 @@ def device_file() -> str:
 
 
 def every_kind() -> Iterator[type[Parameters]]:
-    for module in pkgutil.walk_packages(cbramsim.__path__, "cbramsim."):
-        if "__main__" not in module.name:
-            importlib.import_module(module.name)
+    for house in ("core", "devices", "simulator", "experiments"):
+        package = importlib.import_module(f"cbramsim.{house}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if "__main__" not in module.name:
+                importlib.import_module(module.name)
     found = [Parameters]
     for kind in found:
         found += [one for one in kind.__subclasses__() if one not in found]

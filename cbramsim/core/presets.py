@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from cbramsim.core.arguments import instance
 from cbramsim.core.errors import DataError, ParameterError, nearest, shown
 from cbramsim.core.toml_files import read_toml
+from cbramsim.core.validation import Parameters
 
 
 def catalog(package: str, folder: str = "catalog") -> dict[str, Path]:
@@ -51,3 +52,40 @@ def read(
         return path, read_toml(path)
     except DataError as error:
         raise DataError(f"{kind} file {error}") from None
+
+
+class Preset(Parameters):
+    """Parameters with presets that ship with the package; a user's files have the same form."""
+
+    catalog_package: ClassVar[str]
+    """The package in which the presets are."""
+    catalog_folder: ClassVar[str] = "catalog"
+    """The folder of it."""
+
+    @classmethod
+    def catalog(cls) -> dict[str, Path]:
+        """Return the presets that ship with the package: name -> TOML file."""
+        return catalog(cls.catalog_package, cls.catalog_folder)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Self:
+        """Load a preset by name, or a user's TOML file of the same form.
+
+        Raises
+        ------
+        ParameterError
+            If the name, a key, a unit or a value is not valid.
+        DataError
+            If the file cannot be read or is not TOML.
+        """
+        path, table = read(cls.__name__.lower(), name_or_path, cls.catalog())
+        values = cls._values({"name": path.stem} | table, path)
+        try:
+            return cls(**values)
+        except ParameterError as error:
+            raise ParameterError(f"{path.name}: {error}") from None
+
+    @classmethod
+    def _values(cls, table: dict[str, Any], path: Path) -> dict[str, Any]:
+        """Return the fields that the table of a file stands for."""
+        return table

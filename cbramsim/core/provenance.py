@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from cbramsim.core import presets
 from cbramsim.core.errors import ParameterError, nearest
+from cbramsim.core.presets import Preset
 from cbramsim.core.units import to_si
 from cbramsim.core.validation import Parameters
 
@@ -27,15 +27,12 @@ class Provenance(Parameters):
 SET_BY_USER = Provenance(evidence="assumed", source="set by the user")
 
 
-class SourcedParameters(Parameters):
+class SourcedParameters(Preset):
     """Physical parameters with provenance, loadable from the catalog or from a user's TOML file.
 
     A field that has a unit names it in its annotation, ``Annotated[float, Field(gt=0), "S"]``;
     files may use SI prefixes of it (``unit = "uS"``), inside all is SI.
     """
-
-    catalog_package: ClassVar[str]
-    """The package whose `catalog` folder holds the presets."""
 
     name: str
     """The name of the preset."""
@@ -77,36 +74,15 @@ class SourcedParameters(Parameters):
         return next((item for item in metadata if isinstance(item, str)), "")
 
     @classmethod
-    def catalog(cls) -> dict[str, Path]:
-        """Return the presets that ship with the package: name -> TOML file."""
-        return presets.catalog(cls.catalog_package)
-
-    @classmethod
-    def load(cls, name_or_path: str | Path) -> Self:
-        """Load a preset of the catalog by name, or a user's TOML file of the same form.
-
-        Raises
-        ------
-        ParameterError
-            If the name, a key, a unit or a value is not valid.
-        DataError
-            If the file cannot be read or is not TOML.
-        """
-        path, table = presets.read(cls.__name__.lower(), name_or_path, cls.catalog())
-        values: dict[str, Any] = {
-            "name": table.pop("name", path.stem),
-            "summary": table.pop("summary", ""),
-        }
+    def _values(cls, table: dict[str, Any], path: Path) -> dict[str, Any]:
+        values: dict[str, Any] = {"name": table.pop("name"), "summary": table.pop("summary", "")}
         provenance = {}
         for key, entry in table.items():
             if key not in cls.physical_parameters():
                 hint = nearest(key, cls.physical_parameters())
                 raise ParameterError(f"{cls.__name__}.{key}: unknown key in {path.name}{hint}")
             values[key], provenance[key] = cls._entry(key, entry)
-        try:
-            return cls(**values, provenance=provenance)
-        except ParameterError as error:
-            raise ParameterError(f"{path.name}: {error}") from None
+        return values | {"provenance": provenance}
 
     def to_table(self) -> dict[str, Any]:
         """Return what is stated, with sources, in the form of a catalog file, in SI."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from cbramsim.core import presets
 from cbramsim.core.errors import ParameterError
+from cbramsim.core.presets import Preset
 from cbramsim.core.validation import Parameters
 from cbramsim.simulator.comparison.constants import constant_of
 from cbramsim.simulator.energy.bill import Bill, Constant
@@ -50,8 +50,11 @@ class Capacity(Parameters):
     """Where these numbers come from."""
 
 
-class Chip(Parameters):
+class Chip(Preset):
     """A neuromorphic chip as prices of its events."""
+
+    catalog_package: ClassVar[str] = "cbramsim.simulator.comparison"
+    catalog_folder: ClassVar[str] = "chip_catalog"
 
     name: str
     """Its name."""
@@ -81,30 +84,11 @@ class Chip(Parameters):
     """What it holds."""
 
     @classmethod
-    def catalog(cls) -> dict[str, Path]:
-        """Return the presets that ship with the package: name -> TOML file."""
-        return presets.catalog("cbramsim.simulator.comparison", "chip_catalog")
-
-    @classmethod
-    def load(cls, name_or_path: str | Path) -> Chip:
-        """Load a preset by name, or a user's TOML file of the same form.
-
-        Raises
-        ------
-        ParameterError
-            If the name, a key, a unit or a value is not valid.
-        DataError
-            If the file cannot be read or is not TOML.
-        """
-        path, table = presets.read("chip", name_or_path, cls.catalog())
-        table.setdefault("name", path.stem)
+    def _values(cls, table: dict[str, Any], path: Path) -> dict[str, Any]:
         for key in PRICES.keys() & table.keys():
             name = f"{table['name']}.{key}"
             table[key] = constant_of(name, table[key], name, PRICES[key])
-        try:
-            return cls(**table)
-        except ParameterError as error:
-            raise ParameterError(f"{path.name}: {error}") from None
+        return table
 
     def fit(self, inputs: int, neurons: int) -> Fit:
         """Return how many cores and chips hold a layer of `neurons`, each with all `inputs`.

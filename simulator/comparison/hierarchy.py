@@ -15,13 +15,11 @@ The energy may be missing: then working sets can be placed, but nothing can be p
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from cbramsim.core import presets
-from cbramsim.core.errors import ParameterError
+from cbramsim.core.presets import Preset
 from cbramsim.core.validation import Parameters
 from cbramsim.simulator.comparison.constants import constant_of
 from cbramsim.simulator.energy.bill import Constant
@@ -51,8 +49,10 @@ class Level(Parameters):
         return f"{self.name} ({in_binary(self.capacity)} x {self.units})"
 
 
-class Hierarchy(Parameters):
+class Hierarchy(Preset):
     """Memory levels, from the innermost to the outermost."""
+
+    catalog_package: ClassVar[str] = "cbramsim.simulator.comparison"
 
     name: str
     """The name of the preset."""
@@ -83,28 +83,6 @@ class Hierarchy(Parameters):
     def innermost(self) -> Level:
         """The level that feeds the arithmetic."""
         return self.levels[0]
-
-    @classmethod
-    def catalog(cls) -> dict[str, Path]:
-        """Return the presets that ship with the package: name -> TOML file."""
-        return presets.catalog("cbramsim.simulator.comparison")
-
-    @classmethod
-    def load(cls, name_or_path: str | Path) -> Self:
-        """Load a preset by name, or a user's TOML file of the same form.
-
-        Raises
-        ------
-        ParameterError
-            If the name, a key, a unit or a value is not valid.
-        DataError
-            If the file cannot be read or is not TOML.
-        """
-        path, table = presets.read("hierarchy", name_or_path, cls.catalog())
-        try:
-            return cls(**({"name": path.stem} | table))
-        except ParameterError as error:
-            raise ParameterError(f"{path.name}: {error}") from None
 
 
 def bytes_of(text: str) -> float:

@@ -457,7 +457,7 @@ class Run:
             "epochs": config.epochs,
             "neurons": config.neurons,
             "inputs": network.crossbar.shape[0],
-            "grey_levels": network.encoder.levels._asdict(),
+            "grey_levels": network.grey_levels._asdict(),
             "competition_scale": network.layers[0].competition_scale,
             "device": config.device,
             "rule": config.rule,
@@ -487,6 +487,14 @@ class Run:
             "periphery_parameters": network.periphery.to_table(),
             "learning_curve": self.curve.to_dict(),
             "parameter_evidence": evidence(network),
+            "layers": [
+                {
+                    "neurons": layer.config.neurons,
+                    "pruned_fraction": layer.pruner.fraction,
+                    "energy_joules": layer.ledger.totals(),
+                }
+                for layer in network.layers
+            ],
             "scored_on": scored_on,
             "versions": self.sessions[-1],
             "earlier_versions": self.sessions[:-1],

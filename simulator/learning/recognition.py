@@ -14,7 +14,7 @@ from cbramsim.simulator.array.binary import DigitalCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.images.datasets import checked_labels
-from cbramsim.simulator.images.grey_levels import checked_images
+from cbramsim.simulator.images.grey_levels import GreyLevels, checked_images
 from cbramsim.simulator.learning.labelling import Job, Labels, Recognition, Vote, respond_to
 from cbramsim.simulator.learning.layer import Layer
 from cbramsim.simulator.learning.pixels import Pixels
@@ -58,6 +58,11 @@ class Recogniser:
     def pixels(self) -> NDArray[np.int64] | None:
         """The pixels that the first array reads, int64[inputs]; None before there are images."""
         return None if self._encoder is None else self._encoder.chosen
+
+    @property
+    def grey_levels(self) -> GreyLevels:
+        """Which levels of the images are background and full."""
+        return self.encoder.levels
 
     @property
     def class_counts(self) -> NDArray[np.float64] | None:

@@ -52,7 +52,8 @@ class NetworkConfig(Parameters):
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses)."""
+    (pulses). A code of `storage` digital cannot hold an exact weight: there the ideal rule is that
+    of binary cells without variability, and codes are still rounded as `programming` says."""
     update: Update = "winner"
     """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
     (`dense`, as a conventional network; under the ideal rule and without pruning only)."""
@@ -188,13 +189,17 @@ class NetworkConfig(Parameters):
                 )
             if self.access != "transistor":
                 raise ValueError("update must be winner in a passive array (got dense)")
+            if self.storage == "digital":
+                raise ValueError(
+                    "update must be winner with storage digital: a code holds no share of a change "
+                    "(got dense)"
+                )
         return self
 
     @model_validator(mode="after")
     def _check_digital(self) -> Self:
         if self.storage == "digital":
             for needed, name, got in (
-                (("device",), "rule", self.rule),
                 (("transistor",), "access", self.access),
                 (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
                 (("none", "soft"), "pruning.kind", self.pruning.kind),

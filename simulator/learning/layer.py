@@ -349,7 +349,8 @@ class Layer:
 
     def _new_pruner(self) -> Pruner:
         config = self.config
-        programming = None if config.rule == "ideal" else config.programming
+        exact = config.rule == "ideal" and config.storage == "analog"
+        programming = None if exact else config.programming
         return Pruner(
             config.pruning, self.crossbar, self.inputs.activity, config.stdp, programming,
             self.own.criterion,

@@ -535,7 +535,10 @@ def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
     ("changes", "message"),
     [
         ({"digital": {"bits": 9}}, "digital.bits: must be a whole number >= 1 and <= 8 (got 9)"),
-        ({"rule": "ideal"}, "storage: digital needs rule device (got ideal)"),
+        (
+            {"rule": "ideal", "update": "dense"},
+            "update must be winner with storage digital: a code holds no share of a change",
+        ),
         ({"pruning": {"kind": "hard"}}, "digital needs pruning.kind none or soft (got hard)"),
         ({"pruning": {"selection": "write-cost"}}, "digital needs a pruning.selection without"),
         ({"access": "passive"}, "storage: digital needs access transistor (got passive)"),

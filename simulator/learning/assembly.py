@@ -17,7 +17,7 @@ from cbramsim.simulator.learning.inputs import Inputs
 from cbramsim.simulator.learning.readout import Converted, Direct, converted
 from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
 from cbramsim.simulator.learning.rules.ideal import DenseStdp, ideal_stdp
-from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, pulsed_stdp
+from cbramsim.simulator.learning.rules.pulsed import by_pulses, pulsed_stdp
 
 
 def array_of(
@@ -45,7 +45,7 @@ def rule_of(config: NetworkConfig, device: Device) -> Any:
     """Return how a layer learns, for compiled loops."""
     if config.storage == "digital":
         codes = wanted_codes(config.stdp, config.digital, config.programming.scheme)
-        return PulsedStdp(CodeTable(codes))
+        return by_pulses(CodeTable(codes), config.programming)
     if config.rule == "ideal":
         ideal = ideal_stdp(config.stdp, device)
         return DenseStdp(ideal) if config.update == "dense" else ideal

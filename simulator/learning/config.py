@@ -201,7 +201,6 @@ class NetworkConfig(Parameters):
         if self.storage == "digital":
             for needed, name, got in (
                 (("transistor",), "access", self.access),
-                (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
                 (("none", "soft"), "pruning.kind", self.pruning.kind),
                 ((False,), "wires", self.wires),
                 ((0,), "readout.adc_bits (see digital.adc_bits)", self.readout.adc_bits),

@@ -30,9 +30,9 @@ from cbramsim.simulator.array.binary.slices import (
     SensedBits,
     Summed,
     fill_logic,
-    write_codes,
 )
-from cbramsim.simulator.array.cells import ArrayState, BookedAs, ProgramCosts
+from cbramsim.simulator.array.binary.writing import write_codes
+from cbramsim.simulator.array.cells import AllConnected, ArrayState, BookedAs, ProgramCosts
 from cbramsim.simulator.array.checks import (
     checked_lines,
     checked_shape,
@@ -102,7 +102,7 @@ class DigitalCrossbar:
         self.pulse_stream = self.cells.pulse_stream
         self.logic = np.zeros(shape, np.float32)
         self._seed = seed
-        self._codes = np.zeros(rows, np.int32)
+        self._codes, self._written = np.zeros((2, rows), np.int32)
         self._refresh()
         self.cells.on_change = self._refresh
 
@@ -270,6 +270,9 @@ class DigitalCrossbar:
             write_pulses=digital.write_pulses,
             inhibited=self.state.inhibited,
             codes=self._codes,
+            written=self._written,
+            sense_bit=self.periphery.e_sense,
+            gaps=AllConnected(),
             booked_as=REWRITING,
             sensed=digital.read == "sensed",
         )

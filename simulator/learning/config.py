@@ -208,9 +208,4 @@ class NetworkConfig(Parameters):
                 if got not in needed:
                     allowed = " or ".join(map(str, needed)).lower()
                     raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
-            if self.pruning.kind == "soft" and self.pruning.selection == "write-cost":
-                raise ValueError(
-                    "storage: digital needs a pruning.selection without the cost of analog pulses "
-                    "(got write-cost)"
-                )
         return self

@@ -407,7 +407,6 @@ def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
             "update must be winner with storage digital: a code holds no share of a change",
         ),
         ({"pruning": {"kind": "hard"}}, "digital needs pruning.kind none or soft (got hard)"),
-        ({"pruning": {"selection": "write-cost"}}, "digital needs a pruning.selection without"),
         ({"access": "passive"}, "storage: digital needs access transistor (got passive)"),
     ],
 )

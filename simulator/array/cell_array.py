@@ -18,6 +18,7 @@ from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.array.checks import checked_lines, fitted
 from cbramsim.simulator.array.clock import Clock
 from cbramsim.simulator.array.lifetime import LONGEST_WAIT, Lifetime, age, total_seconds
+from cbramsim.simulator.array.wired_reads import WiredReads
 
 
 class CellArray:
@@ -33,7 +34,11 @@ class CellArray:
         Their time.
     pulse_stream
         State of the random stream of pulses, uint64[4].
+    wired
+        What reads see behind resistive lines; None behind ideal ones.
     """
+
+    wired: WiredReads | None = None
 
     def __init__(self, device: Device, cells: ArrayState, seed: int) -> None:
         """Take cells as `storing.drawn` has drawn them."""
@@ -194,6 +199,21 @@ class CellArray:
             self._take_out(~connected)
         self._conductance_changed()
         self.state.row_sum[:] = row_sum
+
+    def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what reads see behind resistive lines, where there are any."""
+        if self.wired:
+            self.wired.restore(arrays, self.state)
+
+    def at_rest(self, together: NDArray[np.float64]) -> ArrayState:
+        """Return the cells as they are read while none changes; `together` as of `follow`."""
+        return self.wired.at_rest(self.state, together) if self.wired else self.state
+
+    def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
+        """Let reads follow a step of learning behind resistive lines, see `WiredReads.follow`."""
+        if self.wired:
+            self.wired.threads = threads
+            self.wired.follow(self.state, together, bound)
 
     def expect_gaps(self) -> None:
         """Be ready for cells to be taken out, so that loops are compiled for it once."""

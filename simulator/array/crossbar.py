@@ -162,7 +162,6 @@ class Crossbar(CellArray):
         cells = drawn(self.device, (rows, columns), seed, costs, access, scheme)
         super().__init__(self.device, cells, seed)
         self._read_noise = generator(seed, "crossbar read noise")
-        self.wired: WiredReads | None = None
         if wires is not None:
             self.wired = WiredReads(self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)

@@ -30,12 +30,18 @@ def array_of(
 ) -> Crossbar | DigitalCrossbar:
     """Return the array of a layer with so many inputs, in its first state."""
     shape = (inputs, config.neurons)
+    wires = config.wiring if config.wires else None
+    crossbar: Crossbar | DigitalCrossbar
     if config.storage == "digital":
-        return DigitalCrossbar(device, shape, config.digital, config.seed, periphery, ledger)
-    crossbar = Crossbar(
-        device, shape, config.seed, periphery, ledger, config.access, config.scheme,
-        config.wiring if config.wires else None, config.tiles, Own(law=own.law),
-    )  # fmt: skip
+        crossbar = DigitalCrossbar(
+            device, shape, config.digital, config.seed, periphery, ledger, access=config.access,
+            scheme=config.scheme, wires=wires, tiles=config.tiles,
+        )  # fmt: skip
+    else:
+        crossbar = Crossbar(
+            device, shape, config.seed, periphery, ledger, config.access, config.scheme, wires,
+            config.tiles, Own(law=own.law),
+        )  # fmt: skip
     if config.pruning.kind == "hard":
         crossbar.expect_gaps()
     return crossbar

@@ -198,14 +198,9 @@ class NetworkConfig(Parameters):
 
     @model_validator(mode="after")
     def _check_digital(self) -> Self:
-        if self.storage == "digital":
-            for needed, name, got in (
-                (("transistor",), "access", self.access),
-                (("none", "soft"), "pruning.kind", self.pruning.kind),
-                ((False,), "wires", self.wires),
-                ((0,), "readout.adc_bits (see digital.adc_bits)", self.readout.adc_bits),
-            ):
-                if got not in needed:
-                    allowed = " or ".join(map(str, needed)).lower()
-                    raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
+        if self.storage == "digital" and self.readout.adc_bits:
+            raise ValueError(
+                "readout.adc_bits must be 0 with storage digital, whose bit lines have the "
+                f"converters of digital.adc_bits (got {self.readout.adc_bits})"
+            )
         return self

@@ -406,8 +406,11 @@ def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
             {"rule": "ideal", "update": "dense"},
             "update must be winner with storage digital: a code holds no share of a change",
         ),
-        ({"pruning": {"kind": "hard"}}, "digital needs pruning.kind none or soft (got hard)"),
-        ({"access": "passive"}, "storage: digital needs access transistor (got passive)"),
+        (
+            {"readout": {"adc_bits": 6}},
+            "must be 0 with storage digital, whose bit lines have the converters of "
+            "digital.adc_bits (got 6)",
+        ),
     ],
 )
 def test_what_digital_storage_cannot_do_is_refused_by_name(changes: dict, message: str) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cbramsim.core.kernels import lean_loop
+from cbramsim.core.rng import stream
+from cbramsim.core.verbs import give_pulses, read
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.overhead import loaded
 from cbramsim.simulator.array.binary import DigitalCells, DigitalCrossbar
+from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
+from cbramsim.simulator.learning.loop import scratch
+from cbramsim.simulator.learning.network import SpikingNetwork
 from tests.simulator.array.binary_twin import DigitalTwin
-from tests.simulator.array.test_binary import network_of, one_update
+from tests.simulator.array.test_binary import assert_same, network_of, one_update
 
 CBRAM = Device.load("subquantum-cbram")
 NOMINAL = CBRAM.without_variability()
@@ -74,3 +81,254 @@ def test_a_bit_is_written_again_as_often_as_it_is_misread(tries: int) -> None:
     again = sum(misread**n for n in range(1, tries + 1))
     assert sets == pytest.approx(once * (1 + again), rel=0.01)
     assert senses - rows == pytest.approx(once * (1 + again), rel=0.01)
+
+
+# ---- bare cells --------------------------------------------------------------------------------
+
+AT_ONCE = NOMINAL.replace(
+    law="constant", nonlinearity_up=0.0, nonlinearity_down=0.0, pulses_up=1, pulses_down=1,
+    v_switch=0.1,
+)  # fmt: skip
+"""Cells that one pulse takes from one end to the other, and that a part of it moves by a part."""
+
+
+@lean_loop
+def change_code(slices, column, rows, by, stream, account):
+    give_pulses(slices, column, rows, by, rows.size, slices.booked_as, stream, account)
+
+
+def change(crossbar: DigitalCrossbar, column: int, row: int, by: int) -> None:
+    crossbar.slices.codes[:] = crossbar.codes[:, column]
+    change_code(
+        crossbar.slices, column, np.array([row], np.int32), np.array([by], np.int32),
+        crossbar.pulse_stream, crossbar.cells.ledger.account("use"),
+    )  # fmt: skip
+    crossbar.settle()
+
+
+def test_half_selected_bits_by_hand() -> None:
+    """One bit of 2 x 2 weights of 2 bits is set: V/2 on 3 cells of its row and 1 of its column."""
+    crossbar = DigitalCrossbar(NOMINAL, (2, 2), DigitalCells(bits=2), access="passive")
+    crossbar.set_codes([[2, 1], [3, 0]])
+    change(crossbar, 0, 0, 1)  # code 2 to 3: bit 0, line 0
+    d, account = NOMINAL, crossbar.cells.ledger.account("use")
+    np.testing.assert_array_equal(crossbar.codes, [[3, 1], [3, 0]])
+    assert account.counts[Operation.HALF_SELECT] == 2 + 4 - 2
+    # Of row 0: lines 1 (bit 0 of weight 1, set), 2 (bit 1 of weight 0, set), 3; of line 0: set.
+    others = 2 * d.g_max + d.g_min + d.g_max
+    half = (0.5 * d.v_set) ** 2 * d.t_set * others
+    assert account.joules[Operation.HALF_SELECT] == pytest.approx(half, rel=1e-6)
+    line = d.c_cell * (2 + 4) * 0.25 * d.v_set**2
+    assert account.joules[Operation.PROGRAM_LINE] == pytest.approx(line)
+    assert account.joules[Operation.BIT_SET] == pytest.approx(
+        d.v_set**2 * d.t_set * 0.5 * (d.g_min + d.g_max), rel=1e-6
+    )
+
+
+def test_sensed_weights_leak_through_others_of_their_word_line() -> None:
+    rows, digital = 40, DigitalCells(bits=3)
+    crossbar = DigitalCrossbar(NOMINAL, (rows, 1), digital, access="passive")
+    wide = DigitalCrossbar(NOMINAL, (rows, 2), digital, access="passive")
+    codes = np.random.default_rng(0).integers(0, 8, (rows, 2))
+    nothing = np.zeros((2, 256), np.float32)
+    crossbar.set_codes(codes[:, :1])
+    one_update(crossbar, nothing, 100, 0)
+    account = crossbar.cells.ledger.account("train")
+    assert account.counts[Operation.HALF_SELECT] == 0
+    assert abs(account.joules[Operation.HALF_SELECT]) < 1e-9 * account.joules.sum()
+    wide.set_codes(codes)
+    wide.inhibit(0, [3, 5])
+    missed = wide.program_to(0, np.arange(rows), wide.device.conductance_of(codes[:, 0] / 3.5 - 1))
+    assert not missed
+    account = wide.cells.ledger.account("use")
+    sensed = np.delete(np.arange(rows), [3, 5])
+    bits = (codes[sensed, 1][:, None] >> np.arange(3)) & 1
+    g = np.where(bits, NOMINAL.g_max, NOMINAL.g_min).sum()
+    assert account.counts[Operation.HALF_SELECT] == 2 * 3 * len(sensed)
+    assert account.joules[Operation.HALF_SELECT] == pytest.approx(
+        2 * NOMINAL.v_read**2 * NOMINAL.t_read * g, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("scheme", ["V/2", "V/3"])
+def test_bits_are_written_as_an_analog_array_is_pulsed(scheme: Any) -> None:
+    """The same pulses on the same cells: same energy, same half-selected cells moved alike."""
+    rows, columns, bits = 5, 3, 3
+    digital = DigitalCrossbar(
+        AT_ONCE, (rows, columns), DigitalCells(bits=bits), access="passive", scheme=scheme
+    )
+    analog = Crossbar(AT_ONCE, (rows, bits * columns), access="passive", scheme=scheme)
+    rng = np.random.default_rng(1)
+    codes = np.zeros((rows, columns), int)
+    for _ in range(60):
+        row, column, plane = (int(rng.integers(n)) for n in (rows, columns, bits))
+        codes = digital.codes
+        way = -1 if codes[row, column] >> plane & 1 else 1
+        change(digital, column, row, way << plane)
+        analog.program(plane * columns + column, [row], way)
+        np.testing.assert_allclose(digital.state.g, analog.state.g, rtol=1e-5)
+    low, high = AT_ONCE.g_min, AT_ONCE.g_max
+    moved = (digital.state.g > 1.001 * low) & (digital.state.g < 0.999 * high)
+    assert moved.any()
+    np.testing.assert_array_equal(digital.state.wear, analog.state.wear)
+    mine, theirs = (each.ledger.account("use") for each in (digital.cells, analog))
+    pulses = mine.joules[Operation.BIT_SET] + mine.joules[Operation.BIT_RESET]
+    assert pulses == pytest.approx(theirs.joules[Operation.PROGRAM_PULSE], rel=1e-5)
+    for op in (Operation.HALF_SELECT, Operation.PROGRAM_LINE):
+        assert mine.counts[op] == theirs.counts[op] > 0
+        assert mine.joules[op] == pytest.approx(theirs.joules[op], rel=1e-5)
+    planes = digital.state.g.reshape(rows, bits, columns).astype(float)
+    ones = np.einsum("rpk,p->rk", (planes - AT_ONCE.g_min) / AT_ONCE.g_range, [1, 2, 4])
+    np.testing.assert_allclose(digital.weights, 2 * ones / 7 - 1, atol=1e-6)
+
+
+def test_cells_that_half_the_voltage_does_not_move_learn_as_with_transistors(
+    mnist: Dataset,
+) -> None:
+    bare, _ = network_of(mnist, access="passive")
+    shut_off, _ = network_of(mnist)
+    np.testing.assert_array_equal(bare.crossbar.state.g, shut_off.crossbar.state.g)
+    np.testing.assert_array_equal(bare.spike_counts, shut_off.spike_counts)
+    mine, theirs = (each.ledger.account("train") for each in (bare, shut_off))
+    rewritten = mine.counts[Operation.PROGRAM_LINE]
+    sensed = mine.counts[Operation.SENSE_READ] // 2
+    assert mine.counts[Operation.HALF_SELECT] == rewritten * (101 + 74 - 2) + sensed * (74 - 2)
+    assert theirs.counts[Operation.HALF_SELECT] == 0
+    same = [op for op in Operation if op not in (Operation.HALF_SELECT, Operation.PROGRAM_LINE)]
+    np.testing.assert_array_equal(mine.joules[same], theirs.joules[same])
+
+
+# ---- gaps --------------------------------------------------------------------------------------
+
+
+@lean_loop
+def read_once(slices, readout, n_active, work, stream, account):
+    return read(slices, readout, n_active, work, stream, account)
+
+
+def read_of(crossbar: DigitalCrossbar, active: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return what is read less its reference, in weights, float[columns]."""
+    work = scratch(*crossbar.shape, crossbar.digital.bits)
+    work.rows[: active.size] = active
+    account = crossbar.cells.ledger.account("use")
+    reads = stream(seed, "reads")
+    reference = read_once(crossbar.slices, crossbar.readout(), active.size, work, reads, account)
+    return 2 * (work.currents.astype(float) - reference) / crossbar.device.g_range
+
+
+READS: dict[str, dict[str, Any]] = {
+    "summed": {}, "converters": {"adc_bits": 5}, "sensed": {"read": "sensed"},
+    "one by one": {"read": "sensed"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", READS)
+def test_missing_weights_add_nothing_however_one_reads(how: str) -> None:
+    rows, columns, bits = 60, 7, 3
+    rng = np.random.default_rng(2)
+    digital = DigitalCells(bits=bits, **READS[how])
+    crossbar = DigitalCrossbar(NOMINAL, (rows, columns), digital)
+    codes = rng.integers(0, 2**bits, (rows, columns))
+    crossbar.set_codes(codes)
+    gone = rng.random((rows, columns)) < 0.4
+    for column in range(columns):
+        crossbar.disconnect(column, np.flatnonzero(gone[:, column]))
+    np.testing.assert_array_equal(crossbar.connected, ~gone)
+    weights = np.where(gone, 0, 2 * codes / 7 - 1)
+    np.testing.assert_allclose(crossbar.weights, weights, atol=1e-6)
+    crossbar._bits_turn = how == "one by one"
+    active = np.sort(rng.choice(rows, 25, replace=False))
+    found = read_of(crossbar, active)
+    if how == "converters":
+        step, planes = rows / 2**5, 2.0 ** np.arange(bits)
+        plus = (codes[active][:, None] >> np.arange(bits)[:, None] & 1) - 0.5
+        counts = np.where(gone[active][:, None], 0, plus).sum(axis=0)
+        rounded = step * np.clip(np.rint(counts / step), -16, 15)
+        np.testing.assert_allclose(found, 2 * planes @ rounded / 7, atol=1e-3)
+    else:
+        np.testing.assert_allclose(found, weights[active].sum(axis=0), atol=1e-4)
+    account = crossbar.cells.ledger.account("use")
+    assert account.counts[Operation.CELL_READ] == bits * (~gone[active]).sum()
+    g = np.where(
+        codes[active][:, None] >> np.arange(bits)[:, None] & 1, NOMINAL.g_max, NOMINAL.g_min
+    )
+    taken = NOMINAL.v_read**2 * NOMINAL.t_read * (g * ~gone[active][:, None]).sum()
+    assert account.joules[Operation.CELL_READ] == pytest.approx(taken, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("how", "noise"), [("summed", 0.1), ("sensed", 0.4)], ids=["sum", "one by one"]
+)
+def test_missing_cells_have_no_noise(how: Any, noise: float) -> None:
+    """Of two neurons with the same weights, the one with a fifth of its cells has that variance."""
+    rows, bits = 100, 2
+    device = NOMINAL.replace(read_c2c=noise)
+    crossbar = DigitalCrossbar(device, (rows, 40), DigitalCells(bits=bits, read=how))
+    crossbar.set_codes(np.arange(rows)[:, None] % 4)
+    for column in range(20):
+        crossbar.disconnect(column, np.arange(20, rows))
+    reads = np.array([read_of(crossbar, np.arange(rows), seed) for seed in range(100)])
+    few, all_ = reads[:, :20], reads[:, 20:]
+    assert few.var() / all_.var() == pytest.approx(0.2, rel=0.15)
+    expected = np.arange(20) % 4 / 1.5 - 1
+    if how == "summed":
+        assert few.mean() == pytest.approx(expected.sum(), abs=0.1)
+        assert few.std() == pytest.approx(2 * noise * np.sqrt(20 * 5) / 3, rel=0.1)
+
+
+def test_hard_pruned_weights_are_zero_and_get_no_pulses(mnist: Dataset) -> None:
+    pruning = {"kind": "hard", "mature_spikes": 20}
+    network, inputs = network_of(mnist, digital={"bits": 2}, pruning=pruning)
+    crossbar = network.crossbar
+    pruned = network.pruner.pruned.T.copy()
+    assert pruned.mean() > 0.3
+    np.testing.assert_array_equal(crossbar.connected, ~pruned)
+    assert not crossbar.weights[pruned].any()
+    assert not crossbar.state.g[np.tile(pruned, (1, 2))].any()
+    wear = crossbar.state.wear.T.copy()
+    network.pruner.policy = network.pruner.policy.replace(kind="none")
+    network.learn_from(inputs, np.arange(100))
+    crossbar.release()
+    network.learn_from(inputs, np.arange(100))
+    grown = wear != crossbar.state.wear.T
+    assert grown.any()
+    assert not grown[np.tile(pruned, (1, 2))].any()
+
+
+# ---- state files -------------------------------------------------------------------------------
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "moving": {
+        "access": "passive", "cell": {"v_switch": 0.05}, "programming": {"scheme": "verify"},
+    },
+    "moving, sensed, thirds": {
+        "access": "passive", "scheme": "V/3", "cell": {"v_switch": 0.1, "read_c2c": 0.2},
+        "digital": {"bits": 3, "read": "sensed"}, "pruning": {"mature_spikes": 20},
+    },
+    "hard": {"pruning": {"kind": "hard", "mature_spikes": 25}, "digital": {"adc_bits": 6}},
+    "hard, trained, noisy": {
+        "pruning": {"kind": "hard", "maturity": "trained"}, "device": loaded(CBRAM),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+def test_saving_and_resuming_equals_not_stopping(
+    mnist: Dataset, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    images, labels = mnist.train_images[:300], mnist.train_labels[:300]
+    network, inputs = network_of(mnist, images=300, **changes)
+    network.save(tmp_path / "state.npz")
+    again = SpikingNetwork.load(tmp_path / "state.npz")
+    assert_same(network, again)
+    np.testing.assert_array_equal(
+        *(next(each.responses(images[:50], "test")) for each in (network, again))
+    )
+    for each in (network, again):
+        each.resume(inputs, epochs=2).label(images, labels)
+    assert_same(network, again)
+    np.testing.assert_array_equal(network.class_counts, again.class_counts)
+    if network.crossbar.disturbs:
+        levels = network.crossbar.state.cells[..., [0, 3]]
+        g = network.crossbar.state.g_columns
+        assert ((g != levels[..., 0]) & (g != levels[..., 1])).mean() > 0.1

@@ -58,7 +58,7 @@ def written(crossbar: DigitalCrossbar) -> float:
 def test_expected_energy_of_codes_is_the_mean_of_many_updates(
     bits: int, code: int, pixel: int
 ) -> None:
-    rows, runs, rule = 4000, 10, StdpRule(ltp=0.3, ltd=0.02)
+    rows, runs, rule = 4000, 60, StdpRule(ltp=0.3, ltd=0.02)
     digital = DigitalCells(bits=bits, write_pulses=2)
     crossbar = DigitalCrossbar(CBRAM, (rows, 1), digital, seed=1)
     crossbar.set_codes(code)

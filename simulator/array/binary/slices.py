@@ -125,19 +125,20 @@ def fill_logic(slices):  # type: ignore[no-untyped-def]
 
 @part
 def follow_cells(slices, row, column):  # type: ignore[no-untyped-def]
-    """Bring the logic conductance of one weight into step with its cells, as reads see them."""
-    if missing(slices.gaps, row, column):
-        slices.logic[row, column] = np.float32(0)
-        return
+    """Bring the logic conductance of one weight into step with its cells, as reads see them.
+
+    Of a missing weight, that is what lines let through others to its bit lines.
+    """
     array, codes = slices.cells, 0.0
+    floor = 0.0 if missing(slices.gaps, row, column) else slices.g_min
     for plane in range(slices.bits):
         line = plane * slices.logic.shape[1] + column
         cell = np.float64(seen(array.lines, array, row, line))
         if slices.sensed:
             codes += (1 << plane) * np.float64(cell > slices.g_mid)
         else:
-            codes += (1 << plane) * (cell - slices.g_min) / slices.g_range
-    slices.logic[row, column] = np.float32(slices.g_min + slices.unit * codes)
+            codes += (1 << plane) * (cell - floor) / slices.g_range
+    slices.logic[row, column] = np.float32(floor + slices.unit * codes)
 
 
 # ---- reading -----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
 from cbramsim.simulator.learning.loop import scratch
 from cbramsim.simulator.learning.network import SpikingNetwork
+from cbramsim.simulator.lines import Wires
 from tests.simulator.array.binary_twin import DigitalTwin
 from tests.simulator.array.test_binary import assert_same, network_of, one_update
 
@@ -206,13 +207,17 @@ def read_once(slices, readout, n_active, work, stream, account):
     return read(slices, readout, n_active, work, stream, account)
 
 
-def read_of(crossbar: DigitalCrossbar, active: np.ndarray, seed: int = 0) -> np.ndarray:
+def read_of(
+    crossbar: DigitalCrossbar, active: np.ndarray, seed: int = 0, slices: Any = None
+) -> np.ndarray:
     """Return what is read less its reference, in weights, float[columns]."""
     work = scratch(*crossbar.shape, crossbar.digital.bits)
     work.rows[: active.size] = active
     account = crossbar.cells.ledger.account("use")
     reads = stream(seed, "reads")
-    reference = read_once(crossbar.slices, crossbar.readout(), active.size, work, reads, account)
+    reference = read_once(
+        slices or crossbar.slices, crossbar.readout(), active.size, work, reads, account
+    )
     return 2 * (work.currents.astype(float) - reference) / crossbar.device.g_range
 
 
@@ -295,6 +300,102 @@ def test_hard_pruned_weights_are_zero_and_get_no_pulses(mnist: Dataset) -> None:
     assert not grown[np.tile(pruned, (1, 2))].any()
 
 
+# ---- lines -------------------------------------------------------------------------------------
+
+LOSSY = Wires(r_word=300.0, r_bit=300.0)
+
+
+def by_exact_solution(crossbar: DigitalCrossbar, active: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the current of each bit line per volt, S, and the power, W, of one product."""
+    volts = np.zeros(crossbar.shape[0])
+    volts[active] = crossbar.device.v_read
+    solution = crossbar.cells.solve(volts)
+    power = float(np.sum(solution.inputs * volts))
+    return solution.outputs / crossbar.device.v_read, power
+
+
+def lossy(how: dict[str, Any], device: Device = NOMINAL) -> tuple[DigitalCrossbar, np.ndarray]:
+    rng = np.random.default_rng(4)
+    digital = DigitalCells(bits=2, **how)
+    crossbar = DigitalCrossbar(device, (30, 8), digital, wires=LOSSY)
+    crossbar.set_codes(rng.integers(0, 4, crossbar.shape))
+    crossbar.disconnect(2, [1, 2, 3])
+    return crossbar, np.sort(rng.choice(30, 12, replace=False))
+
+
+@pytest.mark.parametrize("how", ["summed", "converters"])
+def test_planes_behind_lines_are_summed_as_solved(how: str) -> None:
+    crossbar, active = lossy(READS[how])
+    together = np.zeros((30, 30))
+    together[np.ix_(active, active)] = 1
+    found = read_of(crossbar, active, slices=crossbar.at_rest(together))
+    outputs, power = by_exact_solution(crossbar, active)
+    d = NOMINAL
+    gaps = np.where(crossbar.connected[active], 0, d.g_mid).sum(axis=0)
+    ones = (outputs.reshape(2, 8) + gaps - active.size * d.g_mid) / d.g_range
+    if how == "converters":
+        step = 30 / 2**5
+        ones = step * np.clip(np.rint(ones / step), -16, 15)
+    np.testing.assert_allclose(found, 2 * np.array([1, 2]) @ ones / 3, atol=1e-4)
+    account = crossbar.cells.ledger.account("use")
+    taken = account.joules[Operation.CELL_READ] + account.joules[Operation.READ_WIRE]
+    assert taken == pytest.approx(power * d.t_read, rel=1e-5)
+    assert account.joules[Operation.READ_WIRE] > 0.02 * taken
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_each_bit_is_sensed_through_its_own_path(one_by_one: bool) -> None:
+    """Row by row, with all others at ground, a lossy line takes far bits below the reference."""
+    crossbar, active = lossy({"read": "sensed"})
+    crossbar._bits_turn = one_by_one
+    slices = crossbar.at_rest(np.full((30, 30), 0.5))
+    crossbar._bits_turn = one_by_one
+    found = read_of(crossbar, active, slices=slices)
+    total, joules = np.zeros(8), 0.0
+    for row in active:
+        outputs, power = by_exact_solution(crossbar, np.array([row]))
+        codes = np.array([1, 2]) @ (outputs.reshape(2, 8) > NOMINAL.g_mid)
+        total += np.where(crossbar.connected[row], 2 * codes / 3 - 1, 0)
+        joules += power * NOMINAL.t_read
+    np.testing.assert_allclose(found, total, atol=1e-4)
+    ideal = (crossbar.weights[active]).sum(axis=0)
+    assert (found < ideal - 0.5).any()
+    account = crossbar.cells.ledger.account("use")
+    taken = account.joules[Operation.CELL_READ] + account.joules[Operation.READ_WIRE]
+    assert taken == pytest.approx(joules, rel=1e-5)
+
+
+WIRED = {
+    "wires": True, "wiring": {"r_word": 5.0, "r_bit": 5.0}, "wires_error": 0.05,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("read", ["summed", "sensed"])
+def test_while_it_learns_what_is_read_keeps_step_with_what_is_seen(
+    mnist: Dataset, read: str
+) -> None:
+    network, inputs = network_of(
+        mnist, **WIRED, digital={"bits": 3, "read": read}, pruning={"mature_spikes": 20}
+    )
+    crossbar, d = network.crossbar, NOMINAL
+    network.learn_from(inputs, np.arange(50))
+    seen = crossbar.state.lines.seen.reshape(101, 3, 37).astype(float)
+    ones = (seen - d.g_min) / d.g_range if read == "summed" else seen > d.g_mid
+    logic = d.g_min + d.g_range / 7 * np.einsum("rpk,p->rk", ones, [1, 2, 4])
+    np.testing.assert_allclose(crossbar.logic, logic, rtol=1e-5)
+    assert crossbar.wired is not None
+    assert 0 < crossbar.wired.error < 0.15
+    lost = crossbar.conductance - crossbar.seen
+    assert lost.mean() > (0.01 * d.g_range if read == "summed" else -1)
+    mean = network.layers[0].inputs.activity @ crossbar.seen
+    tracked = network.layers[0].inputs.activity @ crossbar.logic
+    if read == "summed":
+        np.testing.assert_allclose(tracked, mean, rtol=0.05)
+    account = network.ledger.account("train")
+    assert account.joules[Operation.READ_WIRE] > 0
+    assert account.joules[Operation.PROGRAM_WIRE] > 0
+
+
 # ---- state files -------------------------------------------------------------------------------
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -308,6 +409,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hard": {"pruning": {"kind": "hard", "mature_spikes": 25}, "digital": {"adc_bits": 6}},
     "hard, trained, noisy": {
         "pruning": {"kind": "hard", "maturity": "trained"}, "device": loaded(CBRAM),
+    },
+    "wires": {**WIRED, "pruning": {"kind": "hard", "mature_spikes": 25}},
+    "wires, tiles, passive": {
+        **WIRED, "access": "passive", "cell": {"v_switch": 0.05, "read_c2c": 0.1},
+        "tiles": {"rows": 40, "columns": 30}, "digital": {"read": "sensed"},
+        "programming": {"scheme": "verify"},
     },
 }  # fmt: skip
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from cbramsim.devices.device import Device
-from cbramsim.experiments.device_studies.overhead import loaded
 from cbramsim.simulator.array.binary import DigitalCells, DigitalCrossbar
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
@@ -25,7 +24,7 @@ CBRAM = Device.load("subquantum-cbram")
 
 def test_the_ideal_rule_is_that_of_cells_without_variability(mnist: Dataset) -> None:
     """The same network, bit for bit, as by device pulses in cells that have none."""
-    spread = loaded(CBRAM)
+    spread = CBRAM.replace(stuck_low=0.05, read_c2c=0.1, g_max_d2d=0.3)
     ideal, _ = network_of(mnist, rule="ideal", device=spread)
     same, _ = network_of(mnist, device=spread.without_variability())
     other, _ = network_of(mnist, device=spread)
@@ -35,7 +34,7 @@ def test_the_ideal_rule_is_that_of_cells_without_variability(mnist: Dataset) -> 
 
 
 def test_an_ideal_network_is_saved_and_goes_on(mnist: Dataset, tmp_path: Path) -> None:
-    network, inputs = network_of(mnist, rule="ideal", cell={"stuck_low": 0.05, "v_switch": 0.1})
+    network, inputs = network_of(mnist, rule="ideal", cell={"stuck_low": 0.05})
     network.save(tmp_path / "state.npz")
     again = SpikingNetwork.load(tmp_path / "state.npz")
     for each in (network, again):

@@ -120,8 +120,18 @@ def sum_seen(lines, array, rows, n_active, currents, work):
 
 
 @verb
+def seen(lines, array, row, column):
+    """Return the conductance of one cell as reads see it, S."""
+
+
+@verb
 def see_again(lines, array, column):
     """Bring what reads see of a column into step with its cells."""
+
+
+@verb
+def see_weights_again(lines, slices, column):
+    """Bring what reads see of a column of weights into step, where that is more than its cells."""
 
 
 @verb
@@ -178,8 +188,8 @@ def seen_by(access, array):
 
 
 @verb
-def book_sneak(access, array, row, g, account):
-    """Book what sensing one cell at `g` drives through others of its word line."""
+def book_sneak(access, array, row, cells, g, account):
+    """Book what sensing some `cells`, `g` in all, drives through others of their word line."""
 
 
 @verb
@@ -203,6 +213,16 @@ def settle_column(access, array, column, stream):
 
 
 @verb
+def settle_weights(access, slices, column, stream):
+    """Move the half-selected cells of a column of weights by what they have seen."""
+
+
+@verb
+def missing(gaps, row, column):
+    """Return whether a cell, or a weight, is disconnected."""
+
+
+@verb
 def add_reference(gaps, rows, n_active, currents, work):
     """Add what disconnected cells take out of the comparison to summed conductances, S."""
 
@@ -213,6 +233,11 @@ def add_normals(gaps, sigma, n_active, currents, work, numbers):
 
     `numbers` are standard normal, float32[>= columns]; comes after `add_reference`.
     """
+
+
+@verb
+def leave_out(gaps, g, currents, work):
+    """Take `g` of each disconnected cell out of summed conductances, S, after `add_reference`."""
 
 
 # ---- a layer: encoder, storage and read-out, neurons, rule -------------------------------------
@@ -267,6 +292,15 @@ def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
 @verb
 def carry_out(rule, table, array, column, work, stream, account):
     """Give one column the pulses of a `table`, and what else the rule by device pulses does."""
+
+
+@verb
+def correct(array, column, n, tries, work, stream, account):
+    """Sense the first `n` of ``work.chosen``, just given ``work.pulses``, and correct them.
+
+    Each is corrected until it reads as it should, at most `tries` times; `BinarySlices` look at the
+    bits that were written.
+    """
 
 
 @verb

@@ -155,7 +155,7 @@ def _(access, array, row, g, column_sum, is_set, pulses, account):  # type: igno
 
 
 @implements(book_sneak, Transistor)
-def _(access, array, row, g, account):  # type: ignore[no-untyped-def]
+def _(access, array, row, cells, g, account):  # type: ignore[no-untyped-def]
     pass
 
 
@@ -220,8 +220,8 @@ def _(gates, array, row, g, column_sum, is_set, pulses, account):  # type: ignor
 
 
 @implements(book_sneak, Passive)
-def _(access, array, row, g, account):  # type: ignore[no-untyped-def]
-    account.counts[HALF_SELECT] += array.g.shape[1] - 1
+def _(access, array, row, cells, g, account):  # type: ignore[no-untyped-def]
+    account.counts[HALF_SELECT] += array.g.shape[1] - cells
     account.joules[HALF_SELECT] += array.pulse.v2t_read * (array.row_sum[row] - g)
 
 

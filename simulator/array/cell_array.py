@@ -14,10 +14,12 @@ from cbramsim.devices.endurance import Wear
 from cbramsim.devices.pulses import PulseConstants
 from cbramsim.devices.retention import Ageing, checked_celsius
 from cbramsim.simulator.array import storing
+from cbramsim.simulator.array.access import Moving, settle_all
 from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.array.checks import checked_lines, fitted
 from cbramsim.simulator.array.clock import Clock
 from cbramsim.simulator.array.lifetime import LONGEST_WAIT, Lifetime, age, total_seconds
+from cbramsim.simulator.array.wired_reads import WiredReads
 
 
 class CellArray:
@@ -33,7 +35,11 @@ class CellArray:
         Their time.
     pulse_stream
         State of the random stream of pulses, uint64[4].
+    wired
+        What reads see behind resistive lines; None behind ideal ones.
     """
+
+    wired: WiredReads | None = None
 
     def __init__(self, device: Device, cells: ArrayState, seed: int) -> None:
         """Take cells as `storing.drawn` has drawn them."""
@@ -75,6 +81,11 @@ class CellArray:
     def inhibited(self) -> NDArray[np.bool_]:
         """Which cells get no more pulses, bool[rows, columns]."""
         return self.state.inhibited.T
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether programming a cell moves half-selected ones: `Device.v_switch`, if passive."""
+        return isinstance(getattr(self.state.access, "others", None), Moving)
 
     def set_conductance(self, conductance: ArrayLike, *, clip: bool = False) -> None:
         """Put every cell into a given state; not booked.
@@ -166,6 +177,16 @@ class CellArray:
         """Return what the pulses given so far have worn; `images` is the job, for `Wear.years`."""
         return self._lifetime.wear(self.state.wear, images)
 
+    def settle(self) -> None:
+        """Let cells follow what has been programmed: half-selected ones drift, worn ones stay.
+
+        What programs does it at its end, a network after every step of training. Meanwhile, a
+        half-selected cell follows when it is sensed or pulsed.
+        """
+        if self.disturbs:
+            settle_all(self.state, self.pulse_stream)
+        self.wear_out()
+
     def wear_out(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is.
 
@@ -194,6 +215,21 @@ class CellArray:
             self._take_out(~connected)
         self._conductance_changed()
         self.state.row_sum[:] = row_sum
+
+    def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what reads see behind resistive lines, where there are any."""
+        if self.wired:
+            self.wired.restore(arrays, self.state)
+
+    def at_rest(self, together: NDArray[np.float64]) -> ArrayState:
+        """Return the cells as they are read while none changes; `together` as of `follow`."""
+        return self.wired.at_rest(self.state, together) if self.wired else self.state
+
+    def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
+        """Let reads follow a step of learning behind resistive lines, see `WiredReads.follow`."""
+        if self.wired:
+            self.wired.threads = threads
+            self.wired.follow(self.state, together, bound)
 
     def expect_gaps(self) -> None:
         """Be ready for cells to be taken out, so that loops are compiled for it once."""

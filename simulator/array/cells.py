@@ -19,6 +19,8 @@ from cbramsim.core.verbs import (
     book_cells_read,
     convert,
     implements,
+    leave_out,
+    missing,
     read,
     sum_seen,
 )
@@ -171,8 +173,8 @@ def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untype
 
 @implements(add_reference, Disconnected)
 def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
-    """What is spared stays in ``work.spared``, for `add_normals`."""
-    sum_rows(gaps.spared, rows, n_active, work.spared)
+    """What is spared stays in ``work.spared``, for `add_normals` and `leave_out`."""
+    sum_rows(gaps.spared, rows, n_active, work.spared[: currents.size])
     for k in range(currents.size):
         currents[k] += work.spared[k]
 
@@ -182,6 +184,28 @@ def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untype
     for k in range(currents.size):
         cells = max(n_active - work.spared[k] / gaps.g_mid, 0.0)
         currents[k] += np.float32(sigma * math.sqrt(cells)) * numbers[k]
+
+
+@implements(leave_out, AllConnected)
+def _(gaps, g, currents, work):  # type: ignore[no-untyped-def]
+    pass
+
+
+@implements(leave_out, Disconnected)
+def _(gaps, g, currents, work):  # type: ignore[no-untyped-def]
+    part = np.float32(g / gaps.g_mid)
+    for k in range(currents.size):
+        currents[k] -= part * work.spared[k]
+
+
+@implements(missing, AllConnected)
+def _(gaps, row, column):  # type: ignore[no-untyped-def]
+    return False
+
+
+@implements(missing, Disconnected)
+def _(gaps, row, column):  # type: ignore[no-untyped-def]
+    return gaps.spared[row, column] > 0
 
 
 @part

@@ -29,7 +29,6 @@ from cbramsim.core.arguments import (
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.access import settle_all
 from cbramsim.simulator.array.cell_array import CellArray
 from cbramsim.simulator.array.cells import BookedAs, ProgramCosts
 from cbramsim.simulator.array.checks import (
@@ -62,7 +61,6 @@ from cbramsim.simulator.array.reading import (
     subtract_reference,
 )
 from cbramsim.simulator.array.storing import drawn
-from cbramsim.simulator.array.wired_reads import WiredReads
 from cbramsim.simulator.array.writing import program_column, program_to
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
@@ -159,7 +157,6 @@ class Crossbar(CellArray):
         cells = drawn(self.device, (rows, columns), seed, costs, access, scheme)
         super().__init__(self.device, cells, seed)
         self._read_noise = generator(seed, "crossbar read noise")
-        self.wired: WiredReads | None = None
         if wires is not None:
             self.wired = reads_of(self.device, self.shape, wires, tiles)
             self.state = self.wired.attach(self.state)
@@ -201,11 +198,6 @@ class Crossbar(CellArray):
         view = self.wired.conductance(self.state.g).view()
         view.flags.writeable = False
         return view
-
-    @property
-    def disturbs(self) -> bool:
-        """Whether programming a cell moves half-selected ones: `Device.v_switch`, if passive."""
-        return self.access == "passive" and self.device.v_switch > 0
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -442,16 +434,6 @@ class Crossbar(CellArray):
         self.settle()
         final = self.conductance[checked[:, 0], checked[:, 1]]
         return Writing(trace, targets, reached, final, self.device.g_range)
-
-    def settle(self) -> None:
-        """Let cells follow what has been programmed: half-selected ones drift, worn ones stay.
-
-        What programs does it at its end, a network after every step of training. Meanwhile, a
-        half-selected cell follows when it is sensed or pulsed.
-        """
-        if self.disturbs:
-            settle_all(self.state, self.pulse_stream)
-        self.wear_out()
 
     @property
     def _span(self) -> int:

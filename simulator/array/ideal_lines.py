@@ -13,6 +13,8 @@ from cbramsim.core.verbs import (
     implements,
     lost_in_lines,
     see_again,
+    see_weights_again,
+    seen,
     sum_seen,
 )
 from cbramsim.simulator.array.cells import sum_rows
@@ -30,8 +32,18 @@ def _(lines, array, rows, n_active, currents, work):  # type: ignore[no-untyped-
     sum_rows(array.g, rows, n_active, currents)
 
 
+@implements(seen, IdealLines)
+def _(lines, array, row, column):  # type: ignore[no-untyped-def]
+    return array.g[row, column]
+
+
 @implements(see_again, IdealLines)
 def _(lines, array, column):  # type: ignore[no-untyped-def]
+    pass
+
+
+@implements(see_weights_again, IdealLines)
+def _(lines, slices, column):  # type: ignore[no-untyped-def]
     pass
 
 

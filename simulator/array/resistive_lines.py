@@ -33,6 +33,7 @@ from cbramsim.core.verbs import (
     implements,
     lost_in_lines,
     see_again,
+    seen,
     sum_seen,
 )
 from cbramsim.simulator.array.cells import sum_rows
@@ -70,6 +71,11 @@ class ResistiveLines(NamedTuple):
 @implements(sum_seen, ResistiveLines)
 def _(lines, array, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
     sum_rows(lines.seen, rows, n_active, currents)
+
+
+@implements(seen, ResistiveLines)
+def _(lines, array, row, column):  # type: ignore[no-untyped-def]
+    return lines.seen[row, column]
 
 
 @implements(see_again, ResistiveLines)

@@ -13,6 +13,7 @@ from cbramsim.core.verbs import (
     book_lines,
     book_others,
     book_sneak,
+    correct,
     give_pulses,
     implements,
     lost_in_lines,
@@ -134,7 +135,7 @@ def sense_cell(array, column, row, stream, account):  # type: ignore[no-untyped-
     g = np.float64(array.g_columns[column, row])
     account.counts[SENSE_READ] += 1
     account.joules[SENSE_READ] += array.pulse.v2t_read * g + array.costs.sense
-    book_sneak(array.access, array, row, g, account)
+    book_sneak(array.access, array, row, 1, g, account)
     book_cell_sensed(array.lines, array, column, row, g, account)
     return sense(array.noise, g, next_word(stream), 0, array.normals)
 
@@ -175,6 +176,27 @@ def verify(array, column, row, target, budget, booked_as, stream, account):  # t
             return False
         given += 1
         give_pulse(array, column, row, way, booked_as, stream, account)
+
+
+@implements(correct, ArrayState)
+def _(array, column, n, tries, work, stream, account):  # type: ignore[no-untyped-def]
+    """Each cell should read as the nominal cell would after the same pulses."""
+    for j in range(n):
+        row = work.chosen[j]
+        target = nominal_result(array, work.seen[row], work.pulses[j])
+        verify(array, column, row, target, tries, array.booked_as, stream, account)
+    see_again(array.lines, array, column)
+
+
+@part
+def nominal_result(array, g, pulses):  # type: ignore[no-untyped-def]
+    """Return where some signed pulses would take the nominal cell, without noise, S."""
+    after = np.float64(g)
+    way = SET if pulses > 0 else RESET
+    for _ in range(abs(pulses)):
+        after += nominal_step(array, way, after)
+    low, high = array.nominal[0, 0, G_LOW], array.nominal[0, 0, G_HIGH]
+    return min(max(after, np.float64(low)), np.float64(high))
 
 
 @lean_loop

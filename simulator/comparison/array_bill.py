@@ -96,7 +96,8 @@ def array_bill(
     Parameters
     ----------
     crossbar
-        The array, for its device, its circuits and its lines.
+        The array, for its device, its circuits and its lines. Where single bits are verified,
+        driving their word line counts as current of the cells.
     account
         Counts and joules of one phase of its ledger.
     conversion

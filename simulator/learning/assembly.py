@@ -17,7 +17,7 @@ from cbramsim.simulator.learning.inputs import Inputs
 from cbramsim.simulator.learning.readout import Converted, Direct, converted
 from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
 from cbramsim.simulator.learning.rules.ideal import DenseStdp, ideal_stdp
-from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, dense, pulsed_stdp
+from cbramsim.simulator.learning.rules.pulsed import by_pulses, dense, pulsed_stdp
 
 
 def array_of(
@@ -30,12 +30,18 @@ def array_of(
 ) -> Crossbar | DigitalCrossbar:
     """Return the array of a layer with so many inputs, in its first state."""
     shape = (inputs, config.neurons)
+    wires = config.wiring if config.wires else None
+    crossbar: Crossbar | DigitalCrossbar
     if config.storage == "digital":
-        return DigitalCrossbar(device, shape, config.digital, config.seed, periphery, ledger)
-    crossbar = Crossbar(
-        device, shape, config.seed, periphery, ledger, config.access, config.scheme,
-        config.wiring if config.wires else None, config.tiles, Own(law=own.law),
-    )  # fmt: skip
+        crossbar = DigitalCrossbar(
+            device, shape, config.digital, config.seed, periphery, ledger, access=config.access,
+            scheme=config.scheme, wires=wires, tiles=config.tiles,
+        )  # fmt: skip
+    else:
+        crossbar = Crossbar(
+            device, shape, config.seed, periphery, ledger, config.access, config.scheme, wires,
+            config.tiles, Own(law=own.law),
+        )  # fmt: skip
     if config.pruning.kind == "hard":
         crossbar.expect_gaps()
     return crossbar
@@ -48,7 +54,7 @@ def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
         programming = programming.replace(scheme="stochastic")
     if config.storage == "digital":
         codes = wanted_codes(config.stdp, config.digital, programming.scheme)
-        rule: Any = PulsedStdp(CodeTable(codes))
+        rule = by_pulses(CodeTable(codes), programming)
     elif config.rule == "ideal":
         ideal = ideal_stdp(config.stdp, device)
         return DenseStdp.of(ideal, inputs) if config.update == "dense" else ideal

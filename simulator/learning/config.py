@@ -52,7 +52,8 @@ class NetworkConfig(Parameters):
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses)."""
+    (pulses). A code of `storage` digital cannot hold an exact weight: there the ideal rule is that
+    of binary cells without variability, and codes are still rounded as `programming` says."""
     update: Update = "winner"
     """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
     (`dense`, as a conventional network, at a conventional network's price)."""
@@ -180,21 +181,9 @@ class NetworkConfig(Parameters):
 
     @model_validator(mode="after")
     def _check_digital(self) -> Self:
-        if self.storage == "digital":
-            for needed, name, got in (
-                (("device",), "rule", self.rule),
-                (("transistor",), "access", self.access),
-                (("stochastic", "deterministic"), "programming.scheme", self.programming.scheme),
-                (("none", "soft"), "pruning.kind", self.pruning.kind),
-                ((False,), "wires", self.wires),
-                ((0,), "readout.adc_bits (see digital.adc_bits)", self.readout.adc_bits),
-            ):
-                if got not in needed:
-                    allowed = " or ".join(map(str, needed)).lower()
-                    raise ValueError(f"storage: digital needs {name} {allowed} (got {got})")
-            if self.pruning.kind == "soft" and self.pruning.selection == "write-cost":
-                raise ValueError(
-                    "storage: digital needs a pruning.selection without the cost of analog pulses "
-                    "(got write-cost)"
-                )
+        if self.storage == "digital" and self.readout.adc_bits:
+            raise ValueError(
+                "readout.adc_bits must be 0 with storage digital, whose bit lines have the "
+                f"converters of digital.adc_bits (got {self.readout.adc_bits})"
+            )
         return self

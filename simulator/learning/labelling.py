@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.rng import stream, streams_by_content
 from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.layer import Layer
 
@@ -105,7 +106,9 @@ def respond_to(
         spikes: NDArray[Any] = images
         accounts = []
         for layer, state in zip(layers, cells, strict=True):
-            starts = layer.starts(images, job.phase, start if job.by_position else None)
+            starts = _starts(
+                layer.config.seed, images, job.phase, start if job.by_position else None
+            )
             answer = layer.respond if layer is layers[-1] else layer.relay
             spikes, account = answer(state, spikes, starts, job.phase)
             accounts.append(account)
@@ -119,3 +122,25 @@ def respond_to(
                 for layer, account in zip(layers, accounts, strict=True):
                     layer.ledger.add_account(job.phase, account)
                 yield answers
+
+
+def _starts(
+    seed: int, images: NDArray[np.uint8], phase: str, position: int | None
+) -> NDArray[np.uint64]:
+    """Return where random streams begin, uint64[n, 2, 4]: by the content of images or by position.
+
+    Parameters
+    ----------
+    seed
+        Of the layer.
+    images
+        uint8[images, inputs] of the network.
+    phase
+        What the streams are for.
+    position
+        The number of the first image, if position is what counts.
+    """
+    if position is None:
+        return streams_by_content(seed, phase, images)
+    names = (f"{phase} spikes", f"{phase} reads")
+    return np.array([[stream(seed, name, position) for name in names]])

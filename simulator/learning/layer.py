@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.rng import generator, stream, streams_by_content
+from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinarySlices, DigitalCrossbar
 from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.array.own import PREFIX, Own, arrays_of, kinds_of, made, put_back
 from cbramsim.simulator.circuits import Periphery
@@ -188,19 +188,18 @@ class Layer:
         """
         config, crossbar = self.config, self.crossbar
         account = self.ledger.account("train")
-        if crossbar.wired:
-            crossbar.wired.threads = threads
-            if self._after:
-                crossbar.wired.patterns = self.inputs.patterns
-            crossbar.wired.follow(crossbar.state, self.inputs.together, config.wires_error)
+        if self._after and crossbar.wired:
+            crossbar.wired.patterns = self.inputs.patterns
+        crossbar.follow(self.inputs.together, config.wires_error, threads)
         winners = np.empty((len(chosen), config.encoding.windows), np.int32)
         tiring = config.competition.homeostasis_at(self.images_seen)
         neurons = self._neurons(tiring=tiring)
         if isinstance(self.rule, DenseStdp):
             self.rule.refresh(crossbar.state)
         circuit = Circuit(
-            self.encoder, *self._array(crossbar.state), neurons, self.rule, self.streams, self.work
-        )
+            self.encoder, self._cells(), self._readout(), neurons, self.rule, self.streams,
+            self.work,
+        )  # fmt: skip
         train(images, chosen, winners, self.spike_counts, circuit, account)
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
@@ -266,46 +265,19 @@ class Layer:
 
     # ---- at work -------------------------------------------------------------------------------
 
-    def at_rest(self) -> ArrayState:
+    def at_rest(self) -> ArrayState | BinarySlices:
         """Return the cells as they are read while none changes."""
-        state = self.crossbar.state
-        if self.crossbar.wired:
-            return self.crossbar.wired.at_rest(state, self.inputs.together)
-        return state
-
-    def starts(
-        self, images: NDArray[np.uint8], phase: str, position: int | None
-    ) -> NDArray[np.uint64]:
-        """Return where random streams begin: for each image by its content, or by its position.
-
-        Parameters
-        ----------
-        images
-            uint8[images, inputs] of the network.
-        phase
-            What the streams are for.
-        position
-            The number of the first image, if position is what counts.
-
-        Returns
-        -------
-        uint64[n, 2, 4]
-            See `loop.respond`.
-        """
-        if position is None:
-            return streams_by_content(self.config.seed, phase, images)
-        names = (f"{phase} spikes", f"{phase} reads")
-        return np.array([[stream(self.config.seed, name, position) for name in names]])
+        return self.crossbar.at_rest(self.inputs.together)
 
     def respond(
-        self, cells: ArrayState, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
+        self, cells: Any, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
     ) -> tuple[NDArray[np.float32], Account]:
         """Return the mean firing probabilities, float32[images, neurons], and what they cost.
 
         Parameters
         ----------
         cells, starts
-            As of `at_rest` and `starts`.
+            As of `at_rest`, and of `loop.respond`.
         images
             As for `learn`.
         phase
@@ -322,7 +294,7 @@ class Layer:
         return responses, account
 
     def relay(
-        self, cells: ArrayState, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
+        self, cells: Any, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
     ) -> tuple[NDArray[np.int32], Account]:
         """Return which neurons fire, int32[images, windows], and what that costs; as `respond`."""
         winners = np.empty((len(images), self.config.encoding.windows), np.int32)
@@ -331,19 +303,24 @@ class Layer:
         price_events(account, self.config, self.crossbar)
         return winners, account
 
-    def _at_work(self, cells: ArrayState, neurons: Any) -> Circuit:
+    def _at_work(self, cells: ArrayState | BinarySlices, neurons: Any) -> Circuit:
         """Return the layer as it recognises: nothing is learned, and all memory is its own."""
         spikes, reads = np.zeros((2, 4), np.uint64)
         streams = Streams(spikes, reads, competition=reads, pulses=reads)
         return Circuit(
-            self._new_encoder(), *self._array(cells), neurons, Rest(), streams, self._new_scratch()
-        )
+            self._new_encoder(), cells, self._readout(), neurons, Rest(), streams,
+            self._new_scratch(),
+        )  # fmt: skip
 
-    def _array(self, cells: ArrayState) -> tuple[Any, Any]:
-        """Return array and read-out for compiled loops, with `cells` as they are to be read."""
-        if isinstance(self.crossbar, DigitalCrossbar):
-            return self.crossbar.slices, self.crossbar.readout()
-        return cells, self.readout
+    def _cells(self) -> ArrayState | BinarySlices:
+        """Return the array for compiled loops, as it learns."""
+        array = self.crossbar
+        return array.slices if isinstance(array, DigitalCrossbar) else array.state
+
+    def _readout(self) -> Any:
+        """Return what is between bit lines and neurons for compiled loops."""
+        array = self.crossbar
+        return array.readout() if isinstance(array, DigitalCrossbar) else self.readout
 
     def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Any:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
@@ -366,7 +343,8 @@ class Layer:
 
     def _new_pruner(self) -> Pruner:
         config = self.config
-        programming = None if config.rule == "ideal" else config.programming
+        exact = config.rule == "ideal" and config.storage == "analog"
+        programming = None if exact else config.programming
         return Pruner(
             config.pruning, self.crossbar, self.inputs.activity, config.stdp, programming,
             self.own.criterion,
@@ -452,6 +430,5 @@ class Layer:
         )  # fmt: skip
         if crossbar.disturbs:
             crossbar.state.access.others.unresolved[:] = arrays["unresolved"]
-        if crossbar.wired:
-            crossbar.wired.restore(arrays, crossbar.state)
+        crossbar.restore_lines(arrays)
         crossbar.clock.restore(arrays, crossbar.state.g_columns)

@@ -299,8 +299,7 @@ def _of_layer(
 def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[Rule]:
     g, connected = arrays["conductance"], arrays["connected"]
     if config.storage == "digital":
-        yield "connected must be true for digital weights", ~connected
-        connected = np.ones(g.shape, np.bool_)
+        connected = np.tile(connected, (1, config.digital.bits))
     low, high = arrays["cells"][..., G_LOW].T, arrays["cells"][..., G_HIGH].T
     lowest, _ = conductance_bounds(device)
     works = high > low

@@ -15,8 +15,10 @@ from cbramsim.simulator.array.binary.parameters import (
     DigitalCells,
     capacity,
 )
+from cbramsim.simulator.array.binary.slices import BinarySlices
 
 __all__ = [
+    "BinarySlices",
     "BitErrors",
     "Capacity",
     "DigitalCells",

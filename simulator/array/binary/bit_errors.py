@@ -64,6 +64,19 @@ def expected_bit_error_rate(cells: Crossbar) -> float:
     return float(total)
 
 
+def noise_turns_bits(cells: Crossbar) -> bool:
+    """Return whether noise may turn a bit: a cell is, in any of its states, near the reference.
+
+    What lines let through of a cell, and where half-selected ones go, is not foreseen.
+    """
+    state, mid = cells.state, cells.device.g_mid
+    reach = cells.pulse.read_sigma * float(np.abs(state.normals).max()) + cells.device.g_flicker
+    if cells.disturbs or cells.wired:
+        return reach > 0
+    levels = (state.cells[..., G_LOW], state.cells[..., G_HIGH], state.g)
+    return any(bool((np.abs(g - mid) <= reach).any()) for g in levels)
+
+
 def _tail(margin: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """Return the probability that normal noise of `sigma` exceeds a margin, of any sign."""
     if not sigma:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +18,10 @@ from cbramsim.simulator.array.binary.bit_errors import (
     BitErrors,
     count_bit_errors,
     expected_bit_error_rate,
+    noise_turns_bits,
 )
 from cbramsim.simulator.array.binary.parameters import DigitalCells
+from cbramsim.simulator.array.binary.physical import BinaryCells, Built
 from cbramsim.simulator.array.binary.slices import (
     REWRITING,
     BinarySlices,
@@ -30,9 +31,15 @@ from cbramsim.simulator.array.binary.slices import (
     SensedBits,
     Summed,
     fill_logic,
-    write_codes,
 )
-from cbramsim.simulator.array.cells import ArrayState, BookedAs, ProgramCosts
+from cbramsim.simulator.array.binary.writing import write_codes
+from cbramsim.simulator.array.cells import (
+    AllConnected,
+    ArrayState,
+    BookedAs,
+    Disconnected,
+    ProgramCosts,
+)
 from cbramsim.simulator.array.checks import (
     checked_lines,
     checked_shape,
@@ -41,21 +48,11 @@ from cbramsim.simulator.array.checks import (
     refuse_outside,
 )
 from cbramsim.simulator.array.clock import Clock
-from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.ideal_lines import IdealLines
 from cbramsim.simulator.array.storing import ROUNDING
+from cbramsim.simulator.array.wired_reads import WiredReads
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
-
-
-class _Cells(Crossbar):
-    """The physical array, which says when anything but a write changes its cells."""
-
-    on_change: Callable[[], None] | None = None
-
-    def _conductance_changed(self) -> None:
-        super()._conductance_changed()
-        if self.on_change:
-            self.on_change()
 
 
 class DigitalCrossbar:
@@ -64,10 +61,10 @@ class DigitalCrossbar:
     Attributes
     ----------
     cells
-        The physical `Crossbar`, rows x (b x columns); bit line ``p * columns + k`` holds plane p
+        The physical cells, rows x (b x columns); bit line ``p * columns + k`` holds plane p
         of column k.
     logic
-        float32[rows, columns], S: what a weight adds to a read, see `digital_cells.slices`.
+        float32[rows, columns], S: what a weight adds to a read, see `binary.slices`.
     digital
         The `DigitalCells`.
     """
@@ -80,29 +77,39 @@ class DigitalCrossbar:
         seed: int = 0,
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
+        **built: Unpack[Built],
     ) -> None:
         """Draw the cells and write code 0 everywhere.
 
         Parameters
         ----------
         device, seed, periphery, ledger
-            As for `Crossbar`; every cell has a transistor.
+            As for `Crossbar`.
         shape
             (word lines, weights per word line).
         digital
             How weights are stored; 2 bits by default.
+        built
+            `access`, `scheme`, `wires`, `tiles` of the physical array, as for `Crossbar`. Currents
+            of a bit line that runs through several tiles are summed before they are digitised.
         """
         instance("DigitalCrossbar.digital:", digital, DigitalCells, type(None))
         self.digital = digital or DigitalCells()
         rows, self._columns = checked_shape("DigitalCrossbar", shape)
         lines = self.digital.bits * self._columns
-        self.cells = _Cells(device, (rows, lines), seed, periphery, ledger)
+        self.cells = BinaryCells(device, (rows, lines), seed, periphery, ledger, **built)
         self.device, self.periphery = self.cells.device, self.cells.periphery
+        if self.cells.wired and self.device.v_sinh:
+            raise ParameterError(
+                "DigitalCrossbar.wires: needs ohmic cells, v_sinh 0: the sums of others saturate, "
+                f"and no plane is a part of one sum (got {self.device.v_sinh:g} V)"
+            )
         self.pulse: PulseConstants = self.cells.pulse
         self.pulse_stream = self.cells.pulse_stream
         self.logic = np.zeros(shape, np.float32)
         self._seed = seed
-        self._codes = np.zeros(rows, np.int32)
+        self._gaps: AllConnected | Disconnected = AllConnected()
+        self._codes, self._written = np.zeros((2, rows), np.int32)
         self._refresh()
         self.cells.on_change = self._refresh
 
@@ -128,7 +135,11 @@ class DigitalCrossbar:
         """Return the main facts as a card, for notebooks."""
         from cbramsim.simulator.drawing.cards import array_card
 
-        around = {"bits of a weight": self.digital.bits, "read": self.digital.read}
+        lines = self.wired.wires if self.wired else "ideal"
+        around = {
+            "bits of a weight": self.digital.bits, "read": self.digital.read,
+            "access": self.cells.access, "lines": lines,
+        }  # fmt: skip
         rows = self.cells.ledger.rows()
         return array_card(repr(self), self.conductance, self.connected, around, rows, "weights")
 
@@ -146,25 +157,39 @@ class DigitalCrossbar:
 
     @property
     def disturbs(self) -> bool:
-        """Every cell has a transistor: no cell is half-selected."""
-        return False
+        """Whether writing a cell moves half-selected ones, as of `Crossbar`."""
+        return self.cells.disturbs
 
     @property
-    def wired(self) -> None:
-        """Lines are ideal."""
-        return None
+    def wired(self) -> WiredReads | None:
+        """What reads of the physical cells see behind resistive lines; None behind ideal ones."""
+        return self.cells.wired
 
     @property
     def conductance(self) -> NDArray[np.float32]:
-        """The logic conductances, float32[rows, columns], S; read-only."""
+        """The logic conductances, float32[rows, columns], S, as on ideal lines; read-only."""
+        if self.wired:
+            state = self.slices.cells
+            return self._with_logic(state._replace(lines=IdealLines())).logic
         view = self.logic.view()
         view.flags.writeable = False
         return view
 
     @property
+    def seen(self) -> NDArray[np.float32]:
+        """The logic conductances as exact reads see them, float32[rows, columns], S."""
+        if not self.wired:
+            return self.conductance
+        state = self.slices.cells
+        return self._with_logic(
+            state._replace(lines=state.lines._replace(seen=self.wired.conductance(state.g)))
+        ).logic
+
+    @property
     def weights(self) -> NDArray[np.float32]:
-        """The weights as a read sees them, float32[rows, columns]."""
-        return np.asarray(self.device.weight_of(self.logic), np.float32)
+        """The weights, float32[rows, columns]; 0 if disconnected."""
+        weights = self.device.weight_of(self.conductance)
+        return np.where(self.connected, weights, 0).astype(np.float32)
 
     @property
     def codes(self) -> NDArray[np.int64]:
@@ -174,8 +199,8 @@ class DigitalCrossbar:
 
     @property
     def connected(self) -> NDArray[np.bool_]:
-        """Which weights are part of the array: all, bool[rows, columns]."""
-        return np.ones(self.shape, np.bool_)
+        """Which weights are part of the array, bool[rows, columns]."""
+        return self.cells.connected[:, : self._columns]
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
@@ -246,12 +271,25 @@ class DigitalCrossbar:
             self.cells.inhibit(plane * self._columns + column, rows)
 
     def release(self) -> None:
-        """Let all weights change again."""
+        """Let all connected weights change again."""
         self.cells.release()
 
     def disconnect(self, column: int, rows: ArrayLike) -> None:
-        """Refuse: a weight of zero is between two codes."""
-        raise ParameterError("DigitalCrossbar.disconnect: digital weights cannot be taken out")
+        """Take weights out of the array: all bits of each, as `Crossbar.disconnect`.
+
+        A weight of zero is between two codes: it is what is left when a weight adds nothing to any
+        plane and its share of each reference is taken out.
+        """
+        whole("DigitalCrossbar.disconnect: column", column, 0, self._columns - 1)
+        self.expect_gaps()
+        for plane in range(self.digital.bits):
+            self.cells.disconnect(plane * self._columns + column, rows)
+
+    def expect_gaps(self) -> None:
+        """Be ready for weights to be taken out, so that loops are compiled for it once."""
+        self.cells.expect_gaps()
+        if not isinstance(self._gaps, Disconnected):
+            self._gaps = Disconnected(np.zeros(self.shape, np.float32), self.device.g_mid)
 
     # ---- for compiled loops --------------------------------------------------------------------
 
@@ -270,9 +308,40 @@ class DigitalCrossbar:
             write_pulses=digital.write_pulses,
             inhibited=self.state.inhibited,
             codes=self._codes,
+            written=self._written,
+            sense_bit=self.periphery.e_sense,
+            gaps=self._gaps,
             booked_as=REWRITING,
             sensed=digital.read == "sensed",
         )
+
+    def at_rest(self, together: NDArray[np.float64]) -> BinarySlices:
+        """Return the array as it is read while none changes; `together` as of `follow`."""
+        slices = self.slices
+        if not self.wired:
+            return slices
+        return self._with_logic(self.wired.at_rest(slices.cells, self._at_once(together)))
+
+    def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
+        """Take note of a step of learning, as `Crossbar.follow`."""
+        self.cells.follow(self._at_once(together), bound, threads)
+        if self.wired:
+            self._refresh()
+
+    def _at_once(self, together: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability that two word lines are driven in one read, see `follow`.
+
+        Bits are sensed row by row.
+        """
+        if self.digital.read == "sensed" and together is not None:
+            return np.diag(np.diag(together))
+        return together
+
+    def _with_logic(self, cells: ArrayState) -> BinarySlices:
+        """Return the array with other `cells`, and logic conductances of its own."""
+        slices = self.slices._replace(cells=cells, logic=np.empty_like(self.logic))
+        fill_logic(slices)
+        return slices
 
     def readout(self) -> Summed | NoisySum | DigitisedSum | SensedBits | NoisyBits:
         """Return how bits become the sums that neurons compare, for compiled loops."""
@@ -346,6 +415,8 @@ class DigitalCrossbar:
     def settle(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
         self.cells.settle()
+        if self.disturbs:
+            self._refresh()
 
     def restore(
         self,
@@ -357,19 +428,20 @@ class DigitalCrossbar:
         row_sum: NDArray[np.float64],
     ) -> None:
         """Put back a saved `state`, exactly; `connected` is that of weights."""
-        all_cells = np.ones(self.cells.shape, np.bool_)
-        self.cells.restore(conductance, cells, wear, inhibited, all_cells, row_sum)
+        if not connected.all():
+            self.expect_gaps()
+        of_cells = np.tile(connected, (1, self.digital.bits))
+        self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum)
+
+    def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what reads see behind resistive lines, where there are any."""
+        self.cells.restore_lines(arrays)
+        if self.wired:
+            self._refresh()
 
     def _refresh(self) -> None:
         """Bring what is derived from the cells into step with them."""
+        if isinstance(self._gaps, Disconnected):
+            self._gaps.spared[:] = self.state.gaps.spared[:, : self._columns]
         fill_logic(self.slices)
-        self._bits_turn = self.digital.read == "sensed" and self._noise_turns_bits()
-
-    def _noise_turns_bits(self) -> bool:
-        """Return whether any cell, in any of its states, is within reach of the reference."""
-        state = self.state
-        reach = self.pulse.read_sigma * float(np.abs(state.normals).max()) + self.device.g_flicker
-        return any(
-            bool((np.abs(g - self.device.g_mid) <= reach).any())
-            for g in (state.cells[..., G_LOW], state.cells[..., G_HIGH], state.g)
-        )
+        self._bits_turn = self.digital.read == "sensed" and noise_turns_bits(self.cells)

@@ -1,4 +1,4 @@
-r"""Bit slices: the kernels that read, sense and write them.
+r"""Bit slices: what they are, and the kernels that read them.
 
 The physical array is an `ArrayState` of rows x (bits x columns): bit line ``p * columns + k`` holds
 plane p of column k. What is linear in the conductances is kept beside it, as one *logic
@@ -7,7 +7,9 @@ conductance* per weight, float32[rows, columns], S:
 .. math:: G = G_{min} + \frac{G_{max} - G_{min}}{2^b - 1} \sum_p 2^p x_p, \qquad
           x_p = \frac{G_p - G_{min}}{G_{max} - G_{min}},
 
-with the nominal window, for that is what the read-out knows; sensed digitally, x_p is 0 or 1.
+with the nominal window, for that is what the read-out knows, and with G_p as reads see it; sensed
+digitally, x_p is 0 or 1. A weight that is disconnected adds nothing, and its share of the reference
+is taken out.
 """
 
 from __future__ import annotations
@@ -21,26 +23,26 @@ from cbramsim.core.kernels import lean_loop, lean_vector_kernel, part
 from cbramsim.core.rng import NORMAL_MASK, next_word
 from cbramsim.core.verbs import (
     add_normals,
+    add_reference,
     book_cells_read,
     convert,
-    give_pulses,
     implements,
+    leave_out,
+    missing,
     read,
+    seen,
     sense,
-    sense_column,
 )
-from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.simulator.array.cells import (
     REFERENCE_READ,
     WORD_LINE_DRIVE,
     AllConnected,
     ArrayState,
     BookedAs,
-    store_conductance,
+    Disconnected,
     sum_cells,
     sum_rows,
 )
-from cbramsim.simulator.array.writing import PROGRAM_LINE, SENSE_READ, open_conductance
 from cbramsim.simulator.energy.ledger import Operation
 
 ADC_CONVERSION = int(Operation.ADC_CONVERSION)
@@ -73,6 +75,12 @@ class BinarySlices(NamedTuple):
     """Which weights get no more pulses, bool[>= columns, rows]."""
     codes: NDArray[np.int32]
     """Codes of the column that was last sensed, int32[rows]."""
+    written: NDArray[np.int32]
+    """Which bits of each were last written, int32[rows]."""
+    sense_bit: float
+    """Energy of one decision of a sense amplifier, J."""
+    gaps: AllConnected | Disconnected
+    """Which weights are disconnected."""
     booked_as: BookedAs
     """What pulses while learning are booked as."""
     sensed: bool
@@ -108,46 +116,29 @@ class NoisyBits(NamedTuple):
 
 
 @lean_loop
-def write_codes(slices, column, rows, wanted, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Write codes into cells of one column, but inhibited ones; return how many read otherwise.
-
-    Parameters
-    ----------
-    slices
-        `BinarySlices`.
-    column, rows, wanted
-        The neuron; int64[n], word lines, and int64[n], codes.
-    booked_as
-        `BookedAs`.
-    stream, account
-        State of the stream "pulses", and `Account`.
-    """
-    array, columns, codes = slices.cells, slices.logic.shape[1], slices.codes
-    missed = 0
-    for after in (False, True):
-        sense_codes(slices, column, stream, codes)
-        for j in range(rows.size):
-            row = rows[j]
-            if array.inhibited[column, row]:
-                continue
-            conductance = 0.0
-            for plane in range(slices.bits):
-                conductance += np.float64(array.g[row, plane * columns + column])
-            account.counts[SENSE_READ] += slices.bits
-            account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + array.costs.sense
-            if after:
-                missed += codes[row] != wanted[j]
-            else:
-                write_code(slices, column, row, codes[row], wanted[j], booked_as, account)
-    return missed
-
-
-@lean_loop
 def fill_logic(slices):  # type: ignore[no-untyped-def]
     """Bring all logic conductances into step with the cells."""
     for row in range(slices.logic.shape[0]):
         for column in range(slices.logic.shape[1]):
-            slices.logic[row, column] = logic_conductance(slices, row, column)
+            follow_cells(slices, row, column)
+
+
+@part
+def follow_cells(slices, row, column):  # type: ignore[no-untyped-def]
+    """Bring the logic conductance of one weight into step with its cells, as reads see them.
+
+    Of a missing weight, that is what lines let through others to its bit lines.
+    """
+    array, codes = slices.cells, 0.0
+    floor = 0.0 if missing(slices.gaps, row, column) else slices.g_min
+    for plane in range(slices.bits):
+        line = plane * slices.logic.shape[1] + column
+        cell = np.float64(seen(array.lines, array, row, line))
+        if slices.sensed:
+            codes += (1 << plane) * np.float64(cell > slices.g_mid)
+        else:
+            codes += (1 << plane) * (cell - floor) / slices.g_range
+    slices.logic[row, column] = np.float32(floor + slices.unit * codes)
 
 
 # ---- reading -----------------------------------------------------------------------------------
@@ -165,15 +156,15 @@ def _(slices, readout, n_active, work, stream, account):  # type: ignore[no-unty
 
 @implements(convert, Summed)
 def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    _sum_logic(slices, n_active, work)
     return _converted(slices, n_active, account)
 
 
 @implements(convert, NoisySum)
 def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    _sum_logic(slices, n_active, work)
     numbers = slices.cells.normals[np.int64(next_word(stream) & NORMAL_MASK) :]
-    add_normals(AllConnected(), readout.sigma, n_active, work.currents, work, numbers)
+    add_normals(slices.gaps, readout.sigma, n_active, work.currents, work, numbers)
     return _converted(slices, n_active, account)
 
 
@@ -185,6 +176,12 @@ def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-unty
 
 
 @part
+def _sum_logic(slices, n_active, work):  # type: ignore[no-untyped-def]
+    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    add_reference(slices.gaps, work.rows, n_active, work.currents, work)
+
+
+@part
 def _converted(slices, n_active, account):  # type: ignore[no-untyped-def]
     account.counts[ADC_CONVERSION] += slices.cells.g.shape[1]
     account.counts[SHIFT_ADD] += (slices.bits - 1) * slices.logic.shape[1]
@@ -193,7 +190,7 @@ def _converted(slices, n_active, account):  # type: ignore[no-untyped-def]
 
 @implements(convert, SensedBits)
 def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    sum_rows(slices.logic, work.rows, n_active, work.currents)
+    _sum_logic(slices, n_active, work)
     return _sensed(slices, n_active, account)
 
 
@@ -206,15 +203,18 @@ def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-unty
         out[k] = np.float32(0)
     for r in range(n_active):
         word = next_word(stream)
+        row = work.rows[r]
         for plane in range(slices.bits):
             first = plane * columns
-            g = array.g[work.rows[r], first : first + columns]
             value = np.float32(1 << plane)
             for k in range(columns):
-                seen = sense(array.noise, g[k], word, first + k, array.normals)
-                out[k] += value * np.float32(seen > mid)
+                g = seen(array.lines, array, row, first + k)
+                found = sense(array.noise, g, word, first + k, array.normals)
+                out[k] += value * np.float32(found > mid and not missing(slices.gaps, row, k))
     for k in range(columns):
         out[k] = np.float32(n_active * slices.g_min + slices.unit * out[k])
+    add_reference(slices.gaps, work.rows, n_active, out, work)
+    leave_out(slices.gaps, slices.g_min, out, work)
     return _sensed(slices, n_active, account)
 
 
@@ -250,85 +250,3 @@ def shift_and_add(lines, slices, readout, n_active, out):  # type: ignore[no-unt
         for k in range(columns):
             steps = np.rint((line[k] - reference) * per_step)
             out[k] += value * min(max(steps, bottom), top)
-
-
-# ---- learning and writing ----------------------------------------------------------------------
-
-
-@implements(sense_column, BinarySlices)
-def _(slices, table, column, work, stream, account):  # type: ignore[no-untyped-def]
-    array, columns = slices.cells, slices.logic.shape[1]
-    conductance, cells = 0.0, 0
-    for plane in range(slices.bits):
-        g = array.g_columns[plane * columns + column]
-        cells, in_plane = open_conductance(g, slices.inhibited[column])
-        conductance += in_plane
-    account.counts[SENSE_READ] += cells * slices.bits
-    account.joules[SENSE_READ] += array.pulse.v2t_read * conductance + cells * array.costs.sense
-    sense_codes(slices, column, stream, slices.codes)
-    for row in range(slices.codes.size):
-        work.states[row] = slices.codes[row]
-        work.seen[row] = slices.g_min + slices.unit * slices.codes[row]
-
-
-@implements(give_pulses, BinarySlices)
-def _(slices, column, rows, pulses, n, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """The codes stay within their range; bits that differ are rewritten."""
-    highest = (1 << slices.bits) - 1
-    for j in range(n):
-        before = slices.codes[rows[j]]
-        after = min(max(before + pulses[j], 0), highest)
-        write_code(slices, column, rows[j], before, after, booked_as, account)
-        slices.codes[rows[j]] = after
-
-
-@part
-def sense_codes(slices, column, stream, codes):  # type: ignore[no-untyped-def]
-    """Write into int32 `codes` what is sensed of a column's bits; one draw per plane."""
-    array, mid = slices.cells, np.float32(slices.g_mid)
-    codes[:] = 0
-    for plane in range(slices.bits):
-        g = array.g_columns[plane * slices.logic.shape[1] + column]
-        word = next_word(stream)
-        value = np.int32(1 << plane)
-        for row in range(g.size):
-            seen = sense(array.noise, g[row], word, row, array.normals)
-            codes[row] += value * np.int32(seen > mid)
-
-
-@part
-def write_code(slices, column, row, old, new, booked_as, account):  # type: ignore[no-untyped-def]
-    """Rewrite the bits in which two codes differ, each by one write, and book its pulses."""
-    array, columns = slices.cells, slices.logic.shape[1]
-    pulse, costs, pulses = array.pulse, array.costs, slices.write_pulses
-    flipped = old ^ new
-    for plane in range(slices.bits):
-        if (flipped >> plane) & 1 == 0:
-            continue
-        line = plane * columns + column
-        is_set = (new >> plane) & 1 == 1
-        before = array.g_columns[line, row]
-        after = array.cells[line, row, G_HIGH if is_set else G_LOW]
-        store_conductance(array, line, row, before, after)
-        array.wear[line, row] += np.uint32(pulses)
-        operation = booked_as.set if is_set else booked_as.reset
-        v2t = pulse.v2t_set if is_set else pulse.v2t_reset
-        gate = pulse.gate_set if is_set else pulse.gate_reset
-        account.counts[operation] += pulses
-        account.joules[operation] += pulses * pulse_energy(v2t, gate, before, after)
-        account.counts[PROGRAM_LINE] += pulses
-        account.joules[PROGRAM_LINE] += pulses * (costs.line_set if is_set else costs.line_reset)
-    slices.logic[row, column] = logic_conductance(slices, row, column)
-
-
-@part
-def logic_conductance(slices, row, column):  # type: ignore[no-untyped-def]
-    """Return the logic conductance of one weight, S, from its cells."""
-    codes = 0.0
-    for plane in range(slices.bits):
-        cell = np.float64(slices.cells.g[row, plane * slices.logic.shape[1] + column])
-        if slices.sensed:
-            codes += (1 << plane) * np.float64(cell > slices.g_mid)
-        else:
-            codes += (1 << plane) * (cell - slices.g_min) / slices.g_range
-    return np.float32(slices.g_min + slices.unit * codes)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.array.binary import DigitalCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.learning.rules.codes import expected_code_energy
 from cbramsim.simulator.learning.rules.pulsed import Programming, expected_write_energy
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
@@ -31,7 +32,7 @@ class Neuron:
     """One neuron as policies see it."""
 
     def __init__(self, around: Surroundings, column: int) -> None:
-        self._around = around
+        self._around, self._column = around, column
         weights = around.crossbar.device.weight_of(around.crossbar.conductance[:, column])
         self.weights: NDArray[np.float64] = weights.astype(np.float64)
         """The present weights, float64[inputs]."""
@@ -56,14 +57,12 @@ class Neuron:
         A weight at the floor says of its input only that it spikes rarely; there the input's
         activity bounds the probability.
         """
-        rule, weights = self._around.rule, self.weights
-        probability = rule.probability(weights)
+        around, weights = self._around, self.weights
+        rule, crossbar, programming = around.rule, around.crossbar, around.programming
+        at_large = rule.probability(weights)
         at_floor = weights <= -1 + rule.ltd
-        bounded = np.minimum(probability, self._around.activity)
-        return expected_write_energy(
-            rule,
-            self._around.crossbar.device,
-            weights,
-            np.where(at_floor, bounded, probability),
-            self._around.programming,
-        )
+        probability = np.where(at_floor, np.minimum(at_large, around.activity), at_large)
+        if isinstance(crossbar, DigitalCrossbar):
+            scheme = (programming or Programming()).scheme
+            return expected_code_energy(rule, crossbar, self._column, probability, scheme)
+        return expected_write_energy(rule, crossbar.device, weights, probability, programming)

@@ -1,4 +1,4 @@
-"""The rule on weights in binary cells: how many codes it asks for."""
+"""The rule on weights in binary cells: how many codes it asks for, and what writing them takes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.devices.pulses import G_HIGH, G_LOW
+from cbramsim.simulator.array.binary.crossbar import DigitalCrossbar
 from cbramsim.simulator.array.binary.parameters import DigitalCells
 from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.learning.rules.pulsed import Scheme
@@ -35,3 +37,45 @@ def wanted_codes(
     wanted[0, : weight.size] = -rule.depression(weight) / step
     wanted[1, : weight.size] = np.minimum(rule.potentiation(at), 1 - weight) / step
     return np.rint(wanted) if scheme == "deterministic" else wanted
+
+
+def expected_code_energy(
+    rule: StdpRule,
+    crossbar: DigitalCrossbar,
+    column: int,
+    probability: NDArray[np.float64],
+    scheme: Scheme = "stochastic",
+) -> NDArray[np.float64]:
+    """Return the mean energy of the pulses that a weight gets per output spike of its neuron, J.
+
+    The rule asks for q codes and gets floor(q) or the next whole number. Each bit in which two
+    codes differ is one write, from the present conductance of its cell to its other level. What
+    verification adds is not in it.
+
+    Parameters
+    ----------
+    rule, crossbar, column
+        What asks, the array that answers, and the neuron.
+    probability
+        With which each input spikes when the neuron fires, float64[rows].
+    scheme
+        How the change is rounded, see `Programming`.
+    """
+    digital, device, state = crossbar.digital, crossbar.device, crossbar.state
+    planes = np.arange(digital.bits)
+    lines = planes * crossbar.shape[1] + column
+    g, cells = state.g_columns[lines].astype(np.float64), state.cells[lines].astype(np.float64)
+    setting = 0.5 * device.v2t_set * (g + cells[..., G_HIGH]) + device.gate_set
+    resetting = 0.5 * device.v2t_reset * (g + cells[..., G_LOW]) + device.gate_reset
+    codes = (1 << planes) @ (g > device.g_mid)
+    down, up = wanted_codes(rule, digital, scheme).astype(np.float64)[:, codes]
+    energy = np.zeros(codes.size)
+    for way, asked, share in ((-1, down, 1 - probability), (1, up, probability)):
+        for codes_up, chance in (
+            (way * np.floor(asked), 1 - asked % 1), (way * (np.floor(asked) + 1), asked % 1),
+        ):  # fmt: skip
+            after = np.clip(codes + codes_up.astype(np.int64), 0, digital.codes - 1)
+            bits = (after >> planes[:, None]) & 1
+            turned = ((codes ^ after) >> planes[:, None]) & 1
+            energy += share * chance * (turned * np.where(bits, setting, resetting)).sum(axis=0)
+    return digital.write_pulses * energy

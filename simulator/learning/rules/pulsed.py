@@ -15,10 +15,16 @@ from pydantic import Field
 from cbramsim.core.kernels import lean_kernel, part
 from cbramsim.core.rng import fill_with_words
 from cbramsim.core.validation import Parameters
-from cbramsim.core.verbs import carry_out, give_pulses, implements, learn, see_again, sense_column
+from cbramsim.core.verbs import (
+    carry_out,
+    correct,
+    give_pulses,
+    implements,
+    learn,
+    sense_column,
+)
 from cbramsim.devices.device import Device
-from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET
-from cbramsim.simulator.array.writing import SENSED_STATES, nominal_step, verify
+from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 Scheme = Literal["stochastic", "deterministic", "verify"]
@@ -34,7 +40,8 @@ class Programming(Parameters):
     * `deterministic`: q rounded to a whole number;
     * `verify`: as stochastic, but each cell that got pulses is then sensed and corrected, pulse by
       pulse, until it reads as the nominal device would after them (within half a step and two
-      standard deviations of the read noise), at most `tries` times.
+      standard deviations of the read noise), at most `tries` times. Of binary cells, the bits that
+      were written are sensed, and those that read otherwise are written again.
     """
 
     scheme: Scheme = "stochastic"
@@ -66,7 +73,8 @@ class PulsedStdp(NamedTuple):
 class VerifiedStdp(NamedTuple):
     """The rule by device pulses, each cell corrected until it reads as it should."""
 
-    table: PulseTable
+    table: Any
+    """`PulseTable`, or the `CodeTable` of binary cells."""
     tries: int
     """Most corrections of a cell."""
 
@@ -96,7 +104,11 @@ def pulsed_stdp(
     rule: StdpRule, device: Device, programming: Programming
 ) -> PulsedStdp | VerifiedStdp:
     """Return the rule as the controller of a device carries it out."""
-    table = pulse_table(rule, device, programming)
+    return by_pulses(pulse_table(rule, device, programming), programming)
+
+
+def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp:
+    """Return the rule by the pulses of a `PulseTable` or `CodeTable`, as `programming` says."""
     if programming.scheme == "verify":
         return VerifiedStdp(table, programming.tries)
     return PulsedStdp(table)
@@ -195,12 +207,8 @@ def _(rule, table, array, column, work, stream, account):  # type: ignore[no-unt
 
 @implements(carry_out, VerifiedStdp)
 def _(rule, table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """Each cell that got pulses is corrected until it reads as the nominal cell would."""
     chosen = pulse_column(table, array, column, work, stream, account)
-    for j in range(chosen):
-        target = nominal_result(array, work.seen[work.chosen[j]], work.pulses[j])
-        verify(array, column, work.chosen[j], target, rule.tries, array.booked_as, stream, account)
-    see_again(array.lines, array, column)
+    correct(array, column, chosen, rule.tries, work, stream, account)
 
 
 @part
@@ -217,17 +225,6 @@ def pulse_column(table, array, column, work, stream, account):  # type: ignore[n
     )  # fmt: skip
     give_pulses(array, column, work.chosen, work.pulses, chosen, array.booked_as, stream, account)
     return chosen
-
-
-@part
-def nominal_result(array, g, pulses):  # type: ignore[no-untyped-def]
-    """Return where some signed pulses would take the nominal cell, without noise, S."""
-    after = np.float64(g)
-    way = SET if pulses > 0 else RESET
-    for _ in range(abs(pulses)):
-        after += nominal_step(array, way, after)
-    low, high = array.nominal[0, 0, G_LOW], array.nominal[0, 0, G_HIGH]
-    return min(max(after, np.float64(low)), np.float64(high))
 
 
 @lean_kernel

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -28,9 +27,9 @@ from cbramsim.simulator.learning.loop import Circuit, Streams, scratch, train
 from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.neurons import Stochastic
 from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
-from cbramsim.simulator.learning.rules.pulsed import PulsedStdp
+from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, VerifiedStdp
 from cbramsim.simulator.learning.rules.stdp import StdpRule
-from tests.replay import ReplayDraws
+from tests.simulator.array.binary_twin import DigitalTwin
 
 CBRAM = Device.load("subquantum-cbram")
 NOMINAL = CBRAM.without_variability()
@@ -94,7 +93,9 @@ def test_asked_at_the_midpoint_neighbouring_codes_balance_there(bits: int) -> No
         assert p * wanted[1, code] == pytest.approx((1 - p) * wanted[0, code + 1], rel=1e-5)
 
 
-def one_update(crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: int) -> np.ndarray:
+def one_update(
+    crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: int, tries: int = 0
+) -> np.ndarray:
     """Present one window of one grey level to one neuron; return which inputs spiked."""
     rows = crossbar.shape[0]
     names = ("spikes", "reads", "competition", "pulses")
@@ -106,7 +107,7 @@ def one_update(crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: 
         crossbar.slices,
         crossbar.readout(),
         neurons,
-        PulsedStdp(CodeTable(wanted)),
+        VerifiedStdp(CodeTable(wanted), tries) if tries else PulsedStdp(CodeTable(wanted)),
         streams,
         work,
     )
@@ -187,139 +188,6 @@ def test_spread_stuck_cells_and_flicker_add_up() -> None:
 # ---- reading -----------------------------------------------------------------------------------
 
 
-class DigitalTwin:
-    """Training of a digital network in plain NumPy, priced from the bare parameters."""
-
-    def __init__(self, network: SpikingNetwork) -> None:
-        crossbar, self.network = network.crossbar, network
-        self.digital, self.device = network.config.digital, network.device
-        self.rows, self.columns = crossbar.shape
-        self.bits = self.digital.bits
-        shape = (self.rows, self.bits, self.columns)
-        self.g = crossbar.state.g.astype(float).reshape(shape)
-        window = crossbar.state.cells.transpose(1, 0, 2).astype(float)
-        self.low = window[..., G_LOW].reshape(shape)
-        self.high = window[..., G_HIGH].reshape(shape)
-        self.bias = network.bias.astype(float)
-        self.draws = ReplayDraws(network)
-        self.draws.normals = crossbar.state.normals
-        self.ledger = EnergyLedger()
-        self.codes = crossbar.codes
-
-    def book(self, operation: Operation, count: int, joules: float) -> None:
-        self.ledger.add("train", operation, int(count), float(joules))
-
-    def v2t(self, volts: float, seconds: float) -> float:
-        """V I t of 1 S at the read voltage."""
-        d = self.device
-        if not d.v_sinh:
-            return volts**2 * seconds
-        slope = math.sinh(volts / d.v_sinh) / math.sinh(d.v_read / d.v_sinh)
-        return volts * d.v_read * slope * seconds
-
-    def present(self, pixels: np.ndarray, homeostasis: float) -> int:
-        spiked = self.draws.spike_bytes(pixels.size) < pixels
-        sums = self.code_sums(np.flatnonzero(spiked))
-        weights = 2 * sums / (2**self.bits - 1) - spiked.sum()
-        u = self.bias + self.network.config.competition.sharpness * weights
-        cumulative = np.cumsum(np.exp(u - u.max()))
-        winner = int(
-            np.searchsorted(cumulative, self.draws.competition_uniform() * cumulative[-1], "right")
-        )
-        self.bias[winner] -= homeostasis
-        self.book_read(spiked)
-        self.learn(winner, spiked)
-        return winner
-
-    def code_sums(self, active: np.ndarray) -> np.ndarray:
-        """Return the sum of the codes on the active rows as the read-out finds it, float[columns]."""
-        d, n, planes = self.device, len(active), 2.0 ** np.arange(self.bits)
-        ones = (self.g[active] - d.g_min) / d.g_range
-        sigma = d.read_c2c
-        if self.digital.read == "sensed":
-            if self.reach < np.abs(np.stack([self.g, self.low, self.high]) - d.g_mid).min():
-                return planes @ (self.g[active] > d.g_mid).sum(axis=0)
-            total = np.zeros(self.columns)
-            for row in active:
-                noise, flicker = self.sense(self.draws.reads, self.bits * self.columns)
-                seen = self.g[row].ravel() + noise + flicker
-                total += planes @ (seen > d.g_mid).reshape(self.bits, -1)
-            return total
-        sigma = math.hypot(sigma, d.flicker_sigma / d.g_range)
-        if not self.digital.adc_bits:
-            noise = 0
-            if sigma:
-                noise = sigma * math.sqrt(n * (planes**2).sum())
-                noise = noise * self.draws.read_normals(self.columns)
-            return planes @ ones.sum(axis=0) + noise
-        counts = ones.sum(axis=0) - n / 2
-        if sigma:
-            normals = self.draws.read_normals(self.bits * self.columns)
-            counts += sigma * math.sqrt(n) * normals.reshape(self.bits, -1)
-        step, half = self.rows / 2**self.digital.adc_bits, 2 ** (self.digital.adc_bits - 1)
-        return planes @ (step * np.clip(np.rint(counts / step), -half, half - 1) + n / 2)
-
-    @property
-    def reach(self) -> float:
-        d = self.device
-        return d.read_c2c * d.g_range * np.abs(self.draws.normals).max() + d.g_flicker
-
-    def sense(self, words, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return noise and flicker of `count` cells, S, from one word."""
-        d, word, normals = self.device, words.word(), self.draws.normals
-        first, second = word & 0x3FFF, (word >> 20) & 0x3FFF
-        noise = d.read_c2c * d.g_range * normals[first : first + count].astype(float)
-        quantile = NormalDist().inv_cdf(d.flicker_duty)
-        upper = normals[second : second + count] < quantile
-        return noise, d.g_flicker * (upper - d.flicker_duty)
-
-    def book_read(self, spiked: np.ndarray) -> None:
-        d, p, n = self.device, self.network.periphery, int(spiked.sum())
-        lines = self.bits * self.columns
-        v2t = self.v2t(d.v_read, d.t_read)
-        drive = p.e_word_line + lines * d.c_cell * d.v_read**2
-        self.book(Operation.WORD_LINE_DRIVE, n, n * drive)
-        self.book(Operation.CELL_READ, n * lines, v2t * self.g[spiked].sum())
-        self.book(Operation.REFERENCE_READ, n, v2t * n * d.g_mid)
-        if self.digital.read == "sensed":
-            self.book(Operation.BIT_SENSE, n * lines, n * lines * p.e_sense)
-            self.book(Operation.SHIFT_ADD, n * self.columns, n * self.columns * p.e_add)
-        else:
-            resolution = self.digital.adc_bits or math.ceil(math.log2(self.rows + 1))
-            conversion = 16e-3 / (8 * 1.28e9) / 2**8 * 2**resolution  # of ISAAC, per step
-            adds = (self.bits - 1) * self.columns
-            self.book(Operation.ADC_CONVERSION, lines, lines * conversion)
-            self.book(Operation.SHIFT_ADD, adds, adds * p.e_add)
-        self.book(Operation.NEURON_UPDATE, self.columns, self.columns * p.e_neuron)
-        self.book(Operation.OUTPUT_SPIKE, 1, p.e_spike)
-
-    def learn(self, column: int, spiked: np.ndarray) -> None:
-        d, p = self.device, self.network.periphery
-        lines = self.bits * self.columns
-        drive = p.e_word_line + lines * d.c_cell * d.v_read**2
-        joules = self.rows * (drive + self.bits * p.e_sense)
-        joules += self.v2t(d.v_read, d.t_read) * self.g[:, :, column].sum()
-        self.book(Operation.SENSE_READ, self.rows * self.bits, joules)
-        codes = np.zeros(self.rows, int)
-        for plane in range(self.bits):
-            noise, flicker = self.sense(self.draws.pulses, self.rows)
-            codes += (self.g[:, plane, column] + noise + flicker > d.g_mid) << plane
-        wanted = wanted_codes(self.network.config.stdp, self.digital)[spiked.astype(int), codes]
-        change = np.floor(wanted + self.draws.rounding_uniforms(self.rows)).astype(int)
-        target = codes + np.where(spiked, change, -change)
-        for row, plane in np.argwhere((codes ^ target)[:, None] >> np.arange(self.bits) & 1):
-            bit = target[row] >> plane & 1
-            before = self.g[row, plane, column]
-            after = (self.high if bit else self.low)[row, plane, column]
-            self.g[row, plane, column] = after
-            volts, seconds = (d.v_set, d.t_set) if bit else (d.v_reset, d.t_reset)
-            pulses = self.digital.write_pulses
-            energy = pulses * self.v2t(volts, seconds) * (before + after) / 2
-            self.book(Operation.BIT_SET if bit else Operation.BIT_RESET, pulses, energy)
-            line = (self.rows + lines) * d.c_cell * volts**2
-            self.book(Operation.PROGRAM_LINE, pulses, pulses * line)
-
-
 TWINS = {
     "preset": {},
     "one bit": {"digital": {"bits": 1}},
@@ -395,13 +263,12 @@ def test_cells_that_noise_cannot_turn_are_summed_as_if_sensed_one_by_one(mnist: 
 def test_only_bits_that_changed_are_rewritten(mnist: Dataset) -> None:
     network, inputs = network_of(mnist, digital={"bits": 4})
     crossbar, account = network.crossbar, network.ledger.account("train")
-    planes = crossbar.plane_pulses
+    planes, layer = crossbar.plane_pulses, network.layers[0]
+    layer.config = layer.config.replace(encoding=layer.config.encoding.replace(windows=1))
     for n in range(10):
         for _ in range(5):
             before = crossbar.codes
             counts = account.counts.copy()
-            one = network.config.encoding.replace(windows=1)
-            network.config = network.config.replace(encoding=one)
             network.learn_from(inputs, np.array([n]))
             after = crossbar.codes
             sets, resets = popcount(after & ~before), popcount(before & ~after)
@@ -535,11 +402,15 @@ def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
     ("changes", "message"),
     [
         ({"digital": {"bits": 9}}, "digital.bits: must be a whole number >= 1 and <= 8 (got 9)"),
-        ({"rule": "ideal"}, "storage: digital needs rule device (got ideal)"),
-        ({"pruning": {"kind": "hard"}}, "digital needs pruning.kind none or soft (got hard)"),
-        ({"pruning": {"selection": "write-cost"}}, "digital needs a pruning.selection without"),
-        ({"access": "passive"}, "storage: digital needs access transistor (got passive)"),
-        ({"programming": {"scheme": "verify"}}, "programming.scheme stochastic or deterministic"),
+        (
+            {"rule": "ideal", "update": "dense"},
+            "update must be winner with storage digital: a code holds no share of a change",
+        ),
+        (
+            {"readout": {"adc_bits": 6}},
+            "must be 0 with storage digital, whose bit lines have the converters of "
+            "digital.adc_bits (got 6)",
+        ),
     ],
 )
 def test_what_digital_storage_cannot_do_is_refused_by_name(changes: dict, message: str) -> None:

@@ -101,6 +101,8 @@ def _check_layer(
     learning = learning_part(part)
     for whole in (now, now | learning) if learning else (now,):
         table = layer_entries(whole, config, device, rows)
+        if "grey_levels" in common:  # since 0.6.0
+            table["competition_scale"] = Entry((), np.float64, 1 / LARGE, LARGE)
         _check(whole, table, _of_layer(whole, config, device, common))
 
 
@@ -203,8 +205,6 @@ def layer_entries(
         "ledger_counts": Entry(ledger, i8, 0, 2**62),
         "ledger_joules": Entry(ledger, f8, -MOST_JOULES, MOST_JOULES),
     }  # fmt: skip
-    if "competition_scale" in arrays:  # since 0.6.0
-        table["competition_scale"] = Entry((), f8, 1 / LARGE, LARGE)
     if "windows_counted" in arrays:  # of a later layer
         table["windows_counted"] = Entry((), i8, 1, MOST)
     if config.access == "passive" and device.v_switch > 0:

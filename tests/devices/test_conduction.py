@@ -106,11 +106,6 @@ def test_charging_a_gate_costs_c_v2_whatever_the_conductance() -> None:
     assert device.v2t_read == QUIET.v2t_read
 
 
-def test_gates_have_no_passive_array() -> None:
-    with pytest.raises(ParameterError, match="must be transistor for cells whose pulses charge"):
-        Crossbar("hzo-fefet", (2, 2), access="passive")
-
-
 def test_a_steeper_curve_than_any_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"v_sinh must be 0, or at least 0\.02 V"):
         QUIET.replace(v_sinh=0.019)

@@ -419,7 +419,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(changes, id=name, marks=[pytest.mark.frozen] if n else [])
+        for n, (name, changes) in enumerate(OPTIONS.items())
+    ],
+)
 def test_saving_and_resuming_equals_not_stopping(
     mnist: Dataset, tmp_path: Path, changes: dict[str, Any]
 ) -> None:

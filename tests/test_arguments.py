@@ -161,6 +161,11 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: EnergyLedger().add("a", 3, 1, 1.0), "EnergyLedger.add: operation must be an Operation"),  # type: ignore[arg-type]
     (lambda: EnergyLedger().add("a", Operation.CELL_READ, 1.5, 1.0), f"add: count {WHOLE}"),  # type: ignore[arg-type]
     (lambda: EnergyLedger().add("a", Operation.CELL_READ, 1, math.nan), "joules must be a finite number"),
+    (lambda: EnergyLedger().add("a", Operation.CELL_READ, 2**62 + 1, 1.0), "add: count must be"),
+    (lambda: EnergyLedger().add("a", Operation.CELL_READ, -1, 1.0), "add: count must be"),
+    (lambda: EnergyLedger().clear([]), "EnergyLedger.clear: phase must be a text"),  # type: ignore[arg-type]
+    (lambda: EnergyLedger.from_arrays({}), "from_arrays: ledger_phases is missing"),
+    (lambda: interval(np.array([]), 0.9), "interval: samples must be at least one (got none)"),
     (lambda: EnergyLedger().account(3), "EnergyLedger: phase must be a text (got 3)"),  # type: ignore[arg-type]
     (lambda: EnergyLedger().count("a", 3), "EnergyLedger.count: operation must be an Operation"),  # type: ignore[arg-type]
     (lambda: Bill().add("a", math.inf), "Bill.add: count must be a finite number (got inf)"),

@@ -255,6 +255,8 @@ class Draws:
 def interval(samples: NDArray[np.float64], level: float = 0.9) -> tuple[float, float]:
     """Return the central interval that holds `level` of `samples`."""
     number("interval: level", level, 0, 1)
+    if not np.size(samples):
+        raise ParameterError("interval: samples must be at least one (got none)")
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.arguments import instance, number, whole
+from cbramsim.core.errors import DataError
 from cbramsim.core.units import in_prefixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
+
+
+MOST_EVENTS = 2**62
+"""More events of one kind cannot be counted."""
 
 
 class Operation(IntEnum):
@@ -108,9 +113,9 @@ class EnergyLedger:
     def add(self, phase: str, operation: Operation, count: int, joules: float) -> None:
         """Book `count` events that cost `joules` in all."""
         instance("EnergyLedger.add: operation", operation, Operation)
-        whole("EnergyLedger.add: count", count)
-        number("EnergyLedger.add: joules", joules)
         account = self.account(phase)
+        whole("EnergyLedger.add: count", count, 0, MOST_EVENTS - int(account.counts[operation]))
+        number("EnergyLedger.add: joules", joules)
         account.counts[operation] += count
         account.joules[operation] += joules
 
@@ -122,6 +127,7 @@ class EnergyLedger:
 
     def clear(self, phase: str) -> None:
         """Forget all that was booked in `phase`."""
+        instance("EnergyLedger.clear: phase", phase, str)
         self._accounts.pop(phase, None)
 
     def count(self, phase: str, operation: Operation) -> int:
@@ -164,7 +170,16 @@ class EnergyLedger:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> EnergyLedger:
-        """Restore a ledger from `to_arrays`."""
+        """Restore a ledger from `to_arrays`.
+
+        Raises
+        ------
+        DataError
+            If one of its arrays is missing.
+        """
+        for name in ("ledger_phases", "ledger_counts", "ledger_joules"):
+            if name not in arrays:
+                raise DataError(f"EnergyLedger.from_arrays: {name} is missing")
         ledger = cls()
         for phase, counts, joules in zip(
             arrays["ledger_phases"], arrays["ledger_counts"], arrays["ledger_joules"], strict=True

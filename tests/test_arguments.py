@@ -31,7 +31,7 @@ from cbramsim import (
     warm_start,
 )
 from cbramsim.core.errors import CbramError
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.circuits.adc import Adc, Converters
 from cbramsim.simulator.comparison.layers import shaped
 from cbramsim.simulator.energy.bill import interval
@@ -54,8 +54,8 @@ def array() -> Crossbar:
     return Crossbar(DEVICE, (3, 2), seed=1)
 
 
-def digital() -> DigitalCrossbar:
-    return DigitalCrossbar(DEVICE, (3, 2), seed=1)
+def digital() -> BinaryCrossbar:
+    return BinaryCrossbar(DEVICE, (3, 2), seed=1)
 
 
 WHOLE = "must be a whole number"
@@ -109,10 +109,10 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: array().wait(1, celsius=None), "celsius: must be a number >= -273 and <= 1000"),  # type: ignore[arg-type]
     (lambda: array().wear(-1), f"Crossbar.wear: images {WHOLE} >= 0 (got -1)"),
     (lambda: array().solve([0.1] * 3), "Crossbar.solve: needs an array with wires"),
-    # DigitalCrossbar
-    (lambda: DigitalCrossbar(DEVICE, 3), "DigitalCrossbar.shape: must be two whole numbers"),  # type: ignore[arg-type]
-    (lambda: DigitalCrossbar(DEVICE, (3, 2), 2), "DigitalCrossbar.digital: must be a DigitalCells"),  # type: ignore[arg-type]
-    (lambda: DigitalCrossbar(DEVICE, (3, 2), seed=-1), f"Crossbar.seed: {WHOLE}"),
+    # BinaryCrossbar
+    (lambda: BinaryCrossbar(DEVICE, 3), "BinaryCrossbar.shape: must be two whole numbers"),  # type: ignore[arg-type]
+    (lambda: BinaryCrossbar(DEVICE, (3, 2), 2), "BinaryCrossbar.digital: must be a BinaryWeights"),  # type: ignore[arg-type]
+    (lambda: BinaryCrossbar(DEVICE, (3, 2), seed=-1), f"Crossbar.seed: {WHOLE}"),
     (lambda: digital().set_codes([[1.0, 2.0]]), "set_codes: codes must be whole numbers >= 0 and <= 3"),
     (lambda: digital().set_codes(4), "codes must be whole numbers >= 0 and <= 3 (got 4)"),
     (lambda: digital().set_weights(1.5), "must be >= -1 and <= 1 (got 6 of 6 outside, by up to 0.5"),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cbramsim.core.errors import ParameterError, nearest
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.binary.crossbar import DigitalCrossbar
+from cbramsim.simulator.array.binary.crossbar import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.writing import SENSED_BITS
 from cbramsim.simulator.circuits import Periphery
@@ -89,7 +89,7 @@ def network_bill(network: SpikingNetwork, phase: str) -> Bill:
 
 
 def array_bill(
-    crossbar: Crossbar | DigitalCrossbar, account: Account, conversion: Constant | None = None
+    crossbar: Crossbar | BinaryCrossbar, account: Account, conversion: Constant | None = None
 ) -> Bill:
     """Return the bill of what was booked for an array; its total is that of the account.
 
@@ -116,9 +116,9 @@ def array_bill(
                 f"array_bill: needs transistors as access, and no wires, for an energy that its "
                 f"constants scale (got {account.joules[operation]:.3g} J of {operation.label})"
             )
-    cells: Crossbar = crossbar.cells if isinstance(crossbar, DigitalCrossbar) else crossbar
+    cells: Crossbar = crossbar.cells if isinstance(crossbar, BinaryCrossbar) else crossbar
     bits, decisions = 1, SENSED_BITS
-    if isinstance(crossbar, DigitalCrossbar):
+    if isinstance(crossbar, BinaryCrossbar):
         bits = decisions = crossbar.digital.bits
         resolution = crossbar.digital.adc_resolution(crossbar.shape[0])
         conversion = adc_constant(resolution, crossbar.digital.adc_source)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.circuits import Periphery
@@ -27,13 +27,13 @@ def array_of(
     periphery: Periphery,
     ledger: EnergyLedger,
     own: Own,
-) -> Crossbar | DigitalCrossbar:
+) -> Crossbar | BinaryCrossbar:
     """Return the array of a layer with so many inputs, in its first state."""
     shape = (inputs, config.neurons)
     wires = config.wiring if config.wires else None
-    crossbar: Crossbar | DigitalCrossbar
+    crossbar: Crossbar | BinaryCrossbar
     if config.storage == "digital":
-        crossbar = DigitalCrossbar(
+        crossbar = BinaryCrossbar(
             device, shape, config.digital, config.seed, periphery, ledger, access=config.access,
             scheme=config.scheme, wires=wires, tiles=config.tiles,
         )  # fmt: skip
@@ -74,7 +74,7 @@ def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct 
 
 
 def price_events(
-    account: Account, config: NetworkConfig, crossbar: Crossbar | DigitalCrossbar
+    account: Account, config: NetworkConfig, crossbar: Crossbar | BinaryCrossbar
 ) -> None:
     """Price the events whose energy does not depend on the state of a cell."""
     periphery = crossbar.periphery
@@ -86,7 +86,7 @@ def price_events(
     if config.readout.adc_bits:
         prices[Operation.ADC_CONVERSION] = config.readout.price().value
         prices[Operation.SHIFT_ADD] = periphery.e_add
-    if isinstance(crossbar, DigitalCrossbar):
+    if isinstance(crossbar, BinaryCrossbar):
         prices |= dict(crossbar.prices)
     for operation, joules in prices.items():
         account.joules[operation] = account.counts[operation] * joules

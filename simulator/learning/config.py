@@ -11,7 +11,7 @@ from cbramsim.core.rng import generator
 from cbramsim.core.validation import NameOrPath, Parameters
 from cbramsim.devices.device import Device
 from cbramsim.devices.retention import COLDEST, HOTTEST
-from cbramsim.simulator.array.binary import DigitalCells
+from cbramsim.simulator.array.binary import BinaryWeights
 from cbramsim.simulator.array.checks import Access, WriteScheme
 from cbramsim.simulator.learning.encoding import Encoding
 from cbramsim.simulator.learning.neurons import Competition
@@ -82,7 +82,7 @@ class NetworkConfig(Parameters):
     storage: Storage = "analog"
     """How weights are kept: `analog`, each the conductance of one cell; or `digital`, each a code
     in binary cells."""
-    digital: DigitalCells = DigitalCells()
+    digital: BinaryWeights = BinaryWeights()
     """Bits and read-out of digital storage."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of

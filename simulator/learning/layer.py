@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.binary import BinarySlices, DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar, BinarySlices
 from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.array.own import PREFIX, Own, arrays_of, kinds_of, made, put_back
 from cbramsim.simulator.circuits import Periphery
@@ -315,12 +315,12 @@ class Layer:
     def _cells(self) -> ArrayState | BinarySlices:
         """Return the array for compiled loops, as it learns."""
         array = self.crossbar
-        return array.slices if isinstance(array, DigitalCrossbar) else array.state
+        return array.slices if isinstance(array, BinaryCrossbar) else array.state
 
     def _readout(self) -> Any:
         """Return what is between bit lines and neurons for compiled loops."""
         array = self.crossbar
-        return array.readout() if isinstance(array, DigitalCrossbar) else self.readout
+        return array.readout() if isinstance(array, BinaryCrossbar) else self.readout
 
     def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Any:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.arguments import instance, one_of, whole
 from cbramsim.core.errors import ParameterError, nearest
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.images.datasets import checked_labels
@@ -75,7 +75,7 @@ class Recogniser:
         return 0 if self.labels is None else self.labels.used
 
     @property
-    def crossbar(self) -> Crossbar | DigitalCrossbar:
+    def crossbar(self) -> Crossbar | BinaryCrossbar:
         """The array of the first layer."""
         return self._first("crossbar").crossbar
 

@@ -9,19 +9,19 @@ lines of all others and have bit lines of their own, so that b N bit lines serve
 """
 
 from cbramsim.simulator.array.binary.bit_errors import BitErrors
-from cbramsim.simulator.array.binary.crossbar import DigitalCrossbar
+from cbramsim.simulator.array.binary.crossbar import BinaryCrossbar
 from cbramsim.simulator.array.binary.parameters import (
+    BinaryWeights,
     Capacity,
-    DigitalCells,
     capacity,
 )
 from cbramsim.simulator.array.binary.slices import BinarySlices
 
 __all__ = [
+    "BinaryCrossbar",
     "BinarySlices",
+    "BinaryWeights",
     "BitErrors",
     "Capacity",
-    "DigitalCells",
-    "DigitalCrossbar",
     "capacity",
 ]

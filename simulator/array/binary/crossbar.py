@@ -1,4 +1,4 @@
-"""`DigitalCrossbar`: weights in binary cells, with the face of a `Crossbar` to a network."""
+"""`BinaryCrossbar`: weights in binary cells, with the face of a `Crossbar` to a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cbramsim.simulator.array.binary.bit_errors import (
     expected_bit_error_rate,
     noise_turns_bits,
 )
-from cbramsim.simulator.array.binary.parameters import DigitalCells
+from cbramsim.simulator.array.binary.parameters import BinaryWeights
 from cbramsim.simulator.array.binary.physical import BinaryCells, Built
 from cbramsim.simulator.array.binary.slices import (
     REWRITING,
@@ -55,7 +55,7 @@ from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 
 
-class DigitalCrossbar:
+class BinaryCrossbar:
     """An array of binary cells that holds a code of b bits per weight.
 
     Attributes
@@ -66,14 +66,14 @@ class DigitalCrossbar:
     logic
         float32[rows, columns], S: what a weight adds to a read, see `binary.slices`.
     digital
-        The `DigitalCells`.
+        The `BinaryWeights`.
     """
 
     def __init__(
         self,
         device: Device | str,
         shape: tuple[int, int],
-        digital: DigitalCells | None = None,
+        digital: BinaryWeights | None = None,
         seed: int = 0,
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
@@ -93,15 +93,15 @@ class DigitalCrossbar:
             `access`, `scheme`, `wires`, `tiles` of the physical array, as for `Crossbar`. Currents
             of a bit line that runs through several tiles are summed before they are digitised.
         """
-        instance("DigitalCrossbar.digital:", digital, DigitalCells, type(None))
-        self.digital = digital or DigitalCells()
-        rows, self._columns = checked_shape("DigitalCrossbar", shape)
+        instance("BinaryCrossbar.digital:", digital, BinaryWeights, type(None))
+        self.digital = digital or BinaryWeights()
+        rows, self._columns = checked_shape("BinaryCrossbar", shape)
         lines = self.digital.bits * self._columns
         self.cells = BinaryCells(device, (rows, lines), seed, periphery, ledger, **built)
         self.device, self.periphery = self.cells.device, self.cells.periphery
         if self.cells.wired and self.device.v_sinh:
             raise ParameterError(
-                "DigitalCrossbar.wires: needs ohmic cells, v_sinh 0: the sums of others saturate, "
+                "BinaryCrossbar.wires: needs ohmic cells, v_sinh 0: the sums of others saturate, "
                 f"and no plane is a part of one sum (got {self.device.v_sinh:g} V)"
             )
         self.pulse: PulseConstants = self.cells.pulse
@@ -117,7 +117,7 @@ class DigitalCrossbar:
         """Return what the array is."""
         rows, columns = self.shape
         return (
-            f"DigitalCrossbar({self.device.name}, {rows} x {columns} weights of "
+            f"BinaryCrossbar({self.device.name}, {rows} x {columns} weights of "
             f"{self.digital.bits} bits)"
         )
 
@@ -225,7 +225,7 @@ class DigitalCrossbar:
 
     def set_codes(self, codes: ArrayLike) -> None:
         """Put every weight at a code, int[rows, columns] or one for all; not booked."""
-        where = "DigitalCrossbar.set_codes: codes"
+        where = "BinaryCrossbar.set_codes: codes"
         wanted = fitted(where, whole_numbers(where, codes, 0, self.digital.codes - 1), self.shape)
         bits = (wanted[:, None, :] >> np.arange(self.digital.bits)[:, None]) & 1
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
@@ -233,8 +233,8 @@ class DigitalCrossbar:
 
     def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
         """Put every weight, -1 to 1, at the code nearest to it; `clip` as for `Crossbar`."""
-        flag("DigitalCrossbar.set_weights: clip", clip)
-        where = "DigitalCrossbar.set_weights: values"
+        flag("BinaryCrossbar.set_weights: clip", clip)
+        where = "BinaryCrossbar.set_weights: values"
         values = fitted(where, weights, self.shape).astype(np.float64)
         if not clip:
             refuse_outside(where, np.abs(values) - 1, ROUNDING, (-1, 1, ""))
@@ -252,9 +252,9 @@ class DigitalCrossbar:
         Parameters and errors as for `Crossbar.program_to`. Each code is read, the bits that differ
         are written, and it is read again.
         """
-        whole("DigitalCrossbar.program_to: column", column, 0, self._columns - 1)
+        whole("BinaryCrossbar.program_to: column", column, 0, self._columns - 1)
         row_list = checked_lines("program_to", self.cells.shape, column, rows)
-        instance("DigitalCrossbar.program_to: operation", operation, Operation)
+        instance("BinaryCrossbar.program_to: operation", operation, Operation)
         targets = checked_targets("program_to", self.device, target, row_list)
         wanted = self.digital.code_of(self.device.weight_of(targets))
         missed = write_codes(
@@ -266,7 +266,7 @@ class DigitalCrossbar:
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let weights keep their codes from now on."""
-        whole("DigitalCrossbar.inhibit: column", column, 0, self._columns - 1)
+        whole("BinaryCrossbar.inhibit: column", column, 0, self._columns - 1)
         for plane in range(self.digital.bits):
             self.cells.inhibit(plane * self._columns + column, rows)
 
@@ -280,7 +280,7 @@ class DigitalCrossbar:
         A weight of zero is between two codes: it is what is left when a weight adds nothing to any
         plane and its share of each reference is taken out.
         """
-        whole("DigitalCrossbar.disconnect: column", column, 0, self._columns - 1)
+        whole("BinaryCrossbar.disconnect: column", column, 0, self._columns - 1)
         self.expect_gaps()
         for plane in range(self.digital.bits):
             self.cells.disconnect(plane * self._columns + column, rows)

@@ -17,7 +17,7 @@ MOST_BITS = 8
 """Bits of a weight, at most: as many codes as `choose_pulses` tells apart."""
 
 
-class DigitalCells(Parameters):
+class BinaryWeights(Parameters):
     """Weights as unsigned codes in binary cells (all assumed)."""
 
     bits: Annotated[int, Field(ge=1, le=MOST_BITS)] = 2

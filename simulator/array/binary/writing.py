@@ -2,7 +2,7 @@
 
 Bits are cells of an array like any other: what lines, access and other cells make of a pulse or a
 sense is what the verbs of that array say. A write takes a cell to its own lowest or highest
-conductance, by `DigitalCells.write_pulses` pulses. The bits of a weight are sensed together: their
+conductance, by `BinaryWeights.write_pulses` pulses. The bits of a weight are sensed together: their
 word line is driven once; lines take from each what they take from one alone (assumed).
 """
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.learning.rules.codes import expected_code_energy
 from cbramsim.simulator.learning.rules.pulsed import Programming, expected_write_energy
@@ -18,7 +18,7 @@ from cbramsim.simulator.learning.rules.stdp import StdpRule
 class Surroundings(NamedTuple):
     """What all neurons of a network share."""
 
-    crossbar: Crossbar | DigitalCrossbar
+    crossbar: Crossbar | BinaryCrossbar
     """The array."""
     activity: NDArray[np.float64]
     """Probability with which each input spikes in a window, float64[inputs]."""
@@ -62,7 +62,7 @@ class Neuron:
         at_large = rule.probability(weights)
         at_floor = weights <= -1 + rule.ltd
         probability = np.where(at_floor, np.minimum(at_large, around.activity), at_large)
-        if isinstance(crossbar, DigitalCrossbar):
+        if isinstance(crossbar, BinaryCrossbar):
             scheme = (programming or Programming()).scheme
             return expected_code_energy(rule, crossbar, self._column, probability, scheme)
         return expected_write_energy(rule, crossbar.device, weights, probability, programming)

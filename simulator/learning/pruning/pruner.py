@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.core.validation import Parameters
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.pruning import maturity, selection, value
@@ -118,7 +118,7 @@ class Pruner:
     def __init__(
         self,
         policy: Pruning,
-        crossbar: Crossbar | DigitalCrossbar,
+        crossbar: Crossbar | BinaryCrossbar,
         activity: NDArray[np.float64],
         rule: StdpRule | None = None,
         programming: Programming | None = None,

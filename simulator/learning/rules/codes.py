@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import G_HIGH, G_LOW
-from cbramsim.simulator.array.binary.crossbar import DigitalCrossbar
-from cbramsim.simulator.array.binary.parameters import DigitalCells
+from cbramsim.simulator.array.binary.crossbar import BinaryCrossbar
+from cbramsim.simulator.array.binary.parameters import BinaryWeights
 from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.learning.rules.pulsed import Scheme
 from cbramsim.simulator.learning.rules.stdp import StdpRule
@@ -23,7 +23,7 @@ class CodeTable(NamedTuple):
 
 
 def wanted_codes(
-    rule: StdpRule, digital: DigitalCells, scheme: Scheme = "stochastic"
+    rule: StdpRule, digital: BinaryWeights, scheme: Scheme = "stochastic"
 ) -> NDArray[np.float32]:
     """Return how many codes down and up the rule asks for, by code, float32[2, 256].
 
@@ -41,7 +41,7 @@ def wanted_codes(
 
 def expected_code_energy(
     rule: StdpRule,
-    crossbar: DigitalCrossbar,
+    crossbar: BinaryCrossbar,
     column: int,
     probability: NDArray[np.float64],
     scheme: Scheme = "stochastic",

@@ -14,8 +14,8 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.experiments.device_studies.overhead import loaded
 from cbramsim.simulator.array.binary import (
-    DigitalCells,
-    DigitalCrossbar,
+    BinaryCrossbar,
+    BinaryWeights,
     capacity,
 )
 from cbramsim.simulator.array.binary.slices import NoisyBits, SensedBits, shift_and_add
@@ -58,7 +58,7 @@ def popcount(x: np.ndarray) -> int:
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_codes_span_the_weights(bits: int) -> None:
-    crossbar = DigitalCrossbar(NOMINAL, (2**bits, 3), DigitalCells(bits=bits))
+    crossbar = BinaryCrossbar(NOMINAL, (2**bits, 3), BinaryWeights(bits=bits))
     codes = np.arange(2**bits)[:, None]
     crossbar.set_codes(np.broadcast_to(codes, crossbar.shape))
     expected = np.broadcast_to(np.linspace(-1, 1, 2**bits)[:, None], crossbar.shape)
@@ -72,7 +72,7 @@ def test_codes_span_the_weights(bits: int) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_the_controller_asks_for_what_the_rule_says(bits: int) -> None:
     top = 2**bits - 1
-    wanted = wanted_codes(RULE, DigitalCells(bits=bits, rule_at="code"))
+    wanted = wanted_codes(RULE, BinaryWeights(bits=bits, rule_at="code"))
     for code in range(top + 1):
         w = 2 * code / top - 1
         up = min(RULE.ltp * math.exp(-RULE.ltp_decay * (w + 1)), 1 - w) * top / 2
@@ -85,7 +85,7 @@ def test_the_controller_asks_for_what_the_rule_says(bits: int) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_asked_at_the_midpoint_neighbouring_codes_balance_there(bits: int) -> None:
     """Detailed balance: p up(c) = (1 - p) down(c + 1) at the p whose weight is in between."""
-    wanted = wanted_codes(RULE, DigitalCells(bits=bits)).astype(float)
+    wanted = wanted_codes(RULE, BinaryWeights(bits=bits)).astype(float)
     for code in range(2**bits - 1):
         midpoint = (2 * code + 1) / (2**bits - 1) - 1
         p = float(RULE.probability(np.float64(midpoint)))
@@ -94,7 +94,7 @@ def test_asked_at_the_midpoint_neighbouring_codes_balance_there(bits: int) -> No
 
 
 def one_update(
-    crossbar: DigitalCrossbar, wanted: np.ndarray, pixel: int, seed: int, tries: int = 0
+    crossbar: BinaryCrossbar, wanted: np.ndarray, pixel: int, seed: int, tries: int = 0
 ) -> np.ndarray:
     """Present one window of one grey level to one neuron; return which inputs spiked."""
     rows = crossbar.shape[0]
@@ -121,10 +121,10 @@ def one_update(
 @pytest.mark.parametrize(("bits", "code"), [(1, 0), (1, 1), (2, 1), (4, 5), (8, 0), (8, 100)])
 def test_rounding_is_right_on_average(bits: int, code: int) -> None:
     rows = 8000
-    digital = DigitalCells(bits=bits, rule_at="code")
+    digital = BinaryWeights(bits=bits, rule_at="code")
     wanted = wanted_codes(RULE, digital)
     changes: dict[bool, list[np.ndarray]] = {True: [], False: []}
-    crossbar = DigitalCrossbar(NOMINAL, (rows, 1), digital)
+    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), digital)
     for seed in range(10):
         crossbar.set_codes(code)
         spiked = one_update(crossbar, wanted, 128, seed)
@@ -138,8 +138,8 @@ def test_rounding_is_right_on_average(bits: int, code: int) -> None:
 
 
 def test_eight_bits_without_variability_follow_the_rule_to_half_a_code() -> None:
-    digital = DigitalCells(bits=8, rule_at="code")
-    crossbar = DigitalCrossbar(NOMINAL, (5000, 1), digital)
+    digital = BinaryWeights(bits=8, rule_at="code")
+    crossbar = BinaryCrossbar(NOMINAL, (5000, 1), digital)
     start = np.random.default_rng(0).integers(0, 256, (5000, 1))
     crossbar.set_codes(start)
     before = crossbar.weights[:, 0].astype(float)
@@ -149,21 +149,21 @@ def test_eight_bits_without_variability_follow_the_rule_to_half_a_code() -> None
 
 
 def test_a_deterministic_controller_never_moves_a_coarse_code() -> None:
-    assert not wanted_codes(RULE, DigitalCells(bits=2), "deterministic").any()
-    assert wanted_codes(RULE, DigitalCells(bits=8), "deterministic")[1, 0] == 19
+    assert not wanted_codes(RULE, BinaryWeights(bits=2), "deterministic").any()
+    assert wanted_codes(RULE, BinaryWeights(bits=8), "deterministic")[1, 0] == 19
 
 
 # ---- bit errors --------------------------------------------------------------------------------
 
 
 def test_no_cell_of_the_preset_is_misread() -> None:
-    crossbar = DigitalCrossbar(CBRAM, (100, 50))
+    crossbar = BinaryCrossbar(CBRAM, (100, 50))
     assert crossbar.bit_error_rate() == (0, 0)
     assert crossbar.expected_bit_error_rate() < 1e-30
 
 
 def test_noise_misreads_as_often_as_the_gaussian_tail_says() -> None:
-    crossbar = DigitalCrossbar(NOMINAL.replace(read_c2c=0.25), (300, 200))
+    crossbar = BinaryCrossbar(NOMINAL.replace(read_c2c=0.25), (300, 200))
     tail = 0.5 * math.erfc(2 / math.sqrt(2))
     assert crossbar.expected_bit_error_rate() == pytest.approx(tail, rel=1e-4)
     errors = crossbar.bit_error_rate(reads=4)
@@ -176,11 +176,11 @@ def test_spread_stuck_cells_and_flicker_add_up() -> None:
         g_min=10e-6, g_min_d2d=0.3, g_max_d2d=0.3, read_c2c=0.1, g_flicker=3e-6, flicker_duty=0.3,
         stuck_low=0.02, stuck_open=0.01, stuck_high=0.03,
     )  # fmt: skip
-    crossbar = DigitalCrossbar(device, (300, 200))
+    crossbar = BinaryCrossbar(device, (300, 200))
     errors = crossbar.bit_error_rate(reads=4)
     assert errors.total == pytest.approx(crossbar.expected_bit_error_rate(), rel=0.01)
     assert 0.03 < errors.static < errors.total
-    stuck = DigitalCrossbar(NOMINAL.replace(stuck_low=0.02, stuck_high=0.04), (400, 200))
+    stuck = BinaryCrossbar(NOMINAL.replace(stuck_low=0.02, stuck_high=0.04), (400, 200))
     assert stuck.bit_error_rate().static == pytest.approx(0.03, rel=0.05)
     assert stuck.expected_bit_error_rate() == stuck.bit_error_rate().static
 
@@ -237,7 +237,7 @@ def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
 
 def test_converters_round_and_saturate() -> None:
     """16 rows and 3 bits: steps of two cells, from -8 to +6 of them."""
-    crossbar = DigitalCrossbar(NOMINAL, (16, 5), DigitalCells(bits=1, adc_bits=3))
+    crossbar = BinaryCrossbar(NOMINAL, (16, 5), BinaryWeights(bits=1, adc_bits=3))
     d, out = NOMINAL, np.zeros(5, np.float32)
     ones = np.array([0, 2, 7.4, 13.1, 16])
     lines = (16 * d.g_min + ones * d.g_range).astype(np.float32)
@@ -283,7 +283,7 @@ def test_only_bits_that_changed_are_rewritten(mnist: Dataset) -> None:
 
 def test_program_to_writes_codes_and_counts_what_stays_wrong() -> None:
     device = NOMINAL.replace(stuck_low=0.1)
-    crossbar = DigitalCrossbar(device, (500, 4), DigitalCells(bits=3))
+    crossbar = BinaryCrossbar(device, (500, 4), BinaryWeights(bits=3))
     crossbar.inhibit(1, [0, 1])
     assert crossbar.inhibited.sum() == 2
     missed = crossbar.program_to(1, np.arange(500), device.g_max)

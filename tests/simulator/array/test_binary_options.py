@@ -13,7 +13,7 @@ from cbramsim.core.rng import stream
 from cbramsim.core.verbs import give_pulses, read
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.overhead import loaded
-from cbramsim.simulator.array.binary import DigitalCells, DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar, BinaryWeights
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
@@ -60,7 +60,7 @@ def test_verified_bits_and_independent_recount_agree(mnist: Dataset, changes: di
 @pytest.mark.parametrize("tries", [1, 3])
 def test_a_bit_is_written_again_as_often_as_it_is_misread(tries: int) -> None:
     """With noise, by a geometric series; a stuck bit takes all tries."""
-    rows, cells = 20_000, DigitalCells(bits=1)
+    rows, cells = 20_000, BinaryWeights(bits=1)
     wanted = np.zeros((2, 256), np.float32)
     wanted[1, 0] = 1.0  # every 0 becomes a 1
     counts: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def test_a_bit_is_written_again_as_often_as_it_is_misread(tries: int) -> None:
     for name, device in (
         ("noisy", NOMINAL.replace(read_c2c=0.4)), ("stuck", NOMINAL.replace(stuck_low=1.0)),
     ):  # fmt: skip
-        crossbar = DigitalCrossbar(device, (rows, 1), cells)
+        crossbar = BinaryCrossbar(device, (rows, 1), cells)
         account = crossbar.cells.ledger.account("train")
         one_update(crossbar, wanted, 255, 0, tries)
         counts[name] = account.counts.copy(), account.joules.copy()
@@ -98,7 +98,7 @@ def change_code(slices, column, rows, by, stream, account):
     give_pulses(slices, column, rows, by, rows.size, slices.booked_as, stream, account)
 
 
-def change(crossbar: DigitalCrossbar, column: int, row: int, by: int) -> None:
+def change(crossbar: BinaryCrossbar, column: int, row: int, by: int) -> None:
     crossbar.slices.codes[:] = crossbar.codes[:, column]
     change_code(
         crossbar.slices, column, np.array([row], np.int32), np.array([by], np.int32),
@@ -109,7 +109,7 @@ def change(crossbar: DigitalCrossbar, column: int, row: int, by: int) -> None:
 
 def test_half_selected_bits_by_hand() -> None:
     """One bit of 2 x 2 weights of 2 bits is set: V/2 on 3 cells of its row and 1 of its column."""
-    crossbar = DigitalCrossbar(NOMINAL, (2, 2), DigitalCells(bits=2), access="passive")
+    crossbar = BinaryCrossbar(NOMINAL, (2, 2), BinaryWeights(bits=2), access="passive")
     crossbar.set_codes([[2, 1], [3, 0]])
     change(crossbar, 0, 0, 1)  # code 2 to 3: bit 0, line 0
     d, account = NOMINAL, crossbar.cells.ledger.account("use")
@@ -127,9 +127,9 @@ def test_half_selected_bits_by_hand() -> None:
 
 
 def test_sensed_weights_leak_through_others_of_their_word_line() -> None:
-    rows, digital = 40, DigitalCells(bits=3)
-    crossbar = DigitalCrossbar(NOMINAL, (rows, 1), digital, access="passive")
-    wide = DigitalCrossbar(NOMINAL, (rows, 2), digital, access="passive")
+    rows, digital = 40, BinaryWeights(bits=3)
+    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), digital, access="passive")
+    wide = BinaryCrossbar(NOMINAL, (rows, 2), digital, access="passive")
     codes = np.random.default_rng(0).integers(0, 8, (rows, 2))
     nothing = np.zeros((2, 256), np.float32)
     crossbar.set_codes(codes[:, :1])
@@ -155,8 +155,8 @@ def test_sensed_weights_leak_through_others_of_their_word_line() -> None:
 def test_bits_are_written_as_an_analog_array_is_pulsed(scheme: Any) -> None:
     """The same pulses on the same cells: same energy, same half-selected cells moved alike."""
     rows, columns, bits = 5, 3, 3
-    digital = DigitalCrossbar(
-        AT_ONCE, (rows, columns), DigitalCells(bits=bits), access="passive", scheme=scheme
+    digital = BinaryCrossbar(
+        AT_ONCE, (rows, columns), BinaryWeights(bits=bits), access="passive", scheme=scheme
     )
     analog = Crossbar(AT_ONCE, (rows, bits * columns), access="passive", scheme=scheme)
     rng = np.random.default_rng(1)
@@ -208,7 +208,7 @@ def read_once(slices, readout, n_active, work, stream, account):
 
 
 def read_of(
-    crossbar: DigitalCrossbar, active: np.ndarray, seed: int = 0, slices: Any = None
+    crossbar: BinaryCrossbar, active: np.ndarray, seed: int = 0, slices: Any = None
 ) -> np.ndarray:
     """Return what is read less its reference, in weights, float[columns]."""
     work = scratch(*crossbar.shape, crossbar.digital.bits)
@@ -231,8 +231,8 @@ READS: dict[str, dict[str, Any]] = {
 def test_missing_weights_add_nothing_however_one_reads(how: str) -> None:
     rows, columns, bits = 60, 7, 3
     rng = np.random.default_rng(2)
-    digital = DigitalCells(bits=bits, **READS[how])
-    crossbar = DigitalCrossbar(NOMINAL, (rows, columns), digital)
+    digital = BinaryWeights(bits=bits, **READS[how])
+    crossbar = BinaryCrossbar(NOMINAL, (rows, columns), digital)
     codes = rng.integers(0, 2**bits, (rows, columns))
     crossbar.set_codes(codes)
     gone = rng.random((rows, columns)) < 0.4
@@ -268,7 +268,7 @@ def test_missing_cells_have_no_noise(how: Any, noise: float) -> None:
     """Of two neurons with the same weights, the one with a fifth of its cells has that variance."""
     rows, bits = 100, 2
     device = NOMINAL.replace(read_c2c=noise)
-    crossbar = DigitalCrossbar(device, (rows, 40), DigitalCells(bits=bits, read=how))
+    crossbar = BinaryCrossbar(device, (rows, 40), BinaryWeights(bits=bits, read=how))
     crossbar.set_codes(np.arange(rows)[:, None] % 4)
     for column in range(20):
         crossbar.disconnect(column, np.arange(20, rows))
@@ -305,7 +305,7 @@ def test_hard_pruned_weights_are_zero_and_get_no_pulses(mnist: Dataset) -> None:
 LOSSY = Wires(r_word=300.0, r_bit=300.0)
 
 
-def by_exact_solution(crossbar: DigitalCrossbar, active: np.ndarray) -> tuple[np.ndarray, float]:
+def by_exact_solution(crossbar: BinaryCrossbar, active: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the current of each bit line per volt, S, and the power, W, of one product."""
     volts = np.zeros(crossbar.shape[0])
     volts[active] = crossbar.device.v_read
@@ -314,10 +314,10 @@ def by_exact_solution(crossbar: DigitalCrossbar, active: np.ndarray) -> tuple[np
     return solution.outputs / crossbar.device.v_read, power
 
 
-def lossy(how: dict[str, Any], device: Device = NOMINAL) -> tuple[DigitalCrossbar, np.ndarray]:
+def lossy(how: dict[str, Any], device: Device = NOMINAL) -> tuple[BinaryCrossbar, np.ndarray]:
     rng = np.random.default_rng(4)
-    digital = DigitalCells(bits=2, **how)
-    crossbar = DigitalCrossbar(device, (30, 8), digital, wires=LOSSY)
+    digital = BinaryWeights(bits=2, **how)
+    crossbar = BinaryCrossbar(device, (30, 8), digital, wires=LOSSY)
     crossbar.set_codes(rng.integers(0, 4, crossbar.shape))
     crossbar.disconnect(2, [1, 2, 3])
     return crossbar, np.sort(rng.choice(30, 12, replace=False))

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cbramsim.core.errors import ParameterError
-from cbramsim.simulator.array.binary import DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.drawing.plots import mosaic
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
@@ -95,7 +95,7 @@ def test_the_card_of_an_array() -> None:
 
 
 def test_weights_in_binary_cells_are_shown_as_reads_see_them() -> None:
-    crossbar = DigitalCrossbar("subquantum-cbram", (6, 4))
+    crossbar = BinaryCrossbar("subquantum-cbram", (6, 4))
     crossbar.set_codes(np.arange(24).reshape(6, 4) % 4)
     np.testing.assert_allclose(image(crossbar.plot(axes())), crossbar.conductance * 1e6, rtol=1e-6)
     title, facts, _ = cards.read(crossbar)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.binary import DigitalCells, DigitalCrossbar
+from cbramsim.simulator.array.binary import BinaryCrossbar, BinaryWeights
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
 from cbramsim.simulator.learning.network import SpikingNetwork
@@ -45,7 +45,7 @@ def test_an_ideal_network_is_saved_and_goes_on(mnist: Dataset, tmp_path: Path) -
 # ---- the cost of learning on -------------------------------------------------------------------
 
 
-def written(crossbar: DigitalCrossbar) -> float:
+def written(crossbar: BinaryCrossbar) -> float:
     account = crossbar.cells.ledger.account("train")
     return float(account.joules[Operation.BIT_SET] + account.joules[Operation.BIT_RESET])
 
@@ -58,8 +58,8 @@ def test_expected_energy_of_codes_is_the_mean_of_many_updates(
     bits: int, code: int, pixel: int
 ) -> None:
     rows, runs, rule = 4000, 60, StdpRule(ltp=0.3, ltd=0.02)
-    digital = DigitalCells(bits=bits, write_pulses=2)
-    crossbar = DigitalCrossbar(CBRAM, (rows, 1), digital, seed=1)
+    digital = BinaryWeights(bits=bits, write_pulses=2)
+    crossbar = BinaryCrossbar(CBRAM, (rows, 1), digital, seed=1)
     crossbar.set_codes(code)
     expected = expected_code_energy(rule, crossbar, 0, np.full(rows, pixel / 256)).sum()
     found = []
@@ -76,7 +76,7 @@ def test_expected_energy_of_codes_is_the_mean_of_many_updates(
 def test_a_write_costs_what_its_bits_say() -> None:
     """1 bit, by hand: chance of a write times V² t at the mean of both levels."""
     device = CBRAM.without_variability()
-    crossbar = DigitalCrossbar(device, (2, 3), DigitalCells(bits=1, rule_at="code"))
+    crossbar = BinaryCrossbar(device, (2, 3), BinaryWeights(bits=1, rule_at="code"))
     crossbar.set_codes([[0] * 3, [1] * 3])
     low, high = expected_code_energy(RULE, crossbar, 1, np.array([0.3, 0.3]))
     mid = 0.5 * (device.g_min + device.g_max)

@@ -403,10 +403,6 @@ def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
     [
         ({"digital": {"bits": 9}}, "digital.bits: must be a whole number >= 1 and <= 8 (got 9)"),
         (
-            {"rule": "ideal", "update": "dense"},
-            "update must be winner with storage digital: a code holds no share of a change",
-        ),
-        (
             {"readout": {"adc_bits": 6}},
             "must be 0 with storage digital, whose bit lines have the converters of "
             "digital.adc_bits (got 6)",

@@ -34,7 +34,7 @@ def _(neurons, total, work, word):
 
 
 images, labels, *_ = (part[:150] for part in cb.load_dataset("mnist"))
-own = cb.Own(neurons=lambda network: Hard(np.zeros(20), 0.2 * network.device.g_range))
+own = cb.Own(neurons=lambda layer: Hard(np.zeros(20), 0.2 * layer.device.g_range))
 network = cb.SpikingNetwork(neurons=20, own=own, pruning={"kind": "none"})
 network.fit(images, epochs=1).label(images, labels)
 print(f"accuracy on what was learned {network.score(images, labels):.0%}")

@@ -35,9 +35,9 @@ class Own(NamedTuple):
     law: Any = None
     """How far a pulse moves a cell; made from the `Crossbar`."""
     rule: Any = None
-    """How the array learns; made from the `SpikingNetwork`, as all that follow."""
+    """How an array learns; made from the `Layer`, as all that follow."""
     encoder: Any = None
-    """How densities become spikes."""
+    """How densities become spikes, in the first layer."""
     neurons: Any = None
     """Which neurons fire."""
     criterion: Any = None

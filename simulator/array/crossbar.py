@@ -9,7 +9,6 @@ cells at mid-window: :math:`I_k - I_{ref} = \tfrac12 (G_{max} - G_{min}) \sum_i 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -49,6 +48,7 @@ from cbramsim.simulator.array.programming import (
     Corrections,
     Trace,
     Writing,
+    budget_of,
     empty_trace,
     trace_trains,
     write_cells,
@@ -351,7 +351,7 @@ class Crossbar(CellArray):
         instance("Crossbar.program_to: operation", operation, Operation)
         targets = checked_targets("program_to", self.device, target, row_list)
         missed = program_to(
-            self.state, column, row_list, targets, self._span,
+            self.state, column, row_list, targets, budget_of(self.device),
             BookedAs.both(operation), self.pulse_stream,
             self.ledger.account(self.phase),
         )  # fmt: skip
@@ -421,7 +421,7 @@ class Crossbar(CellArray):
             of_device = "S, the g_max of the device"
             number("Crossbar.write_verify: tolerance", tolerance, 0, self.device.g_max, of_device)
         if budget is None:
-            budget = min(self._span, MAX_TRACED)
+            budget = min(budget_of(self.device), MAX_TRACED)
         whole("Crossbar.write_verify: budget", budget, 0, MAX_TRACED)
         one_of("Crossbar.write_verify: corrections", corrections, get_args(Corrections))
         trace = empty_trace(checked, int(budget), "write_verify")
@@ -436,16 +436,10 @@ class Crossbar(CellArray):
         return Writing(trace, targets, reached, final, self.device.g_range)
 
     @property
-    def _span(self) -> int:
-        """Pulses that span the nominal window, the budget of a verification."""
-        return math.ceil(max(self.device.pulses_up, self.device.pulses_down))
-
-    @property
     def word_line_energy(self) -> float:
         """Energy of driving one word line at the read voltage: driver and charge, J."""
-        device = self.device
-        line = device.c_cell * self.shape[1] * device.v_read**2
-        return self._drivers * self.periphery.e_word_line + line
+        charge = self.device.c_cell * self.shape[1] * self.device.v_read**2
+        return self._drivers * self.periphery.e_word_line + charge
 
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of programming."""

@@ -7,6 +7,7 @@ the random numbers nor what is booked.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.kernels import lean_loop, part
 from cbramsim.core.verbs import settle_cell
+from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import RESET, SET
 from cbramsim.simulator.array.cells import BookedAs
 from cbramsim.simulator.array.writing import (
@@ -127,6 +129,11 @@ class Writing(NamedTuple):
     def relative_error(self) -> NDArray[np.float64]:
         """The same as a part of the nominal window, float64[cells]."""
         return self.error / self.window
+
+
+def budget_of(device: Device) -> int:
+    """Return the pulses that span the nominal window, the budget of a verification."""
+    return math.ceil(max(device.pulses_up, device.pulses_down))
 
 
 def empty_trace(cells: NDArray[np.int64], pulses: int, method: str) -> Trace:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbramsim.core.errors import DataError, nearest, shown
+from cbramsim.core.errors import DataError, shown
 from cbramsim.core.files import printable
 from cbramsim.simulator.images.array_files import (
     Stored,
@@ -26,6 +24,14 @@ from cbramsim.simulator.images.array_files import (
     npz_member,
     npz_names,
     read_idx,
+)
+from cbramsim.simulator.images.dataset_files import (
+    PARTS,
+    WHAT,
+    find_files,
+    inside,
+    unknown,
+    verify,
 )
 from cbramsim.simulator.images.picture_files import (
     LARGEST_IMAGE,
@@ -42,19 +48,8 @@ from cbramsim.simulator.images.picture_files import (
     shown_names,
 )
 
-PARTS: dict[str, tuple[tuple[str, ...], int]] = {
-    "train_images": (("train-images",), 3),
-    "train_labels": (("train-labels",), 1),
-    "test_images": (("t10k-images", "test-images"), 3),
-    "test_labels": (("t10k-labels", "test-labels"), 1),
-}
-"""The names of IDX files, and their dimensions."""
 IMAGES, LABELS = ("images", "image", "x", "data"), ("labels", "label", "y", "targets", "target")
 """What images and labels are called in .npz files, beside the name of their part."""
-WHAT = (
-    "mnist, a folder of IDX files or the beginning of their names, a folder of pictures "
-    "(train/CLASS/*.png, test/CLASS/*.png) or a .npz file"
-)
 _BLOCK = 1024
 
 
@@ -215,16 +210,16 @@ def _load(name: str | Path, quiet: bool) -> Dataset:
     path = Path(name)
     is_file = os.path.isfile(path)
     if not str(name) or is_file != path.name.lower().endswith(".npz"):
-        raise _unknown(name)
+        raise unknown(name)
     if is_file:
         return _from_names(printable(path), npz_names(path), lambda key: npz_member(path, key))
-    if not any("train-images" in each.name for each in _inside(path)) and holds_pictures(path):
+    if not any("train-images" in each.name for each in inside(path)) and holds_pictures(path):
         folder = picture_folder(path)
         (learned, y), (tested, z) = (folder.read(part, quiet=quiet) for part in ("train", "test"))
         if learned.coloured or tested.coloured:
             say_coloured(path)
         return Dataset(learned.images, y, tested.images, z, shown_names(folder.classes))
-    files = _find_files(path)
+    files = find_files(path)
     return _read_all(
         printable(path), [idx_file(file, PARTS[part][1]) for part, file in files.items()]
     )
@@ -233,8 +228,8 @@ def _load(name: str | Path, quiet: bool) -> Dataset:
 @cache
 def _bundled() -> Dataset:
     """Return MNIST, read once for all runs of a process."""
-    files = _find_files(Path(str(resources.files("cbramsim") / "data" / "mnist")))
-    _verify(files)
+    files = find_files(Path(str(resources.files("cbramsim") / "data" / "mnist")))
+    verify(files)
     return _read_all("mnist", [idx_file(file) for file in files.values()])
 
 
@@ -408,62 +403,6 @@ def _labels(where: str, labels: NDArray[Any]) -> NDArray[Any]:
     if high >= MOST_CLASSES:
         raise DataError(f"{where} must be below {MOST_CLASSES:,} (got {high:,})")
     return labels.reshape(-1).astype(labels.dtype if labels.dtype == np.uint8 else np.int64)
-
-
-def _unknown(name: str | Path) -> DataError:
-    """Return the refusal of what is no data set, with the nearest name there is."""
-    path = Path(name)
-    there = ["mnist"]
-    with suppress(OSError, ValueError):  # a path that the system does not take
-        there += [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
-    hint = "" if os.path.lexists(path) else nearest(path.name, there)
-    return DataError(
-        f"dataset: must be {WHAT} (got '{printable(path) if str(name) else ''}'){hint}"
-    )
-
-
-def _find_files(folder: Path) -> dict[str, Path]:
-    """Return the file of each part of a dataset."""
-    prefix = ""
-    if not os.path.isdir(folder):
-        folder, prefix = folder.parent, folder.name
-    named = sorted(path for path in _inside(folder) if path.name.startswith(prefix))
-    candidates = [path for path in named if os.path.isfile(path)]
-    if not candidates:
-        raise _unknown(folder / prefix)
-    return {part: _only(candidates, names, folder / prefix) for part, (names, _) in PARTS.items()}
-
-
-def _only(candidates: list[Path], names: tuple[str, ...], where: Path) -> Path:
-    """Return the one candidate whose name contains one of `names`."""
-    found = [path for path in candidates if any(name in path.name for name in names)]
-    plain = {path.name.removesuffix(".gz") for path in found}
-    if not found:
-        raise DataError(f"dataset: no file '*{names[0]}*' in {where}")
-    if len(plain) > 1:
-        raise DataError(
-            f"dataset: several files '*{names[0]}*' in {where}; give the beginning of the name "
-            f"too, such as {where / sorted(plain)[0].split(names[0])[0]}"
-        )
-    return found[0]
-
-
-def _verify(files: dict[str, Path]) -> None:
-    """Compare the bundled files with their recorded SHA-256."""
-    sums = next(iter(files.values())).with_name("SHA256SUMS")
-    lines = (line.split() for line in sums.read_text().splitlines())
-    recorded = {name: digest for digest, name in lines}
-    for path in files.values():
-        if hashlib.sha256(path.read_bytes()).hexdigest() != recorded.get(path.name):
-            raise DataError(f"{path}: wrong SHA-256; install cbramsim again")
-
-
-def _inside(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing if it is none."""
-    try:
-        return list(folder.iterdir()) if os.path.isdir(folder) else []
-    except OSError as error:
-        raise DataError(f"dataset: {printable(folder)}: {error.strerror}") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -33,7 +33,10 @@ NOMINAL = CBRAM.without_variability()
     "changes",
     [
         {"device": loaded(CBRAM).replace(read_c2c=0.2, stuck_low=0.05), "digital": {"bits": 3}},
-        {"digital": {"bits": 2, "write_pulses": 3}, "cell": {"stuck_high": 0.2}},
+        pytest.param(
+            {"digital": {"bits": 2, "write_pulses": 3}, "cell": {"stuck_high": 0.2}},
+            marks=pytest.mark.frozen,
+        ),
     ],
     ids=["misread", "stuck"],
 )
@@ -57,7 +60,7 @@ def test_verified_bits_and_independent_recount_agree(mnist: Dataset, changes: di
         ), op
 
 
-@pytest.mark.parametrize("tries", [1, 3])
+@pytest.mark.parametrize("tries", [pytest.param(1, marks=pytest.mark.frozen), 3])
 def test_a_bit_is_written_again_as_often_as_it_is_misread(tries: int) -> None:
     """With noise, by a geometric series; a stuck bit takes all tries."""
     rows, cells = 20_000, BinaryWeights(bits=1)
@@ -370,7 +373,7 @@ WIRED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("read", ["summed", "sensed"])
+@pytest.mark.parametrize("read", [pytest.param("summed", marks=pytest.mark.frozen), "sensed"])
 def test_while_it_learns_what_is_read_keeps_step_with_what_is_seen(
     mnist: Dataset, read: str
 ) -> None:

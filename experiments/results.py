@@ -27,6 +27,9 @@ READS = (
 )  # fmt: skip
 """Operations that are the price of a vector-matrix product."""
 
+SHARES = ("accuracy", "accuracy_majority", "pruned_fraction")
+"""Quantities that are shares."""
+
 _NOT_METRICS = (
     ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
@@ -48,6 +51,8 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         for name, value in quantities(metrics).items():
             if isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError(f"{name} must be a finite number (got {value!r})")
+            if name in SHARES and not 0 <= value <= 1:
+                raise ValueError(f"{name} must be >= 0 and <= 1 (got {value!r})")
     except _NOT_METRICS as error:
         reason = str(error) if isinstance(error, DataError) else f"{METRICS}: {error!r}"
         raise DataError(f"{printable(folder)}: no finished run ({reason})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ from cbramsim.simulator.images.picture_files import (
 
 IMAGES, LABELS = ("images", "image", "x", "data"), ("labels", "label", "y", "targets", "target")
 """What images and labels are called in .npz files, beside the name of their part."""
+log = logging.getLogger("cbramsim")
 _BLOCK = 1024
 
 
@@ -86,6 +88,11 @@ class Dataset:
             object.__setattr__(self, part, array)
         if in_colour:
             say_coloured("dataset")
+        if unseen := sorted(set(self.test_labels.tolist()) - set(self.train_labels.tolist())):
+            log.warning(
+                "dataset: no training label is %s: images of it cannot be recognised",
+                " or ".join(map(str, unseen[:5])) + (" ..." if len(unseen) > 5 else ""),
+            )
         highest = max(int(self.train_labels.max()), int(self.test_labels.max()))
         if self.classes and highest >= len(self.classes):
             raise DataError(

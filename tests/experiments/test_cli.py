@@ -250,6 +250,10 @@ def test_comparing_runs_averages_over_seeds(finished: Path, tmp_path: Path) -> N
         in cbram("compare", finished, hard).output
     )
     refused(cbram("compare", tmp_path), "no finished run")
+    shutil.copytree(finished, tmp_path / "edited")
+    metrics = json.loads((finished / "metrics.json").read_text())
+    (tmp_path / "edited" / "metrics.json").write_text(json.dumps(metrics | {"test_accuracy": 5.0}))
+    refused(cbram("compare", tmp_path / "edited"), "accuracy must be >= 0 and <= 1")
     refused(cbram("compare", finished, finished), "seed 0 is there twice")
     assert "±" not in cbram("compare", finished, hard).output
 

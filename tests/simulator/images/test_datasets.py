@@ -291,3 +291,13 @@ def test_labels_of_some_images() -> None:
     for wrong in (3, [1], masked, [[0], [0, 1]], [[1, 0], [0, 1]], [1.0, 2.0], [-1, 0], [0, 10**7]):
         with pytest.raises(DataError, match="labels must be"):
             checked_labels(wrong, 2)
+
+
+def test_labels_that_nothing_is_learned_of_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 6)).astype(np.uint8)
+    with caplog.at_level("WARNING", "cbramsim"):
+        Dataset(images, np.array([0, 1, 1, 0]), images, np.array([0, 7, 9, 1]))
+    assert "no training label is 7 or 9" in caplog.text
+    caplog.clear()
+    Dataset(images, np.array([0, 1, 1, 0]), images, np.array([0, 0, 0, 1]))
+    assert not caplog.text

@@ -334,11 +334,14 @@ class Run:
                 f"{network.images_seen:,} in all)"
             )
         spikes = seen * self.config.encoding.windows
-        if network.ledger.count("train", Operation.OUTPUT_SPIKE) != spikes:
-            raise ValueError(f"ledger_counts must be {spikes:,} output spikes in the phase train")
-        pulses = network.ledger.count("train", Operation.PROGRAM_LINE)
-        if self.config.rule == "device" and network.crossbar.wear().pulses != pulses:
-            raise ValueError(f"wear must be {pulses:,} pulses, those of the ledger")
+        for layer in network.layers:
+            if layer.ledger.count("train", Operation.OUTPUT_SPIKE) != spikes:
+                raise ValueError(
+                    f"ledger_counts must be {spikes:,} output spikes in the phase train"
+                )
+            pulses = layer.ledger.count("train", Operation.PROGRAM_LINE)
+            if layer.config.rule == "device" and layer.crossbar.wear().pulses != pulses:
+                raise ValueError(f"wear must be {pulses:,} pulses, those of the ledger")
 
     def _check_images(self, images: NDArray[np.uint8]) -> None:
         """Refuse images that are not those of the run so far; and those of the score, if wrong."""

@@ -28,7 +28,7 @@ from cbramsim.simulator.array.writing import SENSED_BITS
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.circuits.prices import ADC_PRICES, conversion_price
 from cbramsim.simulator.comparison.constants import of_parameter, of_price
-from cbramsim.simulator.energy.bill import Bill, Constant
+from cbramsim.simulator.energy.bill import Bill, Constant, total
 from cbramsim.simulator.energy.ledger import Account, Operation
 from cbramsim.simulator.learning.network import SpikingNetwork
 
@@ -82,10 +82,13 @@ def network_bill(network: SpikingNetwork, phase: str) -> Bill:
             f"network_bill: phase must be one of {', '.join(phases)} (got {phase!r})"
             f"{nearest(phase, phases)}"
         )
-    readout, conversion = network.config.readout, None
-    if readout.adc_bits:
-        conversion = adc_constant(readout.adc_bits, readout.adc_source)
-    return array_bill(network.crossbar, network.ledger.account(phase), conversion)
+    bills = []
+    for layer in network.layers:
+        readout, conversion = layer.config.readout, None
+        if readout.adc_bits:
+            conversion = adc_constant(readout.adc_bits, readout.adc_source)
+        bills.append(array_bill(layer.crossbar, layer.ledger.account(phase), conversion))
+    return total(bills)
 
 
 def array_bill(

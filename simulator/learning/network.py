@@ -123,7 +123,6 @@ class SpikingNetwork(Recogniser):
         )
         instance("SpikingNetwork.own:", own, Own, type(None))
         self.own = own or Own()
-        check(self.own, self.config.storage, self.config.rule, self.config.pruning.kind)
         configs = self.config.of_layers()
         self.technologies = [(self.device, self.periphery)]
         for changes, layer in zip(self.config.later_layers, configs[1:], strict=True):

@@ -202,6 +202,7 @@ def check_joinable(config: NetworkConfig) -> None:
         (("analog",), "storage", config.storage),
         ((False,), "wires", config.wires),
         (("none", "soft"), "pruning.kind", config.pruning.kind),
+        (((),), "later_layers", config.later_layers),
     ):
         if got not in needed:
             allowed = " or ".join(map(str, needed)).lower()

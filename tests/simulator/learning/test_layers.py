@@ -11,6 +11,7 @@ import pytest
 from cbramsim import NetworkConfig, SpikingNetwork
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import stream
+from cbramsim.simulator.comparison.array_bill import array_bill, network_bill
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
 from cbramsim.simulator.learning.encoding import Trace
@@ -120,6 +121,13 @@ def test_the_ledger_is_the_sum_of_the_layers(learned: SpikingNetwork) -> None:
     active = second.inputs.activity * second.inputs.windows - prior.activity * prior.windows
     assert counts[Operation.WORD_LINE_DRIVE] == round(active.sum())
     assert counts[Operation.CELL_READ] == 60 * counts[Operation.WORD_LINE_DRIVE]
+
+
+def test_the_bill_of_a_network_is_that_of_its_layers(learned: SpikingNetwork) -> None:
+    bill = network_bill(learned, "train")
+    assert bill.joules == pytest.approx(learned.ledger.total("train"), rel=1e-9)
+    each = [array_bill(one.crossbar, one.ledger.account("train")) for one in learned.layers]
+    assert bill.joules == pytest.approx(sum(one.joules for one in each), rel=1e-12)
 
 
 def test_an_interrupted_network_of_two_layers_goes_on_to_the_same_bits(

@@ -72,6 +72,11 @@ def made(own: Own, role: str, of: Any) -> Any:
     return part
 
 
+def apart(part: Any) -> Any:
+    """Return the same part with arrays of its own, so that work with it leaves no trace."""
+    return type(part)(*(a.copy() if isinstance(a, np.ndarray) else a for a in part))
+
+
 def arrays_of(parts: dict[str, Any]) -> dict[str, NDArray[Any]]:
     """Return the arrays of parts, by role, under the names that they have in a state."""
     return {

@@ -12,7 +12,15 @@ from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.binary import BinaryCrossbar, BinarySlices
 from cbramsim.simulator.array.cells import ArrayState
-from cbramsim.simulator.array.own import PREFIX, Own, arrays_of, kinds_of, made, put_back
+from cbramsim.simulator.array.own import (
+    PREFIX,
+    Own,
+    apart,
+    arrays_of,
+    kinds_of,
+    made,
+    put_back,
+)
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
 from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
@@ -308,7 +316,7 @@ class Layer:
         spikes, reads = np.zeros((2, 4), np.uint64)
         streams = Streams(spikes, reads, competition=reads, pulses=reads)
         return Circuit(
-            self._new_encoder(), cells, self._readout(), neurons, Rest(), streams,
+            apart(self._new_encoder()), cells, self._readout(), apart(neurons), Rest(), streams,
             self._new_scratch(),
         )  # fmt: skip
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from cbramsim import NetworkConfig, SpikingNetwork
+from cbramsim import NetworkConfig, Own, SpikingNetwork
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import stream
+from cbramsim.core.verbs import draw_spikes, excite, fire, implements
 from cbramsim.simulator.comparison.array_bill import array_bill, network_bill
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.images.datasets import Dataset
@@ -52,8 +54,6 @@ def learned(mnist: Dataset) -> SpikingNetwork:
 
 def test_an_input_is_active_from_its_first_spike_in_an_image_on() -> None:
     work, trace, words = scratch(6, 2), Trace(np.zeros(1, np.int64)), stream(0, "unused")
-    from cbramsim.core.verbs import draw_spikes
-
     for image in ([4, 1, 4], [0, 0, 5]):
         seen: set[int] = set()
         for winner in image:
@@ -197,3 +197,39 @@ def test_a_state_with_other_layers_is_refused(learned: SpikingNetwork) -> None:
     wrong = state["layer2_conductance"] + 1
     with pytest.raises(Exception, match="layer2_conductance must be"):
         SpikingNetwork.from_state(state | {"layer2_conductance": wrong}, "")
+
+
+class Tiring(NamedTuple):
+    """The neuron with the largest current fires; its threshold then rises."""
+
+    threshold: NDArray[np.float64]
+
+
+@implements(excite, Tiring)
+def _(neurons: Any, reference: Any, work: Any) -> Any:
+    for k in range(work.currents.size):
+        work.currents[k] -= neurons.threshold[k]
+    return np.float32(1)
+
+
+@implements(fire, Tiring)
+def _(neurons: Any, total: Any, work: Any, word: Any) -> Any:
+    best = 0
+    for k in range(work.currents.size):
+        best = k if work.currents[k] > work.currents[best] else best
+    neurons.threshold[best] += 1e-4
+    return best
+
+
+def test_recognition_leaves_neurons_of_ones_own_as_they_are(mnist: Dataset) -> None:
+    own = Own(neurons=lambda layer: Tiring(np.zeros(layer.config.neurons)))
+    options = TWO | {"neurons": 12, "later_layers": [{"neurons": 5}]}
+    network = SpikingNetwork(**options, own=own).fit(mnist.train_images[:200], epochs=1)
+    before = state_of(network)
+    first = [r.copy() for r in network.responses(mnist.test_images[:30], "test")]
+    again = [r.copy() for r in network.responses(mnist.test_images[:30], "test")]
+    np.testing.assert_array_equal(first, again)
+    after = state_of(network)
+    for name in before:
+        if "ledger" not in name:
+            np.testing.assert_array_equal(before[name], after[name], err_msg=name)

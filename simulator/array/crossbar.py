@@ -237,7 +237,7 @@ class Crossbar(CellArray):
         if signed:
             subtract_reference(product, self.state)
         driver = self._drivers * self.periphery.e_word_line
-        book_read(product, self.state, self.device, driver, self.ledger, self.phase)
+        book_read(product, self.state, self.device, driver, self.ledger, self.phase, signed=signed)
         return product.currents
 
     def read_spikes(

@@ -71,15 +71,6 @@ class CurvedReads(WiredReads):
             seen[part] *= tile.kept.astype(np.float32)
         return seen
 
-    def told(
-        self, y: NDArray[np.float32], seen: NDArray[np.float32], lines: Any
-    ) -> NDArray[np.float32]:
-        """Return a read of the word lines y[rows], 1 or 0, in S: what the loops sum up."""
-        summed = np.zeros(seen.shape[1], np.float32)
-        for bend, start, end in zip(lines.bends, lines.starts[:-1], lines.starts[1:], strict=True):
-            summed += saturated(y[start:end] @ seen[start:end], bend)
-        return summed
-
     def at_rest(self, state: ArrayState, together: NDArray[np.float64]) -> ArrayState:
         """Return the state of fixed cells as typical reads see it."""
         self._solve(state.g)

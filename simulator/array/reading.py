@@ -25,8 +25,6 @@ class Product(NamedTuple):
     """Voltages at which ohmic cells would carry the same currents, float32[..., rows], V."""
     currents: NDArray[np.float32]
     """Of the bit lines, float32[..., columns], A."""
-    reference: list[NDArray]
-    """Currents of the reference column that were subtracted, if they were."""
     taken: tuple[float, float] | None
     """What cells and lines dissipate, W, of all reads; None for ideal lines."""
 
@@ -37,10 +35,10 @@ def multiply(
     """Return the product of voltages, float32[..., rows], with the conductances; not booked."""
     ohmic = device.read_equivalent(voltages)
     if wired is None:
-        return Product(voltages, ohmic, ohmic @ array.g, [], None)
+        return Product(voltages, ohmic, ohmic @ array.g, None)
     read = wired.read(array.g, voltages.reshape(-1, array.g.shape[0]))
     currents = read.currents.reshape(*voltages.shape[:-1], array.g.shape[1])
-    return Product(voltages, ohmic, currents, [], (read.in_cells, read.in_lines))
+    return Product(voltages, ohmic, currents, (read.in_cells, read.in_lines))
 
 
 def add_noise(product: Product, array: ArrayState, generator: np.random.Generator) -> None:
@@ -53,10 +51,8 @@ def add_noise(product: Product, array: ArrayState, generator: np.random.Generato
 
 def subtract_reference(product: Product, array: ArrayState) -> None:
     """Subtract what each bit line is compared with: the reference less its disconnected cells."""
-    reference = array.pulse.g_mid * connected_sum(array, product.ohmic)
     currents = product.currents
-    currents -= reference
-    product.reference.append(reference)
+    currents -= array.pulse.g_mid * connected_sum(array, product.ohmic)
 
 
 def connected_sum(array: ArrayState, x: NDArray) -> NDArray:
@@ -73,8 +69,13 @@ def book_read(
     driver: float,
     ledger: EnergyLedger,
     phase: str,
+    *,
+    signed: bool,
 ) -> None:
-    """Book a read; `driver` is the energy of driving one word line but for its charge, J."""
+    """Book a read; if it is `signed`, that of the reference column as well.
+
+    `driver` is the energy of driving one word line but for its charge, J.
+    """
     rows, columns = array.g.shape
     v, ohmic = product.voltages, product.ohmic
     v2 = np.square(v, dtype=np.float64).reshape(-1, rows)
@@ -90,7 +91,7 @@ def book_read(
         in_cells, in_lines = product.taken
         ledger.add(phase, Operation.CELL_READ, cells, device.t_read * in_cells)
         ledger.add(phase, Operation.READ_WIRE, cells, device.t_read * in_lines)
-    if product.reference:
+    if signed:
         joules = device.t_read * power.sum() * device.g_mid
         ledger.add(phase, Operation.REFERENCE_READ, n_driven, joules)
 

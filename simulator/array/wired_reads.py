@@ -126,13 +126,6 @@ class WiredReads:
         self._solve(g)
         return self._seen
 
-    def told(
-        self, y: NDArray[np.float32], seen: NDArray[np.float32], lines: Any
-    ) -> NDArray[np.float32]:
-        """Return a read of the word lines y[rows], 1 or 0, in S: what the loops sum up."""
-        product: NDArray[np.float32] = y @ seen
-        return product
-
     def at_rest(self, state: ArrayState, together: NDArray[np.float64]) -> ArrayState:
         """Return the state of fixed cells as exact reads see it; `together` as in `follow`."""
         seen = self.conductance(state.g)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -124,6 +125,15 @@ class EnergyLedger:
         account = self.account(phase)
         account.counts[:] += other.counts
         account.joules[:] += other.joules
+
+    @classmethod
+    def sum(cls, ledgers: Iterable[EnergyLedger]) -> EnergyLedger:
+        """Return what several ledgers have booked, phase by phase."""
+        total = cls()
+        for ledger in ledgers:
+            for phase, account in ledger.accounts():
+                total.add_account(phase, account)
+        return total
 
     def clear(self, phase: str) -> None:
         """Forget all that was booked in `phase`."""

@@ -48,11 +48,7 @@ class Recogniser:
         """Every event and its energy, by phase: of the only layer, or the sum of all layers'."""
         if len(self.layers) < 2:
             return self.layers[0].ledger if self.layers else self._no_ledger
-        ledger = EnergyLedger()
-        for layer in self.layers:
-            for phase, account in layer.ledger.accounts():
-                ledger.add_account(phase, account)
-        return ledger
+        return EnergyLedger.sum(layer.ledger for layer in self.layers)
 
     @property
     def pixels(self) -> NDArray[np.int64] | None:

@@ -40,7 +40,6 @@ from cbramsim.simulator.several.joining import (
     concatenate,
     join_neurons,
     read_off,
-    sum_of_ledgers,
     write_into,
 )
 
@@ -202,7 +201,7 @@ def federate(
         if n < plan.rounds - 1:
             for network in networks:
                 write_into(network, joined)
-    ledger = sum_of_ledgers(networks)
+    ledger = EnergyLedger.sum(network.ledger for network in networks)
     if plan.join == "concatenate":
         joint = concatenate(networks)
         sent += traffic(networks[0], plan.weight_bits, plan.clients, sent_back=plan.clients)

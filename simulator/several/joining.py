@@ -182,7 +182,7 @@ def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
     joint["clock"] = np.max([state["clock"] for state in states], axis=0)
     joint["progress"][2] = sum(network.images_seen for network in networks)
     joint["class_counts"] = _class_counts_side_by_side(networks)
-    joint |= sum_of_ledgers(networks).to_arrays()
+    joint |= EnergyLedger.sum(network.ledger for network in networks).to_arrays()
     network = type(first).from_state(joint, "of concatenated networks")
     network.threads = first.threads
     return network
@@ -207,12 +207,3 @@ def check_joinable(config: NetworkConfig) -> None:
         if got not in needed:
             allowed = " or ".join(map(str, needed)).lower()
             raise ParameterError(f"Federation: needs {name} {allowed} (got {got})")
-
-
-def sum_of_ledgers(networks: Sequence[SpikingNetwork]) -> EnergyLedger:
-    """Return what all networks have booked, phase by phase."""
-    ledger = EnergyLedger()
-    for network in networks:
-        for phase, account in network.ledger.accounts():
-            ledger.add_account(phase, account)
-    return ledger

@@ -6,6 +6,8 @@ import math
 from statistics import NormalDist
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
@@ -172,3 +174,22 @@ class DigitalTwin:
             if attempt < self.network.config.programming.tries:
                 for plane in planes:
                     self.write(row, plane, column, target >> plane & 1)
+
+
+def assert_recounted(network: SpikingNetwork, inputs: NDArray[np.uint8]) -> None:
+    """Let the loop and the twin learn from the same 40 images; all must be alike."""
+    twin = DigitalTwin(network)
+    homeostasis = np.float32(network.config.competition.homeostasis_at(network.images_seen))
+    account = network.ledger.account("train")
+    counts, joules = account.counts.copy(), account.joules.copy()
+    winners = network.learn_from(inputs, np.arange(40))
+    expected = [[twin.present(inputs[n], homeostasis) for _ in range(5)] for n in range(40)]
+    np.testing.assert_array_equal(winners, expected)
+    np.testing.assert_array_equal(
+        network.crossbar.state.g.reshape(twin.g.shape), twin.g.astype(np.float32)
+    )
+    for op in Operation:
+        assert account.counts[op] - counts[op] == twin.ledger.count("train", op), op
+        assert account.joules[op] - joules[op] == pytest.approx(
+            twin.ledger.account("train").joules[op], rel=1e-7
+        ), op

@@ -20,7 +20,7 @@ from cbramsim.simulator.images.datasets import Dataset
 from cbramsim.simulator.learning.loop import scratch
 from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.lines import Wires
-from tests.simulator.array.binary_twin import DigitalTwin
+from tests.simulator.array.binary_twin import assert_recounted
 from tests.simulator.array.test_binary import assert_same, network_of, one_update
 
 CBRAM = Device.load("subquantum-cbram")
@@ -43,21 +43,7 @@ NOMINAL = CBRAM.without_variability()
 def test_verified_bits_and_independent_recount_agree(mnist: Dataset, changes: dict) -> None:
     verify = {"scheme": "verify", "tries": 2}
     network, inputs = network_of(mnist, programming=verify, **changes)
-    twin = DigitalTwin(network)
-    homeostasis = np.float32(network.config.competition.homeostasis_at(network.images_seen))
-    account = network.ledger.account("train")
-    counts, joules = account.counts.copy(), account.joules.copy()
-    winners = network.learn_from(inputs, np.arange(40))
-    expected = [[twin.present(inputs[n], homeostasis) for _ in range(5)] for n in range(40)]
-    np.testing.assert_array_equal(winners, expected)
-    np.testing.assert_array_equal(
-        network.crossbar.state.g.reshape(twin.g.shape), twin.g.astype(np.float32)
-    )
-    for op in Operation:
-        assert account.counts[op] - counts[op] == twin.ledger.count("train", op), op
-        assert account.joules[op] - joules[op] == pytest.approx(
-            twin.ledger.account("train").joules[op], rel=1e-7
-        ), op
+    assert_recounted(network, inputs)
 
 
 @pytest.mark.parametrize("tries", [pytest.param(1, marks=pytest.mark.frozen), 3])

@@ -27,6 +27,7 @@ from cbramsim.simulator.array.access import Passive, Thirds
 from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.learning.network import SpikingNetwork
+from tests.simulator.lines.told import told
 
 
 class Draws(Protocol):
@@ -151,7 +152,7 @@ class NumpyTwin:
         """Return u = b + beta sum(w y), float64[neurons], with read noise."""
         y = spiked.astype(np.float32)
         connected = y @ self.connected if self.any_open else y.sum()
-        read = self.wired.told(y, self.effective, self.lines) if self.wired else y @ self.g
+        read = told(y, self.effective, self.lines) if self.wired else y @ self.g
         summed = read.astype(np.float64) - connected * self.device.g_mid
         if self.pulse.sum_sigma:
             sigma = self.pulse.sum_sigma * np.sqrt(connected)

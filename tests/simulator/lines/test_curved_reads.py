@@ -22,6 +22,7 @@ from cbramsim.simulator.lines.saturating import drawn_patterns, saturated, satur
 from cbramsim.simulator.lines.solver import solve
 from cbramsim.simulator.lines.tiles import Tiles
 from tests.simulator.lines.test_reads import COLUMNS, ROWS, TILES, WIRES
+from tests.simulator.lines.told import told
 
 QUIET = Device.load("subquantum-cbram").without_variability().replace(v_sinh=0.05)
 CURVE = Sinh(0.05, QUIET.v_read)
@@ -208,12 +209,9 @@ def mean_read_error(network: SpikingNetwork) -> float:
     state, rng = network.crossbar.state, np.random.default_rng(5)
     spikes = rng.random((200, 60)) < network.layers[0].inputs.activity
     exact = network.crossbar.wired.read(state.g, spikes * network.device.v_read).currents
-    told = [
-        network.crossbar.wired.told(one.astype(np.float32), state.lines.seen, state.lines)
-        for one in spikes
-    ]
+    reads = [told(one.astype(np.float32), state.lines.seen, state.lines) for one in spikes]
     mean = exact.mean(axis=0) / network.device.v_read
-    return float(np.abs(np.mean(told, axis=0) - mean).max() / mean.mean())
+    return float(np.abs(np.mean(reads, axis=0) - mean).max() / mean.mean())
 
 
 def test_reads_while_learning_are_as_wrong_as_is_reported(mnist: Dataset) -> None:
@@ -282,10 +280,9 @@ def test_recognition_sees_what_exact_reads_would(mnist: Dataset) -> None:
     pixels = network.select_pixels(mnist.test_images[:60])
     spikes = np.random.default_rng(0).integers(0, 256, pixels.shape) < pixels
     exact = network.crossbar.wired.read(state.g, spikes * network.device.v_read).currents
-    told = np.array(
-        [network.crossbar.wired.told(s.astype(np.float32), state.lines.seen, state.lines) for s in spikes]
-    ) * network.device.v_read  # fmt: skip
-    off = np.sqrt(np.square(told - exact).mean()) / exact.mean()
+    reads = [told(one.astype(np.float32), state.lines.seen, state.lines) for one in spikes]
+    currents = np.array(reads) * network.device.v_read
+    off = np.sqrt(np.square(currents - exact).mean()) / exact.mean()
     assert off < 0.01
     for _ in network.responses(mnist.test_images[:60], phase="test"):
         pass

@@ -1,0 +1,228 @@
+"""Names of columns and their units, as people write them in files of measured pulse trains."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from cbramsim.core.units import to_si
+
+ALIASES = {
+    "cycle": ("cycle", "cycles", "cycle number", "cycle no", "cycle index", "cycle id", "cycle #",
+              "loop", "repetition", "iteration"),
+    "cell": ("cell", "cell id", "cell number", "cell no", "cell index", "cell name", "device",
+             "device id", "device number", "device no", "device index", "device name", "dut"),
+    "pulse": ("pulse", "pulses", "pulse number", "pulse no", "pulse index", "pulse count",
+              "pulse id", "pulse #", "number of pulses", "number", "no", "n", "#", "index"),
+    "polarity": ("polarity", "pulse polarity", "pulse type", "direction", "operation", "op",
+                 "sign"),
+    "conductance": ("conductance", "g", "cond", "conductance mean", "mean conductance", "g mean"),
+    "resistance": ("resistance", "r", "res", "mean resistance"),
+    "current": ("current", "i", "read current", "current read", "i read", "iread", "mean current"),
+    "relative": ("normalised conductance", "normalized conductance", "conductance norm", "g norm",
+                 "relative conductance", "weight", "normalised weight", "normalized weight"),
+    "read voltage": ("read voltage", "voltage read", "v read", "vread", "read v", "read bias"),
+    "voltage": ("voltage", "v", "pulse voltage", "voltage pulse", "v pulse", "vpulse", "amplitude",
+                "pulse amplitude", "pulse height", "programming voltage", "write voltage"),
+    "width": ("width", "pulse width", "width pulse", "duration", "pulse duration", "t pulse",
+              "pulse length", "pw"),
+    "time": ("time", "t", "elapsed time", "timestamp", "time stamp", "elapsed"),
+    "unit": ("unit", "units", "unit of conductance", "conductance unit"),
+}  # fmt: skip
+"""What each column is called, without regard to case, spaces and underscores."""
+WEAK = frozenset({"number", "no", "n", "#", "index", "direction", "operation", "op", "sign"})
+"""Names that may mean something else, where another column has a better one."""
+READINGS = {"conductance": "S", "resistance": "Ohm", "current": "A", "relative": ""}
+"""Columns of readings, the one that is taken first, and their units."""
+UNITS = READINGS | {"read voltage": "V", "voltage": "V", "width": "s", "time": "s"}
+ARBITRARY = frozenset(
+    {"a.u.", "a.u", "au", "arb. u.", "arb.u.", "arb", "arb.", "arb. units", "arb units",
+     "arbitrary", "arbitrary units", "norm", "norm.", "normalised", "normalized", "rel.", "-", "%"}
+)  # fmt: skip
+"""Units that are none."""
+SET = frozenset(
+    {"set", "ltp", "potentiation", "potentiating", "potentiate", "pot", "up", "p", "+", "positive",
+     "pos", "+1", "1"}
+)  # fmt: skip
+RESET = frozenset(
+    {"reset", "ltd", "depression", "depressing", "depress", "dep", "down", "d", "-", "negative",
+     "neg", "-1"}
+)  # fmt: skip
+ALLOWED_POLARITIES = "set or reset, LTP or LTD, up or down, +1 or -1"
+_WORDS = {"seconds": "s", "second": "s", "sec": "s", "volts": "V", "volt": "V", "amperes": "A",
+          "ampere": "A", "amps": "A", "amp": "A", "siemens": "S", "mho": "S"}  # fmt: skip
+_ROLES = {alias: role for role, aliases in ALIASES.items() for alias in aliases}
+
+
+@dataclass(frozen=True)
+class Column:
+    """The header of a column."""
+
+    text: str
+    """As it stands in the file."""
+    name: str
+    """Without its unit: lower case, words with single spaces."""
+    unit: str | None
+    """Its unit as it stands in the file; None if there is none."""
+
+    @property
+    def role(self) -> str:
+        """What it holds: a key of `ALIASES`; "" if it is none of them."""
+        return _ROLES.get(self.name, "")
+
+
+def column(text: str) -> Column:
+    """Return what the header of a column says: `G (uS)`, `width [ns]`, `G / uS`, `time_s`."""
+    text = " ".join(unicodedata.normalize("NFKC", text).split())
+    match = re.fullmatch(r"([^(\[{]*)[(\[{]([^()\[\]{}]*)[)\]}]", text)
+    if match and (plain(match[1]) in _ROLES or known_unit(match[2].strip())):
+        return Column(text, plain(match[1]), match[2].strip())
+    match = re.fullmatch(r"(.*?)(\s*/\s*|[\s_,]+)([^\s_,/]+)", text)
+    if match and plain(text) not in _ROLES:
+        name, base = plain(match[1]), _base(match[3])
+        same = UNITS.get(_ROLES.get(name, ""), "?") == base
+        ramp = len(match[3]) > 1 and base in ("S", "Ohm", "A") and _is_directed(name)
+        if same or ramp or (match[2].strip() and base and name):
+            return Column(text, name, match[3])
+    return Column(text, plain(text), None)
+
+
+def plain(text: str) -> str:
+    """Return a name in lower case, its words with single spaces."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.sub(r"[_\s.:]+|(?<=\w)-(?=\w)", " ", text).split())
+
+
+def factor(unit: str, base: str) -> float:
+    """Return the SI value of a unit with or without a prefix.
+
+    Raises
+    ------
+    ValueError
+        If it is not `base` with a prefix.
+    """
+    unit = unicodedata.normalize("NFKC", unit).strip().replace(" ", "")
+    unit = _WORDS.get(unit.lower(), unit)
+    if base == "Ohm":
+        unit = re.sub(r"(?i:ohms?)$|\u03a9$", "Ohm", unit)
+        if unit in ("GOhm", "TOhm"):
+            return 1e9 if unit == "GOhm" else 1e12
+    return to_si(1.0, unit, base)
+
+
+def known_unit(unit: str) -> bool:
+    """Return whether a text is a unit of something, or an arbitrary one."""
+    return bool(_base(unit)) or is_arbitrary(unit)
+
+
+def is_arbitrary(unit: str) -> bool:
+    """Return whether a unit is none."""
+    return unit.strip().casefold() in ARBITRARY
+
+
+def _base(unit: str) -> str:
+    """Return the unit without its prefix, "" if it is none that is known."""
+    for base in ("S", "Ohm", "A", "V", "s"):
+        try:
+            factor(unit, base)
+        except ValueError:
+            continue
+        return base
+    return ""
+
+
+def kind_of(column: Column) -> str:
+    """Return which kind of reading a ramp is, by its unit, else by its name."""
+    base = _base(column.unit) if column.unit else ""
+    named = [_ROLES.get(word, "") for word in (column.name, *_words(column.name))]
+    return {"S": "conductance", "Ohm": "resistance", "A": "current"}.get(
+        base, next((role for role in named if role in READINGS), "conductance")
+    )
+
+
+def polarity(text: str) -> int | None:
+    """Return +1 for set, -1 for reset, 0 for no pulse, None for what is no polarity."""
+    word = text.strip().casefold()
+    if word in ("", "0", "none", "nan", "initial", "init"):
+        return 0
+    if word in SET or word in RESET:
+        return 1 if word in SET else -1
+    try:
+        number = float(word.replace(",", "."))
+    except ValueError:
+        return None
+    return int(number) if number in (1, -1, 0) else None
+
+
+# ---- one column a ramp -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """What the header of a column that is a ramp says."""
+
+    way: int
+    """+1 for set, -1 for reset, 0 if it does not say."""
+    cell: str
+    """Label of the cell, "" if there is none."""
+    cycle: str
+    """Label of the cycle, "" if there is none."""
+
+
+_DIRECTIONS = (SET | RESET) - {"+", "-", "+1", "-1", "1", "p", "d"}
+_OF_A_RAMP = frozenset(
+    {"ramp", "train", "curve", "trace", "sweep", "run", "pulse", "pulses", "mean", "avg", "of",
+     "series", "branch", *ALIASES["conductance"], *ALIASES["resistance"], *ALIASES["current"]}
+)  # fmt: skip
+_NO_RAMP = frozenset(
+    {"std", "sd", "error", "err", "sigma", "deviation", "dev", "fit", "model", "min", "max",
+     "voltage", "time", "width", "temperature", "ratio", "number", "index", "energy", "date",
+     "count"}
+)  # fmt: skip
+_CELL = frozenset(ALIASES["cell"])
+_CYCLE = frozenset({*ALIASES["cycle"], "rep", "c"})
+
+
+def ramp(column: Column) -> Ramp | None:
+    """Return what a header says of a ramp: `set 1`, `LTP`, `cell3 LTD (uS)`; None if it is none.
+
+    A word before a number says of what it is the number: of a cell, else of a cycle.
+    """
+    words = _words(column.name)
+    way = 0
+    cell = cycle = ""
+    rest: list[str] = []
+    about = ""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        single = word in ("p", "d", "+", "-") and (len(words) == 1 or following.isdigit())
+        if word in _DIRECTIONS or single:
+            turn = 1 if word in SET else -1
+            if way:
+                return None
+            way, about = turn, ""
+        elif word.isdigit() and about in ("cell", "cycle", ""):
+            if about == "cell":
+                cell = word
+            else:
+                cycle = word
+            about = ""
+        elif word in _CELL or word in _CYCLE:
+            about = "cell" if word in _CELL else "cycle"
+        elif word in _NO_RAMP:
+            return None
+        elif about == "cell":
+            cell, about = word, ""
+        elif word not in _OF_A_RAMP:
+            rest.append(word)
+    if rest and (cell or not way):
+        return None
+    return Ramp(way, cell or " ".join(rest), cycle)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d]+|\d+|[+#-]", name.replace("(", " ").replace(")", " "))
+
+
+def _is_directed(name: str) -> bool:
+    return any(word in _DIRECTIONS for word in _words(name))

@@ -65,6 +65,7 @@ from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.state_file import read_state
 
 SWEEP, TABLE, RUNS, ERROR = "sweep.toml", "sweep.csv", "runs", "error.txt"
@@ -277,7 +278,7 @@ class Sweep:
         try:
             config = data.resolve(run.config)
             if (folder / CONFIG).read_bytes() != config_text(config):  # reading it takes longer
-                found = flat(read_toml(folder / CONFIG))
+                found = flat(in_todays_words(read_toml(folder / CONFIG)))
                 planned = flat(config.model_dump(exclude_none=True))
                 for key in planned | found:
                     if planned.get(key) != found.get(key):

@@ -23,16 +23,16 @@ class CodeTable(NamedTuple):
 
 
 def wanted_codes(
-    rule: StdpRule, digital: BinaryWeights, scheme: Scheme = "stochastic"
+    rule: StdpRule, binary: BinaryWeights, scheme: Scheme = "stochastic"
 ) -> NDArray[np.float32]:
     """Return how many codes down and up the rule asks for, by code, float32[2, 256].
 
     Row 0 is for depression, row 1 for potentiation, both >= 0 and within the range of codes;
     rounded if `scheme` is `deterministic`.
     """
-    step = 2 / (digital.codes - 1)
-    weight = digital.weight_of(np.arange(digital.codes))
-    at = np.minimum(weight + 0.5 * step, 1) if digital.rule_at == "midpoint" else weight
+    step = 2 / (binary.codes - 1)
+    weight = binary.weight_of(np.arange(binary.codes))
+    at = np.minimum(weight + 0.5 * step, 1) if binary.rule_at == "midpoint" else weight
     wanted = np.zeros((2, SENSED_STATES), np.float32)
     wanted[0, : weight.size] = -rule.depression(weight) / step
     wanted[1, : weight.size] = np.minimum(rule.potentiation(at), 1 - weight) / step
@@ -61,21 +61,21 @@ def expected_code_energy(
     scheme
         How the change is rounded, see `Programming`.
     """
-    digital, device, state = crossbar.digital, crossbar.device, crossbar.state
-    planes = np.arange(digital.bits)
+    binary, device, state = crossbar.binary, crossbar.device, crossbar.state
+    planes = np.arange(binary.bits)
     lines = planes * crossbar.shape[1] + column
     g, cells = state.g_columns[lines].astype(np.float64), state.cells[lines].astype(np.float64)
     setting = 0.5 * device.v2t_set * (g + cells[..., G_HIGH]) + device.gate_set
     resetting = 0.5 * device.v2t_reset * (g + cells[..., G_LOW]) + device.gate_reset
     codes = (1 << planes) @ (g > device.g_mid)
-    down, up = wanted_codes(rule, digital, scheme).astype(np.float64)[:, codes]
+    down, up = wanted_codes(rule, binary, scheme).astype(np.float64)[:, codes]
     energy = np.zeros(codes.size)
     for way, asked, share in ((-1, down, 1 - probability), (1, up, probability)):
         for codes_up, chance in (
             (way * np.floor(asked), 1 - asked % 1), (way * (np.floor(asked) + 1), asked % 1),
         ):  # fmt: skip
-            after = np.clip(codes + codes_up.astype(np.int64), 0, digital.codes - 1)
+            after = np.clip(codes + codes_up.astype(np.int64), 0, binary.codes - 1)
             bits = (after >> planes[:, None]) & 1
             turned = ((codes ^ after) >> planes[:, None]) & 1
             energy += share * chance * (turned * np.where(bits, setting, resetting)).sum(axis=0)
-    return digital.write_pulses * energy
+    return binary.write_pulses * energy

@@ -85,7 +85,7 @@ def test_the_bill_is_that_of_one_pulse_on_every_open_cell(
     [
         {"programming": {"scheme": "deterministic"}, "pruning": {"mature_spikes": 10}},
         {"programming": {"scheme": "verify"}, "access": "passive"},
-        {"storage": "digital"},
+        {"storage": "binary"},
     ],
 )
 def test_the_share_of_a_lone_neuron_is_one(options: dict[str, Any]) -> None:

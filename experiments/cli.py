@@ -325,7 +325,7 @@ def study_flags(seeds: int) -> Callable[..., Any]:
 @option(
     "--programming",
     default="auto",
-    metavar="SCHEME",
+    metavar="METHOD",
     help="auto, stochastic, 'single pulse' or verify.",
 )
 @option("--no-sensitivity", is_flag=True, help="Do not change the assumed parameters.")

@@ -49,11 +49,11 @@ def array_of(
 
 def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     """Return how a layer with so many inputs learns, for compiled loops."""
-    programming, whole = config.programming, config.programming.scheme == "deterministic"
+    programming, whole = config.programming, config.programming.method == "deterministic"
     if config.update == "dense" and whole:  # rounded once it is known how much is asked of a column
-        programming = programming.replace(scheme="stochastic")
+        programming = programming.replace(method="stochastic")
     if config.storage == "binary":
-        codes = wanted_codes(config.stdp, config.binary, programming.scheme)
+        codes = wanted_codes(config.stdp, config.binary, programming.method)
         rule = by_pulses(CodeTable(codes), programming)
     elif config.rule == "ideal":
         ideal = ideal_stdp(config.stdp, device)

@@ -11,7 +11,8 @@ from cbramsim.core.errors import ParameterError
 def in_todays_words(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the nested keys and values of a configuration, with those of today for older ones.
 
-    Up to version 0.8.0 `storage` "binary" was "digital", and the table `binary` was `digital`.
+    Up to version 0.8.0 `storage` "binary" was "digital", the table `binary` was `digital`, and
+    `programming.method` was `programming.scheme`.
 
     Raises
     ------
@@ -21,6 +22,8 @@ def in_todays_words(table: Mapping[str, Any]) -> dict[str, Any]:
     found = _renamed(table, "digital", "binary")
     if isinstance(found.get("storage"), str) and found["storage"] == "digital":
         found["storage"] = "binary"
+    if isinstance(programming := found.get("programming"), dict):
+        found["programming"] = _renamed(programming, "scheme", "method", "programming.")
     if isinstance(layers := found.get("later_layers"), list | tuple):
         found["later_layers"] = [
             in_todays_words(layer) if isinstance(layer, dict) else layer for layer in layers

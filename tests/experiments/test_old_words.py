@@ -21,16 +21,17 @@ OLD = """
 epochs = 1
 storage = "digital"
 digital.bits = 3
+programming.scheme = "verify"
 [[later_layers]]
 neurons = 4
 digital.bits = 2
 """
-TODAY = OLD.replace("digital", "binary")
+TODAY = OLD.replace("digital", "binary").replace("scheme", "method")
 
 
 def old(text: str) -> str:
     """Return a text of today, in TOML or JSON, as version 0.8.0 wrote it."""
-    return re.sub(r'binary(?=["\]])', "digital", text)
+    return re.sub(r'binary(?=["\]])', "digital", text).replace("method", "scheme")
 
 
 def test_old_words_mean_what_those_of_today_mean(tmp_path: Path) -> None:
@@ -47,6 +48,7 @@ def test_old_words_mean_what_those_of_today_mean(tmp_path: Path) -> None:
     assert found[0] == found[1]
     written = TrainConfig(**read_toml(tmp_path / "old" / "config.toml"))
     assert (written.storage, written.binary.bits, written.binary.read) == ("binary", 3, "sensed")
+    assert written.programming.method == "verify"
     assert written.of_layers()[1].binary.bits == 2
 
 
@@ -73,7 +75,13 @@ def test_a_run_in_old_words_is_resumed_and_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("values", "both"),
-    [({"digital": {"bits": 3}, "binary": {"read": "sensed"}}, "digital: .* binary,")],
+    [
+        ({"digital": {"bits": 3}, "binary": {"read": "sensed"}}, "digital: .* binary,"),
+        (
+            {"programming": {"scheme": "verify", "method": "verify"}},
+            r"programming\.scheme: .* programming\.method,",
+        ),
+    ],
 )
 def test_an_old_key_beside_that_of_today_is_refused(values: dict, both: str) -> None:
     with pytest.raises(ParameterError, match=rf"NetworkConfig\.{both} and both are given"):

@@ -138,7 +138,7 @@ class BinaryTwin:
         target = codes + np.where(spiked, change, -change)
         for row, plane in np.argwhere((codes ^ target)[:, None] >> np.arange(self.bits) & 1):
             self.write(row, plane, column, target[row] >> plane & 1)
-        if self.network.config.programming.scheme == "verify":
+        if self.network.config.programming.method == "verify":
             for row in np.flatnonzero(codes ^ target):
                 self.verify(row, column, target[row], codes[row] ^ target[row])
 

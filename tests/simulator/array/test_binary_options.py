@@ -41,7 +41,7 @@ NOMINAL = CBRAM.without_variability()
     ids=["misread", "stuck"],
 )
 def test_verified_bits_and_independent_recount_agree(mnist: Dataset, changes: dict) -> None:
-    verify = {"scheme": "verify", "tries": 2}
+    verify = {"method": "verify", "tries": 2}
     network, inputs = network_of(mnist, programming=verify, **changes)
     assert_recounted(network, inputs)
 
@@ -389,7 +389,7 @@ def test_while_it_learns_what_is_read_keeps_step_with_what_is_seen(
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "moving": {
-        "access": "passive", "cell": {"v_switch": 0.05}, "programming": {"scheme": "verify"},
+        "access": "passive", "cell": {"v_switch": 0.05}, "programming": {"method": "verify"},
     },
     "moving, sensed, thirds": {
         "access": "passive", "scheme": "V/3", "cell": {"v_switch": 0.1, "read_c2c": 0.2},
@@ -403,7 +403,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "wires, tiles, passive": {
         **WIRED, "access": "passive", "cell": {"v_switch": 0.05, "read_c2c": 0.1},
         "tiles": {"rows": 40, "columns": 30}, "binary": {"read": "sensed"},
-        "programming": {"scheme": "verify"},
+        "programming": {"method": "verify"},
     },
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ def network() -> SpikingNetwork:
         {},
         {"rule": "ideal"},
         {"readout": {"adc_bits": 8}},
-        {"tiles": {"rows": 25, "columns": 5}, "programming": {"scheme": "verify"}},
+        {"tiles": {"rows": 25, "columns": 5}, "programming": {"method": "verify"}},
         {"pruning": {"kind": "hard", "mature_spikes": 12}},
         {"device": "hzo-fefet"},
         {"update": "dense", "rule": "ideal", "pruning": {"kind": "none"}},
@@ -138,7 +138,7 @@ def test_a_run_with_other_circuits_costs_what_the_bill_foretells(
         (BINARY, {"v_read": 2.0, "t_set": 3.0, "t_reset": 5.0}),
         (BINARY | {"binary": {"read": "sensed"}}, {"v_read": 2.0, "v_set": 0.5}),
         ({"readout": {"adc_bits": 6}}, {"t_read": 4.0, "c_cell": 3.0}),
-        ({"programming": {"scheme": "verify"}}, {"v_read": 3.0, "t_set": 2.0}),
+        ({"programming": {"method": "verify"}}, {"v_read": 3.0, "t_set": 2.0}),
     ],
     ids=["gate", "binary", "sensed", "converted", "verified"],
 )

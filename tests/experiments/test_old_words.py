@@ -73,6 +73,20 @@ def test_a_run_in_old_words_is_resumed_and_compared(tmp_path: Path) -> None:
         np.testing.assert_array_equal(states[0][key], states[1][key])
 
 
+def test_a_sweep_in_old_words_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(
+        "base = {storage = 'digital', neurons = 4, epochs = 1, train_images = 100}\n"
+        "grid = {digital.bits = [1]}\n"
+    )
+    args = ("sweep", tmp_path / "s.toml", "--out", tmp_path / "out", "--workers", 1, "--quiet")
+    assert cbram(*args).exit_code == 0
+    run = tmp_path / "out" / "runs" / "bits=1"
+    (run / "config.toml").write_text(old((run / "config.toml").read_text()))
+    scored = (run / "metrics.json").stat().st_mtime_ns
+    assert cbram(*args).exit_code == 0
+    assert (run / "metrics.json").stat().st_mtime_ns == scored, "nothing is done twice"
+
+
 @pytest.mark.parametrize(
     ("values", "both"),
     [

@@ -325,7 +325,7 @@ def study_flags(seeds: int) -> Callable[..., Any]:
 @option(
     "--programming",
     default="auto",
-    metavar="SCHEME",
+    metavar="METHOD",
     help="auto, stochastic, 'single pulse' or verify.",
 )
 @option("--no-sensitivity", is_flag=True, help="Do not change the assumed parameters.")
@@ -457,7 +457,7 @@ def wires(
         sys.exit(1)
 
 
-@main.command(short_help="Converters, tiles, digital cells, programming.")
+@main.command(short_help="Converters, tiles, binary cells, programming.")
 @option("--out", type=PATH, default="runs/array", metavar="FOLDER", help="Folder to write.")
 @option("--full", is_flag=True, help="All images, three epochs, the test set.")
 @option("--quick", is_flag=True, help="Only show that everything works.")
@@ -473,7 +473,7 @@ def array(
     settings: tuple[str, ...],
     **where: Any,
 ) -> None:
-    """Study the array as it is built: converters, tiles, digital cells, programming.
+    """Study the array as it is built: converters, tiles, binary cells, programming.
 
     By default 20,000 images are learned once, and 5,000 other training images scored on: about a
     quarter of an hour on two cores. Run it again to go on where it stopped.
@@ -712,6 +712,7 @@ def _collect(
 ) -> dict[str, Any]:
     """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
     from cbramsim.core.toml_files import flat, nested, parse_value, read_toml
+    from cbramsim.simulator.learning.old_words import in_todays_words
 
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
@@ -719,7 +720,8 @@ def _collect(
         if not equals or not key.strip():
             raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
         values |= flat({key.strip(): parse_value(text.strip())})
-    return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
+    values |= {FLAGS[flag]: value for flag, value in flags.items()}
+    return in_todays_words(nested(values))
 
 
 @contextmanager

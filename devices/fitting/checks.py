@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.errors import DataError
-from cbramsim.devices.fitting.forms import CLEAR, Reading, Rough, smoothed, trend
+from cbramsim.devices.fitting.forms import Reading, Rough, heading, smoothed
 
 FEWEST = 3
 """Readings of a train."""
@@ -23,6 +23,8 @@ OFFSET = 0.05
 """Part of the span by which readings may be below 0: the offset of an instrument."""
 FURTHEST = 0.25
 """The same for a single reading, with its noise."""
+MOVED = 0.25
+"""Part of the span of all readings that a train covers if it tells a polarity."""
 NEARLY_ALL = 0.9
 """Part of the trains that go the wrong way if polarities are swapped."""
 _WINDOW = "pass the window that they stand for, as --window 2uS:20uS"
@@ -38,7 +40,7 @@ def with_readings(reading: Reading, trains: list[Rough]) -> list[Rough]:
     """
     kept, short = [], []
     for train in trains:
-        given = np.flatnonzero(np.isfinite(train.values))
+        given = np.flatnonzero(~np.isnan(train.values))
         if given.size < FEWEST:
             short.append((train, given.size))
             continue
@@ -55,14 +57,14 @@ def with_readings(reading: Reading, trains: list[Rough]) -> list[Rough]:
             int(train.lines[0]),
         )
     if short:
-        reading.warnings.append(
+        reading.warn(
             f"{len(short)} of {len(trains)} trains have fewer than {FEWEST} readings and are left "
             f"out: the first is the {short[0][0].label}"
         )
     missing = sum(int(np.isnan(train.values[train.lines > 0]).sum()) for train in kept)
     missing += sum(int((train.lines == 0).sum()) for train in kept)
     if missing:
-        reading.warnings.append(
+        reading.warn(
             f"{missing} of {sum(len(train.values) for train in kept)} readings are missing"
         )
     return kept
@@ -85,7 +87,7 @@ def check_unit(reading: Reading, trains: list[Rough]) -> None:
     unnamed = [train for train in trains if train.column in reading.unnamed]
     if not unnamed:
         return
-    values = _finite(unnamed)
+    values = _given(unnamed)
     if np.mean(values < 0) > 0.05 and values.min() < -OFFSET * np.ptp(values):
         raise _refused(
             reading, unnamed, lambda v: v < 0,
@@ -118,15 +120,16 @@ def mapped(reading: Reading, trains: list[Rough], window: tuple[float, float]) -
     return [replace(train, values=window[0] + scale * (train.values - low)) for train in trains]
 
 
-def check_range(reading: Reading, trains: list[Rough]) -> None:
+def check_range(reading: Reading, trains: list[Rough], *, window: bool = False) -> None:
     """Refuse what is no conductance of a cell; warn of an offset below 0.
 
     Raises
     ------
     DataError
-        If a reading is above 1 S, or further below 0 than an instrument's offset and noise.
+        If a reading is above 1 S, or further below 0 than an instrument's offset and noise; with a
+        `window` for arbitrary units, there is no such limit.
     """
-    values = _finite(trains)
+    values = _given(trains)
     if values.max() > HIGHEST:
         raise _refused(
             reading, trains, lambda v: v > HIGHEST,
@@ -137,6 +140,12 @@ def check_range(reading: Reading, trains: list[Rough]) -> None:
     span = highest - lowest
     if values.min() >= 0:
         return
+    if window:
+        reading.warn(
+            f"{int((values < 0).sum())} of {values.size} readings are below 0, down to "
+            f"{values.min():.3g} S, with this window"
+        )
+        return
     mean = min(float(_steadied(train.values).min()) for train in trains)
     if mean < -OFFSET * span or values.min() < -FURTHEST * span:
         limit = OFFSET if mean < -OFFSET * span else FURTHEST
@@ -146,7 +155,7 @@ def check_range(reading: Reading, trains: list[Rough]) -> None:
             f"are arbitrary, {_WINDOW}",
         )  # fmt: skip
     below = int((values < 0).sum())
-    reading.warnings.append(
+    reading.warn(
         f"{below} of {values.size} readings are below 0, down to {values.min():.3g} S: kept as an "
         f"offset of the instrument"
     )
@@ -154,26 +163,23 @@ def check_range(reading: Reading, trains: list[Rough]) -> None:
 
 def check_directions(reading: Reading, trains: list[Rough]) -> list[Rough]:
     """Return trains of which set rises: polarities are swapped if nearly all say so."""
-    span = np.ptp(_finite(trains))
-    slopes = np.array(
+    span = np.ptp(_given(trains))
+    ways = np.array(
         [
-            train.way * trend(train.values)
-            if np.ptp(train.values[np.isfinite(train.values)]) > CLEAR * span
-            else 0.0
+            train.way * heading(train.values) * (np.ptp(smoothed(train.values)) > MOVED * span)
             for train in trains
         ]
     )
-    clear = np.abs(slopes) > CLEAR
-    wrong = int((slopes[clear] < 0).sum())
-    if wrong and wrong >= NEARLY_ALL * clear.sum():
-        reading.warnings.append(
+    wrong = int((ways < 0).sum())
+    if wrong and wrong >= NEARLY_ALL * np.count_nonzero(ways):
+        reading.warn(
             f"polarities are taken as swapped: set lowers and reset raises the conductance in "
             f"{wrong} of {len(trains)} trains"
         )
         return [replace(train, way=-train.way) for train in trains]
     if wrong:
-        first = trains[int(np.argmax(clear & (slopes < 0)))]
-        reading.warnings.append(
+        first = trains[int(np.argmax(ways < 0))]
+        reading.warn(
             f"{wrong} of {len(trains)} trains go against their polarity: the first is the "
             f"{first.label}"
         )
@@ -201,14 +207,14 @@ def check_mixed(reading: Reading, trains: list[Rough]) -> None:
             )
 
 
-def _finite(trains: list[Rough]) -> NDArray[np.float64]:
+def _given(trains: list[Rough]) -> NDArray[np.float64]:
     values = np.concatenate([train.values for train in trains])
-    return values[np.isfinite(values)]
+    return values[~np.isnan(values)]
 
 
 def _steadied(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the running mean over five readings, or all if there are fewer."""
-    values = values[np.isfinite(values)]
+    values = values[~np.isnan(values)]
     width = min(5, len(values))
     return np.convolve(values, np.full(width, 1 / width), "valid")
 

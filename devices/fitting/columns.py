@@ -215,7 +215,7 @@ def ramp(column: Column) -> Ramp | None:
             cell, about = word, ""
         elif word not in _OF_A_RAMP:
             rest.append(word)
-    if rest and (cell or not way):
+    if not words or (rest and (cell or not way)):
         return None
     return Ramp(way, cell or " ".join(rest), cycle)
 

@@ -79,13 +79,14 @@ class Measurement:
                 f"(got arrays of {both[0].shape} and {both[1].shape})"
             )
         cells, cycles = both[0].shape[:2]
+        ways: tuple[Way, Way] = "set", "reset"
         return cls(
             name,
             tuple(
                 Train(way, readings[cell, cycle], str(cell), str(cycle))
                 for cell in range(cells)
                 for cycle in range(cycles)
-                for way, readings in zip(("set", "reset"), both, strict=True)
+                for way, readings in zip(ways, both, strict=True)
             ),
         )
 

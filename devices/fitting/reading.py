@@ -39,7 +39,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.errors import DataError, ParameterError
+from cbramsim.core.errors import ParameterError
 from cbramsim.devices.fitting.checks import (
     HIGHEST,
     check_directions,
@@ -58,18 +58,11 @@ from cbramsim.devices.fitting.columns import (
     is_arbitrary,
     kind_of,
 )
-from cbramsim.devices.fitting.forms import (
-    Reading,
-    Rough,
-    factor_of,
-    long_trains,
-    missing_reading,
-    ramps,
-    same_meaning,
-    wide_trains,
-)
+from cbramsim.devices.fitting.forms import Reading, Rough, factor_of, same_meaning
+from cbramsim.devices.fitting.long_form import long_trains
 from cbramsim.devices.fitting.measurement import Measurement, Train
 from cbramsim.devices.fitting.table import Table
+from cbramsim.devices.fitting.wide_form import missing_reading, ramps, wide_trains
 
 LABELS = ("cell", "cycle", "polarity", "unit")
 """Columns that are read as texts."""
@@ -116,7 +109,7 @@ def read_measurement(
         check_unit(reading, rough)
     else:
         rough = mapped(reading, rough, window)
-    check_range(reading, rough)
+    check_range(reading, rough, window=window is not None)
     rough = check_directions(reading, rough)
     check_mixed(reading, rough)
     return Measurement(
@@ -214,8 +207,9 @@ def _numbers(table: Table, roles: dict[str, int], kinds: dict[int, str]) -> NDAr
     values[:, sorted(wanted)] = table.numbers(sorted(wanted))
     if "time" in roles:
         try:
-            values[:, [roles["time"]]] = table.numbers([roles["time"]])
-        except DataError:  # a date, say
+            scale = factor(table.columns[roles["time"]].unit or "s", "s")
+            values[:, [roles["time"]]] = scale * table.numbers([roles["time"]])
+        except ValueError:  # a date, say
             del roles["time"]
     return values
 
@@ -248,7 +242,8 @@ def _to_siemens(
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise table.error(row, reading.roles["read voltage"], "other than 0")
-            values *= scale / np.where(np.abs(volts) > 0, volts, np.nan)
+            with np.errstate(over="ignore"):
+                values *= scale / np.where(np.abs(volts) > 0, volts, np.nan)
         elif read_voltage is not None:
             values *= scale / read_voltage
         elif mapped:
@@ -265,7 +260,8 @@ def _to_siemens(
     elif kind == "resistance":
         if (values <= 0).any():
             raise table.error(int(np.argmax(values <= 0)), index, "above 0")
-        values[:] = 1 / (values * scale)
+        with np.errstate(over="ignore"):
+            values[:] = 1 / (values * scale)
     else:
         values *= scale
 

@@ -6,12 +6,9 @@ header whose names are known. A header may stand in the last comment line, as Nu
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,17 @@ from numpy.typing import NDArray
 from cbramsim.core.errors import DataError, shown
 from cbramsim.core.files import printable, read_limited
 from cbramsim.devices.fitting.columns import Column, column, known_unit, ramp
+from cbramsim.devices.fitting.dialect import (
+    NAMES,
+    NUMBER,
+    PREAMBLE,
+    WHOLE,
+    cells_of,
+    decimal_of,
+    encoding_of,
+    is_number,
+    separator_of,
+)
 
 LARGEST = 64_000_000
 """Bytes of a file: some two million readings."""
@@ -32,22 +40,6 @@ LONGEST_LABEL = 200
 """Characters of a label, or of the name of a column."""
 LONGEST_LINE = 100_000
 """Characters of a line."""
-PREAMBLE = 30
-"""Lines among which the header is."""
-SAMPLE = 500
-"""Lines that tell the delimiter and the decimal sign."""
-
-_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf)", re.I)
-_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
-_POINT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_WHOLE = re.compile(r"[+-]?\d+(?:[eE][+-]?\d+)?|", re.I)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-_NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "spaces", "": ""}
-_KNOWN_BYTES = {
-    b"PK\x03\x04": "an Excel workbook, or an archive", b"\xd0\xcf\x11\xe0": "an Excel workbook",
-    b"\x1f\x8b": "compressed", b"\x89HDF": "HDF5", b"MATLAB": "a MATLAB file", b"%PDF": "a PDF",
-    b"\x89PNG": "a picture", b"\x93NUMPY": "an array of NumPy",
-}  # fmt: skip
 
 
 class Table:
@@ -62,8 +54,8 @@ class Table:
     """Whether the file has a header."""
     lines: NDArray[np.int64]
     """The line of each row, int64[rows]."""
-    short: int
-    """First line with fewer values than columns, 0 if there is none."""
+    short: tuple[int, int]
+    """First line with fewer values than columns, and how many; (0, 0) if there is none."""
     delimiter: str
     """What stands between the columns, "" if there is one column."""
     decimal: str
@@ -75,16 +67,23 @@ class Table:
         self.path = path
         self.content = read_limited(path, LARGEST, "a file of pulse trains")
         self.form = []
-        encoding = _encoding(self)
-        rows, numbers, comments = self._rows(encoding)
+        try:
+            self._read()
+        except DataError:
+            raise
+        except ValueError as error:
+            raise self.refusal(str(error)) from None
+
+    def _read(self) -> None:
+        rows, numbers, comments = self._rows(encoding_of(self.content, self.form))
+        said = re.fullmatch(r'"?sep=([\t;|,])"?', rows[0].strip(" "), re.I) if rows else None
+        if said:  # a line for Excel
+            rows, numbers = rows[1:], numbers[1:]
         if not rows:
             raise self.refusal("must be a header and lines of readings (got no readings)")
-        if match := re.fullmatch(r'"?sep=(.)"?', rows[0].strip(), re.I):  # for Excel
-            rows, numbers = rows[1:], numbers[1:]
-        self._separator = _separator(self, rows, match[1] if match else "")
-        self.delimiter = self._separator
+        self._separator = self.delimiter = separator_of(rows, said[1] if said else "")
         if self.delimiter:
-            self.form.append(_NAMES[self.delimiter])
+            self.form.append(NAMES[self.delimiter])
         if self._separator == " " or any('"' in row for row in rows):
             rows = self._unquoted(rows, numbers)
             self._separator = "\t"
@@ -93,7 +92,7 @@ class Table:
             raise self.refusal("must be a header and lines of readings (got no readings)")
         self._check_size(rows, numbers)
         self.lines = np.array(numbers, np.int64)
-        self.decimal = _decimal(self, rows, self._separator, self.delimiter)
+        self.decimal = decimal_of(rows, self._separator, self.delimiter, self.form)
         self._body = "\n".join(rows).encode()
 
     @property
@@ -148,14 +147,15 @@ class Table:
         frame = read_csv(
             io.BytesIO(self._body), sep=self._separator or "\x1f", header=None, index_col=False,
             names=list(range(len(self.columns))), usecols=places, dtype=kind,
-            quoting=csv.QUOTE_NONE, skipinitialspace=True, skip_blank_lines=False, decimal=self.decimal, **options,
+            quoting=csv.QUOTE_NONE, skipinitialspace=True, skip_blank_lines=False,
+            decimal=self.decimal, **options,
         )  # fmt: skip
         return frame[indices]
 
     def _check_numbers(self, index: int) -> None:
         codes, labels = self.texts(index)
         missing = {"", "nan", "na", "n/a", "null", "none", "#n/a"}
-        form = re.compile(_NUMBER.pattern.replace("[.,]", re.escape(self.decimal)), re.I)
+        form = re.compile(NUMBER.pattern.replace("[.,]", re.escape(self.decimal)), re.I)
         wrong = [
             i
             for i, label in enumerate(labels)
@@ -170,6 +170,7 @@ class Table:
         rows: list[str] = []
         numbers: list[int] = []
         comments: list[str] = []
+        left_out = 0
         text = io.TextIOWrapper(io.BytesIO(self.content), encoding=encoding, newline=None)
         for number, line in enumerate(text, 1):
             if len(line) > LONGEST_LINE:
@@ -178,13 +179,16 @@ class Table:
             if not bare:
                 continue
             if bare.startswith(("#", "%", "//")) and not re.match(r"#\s*[,;\t|]", bare):
+                left_out += 1
                 if not rows:
                     comments.append(bare.lstrip("#%/ "))
                 continue
             if len(rows) == MOST_LINES:
                 raise self.refusal(f"must have at most {MOST_LINES} lines")
-            rows.append(line.rstrip("\n\r \x1a").lstrip("\ufeff "))
+            rows.append(line.rstrip("\n\r \x1a").lstrip("\ufeff ").replace("\u2212", "-"))
             numbers.append(number)
+        if left_out:
+            self.form.append(f"{left_out} comment line{'s' * (left_out > 1)} left out")
         return rows, numbers, comments
 
     def _unquoted(self, rows: list[str], numbers: list[int]) -> list[str]:
@@ -211,7 +215,7 @@ class Table:
         self, rows: list[str], numbers: list[int], comments: list[str]
     ) -> tuple[list[str], list[int]]:
         """Find the header; return the rows below it."""
-        cells = [_cells(row, self._separator) for row in rows[:PREAMBLE]]
+        cells = [cells_of(row, self._separator) for row in rows[:PREAMBLE]]
         first = _header_row(cells)
         self.headed = first >= 0
         if self.headed:
@@ -243,7 +247,7 @@ class Table:
         """Return the header in the last comment, if there is one."""
         if not comments:
             return []
-        cells = _cells(comments[-1].replace('"', ""), self.delimiter)
+        cells = cells_of(comments[-1].replace('"', ""), self.delimiter)
         known = sum(bool(column(cell).role) for cell in cells)
         return cells if len(cells) == width and known >= min(2, width) else []
 
@@ -260,7 +264,7 @@ class Table:
     def _check_size(self, rows: list[str], numbers: list[int]) -> None:
         """Cut empty values beyond the last column; refuse others."""
         width, separator = len(self.columns), self._separator
-        self.short = 0
+        self.short = (0, 0)
         if width * len(rows) > MOST_VALUES:
             raise self.refusal(f"must have at most {MOST_VALUES} values")
         for i, row in enumerate(rows):
@@ -274,26 +278,18 @@ class Table:
                 raise self.refusal(
                     f"must have {width} values (got {count}){hint * comma}", numbers[i]
                 )
-            if count < width and not self.short:
-                self.short = numbers[i]
+            if count < width and not self.short[0]:
+                self.short = numbers[i], count
 
 
 def _whole(row: str) -> bool:
-    return all(_WHOLE.fullmatch(cell.strip()) for cell in row.split(",")[-2:])
-
-
-def _cells(row: str, separator: str) -> list[str]:
-    return [cell.strip() for cell in row.split(separator)] if separator else [row.strip()]
-
-
-def _is_number(cell: str) -> bool:
-    return not cell or _NUMBER.fullmatch(cell) is not None
+    return all(WHOLE.fullmatch(cell.strip()) for cell in row.split(",")[-2:])
 
 
 def _is_units(cells: list[str]) -> bool:
     """Return whether a row below the header names units and nothing else."""
     given = [cell.strip("()[] ") for cell in cells if cell and cell != "-"]
-    return bool(given) and not any(map(_is_number, given)) and all(map(known_unit, given))
+    return bool(given) and not any(map(is_number, given)) and all(map(known_unit, given))
 
 
 def _is_ramp(header: Column) -> bool:
@@ -308,139 +304,4 @@ def _header_row(cells: list[list[str]]) -> int:
         known = sum(bool(each.role) or _is_ramp(each) for each in columns)
         if known > 1 and len(row) >= len(cells[i + 1]) - 1:
             return i
-    return -1 if all(map(_is_number, cells[0])) else 0
-
-
-# ---- bytes, delimiter, decimal sign --------------------------------------------------------------
-
-
-def _encoding(table: Table) -> str:
-    """Return the encoding of a file; note what is unusual.
-
-    Raises
-    ------
-    DataError
-        If it is no text.
-    """
-    content = table.content
-    for start, what in _KNOWN_BYTES.items():
-        if content.startswith(start):
-            raise table.refusal(f"must be a text (got {what}); save it as CSV")
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
-        (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):  # fmt: skip
-        if content.startswith(mark):
-            return _decoded(table, encoding, note=encoding != "utf-8-sig")
-    even, odd = (content[:100_000][i::2].count(0) for i in (0, 1))
-    if even + odd:
-        pairs = min(len(content), 100_000) // 2
-        for zeros, others, encoding in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
-            if zeros > 0.8 * pairs and not others and len(content) % 2 == 0:
-                return _decoded(table, encoding, note=True)
-        raise table.refusal(f"must be a text (byte {content.index(0)} is 0)")
-    try:
-        return _decoded(table, "utf-8", note=False)
-    except DataError:
-        return _decoded(table, "cp1252", note=True)
-
-
-def _decoded(table: Table, encoding: str, note: bool) -> str:
-    try:
-        text = table.content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise table.refusal(f"must be a text (byte {error.start} is not)") from None
-    if control := re.search(r"[\x00-\x08\x0e-\x19\x1b\x1c-\x1f\x7f]", text):
-        raise table.refusal(f"must be a text (character {control.start() + 1} is {control[0]!r})")
-    if note:
-        table.form.append(encoding.upper() if encoding.startswith("utf") else encoding)
-    return encoding
-
-
-def _separator(table: Table, rows: list[str], said: str) -> str:
-    """Return what stands between the columns, "" if there is one column; the file may have said so.
-
-    Raises
-    ------
-    DataError
-        If there is more than one way to read it.
-    """
-    if not rows or said.strip():
-        return said
-    sample = rows[:SAMPLE]
-    tail = sample[min(len(sample) // 2, PREAMBLE) :]
-
-    def width(count: Callable[[str], int]) -> int:
-        """Return how many columns most lines have, if a line that may be the header has as many."""
-        found, often = Counter(map(count, tail)).most_common(1)[0]
-        heads = [count(row) for row in sample[:PREAMBLE]]
-        return found if often > 0.5 * len(tail) and max(heads) >= found else 1
-
-    marks = [mark for mark in "\t;|" if width(_counter(mark)) > 1]
-    if len(marks) > 1:
-        both = " and ".join(_NAMES[mark] for mark in marks)
-        raise table.refusal(f"must have one delimiter (got {both} in every line)")
-    if marks:
-        return marks[0]
-    if width(_counter(",")) > 1:
-        return ","
-    if "," in sample[0] and not any("," in row for row in tail):
-        return ","
-    return " " if width(lambda row: len(row.split())) > 1 and _spaced(sample, tail) else ""
-
-
-def _spaced(sample: list[str], tail: list[str]) -> bool:
-    """Return whether spaces stand between columns: there are numbers in all of them."""
-    return all(_is_number(cell) or cell.isalpha() for row in tail for cell in row.split()) and len(
-        sample[0].split()
-    ) >= len(tail[0].split())
-
-
-def _counter(mark: str) -> Callable[[str], int]:
-    def count(row: str) -> int:
-        if '"' not in row:
-            return row.count(mark) + 1
-        return len(next(csv.reader([row], delimiter=mark, skipinitialspace=True)))
-
-    return count
-
-
-def _decimal(table: Table, rows: list[str], separator: str, delimiter: str) -> str:
-    """Return the decimal sign of the numbers.
-
-    Raises
-    ------
-    DataError
-        If there are both, or a comma may be either.
-    """
-    middle = len(rows) // 2
-    sample = [_cells(row, separator) for row in rows[:SAMPLE] + rows[middle : middle + SAMPLE]]
-    width = max(map(len, sample))
-    votes: dict[str, str] = {}
-    commas: list[str] = []
-    for index in range(width):
-        cells = [row[index] for row in sample if index < len(row) and row[index]]
-        for sign, form in ((".", _POINT), (",", _COMMA)):
-            found = [cell for cell in cells if form.fullmatch(cell)]
-            whole = sum(_WHOLE.fullmatch(cell) is not None for cell in cells)
-            if found and len(found) + whole >= 0.9 * len(cells):
-                votes.setdefault(sign, found[0])
-                commas += found * (sign == ",")
-    if len(votes) > 1:
-        raise table.refusal(
-            f"numbers must have one decimal sign (got '{votes['.']}' and '{votes[',']}')"
-        )
-    if not commas:
-        return "."
-    if delimiter != ";" and all(map(_THOUSANDS.fullmatch, commas)):
-        raise table.refusal(
-            f"numbers must tell decimals from thousands (got '{commas[0]}'); write decimal points"
-        )
-    if delimiter == ",":
-        raise table.refusal(
-            f"numbers must have decimal points where commas stand between columns "
-            f"(got '{commas[0]}')"
-        )
-    table.form.append("decimal commas")
-    return ","
+    return -1 if all(map(is_number, cells[0])) else 0

@@ -1,0 +1,276 @@
+"""Pulse trains in long form: a line a reading, with what it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.errors import nearest
+from cbramsim.devices.fitting.columns import ALLOWED_POLARITIES, polarity
+from cbramsim.devices.fitting.forms import (
+    Reading,
+    Rough,
+    factor_of,
+    goes_both_ways,
+    labels,
+    spread_out,
+)
+
+SAME = 0.01
+"""Relative difference below which voltages, and widths, are one."""
+NONE = 0.001
+"""Part of the highest voltage below which there is no pulse."""
+GROWTH = 1.05
+"""By how much pulses of growing voltage grow at least."""
+
+
+def long_trains(reading: Reading, column: int) -> list[Rough]:
+    """Return the trains of a file with a line a reading, in the order in which they begin.
+
+    Raises
+    ------
+    DataError
+        If a line does not fit the others; names it.
+    """
+    table = reading.table
+    if table.short[0]:
+        line, count = table.short
+        raise table.refusal(f"must have {len(table.columns)} values (got {count})", line)
+    cell, cells = labels(reading, "cell")
+    cycle, cycles = labels(reading, "cycle")
+    way = _directions(reading)
+    numbered = "cycle" in reading.roles
+    silent = way == 0
+    way, kept = _without_pulse(reading, way, np.stack([cell, cycle]))
+    keys = np.stack([cell, cycle * numbered, way * numbered])[:, kept]
+    rows = kept[np.lexsort((kept, *keys[::-1]))]
+    starts = _starts(reading, rows, np.stack([cell, cycle, way]), silent)
+    ends = np.append(starts[1:], len(rows))
+    pieces = sorted(
+        (rows[a:b] for a, b in zip(starts, ends, strict=True)), key=lambda piece: piece[0]
+    )
+    _check_starts(reading, pieces, cell)
+    trains = []
+    for piece in pieces:
+        values = reading.values[piece, column]
+        train = Rough(
+            int(way[piece[0]]), values, table.lines[piece], column, cells[cell[piece[0]]],
+            cycles[cycle[piece[0]]],
+        )  # fmt: skip
+        _conditions(reading, train, piece)
+        trains.append(spread_out(reading, train, piece))
+    _merge(trains)
+    if not numbered:
+        trains = list(_numbered(trains))
+    _check_trains(reading, trains)
+    return trains
+
+
+def _directions(reading: Reading) -> NDArray[np.int8]:
+    """Return +1 for set, -1 for reset and 0 for no pulse, int8[rows]."""
+    table = reading.table
+    if "polarity" in reading.roles:
+        index = reading.roles["polarity"]
+        codes, texts = table.texts(index)
+        found = [polarity(text) for text in texts]
+        if None in found:
+            wrong = np.isin(codes, [i for i, value in enumerate(found) if value is None])
+            raise table.error(int(np.argmax(wrong)), index, ALLOWED_POLARITIES)
+        reading.understood.append(f"polarity from '{table.columns[index].text}'")
+        return np.array(found, np.int8)[codes]
+    voltage = reading.column("voltage")
+    if voltage is None:
+        near = nearest("polarity", [each.name for each in table.columns])
+        raise table.refusal(f"column polarity is missing{near}, and so is one of voltages")
+    reading.understood.append("polarity from the sign of the voltage")
+    voltage = np.nan_to_num(voltage)
+    voltage[np.abs(voltage) < NONE * np.abs(voltage).max()] = 0
+    return np.sign(voltage).astype(np.int8)
+
+
+def _without_pulse(
+    reading: Reading, way: NDArray[np.int8], of: NDArray[np.intp]
+) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
+    """Give readings without a pulse to the train that follows; return ways, and rows kept."""
+    order = np.lexsort((np.arange(len(way)), *of[::-1]))
+    turned = way[order].copy()
+    none = np.flatnonzero(turned == 0)
+    if none.size == len(way):
+        what = "polarity" if "polarity" in reading.roles else "voltage"
+        raise reading.table.refusal(f"{what} must be given for pulses (got none in any line)")
+    after = none + 1
+    inside = after < len(way)
+    same = np.zeros(len(none), bool)
+    same[inside] = (of[:, order[none[inside]]] == of[:, order[after[inside]]]).all(axis=0)
+    twice = same & (turned[np.minimum(after, len(way) - 1)] == 0)
+    if twice.any():
+        what = "polarity" if "polarity" in reading.roles else "voltage"
+        row = int(order[after[np.argmax(twice)]])
+        raise reading.table.error(row, reading.roles[what], "given after a reading without a pulse")
+    turned[none[same]] = turned[after[same]]
+    if not same.all():
+        reading.warnings.append(
+            f"{int((~same).sum())} readings without a pulse, at the end, are left out"
+        )
+    filled = way.copy()
+    filled[order] = turned
+    return filled, np.flatnonzero(filled)
+
+
+def _starts(
+    reading: Reading,
+    rows: NDArray[np.intp],
+    keys: NDArray[np.intp],
+    silent: NDArray[np.bool_],
+) -> NDArray[np.intp]:
+    """Return where in `rows` a train begins.
+
+    `keys` are cell, cycle and way of each row, `silent` those without a pulse.
+    """
+    keys = keys[:, rows]
+    new = np.append(True, (np.diff(keys) != 0).any(axis=0))
+    pulse = reading.column("pulse")
+    if pulse is None:
+        return np.flatnonzero(new | silent[rows])
+    index = reading.roles["pulse"]
+    for wrong in (np.isnan(pulse), (pulse != np.round(pulse)) | (pulse < 0) | (pulse > 1e9)):
+        if wrong.any():
+            raise reading.table.error(int(np.argmax(wrong)), index, "a whole number from 0")
+    back = np.append(False, np.diff(pulse[rows]) <= 0) & ~new
+    restarts = pulse[rows] <= 1
+    if "cycle" in reading.roles:  # other conditions are other trains; else it is there twice
+        changed = np.zeros(len(rows), bool)
+        for role in ("voltage", "width"):
+            if (values := reading.column(role)) is not None:
+                changed[1:] |= np.diff(_known(values[rows])) != 0
+        # the reading before the first pulse may have no voltage of its own
+        changed[:-1] |= changed[1:]
+        restarts &= changed
+    wrong = back & ~restarts
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        before = pulse[rows[row - 1]]
+        raise reading.table.error(
+            int(rows[row]), index, f"larger than before it in its train, {before:g}"
+        )
+    return np.flatnonzero(new | back)
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.abs(np.nan_to_num(values))
+
+
+def _check_starts(reading: Reading, pieces: list[NDArray[np.intp]], cell: NDArray[np.intp]) -> None:
+    """Refuse trains of which the first pulses are not in the file."""
+    pulse = reading.column("pulse")
+    if pulse is None:
+        return
+    ends: dict[int, float] = {}
+    for piece in pieces:
+        start, of = pulse[piece[0]], int(cell[piece[0]])
+        if start > 1 and start - ends.get(of, -1.0) not in (0, 1):
+            raise reading.table.error(
+                int(piece[0]), reading.roles["pulse"],
+                "0 or 1 where a train begins, or go on from the train before it",
+            )  # fmt: skip
+        ends[of] = pulse[piece[-1]]
+
+
+def _conditions(reading: Reading, train: Rough, piece: NDArray[np.intp]) -> None:
+    """Set voltage, width and times of a train."""
+    for role, unit in (("voltage", "V"), ("width", "s")):
+        column = reading.column(role)
+        if column is not None:
+            setattr(train, role, _condition(reading, train, piece, column, (role, unit)))
+    times = reading.column("time")
+    if times is None:
+        return
+    if np.isnan(times[piece]).any() or (np.diff(times[piece]) < 0).any():
+        reading.warn("times are not used: some are missing, or go back")
+    else:
+        train.times = times[piece]
+
+
+def _condition(
+    reading: Reading,
+    train: Rough,
+    piece: NDArray[np.intp],
+    column: NDArray[np.float64],
+    named: tuple[str, str],
+) -> float | None:
+    """Return the voltage or the width of the pulses of a train, None if it is not given.
+
+    The reading before the first pulse may have any, or none.
+    """
+    role, unit = named
+    values = np.abs(column[piece])
+    scale = factor_of(reading, role, unit)
+    given = values[values > 0]
+    if not given.size:
+        if np.isnan(values).all():
+            return None
+        raise reading.table.error(int(piece[0]), reading.roles[role], "above 0 for pulses")
+    later = values[1:][values[1:] > 0]
+    of_pulses = later if later.size else given
+    low, high = of_pulses.min(), of_pulses.max()
+    if high > (1 + SAME) * low:
+        if (
+            high > GROWTH * low
+            and len(np.unique(of_pulses)) > 2
+            and (np.diff(of_pulses) >= 0).all()
+        ):
+            raise reading.table.error(
+                int(piece[-1]), reading.roles[role],
+                f"the same for all pulses of a train, not pulses of growing {role} from {low:g}",
+            )  # fmt: skip
+        way = "set" if train.way > 0 else "reset"
+        reading.warn(
+            f"{role} of {way} pulses is not the same throughout a train: its median is used"
+        )
+    return float(np.median(of_pulses)) * scale
+
+
+def _numbered(trains: list[Rough]) -> Iterator[Rough]:
+    """Number the cycles of each cell: one ends where a train has the polarity of an earlier one."""
+    seen: dict[str, tuple[int, set[int]]] = {}
+    for train in trains:
+        cycle, ways = seen.get(train.cell, (0, set()))
+        if train.way in ways:
+            cycle, ways = cycle + 1, set()
+        seen[train.cell] = cycle, ways | {train.way}
+        yield replace(train, cycle=str(cycle))
+
+
+def _merge(trains: list[Rough]) -> None:
+    """Give trains whose voltages, or widths, differ by hardly anything one and the same."""
+    for role in ("voltage", "width"):
+        found = np.unique([value for train in trains if (value := getattr(train, role))])
+        if not found.size:
+            continue
+        groups = np.split(found, np.flatnonzero(found[1:] > (1 + SAME) * found[:-1]) + 1)
+        middle = {value: float(np.median(group)) for group in groups for value in group.tolist()}
+        for train in trains:
+            if value := getattr(train, role):
+                setattr(train, role, middle[value])
+
+
+def _check_trains(reading: Reading, trains: list[Rough]) -> None:
+    """Refuse trains that are there twice, or cannot be of one polarity."""
+    seen: set[tuple[object, ...]] = set()
+    for train in trains:
+        key = train.cell, train.cycle, train.way, train.voltage, train.width
+        if key in seen:
+            raise reading.table.refusal(f"the {train.label} is there twice", int(train.lines[0]))
+        seen.add(key)
+    signs = {train.way for train in trains}
+    if "polarity" not in reading.roles and len(signs) == 1:
+        for train in trains:
+            if goes_both_ways(train.values):
+                raise reading.table.refusal(
+                    f"column polarity is missing: voltages have one sign, and the {train.label} "
+                    f"both rises and falls",
+                    int(train.lines[0]),
+                )

@@ -67,6 +67,13 @@ class Column:
     """Its unit as it stands in the file; None if there is none."""
 
     @property
+    def title(self) -> str:
+        """Its name as it stands in the file, without its unit."""
+        if not self.unit or self.unit not in self.text:
+            return self.text
+        return self.text[: self.text.rindex(self.unit)].rstrip(" _/,([{")
+
+    @property
     def role(self) -> str:
         """What it holds: a key of `ALIASES`; "" if it is none of them."""
         return _ROLES.get(self.name, "")
@@ -193,9 +200,10 @@ def ramp(column: Column) -> Ramp | None:
     way = 0
     cell = cycle = ""
     rest: list[str] = []
-    about = ""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        single = word in ("p", "d", "+", "-") and (len(words) == 1 or following.isdigit())
+    about, said = "", False
+    for i, word in enumerate(words):
+        numbered = "".join(words[i + 1 : i + 2]).isdigit()
+        single = word in ("p", "d", "+", "-") and (len(words) == 1 or numbered)
         if word in _DIRECTIONS or single:
             turn = 1 if word in SET else -1
             if way:
@@ -205,7 +213,7 @@ def ramp(column: Column) -> Ramp | None:
             if about == "cell":
                 cell = word
             else:
-                cycle = word
+                cycle, said = word, about == "cycle"
             about = ""
         elif word in _CELL or word in _CYCLE:
             about = "cell" if word in _CELL else "cycle"
@@ -217,7 +225,8 @@ def ramp(column: Column) -> Ramp | None:
             rest.append(word)
     if not words or (rest and (cell or not way)):
         return None
-    return Ramp(way, cell or " ".join(rest), cycle)
+    # the number of a column is no cycle, if set and reset are numbered together
+    return Ramp(way, cell or " ".join(rest), cycle if way or said else "")
 
 
 def _words(name: str) -> list[str]:

@@ -129,6 +129,11 @@ def spread_out(reading: Reading, train: Rough, piece: NDArray[np.intp]) -> Rough
     """Return a train with gaps where its pulses were not read."""
     pulse = reading.column("pulse")
     if pulse is None:
+        if (parted := reading.table.parted[piece[1:]]).any():
+            raise reading.table.refusal(
+                "must have no empty row within a train whose pulses are not numbered",
+                int(reading.table.lines[piece[1 + int(np.argmax(parted))]]),
+            )
         return train
     steps = np.diff(pulse[piece])
     if not steps.size or (steps == 1).all():
@@ -165,7 +170,7 @@ def factor_of(reading: Reading, role: str, base: str) -> float:
     try:
         return factor(column.unit, base) if column.unit else 1.0
     except ValueError as error:
-        raise reading.table.refusal(f"unit of {column.name} {error}") from None
+        raise reading.table.refusal(f"unit of {column.title} {error}") from None
 
 
 def same_meaning(table: Table, columns: tuple[int, int], meaning: str) -> DataError:

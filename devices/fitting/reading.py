@@ -157,7 +157,7 @@ def _form(table: Table) -> tuple[dict[int, Ramp], dict[str, int], dict[int, str]
     for role, index in used.items():
         unit = table.columns[index].unit
         if role not in UNITS and unit and unit != "#" and not is_arbitrary(unit):
-            raise table.refusal(f"column {table.columns[index].name} takes no unit (got '{unit}')")
+            raise table.refusal(f"column {table.columns[index].title} takes no unit (got '{unit}')")
     if long:
         used["reading"] = roles[kind]
     return wide, used, kinds
@@ -229,7 +229,7 @@ def _to_siemens(
     try:
         scale = factor(unit, READINGS[kind] or "S") if unit else 1.0
     except ValueError as error:
-        raise table.refusal(f"unit of {column.name} {error}") from None
+        raise table.refusal(f"unit of {column.title} {error}") from None
     if not unit:
         reading.unnamed.add(index)
     if kind == "conductance" and "unit" in reading.roles:

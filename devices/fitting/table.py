@@ -54,6 +54,8 @@ class Table:
     """Whether the file has a header."""
     lines: NDArray[np.int64]
     """The line of each row, int64[rows]."""
+    parted: NDArray[np.bool_]
+    """Whether a row has an empty one before it, bool[rows]; none if all but the first have one."""
     short: tuple[int, int]
     """First line with fewer values than columns, and how many; (0, 0) if there is none."""
     delimiter: str
@@ -75,7 +77,8 @@ class Table:
             raise self.refusal(str(error)) from None
 
     def _read(self) -> None:
-        rows, numbers, comments = self._rows(encoding_of(self.content, self.form))
+        empty: set[int] = set()
+        rows, numbers, comments = self._rows(encoding_of(self.content, self.form), empty)
         said = re.fullmatch(r'"?sep=([\t;|,])"?', rows[0].strip(" "), re.I) if rows else None
         if said:  # a line for Excel
             rows, numbers = rows[1:], numbers[1:]
@@ -92,6 +95,8 @@ class Table:
             raise self.refusal("must be a header and lines of readings (got no readings)")
         self._check_size(rows, numbers)
         self.lines = np.array(numbers, np.int64)
+        self.parted = np.fromiter((number in empty for number in numbers), bool, len(numbers))
+        self.parted &= not self.parted[1:].all()
         self.decimal = decimal_of(rows, self._separator, self.delimiter, self.form)
         self._body = "\n".join(rows).encode()
 
@@ -108,7 +113,7 @@ class Table:
         """Return the error of one value; `row` counts from 0, and so does `index` of a column."""
         codes, labels = self.texts(index)
         return self.refusal(
-            f"{self.columns[index].name} must be {expected} (got {shown(labels[codes[row]])})",
+            f"{self.columns[index].title} must be {expected} (got {shown(labels[codes[row]])})",
             int(self.lines[row]),
         )
 
@@ -133,12 +138,13 @@ class Table:
 
     def texts(self, index: int) -> tuple[NDArray[np.intp], list[str]]:
         """Return a column as texts: for each row which one it is, and the texts."""
-        values = self._parsed([index], "category", na_filter=False)[index].cat
-        texts = [str(text).strip() for text in values.categories]
-        labels = list(dict.fromkeys(texts))
-        place = {label: i for i, label in enumerate(labels)}
-        merged = np.array([place[text] for text in texts], np.intp)
-        return merged[values.codes.to_numpy()], labels
+        from pandas import factorize
+
+        values = self._parsed([index], str, na_filter=False)[index]
+        codes, texts = factorize(values.to_numpy(object))
+        places: dict[str, int] = {}
+        same = [places.setdefault(str(text).strip(), len(places)) for text in texts]
+        return np.array(same, np.intp)[codes], list(places)
 
     def _parsed(self, indices: list[int], kind: Any, **options: Any) -> Any:
         from pandas import read_csv
@@ -165,24 +171,31 @@ class Table:
             sign = " with a decimal comma" if self.decimal == "," else ""
             raise self.error(int(np.argmax(np.isin(codes, wrong))), index, f"a number{sign}")
 
-    def _rows(self, encoding: str) -> tuple[list[str], list[int], list[str]]:
-        """Return the lines that say something, their numbers, and the comments before them."""
+    def _rows(self, encoding: str, parted: set[int]) -> tuple[list[str], list[int], list[str]]:
+        """Return the lines that say something, their numbers, and the comments before them.
+
+        Those of them that have an empty line before them are put into `parted`.
+        """
         rows: list[str] = []
         numbers: list[int] = []
         comments: list[str] = []
-        left_out = 0
+        left_out, empty = 0, False
         text = io.TextIOWrapper(io.BytesIO(self.content), encoding=encoding, newline=None)
         for number, line in enumerate(text, 1):
             if len(line) > LONGEST_LINE:
                 raise self.refusal(f"must have at most {LONGEST_LINE} characters", number)
             bare = line.strip(' \t;,|"\n\f\v\ufeff\x1a\x00')
             if not bare:
+                empty = True
                 continue
             if bare.startswith(("#", "%", "//")) and not re.match(r"#\s*[,;\t|]", bare):
                 left_out += 1
                 if not rows:
                     comments.append(bare.lstrip("#%/ "))
                 continue
+            if empty:
+                parted.add(number)
+                empty = False
             if len(rows) == MOST_LINES:
                 raise self.refusal(f"must have at most {MOST_LINES} lines")
             rows.append(line.rstrip("\n\r \x1a").lstrip("\ufeff ").replace("\u2212", "-"))
@@ -216,18 +229,19 @@ class Table:
     ) -> tuple[list[str], list[int]]:
         """Find the header; return the rows below it."""
         cells = [cells_of(row, self._separator) for row in rows[:PREAMBLE]]
-        first = _header_row(cells)
-        self.headed = first >= 0
-        if self.headed:
-            header = cells[first]
-            if first:
-                self.form.append(f"{first} lines above the header left out")
-        else:
+        first, header = _header_row(cells), []
+        if first < 0:
             header = self._commented_header(comments, len(cells[0]))
-            self.headed = bool(header)
+        if first < 0 and not header and not all(map(is_number, cells[0])):
+            first = 0
         below = first + 1
-        header = header or [f"column {i + 1}" for i in range(max(map(len, cells)))]
+        self.headed = first >= 0 or bool(header)
+        if first >= 0:
+            header = cells[first]
+        if first > 0:
+            self.form.append(f"{first} line{'s' * (first > 1)} above the header left out")
         if not self.headed:
+            header = [f"column {i + 1}" for i in range(max(map(len, cells)))]
             self.form.append("no header")
         while len(header) > 1 and not header[-1]:
             header = header[:-1]
@@ -298,10 +312,10 @@ def _is_ramp(header: Column) -> bool:
 
 
 def _header_row(cells: list[list[str]]) -> int:
-    """Return which row is the header, -1 if there is none."""
+    """Return which row is a header of which two names are known, -1 if there is none."""
     for i, row in enumerate(cells[:-1]):
         columns = [column(cell) for cell in row]
         known = sum(bool(each.role) or _is_ramp(each) for each in columns)
         if known > 1 and len(row) >= len(cells[i + 1]) - 1:
             return i
-    return -1 if all(map(is_number, cells[0])) else 0
+    return -1

@@ -390,7 +390,7 @@ def foretold(
     Returns
     -------
     float
-        The rms error of mean curves, part of the measured range.
+        The rms error of the mean over all curves of a way, part of the measured range.
     """
     train, test = (_Problem(part, found.candidate, span, arrives, noise, far) for part in curves)
     train.weigh(found.vector)
@@ -400,8 +400,14 @@ def foretold(
         train.step(found.vector, normal, slope, everywhere, damping) for damping in (1e-6, 0.1, 1.0)
     ]
     there = min([*tries, found.vector], key=lambda one: train.cost(one, train.misses(one)))
-    misses = np.where(test.there, test.follow(there) - test.known, 0)
-    return float(np.sqrt(np.average(misses**2, weights=test.curves.count)))
+    misses = np.where(test.there, test.follow(there) - test.known, 0) * curves[1].count
+    squares = number = 0.0
+    for way in (0, 1):
+        mine = curves[1].index[:, 1] == way
+        counts = curves[1].count[mine].sum(axis=0)
+        squares += float((misses[mine].sum(axis=0) ** 2 / np.maximum(counts, 1)).sum())
+        number += float(counts.sum())
+    return float(np.sqrt(squares / number))
 
 
 def normal_equations(

@@ -25,7 +25,7 @@ FEWEST_CYCLES = 3
 """Trains of each curve from which on whole cycles are left out."""
 LEFT_OVER = 0.02
 """Part of the window that the last fifth of a train still covers if it does not arrive."""
-SMALL = 0.003
+SMALL = 0.005
 """Error, part of the window, that makes no difference between two laws."""
 SPAN = 0.1
 """Part of a train over which data are smoothed for `distance`."""

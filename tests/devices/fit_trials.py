@@ -1,8 +1,9 @@
-"""Trials of the fit on synthetic trains that know nothing of it: `python -m tests.devices.fit_trials`.
+"""Trials of the fit: `python -m tests.devices.fit_trials laws 20`, or `coverage 40`.
 
 Prints, for ten laws (five are not on the list of candidates) and several data sets of each, how far
 the mean curve that was found is from the true one, and whether a miss was warned of; and, for the
-listed laws, how often intervals contain the truth. Everything is made by NumPy here.
+listed laws, how often intervals contain the truth. The laws' data are made by NumPy here, and know
+nothing of the fit.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.fit import Fit, fit
 from cbramsim.devices.fitting.measurement import Measurement, Train
+from cbramsim.devices.fitting.synthetic import measure
 
 Floats = NDArray[np.float64]
 Step = Callable[[Floats], Floats]
@@ -164,5 +167,32 @@ def run_laws(sets: int = 20, seed: int = 0) -> list[tuple[str, int, int, float]]
     return rows
 
 
+def run_coverage(sets: int = 40, seed: int = 0) -> dict[str, tuple[int, int]]:
+    """Print and return, of each parameter, how many intervals contain the truth, and how many are.
+
+    Cells are those of the simulator: 10 cells, 10 cycles, trains of 120 pulses that saturate.
+    """
+    shapes = {
+        "exponential": {"nonlinearity_up": 2.0, "nonlinearity_down": -1.0},
+        "constant": {},
+        "power": {"exponent_up": 1.5, "exponent_down": 0.5},
+    }
+    base = Device.load("subquantum-cbram").without("nonlinearity_up", "nonlinearity_down")
+    found: dict[str, list[bool]] = {}
+    for law, shape in shapes.items():
+        device = base.replace(law=law, read_c2c=0.01, pulses_up=60, pulses_down=50, **shape)
+        for k in range(sets):
+            data = measure(device, 10, 10, (120, 120), seed=seed + k)
+            for key, interval in fit(data, law=law, repetitions=100).intervals.items():
+                if key in Device.model_fields:
+                    inside = interval.low <= getattr(device, key) <= interval.high
+                    found.setdefault(key, []).append(inside)
+                    found.setdefault(f"{key} ({law})", []).append(inside)
+    for key, inside in sorted(found.items()):
+        print(f"{key:<32} {100 * np.mean(inside):5.1f} % of {len(inside)}", flush=True)
+    return {key: (sum(inside), len(inside)) for key, inside in found.items()}
+
+
 if __name__ == "__main__":
-    run_laws(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    what, count = sys.argv[1], int(sys.argv[2])
+    {"laws": run_laws, "coverage": run_coverage}[what](count)

@@ -141,13 +141,15 @@ def test_the_same_seed_gives_the_same_fit(found: Fit) -> None:
     assert other.intervals != found.intervals
 
 
-def test_a_fitted_device_measures_like_the_data(found: Fit) -> None:
+def test_a_fitted_device_measures_like_the_data() -> None:
     """The oracle is the array simulator: trains of new cells, through `trains_of`."""
-    data = trains_of(KNOWN, 300, 1, (100, 100), seed=9)
+    device = IDENTICAL.replace(read_c2c=0.01)
+    found = fit(measure(device, 2, 15, (100, 100), seed=5), repetitions=40)
+    data = trains_of(device, 300, 1, (100, 100), seed=9)
     new = trains_of(found.device, 300, 1, (100, 100), seed=10)
     for one, other in zip(data, new, strict=True):
         assert other.mean(axis=(0, 1)) == pytest.approx(
-            one.mean(axis=(0, 1)), abs=0.06 * KNOWN.g_range
+            one.mean(axis=(0, 1)), abs=0.03 * device.g_range
         )
         steps = [np.diff(part, axis=2)[..., 10:50].std() for part in (one, other)]
         assert steps[1] == pytest.approx(steps[0], rel=0.15)
@@ -157,7 +159,7 @@ def test_a_noiseless_cell_is_found_exactly() -> None:
     device = IDENTICAL.replace(step_c2c=0.0)
     result = fit(measure(device, 1, 1, (100, 100)), repetitions=0, law="exponential")
     for key in ("g_min", "g_max", "pulses_up", "pulses_down", "nonlinearity_up"):
-        assert getattr(result.device, key) == pytest.approx(getattr(device, key), rel=0.02)
+        assert getattr(result.device, key) == pytest.approx(getattr(device, key), rel=0.04)
     assert result.best.distance < 0.002
 
 
@@ -317,7 +319,7 @@ def test_noise_that_lasts_is_not_taken_for_a_state_that_wanders() -> None:
     assert result.noise is not None
     assert result.noise.lasting == pytest.approx(2 / 38, rel=0.25)
     assert result.device.step_c2c < 0.01
-    assert result.best.distance < 0.02
+    assert result.best.distance < 0.03
     spread = np.hypot(result.device.step_c2c, np.sqrt(2) * result.device.read_c2c)
     assert spread == pytest.approx(np.diff(trains[0]).std() / 38e-6, rel=0.1)
     assert "noise of readings lasts" in _told(result)

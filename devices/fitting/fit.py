@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from cbramsim.core.arguments import one_of
 from cbramsim.core.errors import DataError
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting import report
 from cbramsim.devices.fitting.curves import WAYS, Curves
 from cbramsim.devices.fitting.doubts import doubts
 from cbramsim.devices.fitting.intervals import (
@@ -50,10 +49,8 @@ from cbramsim.devices.fitting.matching import QUIET, Match, Noise, match
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.fitting.noise import NoiseFound, find_noise
 from cbramsim.devices.fitting.ranking import Ranked, arrivals, distance, preliminary, rank
-from cbramsim.devices.fitting.steps import Steps, steps_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from cbramsim.devices.fitting.result import Fit
+from cbramsim.devices.fitting.steps import steps_of
 
 Floats = NDArray[np.float64]
 
@@ -61,60 +58,6 @@ LIKE = "subquantum-cbram"
 """The device whose parameters stand in for what was not measured."""
 LEAST_SIGNAL = 3.0
 """Range over the noise of mean readings below which there is nothing to fit."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """What was found in a measurement; by `fit`."""
-
-    measurement: Measurement
-    """All that was measured."""
-    conditions: dict[str, tuple[float | None, float | None]]
-    """Voltage (V) and width (s) of the set and reset pulses that were fitted."""
-    curves: Curves
-    """Mean curves of them."""
-    ranked: list[Ranked]
-    """Laws; the first is taken."""
-    steps: Steps
-    """Mean steps and noise state by state, without a law."""
-    noise: NoiseFound | None
-    """None if it cannot be told."""
-    arrives: NDArray[np.bool_]
-    """Whether trains arrive at the low and at the high bound, bool[2]."""
-    intervals: dict[str, Interval]
-    """By parameter of the device; spreads only where they are known."""
-    repetitions: int
-    """Of the bootstrap."""
-    warnings: list[str]
-    device: Device
-    """With sources and grades."""
-    others: dict[str, Fit]
-    """Fits of the other voltages and widths in the file, by what they are."""
-
-    @property
-    def best(self) -> Ranked:
-        """The law that is taken."""
-        return self.ranked[0]
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the measured trains with the fit.
-
-        Parameters
-        ----------
-        ax
-            Where to draw; by default a new figure, which also shows the residuals.
-        """
-        from cbramsim.devices.fitting import drawing  # matplotlib
-
-        return drawing.fitted_trains(ax, self.curves, self.best.match)
-
-    def __str__(self) -> str:
-        """Return laws, parameters with intervals, steps and warnings as text."""
-        return report.text(self)
-
-    def _repr_html_(self) -> str:
-        """Return the same as a card, for notebooks."""
-        return report.html(self)
 
 
 def fit(

@@ -170,7 +170,7 @@ def device_law(
         }  # fmt: skip
     if candidate.code == SOFT:
         return {"law": "power", "exponent_up": 1.0, "exponent_down": 1.0, **pulses}
-    if candidate.code == POWER and (shape[:, 1] == 1).all():
+    if candidate.code == POWER and np.allclose(shape[:, 1], 1, atol=1e-6):
         exponents = {f"exponent_{way}": float(shape[i, 0]) for i, way in enumerate(ways)}
         return {"law": "power", **exponents, **pulses}
     count = KNOTS if candidate.code == TABLE else POINTS

@@ -229,8 +229,8 @@ class _Data:
         r"""Return noise of pulses and of readings from steps of one and of two pulses.
 
         Less the law's steps, these have the variances :math:`V_1 = \sigma_p^2 + 2 \sigma_w^2` and
-        :math:`V_2 = 2 \sigma_p^2 + 2 \sigma_w^2`. A law that was matched to few trains follows where
-        they wander, and hides it from the likelihood, but not from neighbouring readings.
+        :math:`V_2 = 2 \sigma_p^2 + 2 \sigma_w^2`. A law that was matched to few trains follows
+        where they wander, and hides it from the likelihood, but not from neighbouring readings.
         """
         left = np.where(self.inside, self.trains - self.expected, np.nan)
         one, two = (left[:, k:] - left[:, :-k] for k in (1, 2))

@@ -1,21 +1,82 @@
-"""A fit as text, and as a card for notebooks."""
+"""`Fit`: what was found in a measurement, which prints and draws itself."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cbramsim.core.cards import Table, card
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting.curves import WAYS
+from cbramsim.devices.fitting.curves import WAYS, Curves
 from cbramsim.devices.fitting.intervals import LEVEL, Interval
+from cbramsim.devices.fitting.measurement import Measurement
+from cbramsim.devices.fitting.noise import NoiseFound
+from cbramsim.devices.fitting.ranking import Ranked
+from cbramsim.devices.fitting.steps import Steps
 
 if TYPE_CHECKING:
-    from cbramsim.devices.fitting.fit import Fit
+    from matplotlib.axes import Axes
 
 
-def text(found: Fit) -> str:
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What was found in a measurement; by `fit`."""
+
+    measurement: Measurement
+    """All that was measured."""
+    conditions: dict[str, tuple[float | None, float | None]]
+    """Voltage (V) and width (s) of the set and reset pulses that were fitted."""
+    curves: Curves
+    """Mean curves of them."""
+    ranked: list[Ranked]
+    """Laws; the first is taken."""
+    steps: Steps
+    """Mean steps and noise state by state, without a law."""
+    noise: NoiseFound | None
+    """None if it cannot be told."""
+    arrives: NDArray[np.bool_]
+    """Whether trains arrive at the low and at the high bound, bool[2]."""
+    intervals: dict[str, Interval]
+    """By parameter of the device; spreads only where they are known."""
+    repetitions: int
+    """Of the bootstrap."""
+    warnings: list[str]
+    device: Device
+    """With sources and grades."""
+    others: dict[str, Fit]
+    """Fits of the other voltages and widths in the file, by what they are."""
+
+    @property
+    def best(self) -> Ranked:
+        """The law that is taken."""
+        return self.ranked[0]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the measured trains with the fit.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default a new figure, which also shows the residuals.
+        """
+        from cbramsim.devices.fitting import drawing  # matplotlib
+
+        return drawing.fitted_trains(ax, self.curves, self.best.match)
+
+    def __str__(self) -> str:
+        """Return laws, parameters with intervals, steps and warnings as text."""
+        return _text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same as a card, for notebooks."""
+        return _html(self)
+
+
+def _text(found: Fit) -> str:
     """Return laws, parameters with intervals, steps by state and warnings."""
     lines = [f"{found.measurement.name}: {_data(found)}"]
     if found.measurement.understood:
@@ -45,10 +106,8 @@ def text(found: Fit) -> str:
     return "\n".join(lines + [f"Warning: {warning}" for warning in found.warnings])
 
 
-def html(found: Fit) -> str:
+def _html(found: Fit) -> str:
     """Return a card."""
-    from cbramsim.core.cards import Table, card
-
     laws = Table(
         ("law", "foretells to", "mean curve to"),
         [

@@ -32,7 +32,6 @@ from cbramsim.devices.fitting.intervals import (
     bootstrap,
     check_repetitions,
     spread_interval,
-    summary,
 )
 from cbramsim.devices.fitting.laws import (
     CANDIDATES,
@@ -40,6 +39,7 @@ from cbramsim.devices.fitting.laws import (
     EXPONENTIAL,
     LOG_TIME,
     NAMES,
+    POWER,
     TABLE,
     device_law,
     steps_at,
@@ -168,10 +168,9 @@ class _Work:
         def values(technology: Summary) -> dict[str, float]:
             return fields(best, technology)
 
-        vector, intervals = bootstrap(
+        technology, intervals = bootstrap(
             curves, best, noise, span, values, repetitions, seed, progress
         )
-        technology = summary(best, curves, span, vector)
         intervals |= _spreads(curves, technology, repetitions) | _noise(found, repetitions)
         warnings = doubts(measurement, curves, ranked, arrives, found, self.extrapolate)
         return Fit(
@@ -205,14 +204,18 @@ def fields(found: Match, technology: Summary) -> dict[str, float]:
     many pulses cover the middle nine tenths of the window.
     """
     first = np.clip(technology.first, 1e-7, 1.0)
-    law = device_law(found.candidate, (float(first[0]), float(first[1])), technology.shape)
+    both = float(first[0]), float(first[1])
     wanted = {"g_min": technology.low, "g_max": technology.high}
-    if law["law"] == "table":
+    if device_law(found.candidate, both, found.shape)["law"] == "table":
         depths = np.linspace(0.05, 0.95, 91)
         for way, name in enumerate(WAYS):
             steps = steps_at(found.candidate.code, first[way], technology.shape[way], depths)
             wanted[f"{name} pulses, 5 to 95 %"] = 0.9 * float(np.mean(1 / np.maximum(steps, 1e-7)))
         return wanted
+    shape = technology.shape
+    if found.candidate.code == POWER:  # that ends at the bound in all repetitions
+        shape = np.column_stack([shape[:, 0], np.ones(2)])
+    law = device_law(found.candidate, both, shape)
     wanted |= {key: law[key] for key in ("pulses_up", "pulses_down")}
     numbers = {key: value for key, value in law.items() if key.startswith(("nonlin", "exponent"))}
     return wanted | numbers

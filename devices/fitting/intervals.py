@@ -166,22 +166,46 @@ class Bootstrap:
         return found.vector - np.clip(step, -3, 3)
 
 
-def summary(found: Match, curves: Curves, span: tuple[Floats, Floats], vector: Floats,
-            times: NDArray[np.int64] | None = None) -> Summary:  # fmt: skip
-    """Return means over cells of the parameters in a vector, each cell counted so many times."""
-    cells, shapes = len(curves.cells), len(found.candidate.shapes)
-    times = np.ones(cells, np.int64) if times is None else times
+def own_of(found: Match, span: tuple[Floats, Floats], vector: Floats) -> Floats:
+    """Return what each cell has of its own: bounds, S, and both first steps, float64[cells, 4]."""
+    cells, shapes = len(span[0]), len(found.candidate.shapes)
     width = span[1] - span[0]
-    shape = vector[: 2 * shapes].reshape(2, shapes)
-    low = span[0] + width * vector[2 * shapes : 2 * shapes + cells]
-    high = span[0] + width * vector[2 * shapes + cells : 2 * shapes + 2 * cells]
-    first = np.exp(vector[2 * shapes + 2 * cells : 2 * shapes + 4 * cells]).reshape(cells, 2)
-    own = np.column_stack([low, high, first])
+    low, high, first = np.split(vector[2 * shapes : 2 * shapes + 4 * cells], [cells, 2 * cells])
+    return np.column_stack(
+        [span[0] + width * low, span[0] + width * high, np.exp(first).reshape(cells, 2)]
+    )
+
+
+def summary(
+    found: Match,
+    span: tuple[Floats, Floats],
+    vector: Floats,
+    times: NDArray[np.int64] | None = None,
+    error: Floats | float = 0.0,
+) -> Summary:
+    """Return the technology that a vector of parameters describes.
+
+    Parameters
+    ----------
+    found
+        Where the vector comes from.
+    span
+        Measured range of every cell, float64[cells] each, S.
+    vector
+        The parameters.
+    times
+        How often each cell counts, int64[cells]; once by default.
+    error
+        Variances of what each cell has of its own by noise, which are no spread, float64[4].
+    """
+    own, shapes = own_of(found, span, vector), len(found.candidate.shapes)
+    cells = len(own)
     mean = np.average(own, axis=0, weights=times)
     spread = np.zeros(4)
     if cells > 1:
         variance = np.average((own - mean) ** 2, axis=0, weights=times) * cells / (cells - 1)
-        spread = np.sqrt(variance) / np.maximum(np.abs(mean), 1e-300)
+        spread = np.sqrt(np.maximum(variance - error, 0)) / np.maximum(np.abs(mean), 1e-300)
+    shape = vector[: 2 * shapes].reshape(2, shapes)
     return Summary(float(mean[0]), float(mean[1]), mean[2:], shape, spread)
 
 
@@ -209,8 +233,8 @@ def bootstrap(
     repetitions: int,
     seed: int,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> tuple[Floats, dict[str, Interval]]:
-    """Return the parameters, corrected, and an interval of each value.
+) -> tuple[Summary, dict[str, Interval]]:
+    """Return the technology, corrected, and an interval of each value.
 
     Parameters
     ----------
@@ -225,8 +249,9 @@ def bootstrap(
     """
     work = Bootstrap(curves, found, noise, span[1] - span[0])
     if not repetitions:
-        best = values(summary(found, curves, span, found.vector))
-        return found.vector, {key: Interval(x, math.nan, math.nan) for key, x in best.items()}
+        technology = summary(found, span, found.vector)
+        best = values(technology)
+        return technology, {key: Interval(x, math.nan, math.nan) for key, x in best.items()}
     rng = generator(seed, "bootstrap")
     resample = math.isfinite(work.known)
     again, others = [], []
@@ -235,9 +260,11 @@ def bootstrap(
         others.append(work.resampled(rng) if resample else (again[-1], None))
     off = np.mean(again, axis=0) - found.vector
     vector = np.clip(found.vector - off, *found.bounds)
-    best = values(summary(found, curves, span, vector))
+    error = np.var([own_of(found, span, one) for one in again], axis=0, ddof=1).mean(axis=0)
+    technology = summary(found, span, vector, error=error)
+    best = values(technology)
     seen = [
-        values(summary(found, curves, span, np.clip(other - off, *found.bounds), times))
+        values(summary(found, span, np.clip(other - off, *found.bounds), times))
         for other, times in others
     ]
     quantile = float(t.ppf(0.5 + 0.5 * LEVEL, work.known))
@@ -252,7 +279,7 @@ def bootstrap(
             else (value - deviation, value + deviation)
         )  # fmt: skip
         intervals[key] = Interval(value, float(low), float(high))
-    return vector, intervals
+    return technology, intervals
 
 
 def spread_interval(value: float, cells: int) -> Interval:

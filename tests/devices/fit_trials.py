@@ -1,4 +1,4 @@
-"""Trials of the fit: `python -m tests.devices.fit_trials laws 20`, or `coverage 40`.
+"""Trials of the fit: `python -m tests.devices.fit_trials laws 20`, `coverage 40`, `gong FILE`.
 
 Prints, for ten laws (five are not on the list of candidates) and several data sets of each, how far
 the mean curve that was found is from the true one, and whether a miss was warned of; and, for the
@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.fit import Fit, fit
 from cbramsim.devices.fitting.measurement import Measurement, Train
+from cbramsim.devices.fitting.ranking import smoothed
 from cbramsim.devices.fitting.synthetic import measure
 
 Floats = NDArray[np.float64]
@@ -193,6 +196,47 @@ def run_coverage(sets: int = 40, seed: int = 0) -> dict[str, tuple[int, int]]:
     return {key: (sum(inside), len(inside)) for key, inside in found.items()}
 
 
+def run_gong(path: str) -> None:
+    """Print how close fits come to the analog ReRAM of Gong et al. (Nat. Commun. 9, 2102, 2018).
+
+    Distances are rms parts of the measured window, from curves smoothed over a tenth of a train. The
+    peer is aihwkit's `ReRamESPresetDevice`, fitted to the same data by its authors: its parameters
+    (aihwkit 1.2.0, MIT licence) and its update rule are written out here; scale, offset and the
+    starts of both trains are granted to it.
+    """
+    found = fit(Path(path), window=(2e-6, 20e-6), repetitions=0)
+    window = float(found.best.match.window[0])
+    for law in found.ranked:
+        print(f"{law.law:<12} {100 * law.distance:.2f} %")
+    data = np.stack([smoothed(curve, curve.size) for curve in found.curves.mean]) / window
+    start = np.array([1.0, float(data.mean()), -0.8, 0.9])
+    near = minimize(lambda x: _preset_misses(x, data), start, method="Nelder-Mead",
+                    options={"maxiter": 2000})  # fmt: skip
+    print(f"{'aihwkit preset':<12} {100 * near.fun:.2f} %")
+    steps = np.diff(found.curves.readings, axis=1).std(axis=1) / window
+    device = found.device
+    simulated = np.hypot(device.step_c2c, np.sqrt(2) * device.read_c2c)
+    print(f"spread of steps: measured {steps.round(4)}, simulated {simulated:.4f} of the window")
+
+
+def _preset_misses(x: Floats, data: Floats) -> float:
+    """Return the rms distance of the preset's mean curve from two curves, float64[2, readings]."""
+    scale, offset, *starts = x
+    curves = []
+    for sign, state, bias, factor in ((1, starts[0], 1.259359, -1.18445),
+                                      (-1, starts[1], 0.740641, -0.081404)):  # fmt: skip
+        seen = [state]
+        for _ in range(data.shape[1] - 1):
+            size = 1 - factor * np.exp(sign * 5.0 * (-0.5 * state - 0.5))
+            state = min(max(state + sign * 0.00135 * bias * max(size, 0.0), -1.0), 1.0)
+            seen.append(state)
+        curves.append(0.5 * scale * np.array(seen) + offset)
+    return float(np.sqrt(np.mean((np.stack(curves) - data) ** 2)))
+
+
 if __name__ == "__main__":
-    what, count = sys.argv[1], int(sys.argv[2])
-    {"laws": run_laws, "coverage": run_coverage}[what](count)
+    what, argument = sys.argv[1:]
+    if what == "gong":
+        run_gong(argument)
+    else:
+        {"laws": run_laws, "coverage": run_coverage}[what](int(argument))

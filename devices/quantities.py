@@ -14,7 +14,9 @@ Spread = Annotated[float, Field(ge=0, le=2)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Siemens, Volt, Second, Farad = "S", "V", "s", "F"
 
-Conductance = Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), Siemens]
+Conductance = Annotated[float, Field(ge=1e-18, le=1), Siemens]
+Lowest = Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), Siemens]
+"""Lowest conductance of a cell; 0 if it then conducts nothing."""
 Distance = Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), Siemens]
 """Of two conductances; 0 for none."""
 Voltage = Annotated[float, Field(ge=1e-6, le=100), Volt]

@@ -19,6 +19,7 @@ time. Reads are taken to be further apart than the jumps, so that each sees an i
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Self
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from cbramsim.core.provenance import SourcedParameters
-from cbramsim.devices.quantities import Conductance, Distance, Spread
+from cbramsim.devices.quantities import Conductance, Distance, Lowest, Spread
 
 G0 = 2 * 1.602176634e-19**2 / 6.62607015e-34
 """Conductance quantum 2e²/h, S: 77.48 µS."""
@@ -35,8 +36,8 @@ G0 = 2 * 1.602176634e-19**2 / 6.62607015e-34
 class States(SourcedParameters):
     """The conductance window, the states in it, and the noise of a read."""
 
-    g_min: Conductance
-    """Lowest programmable conductance, S."""
+    g_min: Lowest
+    """Lowest programmable conductance, S; 0 if such a cell conducts nothing."""
     g_min_d2d: Spread = 0.0
     """Spread of `g_min` from cell to cell, relative."""
     g_max: Conductance
@@ -118,6 +119,11 @@ class States(SourcedParameters):
     def g_range(self) -> float:
         """Width of the nominal conductance window, S."""
         return self.g_max - self.g_min
+
+    @property
+    def on_off_ratio(self) -> float:
+        """Highest over lowest conductance; infinite if a cell can conduct nothing."""
+        return self.g_max / self.g_min if self.g_min else math.inf
 
     @property
     def g_mid(self) -> float:

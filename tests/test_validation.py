@@ -119,7 +119,7 @@ def test_widths_that_are_none_are_refused(widths: Any) -> None:
         ("value = 0.6", "value = 1e300", "Device.v_set: must be a number"),
         ("value = 50", "value = 5e9", "Device.pulses_up: must be a number"),
         ("value = 30", "value = 1e300", "Device.g_max: must be a number"),
-        ("value = 1.2", "value = 0", "Device.g_min: must be a number >= 1e-18"),
+        ("value = 1.2", "value = -1", "Device.g_min: must be a number >= 0"),
     ],
 )
 def test_what_a_device_file_cannot_say(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -68,7 +68,7 @@ def _row(device: Device) -> tuple[str, ...]:
     return (
         device.name,
         f"{in_prefixed(device.g_min, 'S')} – {in_prefixed(device.g_max, 'S')}",
-        f"{device.g_max / device.g_min:.3g}",
+        _ratio(device),
         str(device.state_count or "analog"),
         f"{up}/{down}",
         f"{device.v_set:.3g} V {in_prefixed(device.t_set, 's')}",
@@ -110,7 +110,7 @@ def _derived_lines(device: Device) -> list[str]:
     ends = "" if device.law in ("exponential", "constant") else f" (to {NEARLY:.0%} of the window)"
     up, down = (_count(device.pulses_end_to_end(way)) for way in ("up", "down"))
     lines = [
-        f"{'on/off ratio':<20} {device.g_max / device.g_min:.3g}",
+        f"{'on/off ratio':<20} {_ratio(device)}",
         f"{'end to end':<20} {up} set pulses, {down} reset pulses{ends}",
     ]
     if device.state_count:
@@ -139,6 +139,10 @@ def _shown(entry: dict[str, Any]) -> str:
     return in_prefixed(value, entry["unit"]) if entry["unit"] else f"{value:,.6g}"
 
 
+def _ratio(device: Device) -> str:
+    return f"{device.on_off_ratio:.3g}".replace("inf", "∞")
+
+
 def _count(pulses: float) -> str:
     """Write a number of pulses; infinitely many are more than anybody would give."""
     if math.isinf(pulses):
@@ -154,7 +158,7 @@ def to_dict(device: Device) -> dict[str, Any]:
     few, all_ = len(device.assumed_parameters()), len(device.stated_parameters())
     marks = {"g_min": device.g_min, "g_mid": device.g_mid, "g_max": device.g_max}
     derived: dict[str, Any] = {
-        "on_off_ratio": device.g_max / device.g_min,
+        "on_off_ratio": _finite(device.on_off_ratio),
         "states": device.state_count,
         "pulses_up": _finite(device.pulses_end_to_end("up")),
         "pulses_down": _finite(device.pulses_end_to_end("down")),

@@ -143,14 +143,22 @@ def _(lines, array, spiked, part, account):  # type: ignore[no-untyped-def]
 
 
 @lean_loop
-def anchor(g_columns, lines):  # type: ignore[no-untyped-def]
-    """Take the lines as they are seen now for what follows."""
+def anchor(g_columns, live, lines):  # type: ignore[no-untyped-def]
+    """Take the lines as they are seen now for what follows; `live` are the cells that can switch.
+
+    What a cell that conducts nothing would lose in the lines is what the last one above it that
+    conducts loses.
+    """
     for column in range(g_columns.shape[0]):
         g = g_columns[column]
         load_of_column(g, lines.starts, lines.above, lines.below, lines.memory)
+        last = np.float32(1)
         for row in range(g.size):
             load = np.float32(1) + lines.memory[row]
-            part = lines.seen[row, column] / g[row] if g[row] > 0 else np.float32(0)
+            if g[row] > 0:
+                part = last = lines.seen[row, column] / g[row]
+            else:
+                part = last if live[column, row] else np.float32(0)
             lines.base[column, row] = part * load
 
 

@@ -22,8 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.array.resistive_lines import ResistiveLines, anchor
+from cbramsim.simulator.array.storing import connected
 from cbramsim.simulator.lines.circuit import Terminals, Wires
 from cbramsim.simulator.lines.effective_matrix import Effective, effective
 from cbramsim.simulator.lines.ladders import along_ladders
@@ -231,8 +233,9 @@ class WiredReads:
             self._see(state, ladders)
         error, drifted = self._solve_again(state, read, together, TRACKING * bound)
         np.divide(state.lines.seen, ladders, out=self.beyond, where=ladders > FAINT)
-        self.beyond[state.g == 0] = 0
-        anchor(state.g_columns, state.lines)
+        live = _live(state)
+        self.beyond[(state.g == 0) & ~live] = 0
+        anchor(state.g_columns, live.T, state.lines)
         if self.solutions:  # before the first one, nothing was known of the lines
             self.error = max(self.error, error, drifted)
             if error > bound:
@@ -258,9 +261,10 @@ class WiredReads:
         np.multiply(self.beyond, ladders, out=state.lines.seen, where=ladders > FAINT)
         # Of a cell that was taken out since then; of one that was out before, what others let
         # through to its lines was solved for.
-        taken_out = (state.g == 0) & (self.beyond > 0)
+        live = _live(state)
+        taken_out = (state.g == 0) & (self.beyond > 0) & ~live
         state.lines.seen[taken_out] = self.beyond[taken_out] = 0
-        anchor(state.g_columns, state.lines)
+        anchor(state.g_columns, live.T, state.lines)
 
     def _solve_again(
         self, state: ArrayState, read: NDArray[np.float32], together: NDArray[np.float64],
@@ -306,6 +310,11 @@ class WiredReads:
             power[0, rows] += cells
             power[1, rows] += (tile.admittance * given).sum(axis=1) - cells
         return power / np.maximum(row_sum, LEAST)
+
+
+def _live(state: ArrayState) -> NDArray[np.bool_]:
+    """Return which cells can switch, bool[rows, columns]: they may conduct nothing, and then do."""
+    return connected(state) & (state.cells[..., G_HIGH] > state.cells[..., G_LOW]).T
 
 
 def _taken(solution: Solution) -> tuple[float, float]:

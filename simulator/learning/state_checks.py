@@ -321,7 +321,7 @@ def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator
         relaxed = arrays["clock_relaxed"].T ** device.retention_exponent
         yield (
             "conductance must be above 0 where connected, unless a cell has relaxed",
-            connected & works & (g == 0) & ~(relaxed > FORGOTTEN),
+            connected & works & (low > 0) & (g == 0) & ~(relaxed > FORGOTTEN),
         )
         yield (
             "clock_age must be at most the time of the clock",

@@ -155,7 +155,7 @@ def test_a_parameter_can_be_put_back_to_its_default() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"g_min": -1.0}, "Device.g_min: must be a number >= 1e-18 and <= 1 (got -1.0)"),
+        ({"g_min": -1.0}, "Device.g_min: must be a number >= 0 and <= 1 (got -1.0)"),
         ({"g_min": 1.0}, "g_max must be above g_min (got 2.32e-05 <= 1)"),
         ({"g_max": 2.32e-6}, "g_max must be above g_min"),
         ({"t_set": -1e-6}, "Device.t_set: must be a number >= 1e-15 and <= 10"),
@@ -201,11 +201,11 @@ def test_impossible_values_are_refused(changes: dict, message: str) -> None:
     [
         ("[g_min]", "[g_mni]", "Device.g_mni: unknown key in my.toml (did you mean 'g_min'?)"),
         ('unit = "uS"', 'unit = "uV"', "Device.g_min.unit: must be S, with or without a prefix"),
-        ("value = 2.32", "value = -2.32", "Device.g_min: must be a number >= 1e-18"),
+        ("value = 2.32", "value = -2.32", "Device.g_min: must be a number >= 0"),
         (
             "value = 2.32",
             'value = "low"',
-            "Device.g_min: must be a number >= 1e-18 and <= 1 (got 'low')",
+            "Device.g_min: must be a number >= 0 and <= 1 (got 'low')",
         ),
         ('unit = "uS"\n', "", "Device.g_min.unit: is required (S, with or without a prefix"),
         ("value = 2.32", "valu = 2.32", "Device.g_min: must be a table of value, unit"),

@@ -71,7 +71,7 @@ def level_map(form: NumberFormat, device: Device, *, pair: bool = True) -> Level
 
 
 def _check_ratio(form: NumberFormat, device: Device, ratio: float) -> None:
-    window = device.g_max / device.g_min
+    window = device.on_off_ratio
     if ratio > window * (1 + EXACT):
         raise ParameterError(
             f"level_map: {form.name} needs a window of g_max / g_min >= {ratio:g} with one cell a "

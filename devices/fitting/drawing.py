@@ -98,28 +98,22 @@ def _begin(curves: Curves, way: int) -> int:
 
 
 def _means(curves: Curves, fitted: Floats) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """Yield pulses, data and fit: means over curves of one way, or each where there are few."""
+    """Yield pulses, data and fit: means over trains of one way, or each where there are few."""
     for way in (0, 1):
         mine = np.flatnonzero(curves.index[:, 1] == way)
         groups = [mine] if mine.size > FEW_CURVES else [mine[i : i + 1] for i in range(mine.size)]
         for group in groups:
             readings = int(curves.index[group, 2].max(initial=0))
-            seen = [(curves.count[i, :readings] > 0) for i in group]
-            number = np.sum(seen, axis=0)
+            count = curves.count[group, :readings]
+            number = count.sum(axis=0)
             if not readings or not number.any():
                 continue
             data, law = (
-                np.sum(
-                    [
-                        np.where(ok, part[i, :readings], 0)
-                        for i, ok in zip(group, seen, strict=True)
-                    ],
-                    axis=0,
-                )
+                np.where(count > 0, count * part[group, :readings], 0).sum(axis=0)
                 / np.where(number > 0, number, np.nan)
                 for part in (curves.mean, fitted)
             )
-            yield _begin(curves, way) + np.arange(readings), data, law
+            yield _begin(curves, way) + np.arange(float(readings)), data, law
 
 
 def _count_pulses(ax: Axes, curves: Curves, *, named: bool = True) -> Axes:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from cbramsim.core.arguments import one_of
 from cbramsim.core.errors import DataError
 from cbramsim.devices.device import Device
+from cbramsim.devices.fitting.calibration import calibrated
 from cbramsim.devices.fitting.curves import WAYS, Curves
 from cbramsim.devices.fitting.doubts import doubts
 from cbramsim.devices.fitting.intervals import (
@@ -41,6 +42,7 @@ from cbramsim.devices.fitting.laws import (
     NAMES,
     POWER,
     TABLE,
+    Candidate,
     device_law,
     steps_at,
 )
@@ -151,7 +153,8 @@ class _Work:
         span = _measured_range(curves, first)
         found = find_noise(curves, first)
         noise = found.simple() if found else _left(curves, first)
-        free, candidates = arrives, CANDIDATES
+        free = arrives
+        candidates: tuple[Candidate, ...] = CANDIDATES
         if self.extrapolate and not arrives.all():
             free = np.array([True, True])
             candidates = tuple(c for c in CANDIDATES if c.code not in _ENDLESS)
@@ -159,8 +162,9 @@ class _Work:
         ranked = self._chosen(ranked)
         best = ranked[0].match
         flexible = next((law.match for law in ranked if law.match.candidate.code == TABLE), best)
-        found = find_noise(curves, flexible)
+        found = find_noise(curves, best)
         if found is not None:
+            found = calibrated(curves, best, found, span, free, seed)
             noise = found.simple()
             best = match(curves, best.candidate, span, free, noise, best, far=self.extrapolate)
             ranked[0] = replace(ranked[0], match=best, distance=distance(curves, best))

@@ -134,7 +134,7 @@ class Bootstrap:
 
     def resampled(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
         """Return the parameters that other cells and cycles of the same give, and which cells."""
-        times = np.ones(self.cells)
+        times = np.ones(self.cells, np.int64)
         if self.cells >= FEWEST:
             times = np.bincount(rng.integers(self.cells, size=self.cells), minlength=self.cells)
         fresh = self.curves.mean.copy()
@@ -146,7 +146,7 @@ class Bootstrap:
                 fresh[i] = np.where(
                     count > 0, np.where(there, chosen, 0).sum(axis=0) / np.maximum(count, 1), np.nan
                 )
-        return self._moved(fresh, times), times.astype(np.int64)
+        return self._moved(fresh, times.astype(float)), times
 
     def _moved(self, mean: Floats, times: Floats) -> Floats:
         """Return the parameters for other mean curves: one step of Gauss and Newton."""

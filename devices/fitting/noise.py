@@ -179,6 +179,15 @@ def find_noise(curves: Curves, law: Match) -> NoiseFound | None:
     return NoiseFound(pulse, white, lasting, memory, by_depth, data.number, errors)
 
 
+def estimate_again(curves: Curves, law: Match, near: NoiseFound) -> tuple[float, float]:
+    """Return noise of pulses and of readings of other data like those that gave `near`."""
+    data = _Data(curves, law)
+    start = np.log([near.pulse, near.white])
+    found = minimize(data.unlikely, start, method="Nelder-Mead", options=_SEARCH)
+    pulse, white = np.exp(np.maximum(found.x, math.log(LEAST)))
+    return float(pulse), float(white)
+
+
 _SEARCH = {"xatol": 5e-3, "fatol": 1e-2, "maxfev": 600}
 
 

@@ -59,7 +59,7 @@ def steps_of(curves: Curves, table: Match, noise: NoiseFound | None) -> Steps:
     window = float(table.window.mean())
     state = float(table.low.mean()) + window * np.linspace(0, 1, KNOTS)
     covered = _covered(curves, table)
-    found: list[Floats] = []
+    found: list[tuple[Floats, Floats, Floats]] = []
     errors = _relative_errors(table)
     for way in (0, 1):
         at = np.linspace(0, POINTS - 1, KNOTS).round().astype(int)
@@ -73,10 +73,10 @@ def steps_of(curves: Curves, table: Match, noise: NoiseFound | None) -> Steps:
         parts = [
             np.where(covered[way], part, np.nan) for part in (step, step * errors[way], scatter)
         ]
-        found += [
-            part if way == 0 else part[::-1] for part in parts
-        ]  # depth of resets is from above
-    return Steps(state, *found, read_noise=window * noise.read if noise else float("nan"))
+        # the depth of resets is from above
+        step, error, scatter = (part if way == 0 else part[::-1] for part in parts)
+        found.append((step, error, scatter))
+    return Steps(state, *found[0], *found[1], window * noise.read if noise else float("nan"))
 
 
 def _covered(curves: Curves, table: Match) -> NDArray[np.bool_]:
@@ -108,6 +108,6 @@ def _relative_errors(table: Match) -> Floats:
         for j in range(min(shapes, KNOTS - 1)):
             one = lead.copy()
             one[way * shapes + j] = 1
-            errors[way, j + 1] = np.sqrt(max(one @ covariance @ one, 0))
+            errors[way, j + 1] = np.sqrt(np.maximum(one @ covariance @ one, 0))
         errors[way, shapes + 1 :] = errors[way, shapes]
     return errors

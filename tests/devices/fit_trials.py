@@ -178,7 +178,7 @@ def run_coverage(sets: int = 40, seed: int = 0) -> dict[str, tuple[int, int]]:
     shapes = {
         "exponential": {"nonlinearity_up": 2.0, "nonlinearity_down": -1.0},
         "constant": {},
-        "power": {"exponent_up": 1.5, "exponent_down": 0.5},
+        "power": {"exponent_up": 0.6, "exponent_down": 0.4},
     }
     base = Device.load("subquantum-cbram").without("nonlinearity_up", "nonlinearity_down")
     found: dict[str, list[bool]] = {}

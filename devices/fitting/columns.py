@@ -81,7 +81,7 @@ class Column:
 
 def column(text: str) -> Column:
     """Return what the header of a column says: `G (uS)`, `width [ns]`, `G / uS`, `time_s`."""
-    text = " ".join(unicodedata.normalize("NFKC", text).split())
+    text = " ".join(readable(unicodedata.normalize("NFKC", text)).split())
     match = re.fullmatch(r"([^(\[{]*)[(\[{]([^()\[\]{}]*)[)\]}]", text)
     if match and (plain(match[1]) in _ROLES or known_unit(match[2].strip())):
         return Column(text, plain(match[1]), match[2].strip())
@@ -95,9 +95,14 @@ def column(text: str) -> Column:
     return Column(text, plain(text), None)
 
 
+def readable(text: str) -> str:
+    """Return a text with spaces for what cannot be printed."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def plain(text: str) -> str:
     """Return a name in lower case, its words with single spaces."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKC", text).casefold().replace("#", " # ")
     return " ".join(re.sub(r"[_\s.:]+|(?<=\w)-(?=\w)", " ", text).split())
 
 

@@ -18,6 +18,7 @@ from cbramsim.devices.fitting.forms import (
     labels,
     spread_out,
 )
+from cbramsim.devices.fitting.table import MOST_TRAINS
 
 SAME = 0.01
 """Relative difference below which voltages, and widths, are one."""
@@ -48,6 +49,8 @@ def long_trains(reading: Reading, column: int) -> list[Rough]:
     keys = np.stack([cell, cycle * numbered, way * numbered])[:, kept]
     rows = kept[np.lexsort((kept, *keys[::-1]))]
     starts = _starts(reading, rows, np.stack([cell, cycle, way]), silent)
+    if len(starts) > MOST_TRAINS:
+        raise table.refusal(f"must have at most {MOST_TRAINS} trains (got {len(starts)})")
     ends = np.append(starts[1:], len(rows))
     pieces = sorted(
         (rows[a:b] for a, b in zip(starts, ends, strict=True)), key=lambda piece: piece[0]

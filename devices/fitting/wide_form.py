@@ -18,7 +18,7 @@ from cbramsim.devices.fitting.forms import (
     same_meaning,
     spread_out,
 )
-from cbramsim.devices.fitting.table import Table
+from cbramsim.devices.fitting.table import MOST_TRAINS, Table
 
 
 def ramps(table: Table) -> dict[int, Ramp]:
@@ -50,7 +50,12 @@ def wide_trains(reading: Reading, found: dict[int, Ramp]) -> list[Rough]:
     _, first, of = np.unique(
         np.stack([cell, cycle]), axis=1, return_index=True, return_inverse=True
     )
-    groups = [np.flatnonzero(of.ravel() == group) for group in np.argsort(first)]
+    if len(first) * len(found) > MOST_TRAINS:
+        count = len(first) * len(found)
+        raise reading.table.refusal(f"must have at most {MOST_TRAINS} trains (got {count})")
+    of = of.ravel()
+    in_order = np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))[:-1])
+    groups = [in_order[group] for group in np.argsort(first)]
     labelled = {"cell", "cycle"} & reading.roles.keys()
     trains: list[Rough] = []
     for rows in groups:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cbramsim.core.errors import DataError, ParameterError
-from cbramsim.devices.fitting import table
+from cbramsim.devices.fitting import long_form, table
 from cbramsim.devices.fitting.reading import read_measurement
 from tests.tables import (
     DOWN,
@@ -189,6 +189,10 @@ def test_a_table_of_too_many_values_is_refused(
 ) -> None:
     monkeypatch.setattr(table, "MOST_VALUES", 100)
     with pytest.raises(DataError, match="at most 100 values"):
+        read(tmp_path, TEXT)
+    monkeypatch.setattr(long_form, "MOST_TRAINS", 1)
+    monkeypatch.setattr(table, "MOST_VALUES", 1000)
+    with pytest.raises(DataError, match=r"at most 1 trains .got 2"):
         read(tmp_path, TEXT)
     monkeypatch.setattr(table, "MOST_LINES", 10)
     with pytest.raises(DataError, match="at most 10 lines"):

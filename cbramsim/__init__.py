@@ -37,6 +37,7 @@ if (_ROOT / "setup.py").is_file() and (_ROOT / "devices" / "device.py").is_file(
 if TYPE_CHECKING:
     from cbramsim.core.errors import ParameterError as ParameterError
     from cbramsim.devices.device import Device as Device
+    from cbramsim.devices.fitting.fit import fit as fit
     from cbramsim.simulator.array.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.array.own import Own as Own
     from cbramsim.simulator.circuits import Periphery as Periphery
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Device": "cbramsim.devices.device",
+    "fit": "cbramsim.devices.fitting.fit",
     "ParameterError": "cbramsim.core.errors",
     "Crossbar": "cbramsim.simulator.array.crossbar",
     "load_dataset": "cbramsim.simulator.images.datasets",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 VARIABILITY = ("_d2d", "_c2c")
 """Endings of the parameters that make cells, or pulses, differ."""
-NOISE = ("step_c2c", "read_c2c", "g_flicker")
+NOISE = ("step_c2c", "noise_up", "noise_down", "read_c2c", "g_flicker")
 """What differs from event to event."""
 FAULTS = ("stuck_low", "stuck_high", "stuck_open")
 """Cells that do not switch."""

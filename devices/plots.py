@@ -1,4 +1,4 @@
-"""Figures of one memory cell: pulse trains, what time leaves of a state, and a fit with its misses.
+"""Figures of one memory cell: pulse trains, and what time leaves of a state.
 
 Each function draws arrays on an `Axes` and returns it. Some add a second panel to a new figure.
 """
@@ -29,8 +29,6 @@ BAND = (16, 84)
 """Percentiles of a band: one standard deviation to either side of a normal distribution."""
 MOST_STATES = 64
 """States that can be told apart in a figure."""
-SHOWN_TRAINS = 60
-"""Measured trains that are drawn as lines."""
 
 
 def pulse_curve(
@@ -99,79 +97,3 @@ def _retention(ax: Axes, seconds: Floats, left: Mapping[str, Floats]) -> None:
     ax.set_xlabel("time since programming")
     legend(ax, loc="center left", bbox_to_anchor=(0, 0.75))
     tidy(ax)
-
-
-def fitted_trains(
-    ax: Axes | None,
-    readings: tuple[Floats, Floats],
-    fitted: tuple[Floats, Floats],
-    window: Floats,
-    law: str,
-) -> Axes:
-    """Draw measured set and reset trains with the law that was fitted.
-
-    A new figure has a second panel below, of the residuals.
-
-    Parameters
-    ----------
-    ax
-        Where to draw the trains alone; a new figure by default.
-    readings
-        Of set and of reset trains, float64[cells, cycles, 1 + pulses], S.
-    fitted
-        Expected trains of the same cells, float64[cells, 1 + pulses], S.
-    window
-        Widths of the cells' windows, float64[cells], S.
-    law
-        The name of the law.
-    """
-    two = {"nrows": 2, "sharex": True, "height_ratios": (5, 3)}
-    ax, *below = axes_or_new(ax, COLUMN_WIDTH, 3.6, **two)
-    scale, unit = display_unit(max(float(part.max()) for part in readings), "S")
-    cells, cycles, _ = readings[0].shape
-    x, both = _end_to_end(readings)
-    trains = both.reshape(-1, len(x))
-    shown = trains[:: -(-len(trains) // SHOWN_TRAINS)]
-    ax.plot(x, shown.T * scale, color=GREY, lw=0.4, alpha=0.4)
-    ax.plot([], [], color=GREY, lw=0.8, label=f"{len(shown)} of {cells * cycles} trains")
-    ax.plot(x, trains.mean(axis=0) * scale, color=BLUE, lw=2, label="their mean")
-    curve = np.concatenate(fitted, axis=1).mean(axis=0) * scale
-    ax.plot(x, curve, color=ORANGE, lw=1.2, ls="--", label=f"fit, {law}")
-    ax.set_ylim(0, None)
-    ax.set_ylabel(f"conductance ({unit})")
-    _count_pulses(ax, readings, named=not below)
-    for second in below:
-        residuals(second, readings, fitted, window)
-    return ax
-
-
-def residuals(
-    ax: Axes, readings: tuple[Floats, Floats], fitted: tuple[Floats, Floats], window: Floats
-) -> Axes:
-    """Draw how far the mean trains of cells are from the fit; parameters as in `fitted_trains`."""
-    x, both = _end_to_end(readings)
-    misses = 100 * (both.mean(axis=1) - np.concatenate(fitted, axis=1)) / window[:, None]
-    if len(misses) > 1:
-        band = np.quantile(misses, (0.1, 0.9), axis=0)
-        ax.fill_between(x, *band, color=BLUE, alpha=0.2, lw=0, label="80 % of the cells")
-    ax.plot(x, misses.mean(axis=0), color=BLUE, lw=1.2, label="mean over cells")
-    ax.axhline(0, color="black", lw=0.5)
-    ax.set_ylabel("mean less fit\n(% of the window)")
-    return _count_pulses(ax, readings)
-
-
-def _end_to_end(readings: tuple[Floats, Floats]) -> tuple[NDArray[np.int64], Floats]:
-    """Return numbers of pulses and the readings, reset trains behind set trains."""
-    up, down = (part.shape[2] for part in readings)
-    return np.r_[0:up, up - 1 : up - 1 + down], np.concatenate(readings, axis=2)
-
-
-def _count_pulses(ax: Axes, readings: tuple[Floats, Floats], *, named: bool = True) -> Axes:
-    """Make the axis of pulses that of a set train and a reset train."""
-    up, down = (part.shape[2] - 1 for part in readings)
-    ax.axvline(up, color="black", lw=0.5, ls=":")
-    ax.set_xlim(0, up + down)
-    if named:
-        ax.set_xlabel(f"pulses: {up} set, {down} reset")
-    legend(ax)
-    return tidy(ax)

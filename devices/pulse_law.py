@@ -87,6 +87,18 @@ class PulseLaw(SourcedParameters):
 
     step_c2c: Spread = 0.0
     """Noise of one pulse: standard deviation as a fraction of `g_max - g_min`."""
+    noise_up: Shape = ()
+    """Noise of a set pulse at equally spaced states, lowest to highest, times `step_c2c`; none if
+    it is the same in all."""
+    noise_down: Shape = ()
+    """The same of a reset pulse, from highest to lowest."""
+
+    @model_validator(mode="after")
+    def _check_noise(self) -> Self:
+        for key in ("noise_up", "noise_down"):
+            if len(shape := getattr(self, key)) == 1:
+                raise ValueError(f"{key} must be none, or at least two numbers (got {list(shape)})")
+        return self
 
     @model_validator(mode="after")
     def _check_law(self) -> Self:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cbramsim.core.rng import generator
 from cbramsim.core.units import TIMES
 from cbramsim.devices.device import AGEING, FAULTS, GRANULARITY, NOISE, Device
-from cbramsim.devices.fitting.synthetic import measure
+from cbramsim.devices.fitting.synthetic import trains_of
 from cbramsim.devices.retention import Ageing
 
 LONGEST = 300
@@ -46,7 +46,12 @@ def pulse_trains(device: Device) -> PulseTrains:
         _measured(kind, count, (up, down))
         for kind, count in (
             (quiet.without(*GRANULARITY), 1),
-            (quiet.replace(step_c2c=device.step_c2c), CYCLES),
+            (
+                quiet.replace(
+                    step_c2c=device.step_c2c, noise_up=device.noise_up, noise_down=device.noise_down
+                ),
+                CYCLES,
+            ),
             (steady, CELLS),
         )
     )
@@ -81,5 +86,5 @@ def left_over_time(device: Device) -> tuple[NDArray[np.float64], dict[str, NDArr
 
 def _measured(device: Device, cells: int, pulses: tuple[int, int]) -> NDArray[np.float64]:
     """Return the readings of one cycle of each cell, float64[pulses + 1, cells], S."""
-    seen = measure(device, cells, 1, pulses)
-    return np.concatenate([seen.set_readings[:, 0], seen.reset_readings[:, 0, 1:]], axis=1).T
+    set_readings, reset_readings = trains_of(device, cells, 1, pulses)
+    return np.concatenate([set_readings[:, 0], reset_readings[:, 0, 1:]], axis=1).T

@@ -29,6 +29,36 @@ class _Path(click.Path):
 LONGEST_ERROR = 2000
 """Characters of an error."""
 PATH = _Path(path_type=Path)
+
+
+class _Conductances(click.ParamType):
+    """Two conductances with units, low and high, as `2uS:20uS`."""
+
+    name = "conductances"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        """Return them in S."""
+        from cbramsim.core.units import to_si
+
+        try:
+            low, high = (
+                to_si(
+                    float(part.rstrip("fpnu\u00b5\u03bcmkMS ")),
+                    part.lstrip("0123456789.eE+- "),
+                    "S",
+                )
+                for part in value.split(":")
+            )
+        except ValueError:
+            self.fail(f"must be two conductances with units, such as 2uS:20uS (got {value!r})")
+        if not 0 <= low < high:
+            self.fail(f"must be a low and a high conductance, from 0 on (got {value!r})")
+        return low, high
+
+
+CONDUCTANCES = _Conductances()
 option = partial(click.option, show_default=True)
 
 
@@ -325,7 +355,7 @@ def study_flags(seeds: int) -> Callable[..., Any]:
 @option(
     "--programming",
     default="auto",
-    metavar="SCHEME",
+    metavar="METHOD",
     help="auto, stochastic, 'single pulse' or verify.",
 )
 @option("--no-sensitivity", is_flag=True, help="Do not change the assumed parameters.")
@@ -457,7 +487,7 @@ def wires(
         sys.exit(1)
 
 
-@main.command(short_help="Converters, tiles, digital cells, programming.")
+@main.command(short_help="Converters, tiles, binary cells, programming.")
 @option("--out", type=PATH, default="runs/array", metavar="FOLDER", help="Folder to write.")
 @option("--full", is_flag=True, help="All images, three epochs, the test set.")
 @option("--quick", is_flag=True, help="Only show that everything works.")
@@ -473,7 +503,7 @@ def array(
     settings: tuple[str, ...],
     **where: Any,
 ) -> None:
-    """Study the array as it is built: converters, tiles, digital cells, programming.
+    """Study the array as it is built: converters, tiles, binary cells, programming.
 
     By default 20,000 images are learned once, and 5,000 other training images scored on: about a
     quarter of an hour on two cores. Run it again to go on where it stopped.
@@ -607,21 +637,34 @@ def ladder(
 
 
 @main.command(short_help="Turn measured pulse trains into a device file.")
-@click.argument("measured", type=PATH, metavar="MEASURED.csv")
+@click.argument("measured", type=PATH, metavar="MEASURED")
 @option("--out", type=PATH, metavar="FILE", help="Device file to write  [MEASURED.toml, here]")
 @option("--figure", type=PATH, metavar="FILE", help="Figure to write  [MEASURED.png, here]")
+@option("--report", type=PATH, metavar="FILE", help="Report to write  [MEASURED.txt, here]")
 @option(
     "--like",
     default="subquantum-cbram",
     metavar="NAME|FILE",
     help="Device to take what is not measured from.",
 )
+@option("--law", metavar="NAME", help="Law to take; by default the one that foretells best.")
+@option("--extrapolate", is_flag=True, help="Look for bounds beyond the measured range.")
+@option("--v-set", type=float, metavar="V", help="Which set voltage, if there are several.")
+@option("--v-reset", type=float, metavar="V", help="Which reset voltage.")
+@option(
+    "--window",
+    type=CONDUCTANCES,
+    metavar="LOW:HIGH",
+    help="Conductances of readings in arbitrary units, as 2uS:20uS.",
+)
+@option("--read-voltage", type=float, metavar="V", help="Of readings that are currents.")
 @option(
     "--bootstrap",
+    "repetitions",
     type=click.IntRange(0, 100_000),
     default=200,
     metavar="N",
-    help="Simulated measurements for the intervals; 0 for none.",
+    help="Repetitions for the intervals; 0 for none.",
 )
 @option(
     "--seed",
@@ -632,32 +675,25 @@ def ladder(
 )
 @option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @option("--force", is_flag=True, help="Overwrite these files.")
-def fit(
-    measured: Path,
-    out: Path | None,
-    figure: Path | None,
-    like: str,
-    bootstrap: int,
-    seed: int,
-    as_json: bool,
-    force: bool,
-) -> None:
+def fit(measured: Path, like: str, as_json: bool, force: bool, **options: Any) -> None:
     """Fit pulse laws, noise and spreads to measured pulse trains; write a device file.
 
     \b
-    Columns of MEASURED.csv, by name:
+    MEASURED is a table as instruments and people write them: CSV, tabs or semicolons,
+    a reading a line, or a train a column. Columns, by name, as far as there are any:
     cycle, cell             any labels
     pulse                   0 for the reading before a train, then 1, 2, ...
-    polarity                set or reset, or +1 or -1
-    conductance (uS)        in any prefix of S; S if none is named
+    polarity                set or reset, LTP or LTD, +1 or -1; or the sign of the voltage
+    conductance (uS)        in any prefix of S; or resistance (kOhm), or current (nA)
     voltage, width (us)     optional: of the pulses
     """
     from cbramsim.experiments import fit as experiment
 
+    files = experiment.Files(*(options.pop(key) for key in ("out", "figure", "report")))
+    reading = {key: options.pop(key) for key in ("window", "read_voltage")}
     found = experiment.run(
-        measured, out, figure, like=like, repetitions=bootstrap, seed=seed, force=force,
-        quiet=as_json,
-    )  # fmt: skip
+        measured, files, reading=reading, like=like, force=force, quiet=as_json, **options
+    )
     click.echo(experiment.to_json(found) if as_json else found)
 
 
@@ -712,6 +748,7 @@ def _collect(
 ) -> dict[str, Any]:
     """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
     from cbramsim.core.toml_files import flat, nested, parse_value, read_toml
+    from cbramsim.simulator.learning.old_words import in_todays_words
 
     values = flat(read_toml(config)) if config else {}
     for setting in settings:
@@ -719,7 +756,8 @@ def _collect(
         if not equals or not key.strip():
             raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
         values |= flat({key.strip(): parse_value(text.strip())})
-    return nested(values | {FLAGS[flag]: value for flag, value in flags.items()})
+    values |= {FLAGS[flag]: value for flag, value in flags.items()}
+    return in_todays_words(nested(values))
 
 
 @contextmanager

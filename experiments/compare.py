@@ -14,6 +14,7 @@ from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.results import in_percent, quantities, read_metrics, statistics
 from cbramsim.experiments.run_folder import CONFIG, METRICS
+from cbramsim.simulator.learning.old_words import in_todays_words
 
 
 def run(folders: list[Path]) -> list[dict[str, Any]]:
@@ -71,7 +72,7 @@ def table(summaries: list[dict[str, Any]]) -> str:
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the flattened config and the metrics of a run."""
     name, metrics = printable(folder), read_metrics(folder)
-    table = flat(read_toml(folder / CONFIG))
+    table = flat(in_todays_words(read_toml(folder / CONFIG)))
     config = {key: value for key, value in table.items() if value != {}}
     try:
         for key in ("epochs", "neurons", "seed"):

@@ -5,53 +5,72 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tomli_w
 from matplotlib.figure import Figure
 
 from cbramsim.core.files import write_atomically
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, ORANGE, save, tidy
+from cbramsim.core.plotting import COLUMN_WIDTH, save
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting.bootstrap import LEVEL
+from cbramsim.devices.fitting.drawing import residuals, steps_by_state
 from cbramsim.devices.fitting.fit import LIKE, Fit, fit
-from cbramsim.devices.fitting.measurement import read_measurement
-from cbramsim.devices.fitting.ranking import mean_steps
-from cbramsim.devices.plots import residuals
+from cbramsim.devices.fitting.intervals import LEVEL
+from cbramsim.devices.fitting.reading import read_measurement
 from cbramsim.experiments.targets import Target, check_targets
 
-DATA_BINS = 12
-"""States at which measured steps are averaged."""
+FLAGS = {"repetitions": "bootstrap"}
+"""Options whose flag has another name."""
+
+
+class Files(NamedTuple):
+    """What a fit writes; by default in the current folder, named like the measurement."""
+
+    device: Path | None = None
+    """TOML."""
+    figure: Path | None = None
+    """PNG."""
+    report: Path | None = None
+    """Text."""
+
+    def named(self, path: Path) -> tuple[Path, Path, Path]:
+        """Return all of them for a measurement."""
+        defaults = (Path(f"{path.stem}{ending}") for ending in (".toml", ".png", ".txt"))
+        out, figure, report = (
+            given or default for given, default in zip(self, defaults, strict=True)
+        )
+        return out, figure, report
 
 
 def run(
     path: Path,
-    out: Path | None = None,
-    figure: Path | None = None,
+    files: Files | None = None,
     *,
+    reading: dict[str, Any] | None = None,
     like: str = LIKE,
-    repetitions: int = 200,
-    seed: int = 0,
     force: bool = False,
     quiet: bool = False,
+    **options: Any,
 ) -> Fit:
-    """Fit the pulse trains in a CSV file; write a device file and a figure.
+    """Fit the pulse trains in a file; write a device file, a figure and a report.
 
     Parameters
     ----------
     path
-        The file: see `cbramsim.devices.fitting.measurement`.
-    out, figure
-        TOML and PNG file to write; by default in the current folder, named like the CSV file.
+        The file: see `cbramsim.devices.fitting.reading`.
+    files
+        What to write.
+    reading
+        `window` and `read_voltage` of `read_measurement`.
     like
         The device, or TOML file, whose parameters stand in for what was not measured.
-    repetitions, seed
-        Of the bootstrap.
     force
         Overwrite files.
     quiet
         Show no progress.
+    **options
+        Those of `cbramsim.fit`: law, extrapolate, v_set, v_reset, repetitions, seed.
 
     Raises
     ------
@@ -59,25 +78,38 @@ def run(
         If the file is not a measurement, a parameter is out of range, or a file exists. Nothing is
         written then.
     """
-    out, figure = out or Path(f"{path.stem}.toml"), figure or Path(f"{path.stem}.png")
+    out, figure, report = (files or Files()).named(path)
     template = Device.load(like)
     check_targets(
         Target("--out", out, ".toml"), Target("--figure", figure, ".png"),
+        Target("--report", report, ".txt"),
         reads={path: "the measurement itself", Path(like): "the device to take over"}, force=force,
     )  # fmt: skip
-    measurement = read_measurement(path)
-    command = shlex.join(
-        ["cbram", "fit", path.name, "--like", Path(like).name, "--bootstrap", str(repetitions),
-         "--seed", str(seed)]
-    )  # fmt: skip
+    asked = {key: value for key, value in (reading or {}).items() if value is not None}
+    measurement = read_measurement(path, **asked)
     found = fit(
-        measurement, name=out.stem, like=template, repetitions=repetitions, seed=seed,
-        made_by=command, progress=_progress(quiet),
+        measurement, name=out.stem, like=template, made_by=_command(path, like, asked | options),
+        progress=_progress(quiet), **options,
     )  # fmt: skip
     draw(found, figure)
     text = tomli_w.dumps(found.device.to_table())
     write_atomically(out, lambda file: file.write(text.encode()))
+    write_atomically(report, lambda file: file.write(f"{found}\n".encode()))
     return found
+
+
+def _command(path: Path, like: str, options: dict[str, Any]) -> str:
+    """Return the command that does the same, for the sources of parameters."""
+    words = ["cbram", "fit", path.name, "--like", Path(like).name]
+    for key, value in options.items():
+        flag = f"--{FLAGS.get(key, key.replace('_', '-'))}"
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, tuple):
+            words += [flag, ":".join(f"{part:g}S" for part in value)]
+        elif value is not None and value is not False:
+            words += [flag, f"{value}"]
+    return shlex.join(words)
 
 
 def _progress(quiet: bool) -> Any:
@@ -96,11 +128,17 @@ def to_json(found: Fit) -> str:
     table = {
         "measurement": found.measurement.name,
         "sha256": found.measurement.sha256,
-        "cells": found.measurement.cells,
-        "cycles": found.measurement.cycles,
-        "pulses": list(found.measurement.pulses),
+        "understood": found.measurement.understood,
+        "cells": len(found.curves.cells),
+        "trains": len(found.curves.curve),
+        "arrives": {"g_min": bool(found.arrives[0]), "g_max": bool(found.arrives[1])},
         "laws": [
-            {"law": law.law, "parameters": law.parameters, "aic": law.aic, "bic": law.bic}
+            {
+                "law": law.law,
+                "parameters": law.parameters,
+                "error": law.error,
+                "distance": law.distance,
+            }
             for law in found.ranked
         ],
         "level": LEVEL,
@@ -122,47 +160,14 @@ def to_json(found: Fit) -> str:
 
 
 def draw(found: Fit, path: Path) -> None:
-    """Draw the trains with the fit, residuals, and steps against conductance with each law."""
+    """Draw the trains with the fit, residuals, and steps by state."""
     figure = Figure(figsize=(2 * COLUMN_WIDTH, 3.8), layout="constrained")
     panels = figure.subplot_mosaic(
         [["trains", "steps"], ["residuals", "steps"]], height_ratios=(5, 3)
     )
     found.plot(panels["trains"])
-    residuals(panels["residuals"], *found.trains)
-    _draw_steps(panels["steps"], found)
+    residuals(panels["residuals"], found.curves, found.best.match)
+    steps_by_state(panels["steps"], found.steps, found.ranked)
     for ax, letter in zip(panels.values(), "abc", strict=True):
         ax.set_title(letter, loc="left", weight="bold", size=9)
     save(figure, path)
-
-
-def _draw_steps(ax: Any, found: Fit) -> None:
-    styles = ("-", "--", ":", "-.")
-    measurement, best = found.measurement, found.best.estimate
-    for way, colour in ((0, BLUE), (1, ORANGE)):
-        x, steps = mean_steps(measurement, best, way, DATA_BINS)
-        ax.plot(100 * x, 100 * steps, "o", ms=3.5, mfc="none", color=colour)
-        for law, style in zip(found.ranked, styles, strict=False):
-            device = Device(
-                name="law", v_set=1, t_set=1, v_reset=1, t_reset=1, v_read=1, t_read=1,
-                **law.estimate.parameters(),
-            )  # fmt: skip
-            place = np.linspace(0, 1, 101)
-            step = device.relative_step_up(place) if way == 0 else -device.relative_step_down(place)
-            main = law is found.best
-            ax.plot(
-                100 * place, 100 * np.broadcast_to(step, place.shape), color=colour, ls=style,
-                lw=1.3 if main else 0.8, alpha=1 if main else 0.7,
-            )  # fmt: skip
-    for law, style in zip(found.ranked, styles, strict=False):
-        ax.plot([], [], color="black", ls=style, lw=1, label=law.law)
-    ax.plot([], [], "o", ms=3.5, mfc="none", color="black", label="data")
-    ax.axhline(0, color="black", lw=0.5)
-    for name, colour, y, side in (("set", BLUE, 0.97, "top"), ("reset", ORANGE, 0.03, "bottom")):
-        ax.text(0.97, y, name, color=colour, transform=ax.transAxes, ha="right", va=side, size=8)
-    ax.set_xlabel("state (% of the cell's window)")
-    ax.set_ylabel("step of a pulse\n(% of the window)")
-    ax.legend(
-        frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1),
-        columnspacing=1,
-    )  # fmt: skip
-    tidy(ax)

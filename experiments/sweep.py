@@ -46,7 +46,7 @@ from cbramsim import __version__
 from cbramsim.core.arguments import whole
 from cbramsim.core.errors import CbramError, DataError, ParameterError, nearest, shown
 from cbramsim.core.files import printable, remove_leftovers, write_atomically
-from cbramsim.core.toml_files import flat, nested, read_toml
+from cbramsim.core.toml_files import flat, nested, parse_toml, read_toml
 from cbramsim.experiments import train
 from cbramsim.experiments.engine import Outcome, Task, execute
 from cbramsim.experiments.names import safe_name, safe_names
@@ -65,6 +65,7 @@ from cbramsim.experiments.study_folder import study_folder
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.state_file import read_state
 
 SWEEP, TABLE, RUNS, ERROR = "sweep.toml", "sweep.csv", "runs", "error.txt"
@@ -276,9 +277,10 @@ class Sweep:
             return ""
         try:
             config = data.resolve(run.config)
-            if (folder / CONFIG).read_bytes() != config_text(config):  # reading it takes longer
-                found = flat(read_toml(folder / CONFIG))
-                planned = flat(config.model_dump(exclude_none=True))
+            text = config_text(config)
+            if (folder / CONFIG).read_bytes() != text:  # reading it takes longer
+                found = flat(in_todays_words(read_toml(folder / CONFIG)))
+                planned = flat(parse_toml(text.decode()))
                 for key in planned | found:
                     if planned.get(key) != found.get(key):
                         return f"was run with another {key}"

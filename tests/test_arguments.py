@@ -54,7 +54,7 @@ def array() -> Crossbar:
     return Crossbar(DEVICE, (3, 2), seed=1)
 
 
-def digital() -> BinaryCrossbar:
+def binary() -> BinaryCrossbar:
     return BinaryCrossbar(DEVICE, (3, 2), seed=1)
 
 
@@ -111,14 +111,14 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: array().solve([0.1] * 3), "Crossbar.solve: needs an array with wires"),
     # BinaryCrossbar
     (lambda: BinaryCrossbar(DEVICE, 3), "BinaryCrossbar.shape: must be two whole numbers"),  # type: ignore[arg-type]
-    (lambda: BinaryCrossbar(DEVICE, (3, 2), 2), "BinaryCrossbar.digital: must be a BinaryWeights"),  # type: ignore[arg-type]
+    (lambda: BinaryCrossbar(DEVICE, (3, 2), 2), "BinaryCrossbar.binary: must be a BinaryWeights"),  # type: ignore[arg-type]
     (lambda: BinaryCrossbar(DEVICE, (3, 2), seed=-1), f"Crossbar.seed: {WHOLE}"),
-    (lambda: digital().set_codes([[1.0, 2.0]]), "set_codes: codes must be whole numbers >= 0 and <= 3"),
-    (lambda: digital().set_codes(4), "codes must be whole numbers >= 0 and <= 3 (got 4)"),
-    (lambda: digital().set_weights(1.5), "must be >= -1 and <= 1 (got 6 of 6 outside, by up to 0.5"),
-    (lambda: digital().set_weights(np.zeros((2, 3))), "this looks transposed, use .T"),
-    (lambda: digital().program_to(2, [0], 1e-5), f"program_to: column {WHOLE} >= 0 and <= 1 (got 2)"),
-    (lambda: digital().program_to(0, [0], math.nan), "target must be >= 0"),
+    (lambda: binary().set_codes([[1.0, 2.0]]), "set_codes: codes must be whole numbers >= 0 and <= 3"),
+    (lambda: binary().set_codes(4), "codes must be whole numbers >= 0 and <= 3 (got 4)"),
+    (lambda: binary().set_weights(1.5), "must be >= -1 and <= 1 (got 6 of 6 outside, by up to 0.5"),
+    (lambda: binary().set_weights(np.zeros((2, 3))), "this looks transposed, use .T"),
+    (lambda: binary().program_to(2, [0], 1e-5), f"program_to: column {WHOLE} >= 0 and <= 1 (got 2)"),
+    (lambda: binary().program_to(0, [0], math.nan), "target must be >= 0"),
     # networks
     (lambda: SpikingNetwork({}), "SpikingNetwork.config: must be a NetworkConfig or None"),  # type: ignore[arg-type]
     *[
@@ -176,7 +176,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     *[(lambda n=n: Draws(n), f"Draws.count: {WHOLE} >= 1 and <= 1000000") for n in (0, 1e3, 10**12)],
     (lambda: Draws(10, seed=-1), f"Draws.seed: {WHOLE}"),
     (lambda: interval(np.zeros(3), 1.5), "interval: level must be a number >= 0 and <= 1"),
-    # digital
+    # binary
     (lambda: Layers.parse(3), "Layers.parse: text must be a text (got 3)"),  # type: ignore[arg-type]
     (lambda: Layers.parse("3," + "9" * 400), "Layers.widths: must be two or more whole numbers"),
     (lambda: shaped("rectangle", 3, 10, 10, 10**400), f"shaped.size: {WHOLE} >= 1 and <="),

@@ -106,7 +106,7 @@ def test_what_is_no_part_is_refused_by_name(own: Own, message: str) -> None:
         ({"own": Own(criterion=3)}, r"Own\.criterion: must have the method `choose`"),
         ({"own": Own(criterion=Least())}, r"Own\.criterion: needs pruning\.kind soft or hard"),
         ({"own": Own(law=lambda _: None), "rule": "ideal"}, r"Own\.law: needs rule device"),
-        ({"own": Own(law=lambda _: None), "storage": "digital"}, r"Own\.law: needs storage analog"),
+        ({"own": Own(law=lambda _: None), "storage": "binary"}, r"Own\.law: needs storage analog"),
     ],
 )
 def test_what_could_not_act_is_refused_at_once(changes: dict, message: str) -> None:

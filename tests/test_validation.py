@@ -46,7 +46,7 @@ WHOLE, NUMBER = "must be a whole number", "must be a number"
         ({"rule": True}, "NetworkConfig.rule: must be one of ideal, device (got True)"),
         ({"readout": {"adc_source": "zzz"}}, "NetworkConfig.readout.adc_source: must be one of"),
         ({"readout": {"adc_source": "isaak"}}, "(did you mean 'isaac'?)"),
-        ({"digital": {"adc_source": "zzz"}}, "NetworkConfig.digital.adc_source: must be one of"),
+        ({"binary": {"adc_source": "zzz"}}, "NetworkConfig.binary.adc_source: must be one of"),
         ({"cell": {"v_set": True}}, f"NetworkConfig.cell.v_set: {NUMBER}"),
         ({"cell": {"v_set": "0.6"}}, f"NetworkConfig.cell.v_set: {NUMBER}"),
         ({"cell": {"vset": 1.0}}, "NetworkConfig.cell.vset: unknown key (did you mean 'v_set'?)"),

@@ -21,7 +21,7 @@ def networks() -> list[SpikingNetwork]:
     pruning = {"mature_spikes": 4}
     return [
         SpikingNetwork(neurons=4, pruning=pruning, storage=storage)
-        for storage in ("analog", "digital")
+        for storage in ("analog", "binary")
     ]
 
 

@@ -84,6 +84,11 @@ def mean_step(law, cells, column, row, way, g):
 
 
 @verb
+def pulse_noise(scatter, cells, column, row, way, g):
+    """Standard deviation of the step of a pulse on a cell at `g`, S; `cells` as in `mean_step`."""
+
+
+@verb
 def mean_train(law, cells, column, row, way, g, pulses):
     """Where the mean of some `pulses`, not a whole number, takes a cell from `g`, S."""
 

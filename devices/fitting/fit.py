@@ -1,152 +1,99 @@
 """`fit`: from measured pulse trains to a device with sources, intervals and doubts.
 
->>> from cbramsim.devices.fitting.fit import fit
->>> from cbramsim.devices.fitting.measurement import read_measurement
->>> found = fit(read_measurement(path))
+>>> import cbramsim as cb
+>>> found = cb.fit("measured.csv")
 >>> found.device, found.plot(), print(found)
+
+Steps, noise and the window are taken from the data first, without a law: a table of steps that
+goes through the mean curves (`ranking.preliminary`), noise of pulses and of readings by the
+likelihood of single trains (`noise`). Then every candidate law is matched to the curves, and they
+are ranked by how well they foretell what they were not matched to (`ranking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cbramsim.core.provenance import Provenance
-from cbramsim.core.units import in_prefixed
+from cbramsim.core.arguments import one_of
+from cbramsim.core.errors import DataError
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting.bootstrap import LEVEL, Interval, bootstrap
-from cbramsim.devices.fitting.calibration import NAMES, Estimate
+from cbramsim.devices.fitting.curves import WAYS, Curves
+from cbramsim.devices.fitting.doubts import doubts
+from cbramsim.devices.fitting.intervals import (
+    FEWEST,
+    Interval,
+    Summary,
+    bootstrap,
+    check_repetitions,
+    spread_interval,
+)
+from cbramsim.devices.fitting.laws import (
+    CANDIDATES,
+    CONSTANT,
+    EXPONENTIAL,
+    LOG_TIME,
+    NAMES,
+    POWER,
+    TABLE,
+    device_law,
+    steps_at,
+)
+from cbramsim.devices.fitting.making import make_device
+from cbramsim.devices.fitting.matching import QUIET, Match, Noise, match
 from cbramsim.devices.fitting.measurement import Measurement
-from cbramsim.devices.fitting.ranking import FEW_CELLS, FEW_CYCLES, Ranked, doubts, rank
-from cbramsim.devices.pulse_law import PulseLaw
+from cbramsim.devices.fitting.noise import NoiseFound, find_noise
+from cbramsim.devices.fitting.ranking import Ranked, arrivals, distance, preliminary, rank
+from cbramsim.devices.fitting.result import Fit
+from cbramsim.devices.fitting.steps import steps_of
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+Floats = NDArray[np.float64]
 
 LIKE = "subquantum-cbram"
 """The device whose parameters stand in for what was not measured."""
-IN_THE_DATA = ("levels", "level_radix", "g_quantum", "g_flicker", "flicker_duty")
-"""What would come on top of the noise that was measured: never taken over."""
-FITTED = (*PulseLaw.physical_parameters(), *NAMES[:2], "g_min_d2d", "g_max_d2d", "read_c2c")
-"""What pulse trains show."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """What was found in a measurement; by `fit`."""
-
-    measurement: Measurement
-    ranked: list[Ranked]
-    """Laws, best first."""
-    intervals: dict[str, Interval]
-    """By parameter of the best law."""
-    repetitions: int
-    """Of the bootstrap."""
-    warnings: list[str]
-    device: Device
-    """With sources and grades."""
-
-    @property
-    def best(self) -> Ranked:
-        """The law that is taken."""
-        return self.ranked[0]
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the measured trains with the fit.
-
-        Parameters
-        ----------
-        ax
-            Where to draw; by default a new figure, which also shows the residuals.
-        """
-        from cbramsim.devices import plots  # matplotlib
-
-        return plots.fitted_trains(ax, *self.trains, self.best.law)
-
-    @property
-    def trains(self) -> tuple[Any, Any, Any]:
-        """Measured trains and expected ones, a pair of set and reset each, and windows, all S."""
-        measurement, found = self.measurement, self.best.estimate
-        readings = measurement.set_readings, measurement.reset_readings
-        return readings, found.expected, found.seen.cells.window
-
-    def __str__(self) -> str:
-        """Return laws, parameters with intervals, and warnings as text."""
-        measurement = self.measurement
-        lines = [
-            f"{measurement.name}: {self._data}",
-            "",
-            f"{'law':<12} {'parameters':>10} {'AIC':>10} {'BIC':>10} {'delta BIC':>10}",
-        ]
-        lines += [
-            f"{law.law:<12} {law.parameters:>10} {law.aic:>10.1f} {law.bic:>10.1f} "
-            f"{law.bic - self.best.bic:>10.1f}"
-            for law in self.ranked
-        ]
-        told = f"{100 * LEVEL:g} % interval" if self.repetitions else "no interval"
-        lines += ["", f"{self.best.law:<22} {'value':>10}   {told} ({self.repetitions} bootstraps)"]
-        lines += [_line(key, interval) for key, interval in self.intervals.items()]
-        for key in ("shape_up", "shape_down"):
-            if shape := getattr(self.device, key):
-                lines.append(f"{key:<22} " + " ".join(f"{step:.3g}" for step in shape))
-        assumed = [
-            key for key, origin in self.device.provenance.items() if "not measured" in origin.source
-        ]
-        lines += ["", f"not measured, taken over: {', '.join(assumed)}"]
-        return "\n".join(lines + [f"Warning: {warning}" for warning in self.warnings])
-
-    def _repr_html_(self) -> str:
-        """Return the same as a card, for notebooks."""
-        from cbramsim.core.cards import Table, card
-
-        laws = Table(
-            ("law", "parameters", "ΔBIC"),
-            [
-                (law.law, str(law.parameters), f"{law.bic - self.best.bic:.1f}")
-                for law in self.ranked
-            ],
-        )
-        values = Table(
-            (self.best.law, "value", f"{100 * LEVEL:g} % interval"),
-            [(key, *_texts(key, interval)) for key, interval in self.intervals.items()],
-        )
-        return card(
-            f"Fit of {self.measurement.name}", {"data": self._data, "device": self.device.name},
-            laws, values, note=" ".join(self.warnings),
-        )  # fmt: skip
-
-    @property
-    def _data(self) -> str:
-        measurement, (up, down) = self.measurement, self.measurement.pulses
-        return (
-            f"{measurement.cells} cells, {measurement.cycles} cycles of {up} set and {down} reset "
-            "pulses"
-        )
+LEAST_SIGNAL = 3.0
+"""Range over the noise of mean readings below which there is nothing to fit."""
 
 
 def fit(
-    measurement: Measurement,
+    measurement: Measurement | Path | str,
     *,
     name: str = "fitted",
     like: Device | str = LIKE,
+    law: str | None = None,
+    extrapolate: bool = False,
+    v_set: float | None = None,
+    v_reset: float | None = None,
+    window: tuple[float, float] | None = None,
     repetitions: int = 200,
     seed: int = 0,
-    made_by: str = "cbramsim.devices.fitting.fit",
+    made_by: str = "cbramsim.fit",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Fit:
-    """Fit the candidate laws to pulse trains, and describe the device that gave them.
+    """Fit pulse trains, and describe the device that gave them.
 
     Parameters
     ----------
     measurement
-        The pulse trains.
+        The pulse trains, or the file that has them: `cbramsim.devices.fitting.reading`.
     name
         Of the device.
     like
         The device, or its name, whose parameters stand in for what was not measured.
+    law
+        The law to take; by default the one that foretells best.
+    extrapolate
+        Where trains do not arrive at a bound: look for it beyond what was measured, instead of
+        taking the measured range for the window.
+    v_set, v_reset
+        Which voltages to take where there are several, V; by default those of most readings.
+    window
+        Conductances, S, on which readings in arbitrary units are mapped (of a file).
     repetitions, seed
         Of the bootstrap; without repetitions there are no intervals.
     made_by
@@ -157,87 +104,228 @@ def fit(
     Raises
     ------
     DataError
-        If the data do not show a window.
+        If the data do not show that pulses change the conductance.
     """
+    if not isinstance(measurement, Measurement):
+        from cbramsim.devices.fitting.reading import read_measurement
+
+        measurement = read_measurement(Path(measurement), window=window)
+    check_repetitions(repetitions)
+    if law is not None:
+        one_of("fit: law", law, NAMES)
     template = like if isinstance(like, Device) else Device.load(like)
-    ranked = rank(measurement, seed)
-    intervals = bootstrap(ranked[0].estimate, measurement, repetitions, seed, progress=progress)
-    return Fit(
-        measurement=measurement, ranked=ranked, intervals=intervals, repetitions=repetitions,
-        warnings=doubts(measurement, ranked),
-        device=_device(name, ranked[0], intervals, measurement, template, made_by),
-    )  # fmt: skip
+    chosen, rest = _combinations(measurement, {"set": v_set, "reset": v_reset})
+    work = _Work(measurement, law, extrapolate)
+    others = {
+        _told(conditions): work.fit(conditions, name, template, 0, seed, made_by, iter)
+        for conditions in rest
+    }
+    return work.fit(chosen, name, template, repetitions, seed, made_by, progress, others)
 
 
-def _device(
-    name: str,
-    best: Ranked,
-    intervals: dict[str, Interval],
-    measurement: Measurement,
-    like: Device,
-    command: str,
-) -> Device:
-    """Return the device with the source of every parameter."""
-    origin = f"{measurement.name}, SHA-256 {measurement.sha256}; {command}"
-    values: dict[str, Any] = {}
-    sources: dict[str, Provenance] = {}
-    for key in Device.physical_parameters():
-        if key in measurement.conditions:
-            values[key] = measurement.conditions[key]
-            sources[key] = Provenance(evidence="derived", source=f"read from {origin}")
-        elif key in FITTED:
-            sources[key] = Provenance(
-                evidence="assumed", source=f"not fitted to {measurement.name}"
+Conditions = dict[str, tuple[float | None, float | None]]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all fits of a measurement have in common."""
+
+    measurement: Measurement
+    law: str | None
+    extrapolate: bool
+
+    def fit(
+        self, conditions: Conditions, name: str, template: Device, repetitions: int, seed: int,
+        made_by: str, progress: Any, others: dict[str, Fit] | None = None,
+    ) -> Fit:  # fmt: skip
+        """Fit the trains of one voltage and width of either polarity."""
+        measurement = self.measurement
+        trains = tuple(
+            train for train in measurement.trains
+            if conditions.get(train.way) == (train.voltage, train.width)
+        )  # fmt: skip
+        curves = Curves.of(trains)
+        _check_signal(measurement, curves)
+        first = preliminary(curves, curves.span)
+        arrives = arrivals(curves, first)
+        span = _measured_range(curves, first)
+        found = find_noise(curves, first)
+        noise = found.simple() if found else _left(curves, first)
+        free, candidates = arrives, CANDIDATES
+        if self.extrapolate and not arrives.all():
+            free = np.array([True, True])
+            candidates = tuple(c for c in CANDIDATES if c.code not in _ENDLESS)
+        ranked = rank(curves, span, free, noise, candidates, far=self.extrapolate)
+        ranked = self._chosen(ranked)
+        best = ranked[0].match
+        flexible = next((law.match for law in ranked if law.match.candidate.code == TABLE), best)
+        found = find_noise(curves, flexible)
+        if found is not None:
+            noise = found.simple()
+            best = match(curves, best.candidate, span, free, noise, best, far=self.extrapolate)
+            ranked[0] = replace(ranked[0], match=best, distance=distance(curves, best))
+
+        def values(technology: Summary) -> dict[str, float]:
+            return fields(best, technology)
+
+        technology, intervals = bootstrap(
+            curves, best, noise, span, values, repetitions, seed, progress
+        )
+        intervals |= _spreads(curves, technology, repetitions) | _noise(found, repetitions)
+        warnings = doubts(measurement, curves, ranked, arrives, found, self.extrapolate)
+        return Fit(
+            measurement=measurement, conditions=conditions, curves=curves, ranked=ranked,
+            steps=steps_of(curves, flexible, found), noise=found, arrives=arrives,
+            intervals=intervals, repetitions=repetitions, warnings=warnings,
+            device=make_device(
+                name, measurement, curves, best, technology, intervals, found, template, made_by,
+                conditions,
+            ),
+            others=others or {},
+        )  # fmt: skip
+
+    def _chosen(self, ranked: list[Ranked]) -> list[Ranked]:
+        if self.law is None:
+            return ranked
+        taken = [one for one in ranked if one.law == self.law]
+        if not taken:
+            raise DataError(f"fit: law {self.law} has no end to extrapolate to")
+        return taken + [one for one in ranked if one.law != self.law]
+
+
+_ENDLESS = (CONSTANT, EXPONENTIAL, LOG_TIME, TABLE)
+"""Laws that do not say where they end."""
+
+
+def fields(found: Match, technology: Summary) -> dict[str, float]:
+    """Return the numbers of a device of which intervals are told.
+
+    Where the device has a table of steps, its `pulses_up` is but a scale; what is told then is how
+    many pulses cover the middle nine tenths of the window.
+    """
+    first = np.clip(technology.first, 1e-7, 1.0)
+    both = float(first[0]), float(first[1])
+    wanted = {"g_min": technology.low, "g_max": technology.high}
+    if device_law(found.candidate, both, found.shape)["law"] == "table":
+        depths = np.linspace(0.05, 0.95, 91)
+        for way, name in enumerate(WAYS):
+            steps = steps_at(found.candidate.code, first[way], technology.shape[way], depths)
+            wanted[f"{name} pulses, 5 to 95 %"] = 0.9 * float(np.mean(1 / np.maximum(steps, 1e-7)))
+        return wanted
+    shape = technology.shape
+    if found.candidate.code == POWER:  # that ends at the bound in all repetitions
+        shape = np.column_stack([shape[:, 0], np.ones(2)])
+    law = device_law(found.candidate, both, shape)
+    wanted |= {key: law[key] for key in ("pulses_up", "pulses_down")}
+    numbers = {key: value for key, value in law.items() if key.startswith(("nonlin", "exponent"))}
+    return wanted | numbers
+
+
+def _combinations(
+    measurement: Measurement, asked: dict[str, float | None]
+) -> tuple[Conditions, list[Conditions]]:
+    """Return the voltages and widths to fit, and the others that there are."""
+    readings: dict[str, dict[tuple[float | None, float | None], int]] = {}
+    for train in measurement.trains:
+        known = readings.setdefault(train.way, {})
+        key = train.voltage, train.width
+        known[key] = known.get(key, 0) + train.readings.size
+    chosen: Conditions = {}
+    for way, known in readings.items():
+        voltage = asked[way]
+        left = [key for key in known if voltage is None or _equal(key[0], voltage)]
+        if not left:
+            there = ", ".join(f"{key[0]:g}" for key in known if key[0] is not None) or "none"
+            raise DataError(
+                f"{measurement.name}: v_{way} must be a voltage of {way} pulses in it, {there} V "
+                f"(got {voltage:g} V)"
             )
-        elif key in IN_THE_DATA:
-            sources[key] = Provenance(
-                evidence="assumed", source="analog: what there is of it is in the measured noise"
-            )
+        chosen[way] = max(left, key=lambda key: known[key])
+    rest = []
+    for way, known in readings.items():
+        if asked[way] is None:
+            rest += [{**chosen, way: key} for key in known if key != chosen[way]]
+    return chosen, rest
+
+
+def _equal(one: float | None, other: float) -> bool:
+    return one is not None and abs(one - abs(other)) <= 1e-3 * abs(other)
+
+
+def _told(conditions: Conditions) -> str:
+    """Return conditions as text, such as "set 1.2 V, reset 1.5 V"."""
+    parts = []
+    for way in WAYS:
+        if way in conditions:
+            voltage, width = conditions[way]
+            parts.append(
+                way + (f" {voltage:g} V" if voltage is not None else "")
+                + (f" {width:g} s" if width is not None else "")
+            )  # fmt: skip
+    return ", ".join(parts)
+
+
+def _measured_range(curves: Curves, found: Match) -> tuple[Floats, Floats]:
+    """Return what the curves of each cell cover, float64[cells] each, S."""
+    low, high = np.full(len(curves.cells), np.inf), np.full(len(curves.cells), -np.inf)
+    for (cell, _, readings), curve in zip(curves.index, found.mean, strict=True):
+        low[cell] = min(low[cell], curve[:readings].min())
+        high[cell] = max(high[cell], curve[:readings].max())
+    return low, high
+
+
+def _left(curves: Curves, found: Match) -> Noise:
+    """Return the noise of readings that a law leaves, where there is no better way to tell."""
+    cell = curves.index[:, 0]
+    there = curves.count > 0
+    misses = np.where(there, (curves.mean - found.mean) / found.window[cell, None], 0)
+    free = max(int(there.sum()) - found.vector.size // 2, 1)
+    return Noise(QUIET.pulse, float(np.sqrt((curves.count * misses**2).sum() / free)))
+
+
+def _check_signal(measurement: Measurement, curves: Curves) -> None:
+    low, high = curves.span
+    steps = np.diff(curves.readings, axis=1)
+    scatter = 1.4826 * float(np.nanmedian(np.abs(steps - np.nanmedian(steps)))) / np.sqrt(2)
+    several = np.sqrt(np.median(curves.count[curves.count > 0]))
+    longest = max(curves.index[:, 2].max() * 0.02, 1)
+    noise = scatter / several / np.sqrt(longest)
+    width = float(np.median(high - low))
+    if not width > LEAST_SIGNAL * noise or width <= 0:
+        raise DataError(
+            f"{measurement.name}: pulses must change the conductance by more than noise does (got "
+            f"{width:.3g} S from end to end of the trains, noise {noise:.3g} S)"
+        )
+
+
+def _spreads(curves: Curves, technology: Summary, repetitions: int) -> dict[str, Interval]:
+    """Return intervals of what differs from cell to cell."""
+    cells = len(curves.cells)
+    if cells < FEWEST:
+        return {}
+    keys = ["g_min_d2d", "g_max_d2d"]
+    keys += [
+        f"pulses_{end}_d2d" for end, there in zip(("up", "down"), curves.ways, strict=True) if there
+    ]
+    places = [0, 1] + [2 + i for i, there in enumerate(curves.ways) if there]
+    found = {}
+    for key, place in zip(keys, places, strict=True):
+        value = min(float(technology.spread[place]), 2.0)
+        known = spread_interval(value, cells)
+        found[key] = known if repetitions else Interval(value, np.nan, np.nan)
+    return found
+
+
+def _noise(found: NoiseFound | None, repetitions: int) -> dict[str, Interval]:
+    """Return intervals of noise, normal in the logarithm."""
+    if found is None:
+        return {}
+    values = {"step_c2c": (found.pulse, found.errors[0]), "read_c2c": (found.read, found.errors[1])}
+    intervals = {}
+    for key, (value, error) in values.items():
+        if repetitions and value > 0 and np.isfinite(error) and error < 3:
+            factor = float(np.exp(1.645 * error))
+            intervals[key] = Interval(value, value / factor, value * factor)
         else:
-            values[key] = getattr(like, key)
-            sources[key] = Provenance(evidence="assumed", source=f"not measured; as {like.name}")
-    values |= _found(best.estimate, intervals, measurement)
-    for key in best.estimate.parameters():
-        if key in values:
-            told = _told(key, intervals)
-            sources[key] = Provenance(evidence="derived", source=f"{told}{origin}")
-    cells, cycles = measurement.cells, measurement.cycles
-    return Device(
-        name=name,
-        summary=f"fitted to {measurement.name}: {cells} cells, {cycles} cycles, law {best.law}",
-        provenance={key: source for key, source in sources.items() if key in values}, **values,
-    )  # fmt: skip
-
-
-def _found(
-    estimate: Estimate, intervals: dict[str, Interval], measurement: Measurement
-) -> dict[str, Any]:
-    """Return the fitted fields of the device, corrected; spreads that cannot be told are left."""
-    values = estimate.parameters()
-    if measurement.cells < FEW_CELLS:
-        values = {key: value for key, value in values.items() if not key.endswith("_d2d")}
-    if measurement.cycles < FEW_CYCLES:
-        values = {key: value for key, value in values.items() if not key.endswith("_c2c")}
-    return values | {key: interval.value for key, interval in intervals.items()}
-
-
-def _told(key: str, intervals: dict[str, Interval]) -> str:
-    if key not in intervals or not np.isfinite(intervals[key].low):
-        return "fitted to "
-    interval = intervals[key]
-    return f"{100 * LEVEL:g} % interval {interval.low:.4g} to {interval.high:.4g}; fitted to "
-
-
-def _line(key: str, interval: Interval) -> str:
-    value, told = _texts(key, interval)
-    return f"{key:<22} {value:>10}   {told}"
-
-
-def _texts(key: str, interval: Interval) -> tuple[str, str]:
-    """Return a value and its interval, with units."""
-    unit = Device.unit(key)
-    value, low, high = (
-        in_prefixed(number, unit, 4) if unit else f"{number:.4g}"
-        for number in (interval.value, interval.low, interval.high)
-    )
-    return value, f"{low} to {high}" if np.isfinite(interval.low) else ""
+            intervals[key] = Interval(value, np.nan, np.nan)
+    return intervals

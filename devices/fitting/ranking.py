@@ -1,193 +1,191 @@
-"""Candidate laws in order of what the data say of them, and what the data cannot tell.
+"""Candidate laws in order of how well they foretell readings that they were not matched to.
 
-A law is judged by single steps well inside the window, given the state before them: there noise
-does not add up, and no bound is near, so that residuals are nearly independent and normal (a
-reading is in two steps; its noise is taken to be smaller than that of pulses). Every cell has a
-scale of its own, all cells share the shape, and both are found by least squares. Akaike's criterion
-(H. Akaike, IEEE Trans. Automat. Contr. 19, 716, 1974) and Schwarz's (G. Schwarz, Ann. Statist. 6,
-461, 1978).
+A law is matched to a part of the trains, and its error is that on the others: whole cycles where
+each curve is the mean of several, blocks of pulses where it is not. No law is refused because
+another fails, and a table of steps is always among them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.signal import savgol_filter
 
-from cbramsim.devices.fitting.calibration import Estimate, estimate
-from cbramsim.devices.fitting.cells import OWN
-from cbramsim.devices.fitting.laws import CANDIDATES, EXPONENTIAL, POWER, TABLE, Candidate
-from cbramsim.devices.fitting.measurement import Measurement
+from cbramsim.devices.fitting.curves import Curves
+from cbramsim.devices.fitting.laws import CANDIDATES, KNOTS, SOFT, TABLE, Candidate, steps_at
+from cbramsim.devices.fitting.matching import QUIET, Match, Noise, foretold, match
 
-INSIDE, BINS = (0.02, 0.85), 48
-"""Depths in the window between which steps are judged, and bins of depth in it."""
-DISTINCT = 10.0
-"""Difference in BIC below which the evidence for one of two laws is not very strong (R. Kass,
-A. Raftery, J. Am. Stat. Assoc. 90, 773, 1995): the one that is first in `CANDIDATES` is taken."""
-FEW_CYCLES, FEW_CELLS = 3, 2
-"""Fewest of which spreads can be told."""
+Floats = NDArray[np.float64]
+
+FOLDS, BLOCKS = 4, 12
+"""Parts of the data that are left out in turn, and blocks of pulses where a part is of pulses."""
+FEWEST_CYCLES = 3
+"""Trains of each curve from which on whole cycles are left out."""
+LEFT_OVER = 0.02
+"""Part of the window that the last fifth of a train still covers if it does not arrive."""
+SMALL = 0.005
+"""Error, part of the window, that makes no difference between two laws."""
+SPAN = 0.1
+"""Part of a train over which data are smoothed for `distance`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranked:
     """A law and how well it does."""
 
-    estimate: Estimate
-    parameters: int
-    """Free parameters, those of all cells included."""
-    aic: float
-    bic: float
+    match: Match
+    error: float
+    """Of mean curves that were left out, rms, part of the measured range."""
+    errors: Floats
+    """The same of each fold, float64[folds]."""
+    distance: float
+    """Of the mean curve from the smoothed data, rms, part of the window."""
 
     @property
     def law(self) -> str:
         """Its name."""
-        return self.estimate.candidate.name
+        return self.match.candidate.name
+
+    @property
+    def parameters(self) -> int:
+        """Free numbers of the shape, of both ways.
+
+        Those of `soft bounds` are the bounds, where it must end.
+        """
+        candidate = self.match.candidate
+        return 2 if candidate.code == SOFT else 2 * len(candidate.shapes)
 
 
-def rank(measurement: Measurement, seed: int = 0) -> list[Ranked]:
-    """Fit each candidate law; best first, by BIC, but of those as good the simplest first.
-
-    Raises
-    ------
-    DataError
-        If the data do not show a window.
-    """
-    estimates = [estimate(measurement, candidate, seed) for candidate in CANDIDATES]
-    steps = _steps(measurement, estimates)
-    points = int(sum(way.number.sum() for way in steps))
-    ranked = []
-    for found in estimates:
-        squares = sum(way.within + _least_squares(found.candidate, way) for way in steps)
-        k = OWN * measurement.cells + 2 * found.candidate.shapes
-        deviance = points * float(np.log(max(squares / points, 1e-30)))
-        ranked.append(Ranked(found, k, deviance + 2 * k, deviance + k * float(np.log(points))))
-    least = min(law.bic for law in ranked)
-    taken = next(law for law in ranked if law.bic < least + DISTINCT)
-    return [taken, *sorted((law for law in ranked if law is not taken), key=lambda law: law.bic)]
-
-
-def mean_steps(
-    measurement: Measurement, found: Estimate, way: int, bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean steps of set (0) or reset (1) pulses against the state before, for a picture.
-
-    Returns
-    -------
-    (float64[n], float64[n])
-        States, from low to high, and signed steps, parts of the window of each cell.
-    """
-    cells, sign = found.seen.cells, (1, -1)[way]
-    readings = (measurement.set_readings, measurement.reset_readings)[way]
-    edge = (cells.low, cells.high)[way][:, None, None]
-    data = _binned(sign * (readings - edge) / cells.window[:, None, None], bins)
-    count = data.number.sum(axis=0)
-    seen = count > 0.05 * count.max()  # the others are of trains that noise took there
-    depth, step = (
-        (data.number * part).sum(axis=0)[seen] / count[seen] for part in (data.depth, data.step)
-    )
-    return (depth, step) if way == 0 else (1 - depth, -step)
-
-
-def _steps(measurement: Measurement, estimates: list[Estimate]) -> list[_Binned]:
-    """Return set and reset steps by depth in one window per cell, the same for all laws."""
-    cells = next(e.seen.cells for e in estimates if e.candidate.code == EXPONENTIAL)
-    window = cells.window[:, None, None]
-    return [
-        _binned((measurement.set_readings - cells.low[:, None, None]) / window),
-        _binned((cells.high[:, None, None] - measurement.reset_readings) / window),
+def preliminary(curves: Curves, span: tuple[Floats, Floats], noise: Noise = QUIET) -> Match:
+    """Return a table of steps that goes through the curves, no bound being known."""
+    open_ended = np.array([False, False])
+    simple = [
+        match(curves, candidate, span, open_ended, noise)
+        for candidate in CANDIDATES
+        if candidate.name in ("exponential", "log-time")
     ]
+    best = min(simple, key=lambda found: distance(curves, found))
+    return match(curves, CANDIDATES[-1], span, open_ended, noise, tabulated(best))
 
 
-class _Binned(NamedTuple):
-    """Steps of every cell by depth, float64[cells, bins], and what is lost by binning."""
-
-    number: NDArray[np.float64]
-    depth: NDArray[np.float64]
-    step: NDArray[np.float64]
-    within: float
-    """Sum of squares about the means of the bins."""
-
-
-def _binned(depth: NDArray[np.float64], bins: int = BINS) -> _Binned:
-    """Sort the steps of trains, float64[cells, cycles, 1 + pulses], into bins of depth.
-
-    A step counts if the reading before the one where it begins is inside: its noise is in neither.
-    """
-    inside = (depth[:, :, :-2] > INSIDE[0]) & (depth[:, :, :-2] < INSIDE[1])
-    begin, step = depth[:, :, 1:-1], np.diff(depth[:, :, 1:], axis=2)
-    cell = np.broadcast_to(np.arange(len(depth))[:, None, None], inside.shape)[inside]
-    place = np.clip(begin[inside], 0, 1 - 1e-9)
-    where = (cell, (place * bins).astype(int))
-    count, depths, steps = (np.zeros((len(depth), bins)) for _ in range(3))
-    np.add.at(count, where, 1)
-    np.add.at(depths, where, place)
-    np.add.at(steps, where, step[inside])
-    safe = np.maximum(count, 1)
-    within = float((step[inside] ** 2).sum() - (steps**2 / safe).sum())
-    return _Binned(count, depths / safe, steps / safe, within)
-
-
-def _least_squares(candidate: Candidate, data: _Binned) -> float:
-    """Return the least sum of squares of binned steps about a law."""
-
-    def squares(shape: NDArray[np.float64]) -> float:
-        law = _relative_steps(candidate, shape, data.depth)
-        scale = (data.number * data.step * law).sum(axis=1) / np.maximum(
-            (data.number * law**2).sum(axis=1), 1e-12
+def tabulated(found: Match) -> Match:
+    """Return a match as one of the law `table`, to begin a search with."""
+    depths = np.linspace(0, 1, KNOTS)
+    knots, first = np.zeros((2, KNOTS - 1)), found.first.copy()
+    for way in (0, 1):
+        typical = float(np.exp(np.log(found.first[:, way]).mean()))
+        steps = np.maximum(
+            steps_at(found.candidate.code, typical, found.shape[way], depths), 1e-3 * typical
         )
-        return float((data.number * (data.step - scale[:, None] * law) ** 2).sum())
-
-    if not candidate.shapes:
-        return squares(np.zeros(0))
-    starts = [shape[0] for shape in candidate.first_shapes()]
-    found = [minimize(squares, start, method="BFGS", tol=1e-8) for start in starts]
-    return min(float(one.fun) for one in found)
-
-
-def _relative_steps(
-    candidate: Candidate, shape: NDArray[np.float64], depth: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the steps of a law against depth, to within a factor."""
-    if candidate.code == TABLE:
-        knots = np.linspace(0, 1, shape.size + 1)
-        return np.interp(depth, knots, np.concatenate([[1.0], shape]))
-    if candidate.code == POWER:
-        return np.maximum(1 - depth, 1e-3) ** shape[0]
-    # affine in the depth, from 1 to exp(-k)
-    return np.ones_like(depth) if not shape.size else 1 + np.expm1(-shape[0]) * depth
+        begin = min(max(steps[0], steps.max() / 1e3), 1.0)
+        knots[way] = np.log(np.maximum(steps[1:], 1e-3 * begin) / begin)
+        first[:, way] *= begin / typical
+    return Match(
+        CANDIDATES[-1], np.clip(knots, -6.9, 6.9), found.low, found.high, np.minimum(first, 1.0),
+        found.start, found.steps, found.mean, found.variance, found.vector,
+        found.derivatives, found.columns, found.weight,
+        found.holds, found.bounds,
+    )  # fmt: skip
 
 
-def doubts(measurement: Measurement, ranked: list[Ranked]) -> list[str]:
-    """Return what the data cannot tell, a sentence each."""
-    found = list(measurement.warnings)
-    best = ranked[0]
-    for other in ranked[1:]:
-        if other.bic - best.bic < DISTINCT:
-            found.append(
-                f"laws {best.law} and {other.law} cannot be told apart (BIC differs by "
-                f"{other.bic - best.bic:+.1f}): the simpler is taken"
-            )
-    if measurement.cycles < FEW_CYCLES:
-        found.append(
-            f"{measurement.cycles} cycles are too few to tell noise from misfit: step_c2c and "
-            f"read_c2c are left 0"
-        )
-    if measurement.cells < FEW_CELLS:
-        found.append("one cell cannot show spreads from cell to cell: they are left 0")
-    for way, name in ((0, "set"), (1, "reset")):
-        told = best.estimate.arrives[:, 1 - way]
-        if told.all():
+def arrivals(curves: Curves, found: Match) -> NDArray[np.bool_]:
+    """Return whether trains arrive at the low bound, and at the high one, bool[2]."""
+    arrives = np.zeros(2, np.bool_)
+    for way in (0, 1):
+        mine = np.flatnonzero(curves.index[:, 1] == way)
+        if not mine.size:
             continue
-        which = f"{name} trains do not saturate in {int((~told).sum())} of {len(told)} cells"
-        if told.sum() >= max(0.5 * len(told), 3):
-            found.append(f"{which}: their bound is taken to be like that of the others")
-        else:
-            bound = "g_max is a lower bound" if way == 0 else "g_min is an upper bound"
-            found.append(
-                f"{which}: {bound}, and pulses_{'up' if way == 0 else 'down'} is about the length "
-                f"of a train"
+        left = []
+        for i in mine:
+            cell, _, readings = curves.index[i]
+            curve = found.mean[i, :readings]
+            ends_there = (
+                curve[-1] >= found.high[cell] - 0.1 * found.window[cell] if way == 0
+                else curve[-1] <= found.low[cell] + 0.1 * found.window[cell]
+            )  # fmt: skip
+            if ends_there:
+                left.append(abs(curve[-1] - curve[-1 - max(readings // 5, 1)]) / found.window[cell])
+        arrives[1 - way] = bool(left) and float(np.median(left)) < LEFT_OVER
+    return arrives
+
+
+def rank(
+    curves: Curves,
+    span: tuple[Floats, Floats],
+    arrives: NDArray[np.bool_],
+    noise: Noise,
+    candidates: tuple[Candidate, ...] = CANDIDATES,
+    *,
+    far: bool = False,
+) -> list[Ranked]:
+    """Match all laws; best first.
+
+    Of laws as good, to within the standard error of the best or `SMALL`, the simplest is first (the
+    rule of one standard error: L. Breiman et al., Classification and Regression Trees, 1984).
+    """
+    folds = _folds(curves)
+    ranked: list[Ranked] = []
+    for candidate in candidates:
+        near = None
+        if candidate.code == TABLE and ranked:
+            near = tabulated(min(ranked, key=lambda law: law.error).match)
+        found = match(curves, candidate, span, arrives, noise, near, far=far)
+        errors = np.array([foretold(fold, found, span, arrives, noise, far=far) for fold in folds])
+        error = float(np.sqrt(np.mean(errors**2)))
+        ranked.append(Ranked(found, error, errors, distance(curves, found)))
+    best = min(ranked, key=lambda law: law.error)
+    difference = [law.errors**2 - best.errors**2 for law in ranked]
+    as_good = [
+        law for law, more in zip(ranked, difference, strict=True)
+        if more.mean() <= max(more.std(ddof=1) / np.sqrt(len(more)), SMALL**2)
+    ]  # fmt: skip
+    taken = min(as_good, key=lambda law: (law.parameters, law.error))
+    return [taken, *sorted((law for law in ranked if law is not taken), key=lambda law: law.error)]
+
+
+def _folds(curves: Curves) -> list[tuple[Curves, Curves]]:
+    """Return pairs of what laws are matched to and what they are judged by."""
+    trains = np.bincount(curves.curve)
+    if trains.min() >= FEWEST_CYCLES:
+        turn = np.zeros(len(curves.curve), np.int64)
+        for i in range(len(curves.index)):
+            mine = np.flatnonzero(curves.curve == i)
+            turn[mine] = np.arange(mine.size) % min(FOLDS, int(trains.min()))
+        return [(curves.only(turn != k), curves.only(turn == k)) for k in range(turn.max() + 1)]
+    folds = []
+    pulse = np.arange(curves.readings.shape[1])
+    length = curves.index[curves.curve, 2][:, None]
+    block = (pulse * BLOCKS) // np.maximum(length, BLOCKS)
+    for k in range(FOLDS):
+        # the start of a curve is never left out: there is nothing to foretell it from
+        out = (block % FOLDS == k) & (pulse > 0)
+        folds.append(
+            (
+                curves.again(np.where(out, np.nan, curves.readings)),
+                curves.again(np.where(out, curves.readings, np.nan)),
             )
-    return found
+        )
+    return folds
+
+
+def distance(curves: Curves, found: Match) -> float:
+    """Return the rms distance of expected curves from the smoothed data, part of the window.
+
+    Means over trains are smoothed by a line over a tenth of the train about each reading (A.
+    Savitzky, M. Golay, Anal. Chem. 36, 1627, 1964).
+    """
+    squares, number = 0.0, 0
+    for i, (cell, _, readings) in enumerate(curves.index):
+        there = curves.count[i, :readings] > 0
+        data = smoothed(curves.mean[i, :readings][there], readings)
+        misses = (data - found.mean[i, :readings][there]) / found.window[cell]
+        squares, number = squares + float((misses**2).sum()), number + misses.size
+    return float(np.sqrt(squares / number))
+
+
+def smoothed(curve: Floats, readings: int) -> Floats:
+    """Return a curve, smoothed as `distance` does."""
+    width = min(2 * round(0.5 * SPAN * readings) + 1, curve.size - 1 + curve.size % 2)
+    return curve if width < 3 else savgol_filter(curve, width, 1)

@@ -19,19 +19,29 @@ from cbramsim.core.rng import (
     stream,
     upper_uniform_of,
 )
-from cbramsim.core.verbs import mean_step, nearby_state_drawn
+from cbramsim.core.verbs import mean_step, nearby_state_drawn, pulse_noise
 from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.grids import grid_of
 from cbramsim.devices.laws import law_of
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_constants, within
+from cbramsim.devices.scatter import scatter_of
 
 
 def measure(
     device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
 ) -> Measurement:
-    """Measure `cells` new cells of `device`: trains of set, then of reset pulses, `cycles` times.
+    """Measure `cells` new cells of `device`, as `trains_of` does."""
+    return Measurement.of_arrays(
+        f"{device.name} (simulated)", *trains_of(device, cells, cycles, pulses, seed)
+    )
+
+
+def trains_of(
+    device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give new cells of `device` trains of set, then of reset pulses, `cycles` times.
 
     A cell begins at its lowest conductance. Every train is read before its first pulse and after
     each of its pulses.
@@ -47,6 +57,11 @@ def measure(
     seed
         Seed of the cells and of all noise.
 
+    Returns
+    -------
+    (float64[cells, cycles, 1 + pulses], float64[cells, cycles, 1 + pulses])
+        Readings of set and of reset trains, S.
+
     Raises
     ------
     ParameterError
@@ -56,37 +71,23 @@ def measure(
         raise ParameterError(
             f"measure: cells, cycles and pulses must be >= 1 (got {cells}, {cycles}, {pulses})"
         )
-    population = draw_population(device, (cells, 1), generator(seed, "population"))[0]
-    return measure_cells(device, population, cycles, pulses, seed)
-
-
-def measure_cells(
-    device: Device,
-    population: NDArray[np.float32],
-    cycles: int,
-    pulses: tuple[int, int],
-    seed: int = 0,
-) -> Measurement:
-    """Measure given cells, float32[cells, 6] as `draw_population` draws them; else as `measure`."""
-    set_readings = np.empty((len(population), cycles, pulses[0] + 1))
-    reset_readings = np.empty((len(population), cycles, pulses[1] + 1))
+    population = draw_population(device, (cells, 1), generator(seed, "population"))
+    readings = tuple(np.empty((cells, cycles, count + 1)) for count in pulses)
     pulse = pulse_constants(device)
-    noise = pulse.step_sigma, pulse.read_sigma, device.g_flicker, device.flicker_duty
+    noise = pulse.read_sigma, device.g_flicker, device.flicker_duty
     _measure(
-        population[None], law_of(device), grid_of(device), noise, stream(seed, "pulses"),
-        normal_table(pad=1), set_readings, reset_readings,
+        population, law_of(device), scatter_of(device), grid_of(device), noise,
+        stream(seed, "pulses"), normal_table(pad=1), *readings,
     )  # fmt: skip
-    return Measurement(
-        name=f"{device.name} (simulated)", set_readings=set_readings, reset_readings=reset_readings
-    )
+    return readings  # type: ignore[return-value]
 
 
 @lean_loop
 def _measure(  # type: ignore[no-untyped-def]
-    population, law, grid, noise, random, normals, set_readings, reset_readings
+    population, law, scatter, grid, noise, random, normals, set_readings, reset_readings
 ):
     """Fill the readings, float64[cells, cycles, pulses + 1], of float32[1, cells, 6]."""
-    step_sigma, read_sigma, flicker, duty = noise
+    read_sigma, flicker, duty = noise
     for i in range(population.shape[1]):
         low, high = population[0, i, G_LOW], population[0, i, G_HIGH]
         g = low
@@ -97,8 +98,9 @@ def _measure(  # type: ignore[no-untyped-def]
             ):
                 for p in range(readings.size):
                     if p > 0:
-                        scatter = step_sigma * normal_of(next_word(random), normals)
-                        target = g + mean_step(law, population, 0, i, way, g) + scatter
+                        error = pulse_noise(scatter, population, 0, i, way, g)
+                        error *= normal_of(next_word(random), normals)
+                        target = g + mean_step(law, population, 0, i, way, g) + error
                         target = nearby_state_drawn(grid, target, low, high, random)
                         g = within(target, low, high)
                     error = read_sigma * normal_of(next_word(random), normals)

@@ -37,11 +37,8 @@ class Shaped(NamedTuple):
 
 @implements(mean_step, Shaped)
 def _(law, cells, column, row, way, g):  # type: ignore[no-untyped-def]
-    edge = cells[column, row, way]
-    far = cells[column, row, G_LOW] + cells[column, row, G_HIGH] - edge
-    window = np.float64(far - edge)
-    depth = min(max((g - edge) / window, 0.0), 1.0) if window != 0 else 0.0
-    return cells[column, row, way + 1] * _interpolated(law.shapes, way, depth)
+    depth = depth_of(cells, column, row, way, g)
+    return cells[column, row, way + 1] * interpolated(law.shapes, way, depth)
 
 
 @implements(mean_train, Shaped)
@@ -54,7 +51,17 @@ def _(law, cells, column, row, way, g, pulses):  # type: ignore[no-untyped-def]
 
 
 @lean_kernel
-def _interpolated(shapes, way, depth):  # type: ignore[no-untyped-def]
+def depth_of(cells, column, row, way, g):  # type: ignore[no-untyped-def]
+    """Return how far a cell is from the bound where a train begins, 0 to 1."""
+    edge = cells[column, row, way]
+    far = cells[column, row, G_LOW] + cells[column, row, G_HIGH] - edge
+    window = np.float64(far - edge)
+    return min(max((g - edge) / window, 0.0), 1.0) if window != 0 else 0.0
+
+
+@lean_kernel
+def interpolated(shapes, way, depth):  # type: ignore[no-untyped-def]
+    """Return what a shape, float32[2, points], is at a depth."""
     side = 0 if way == SET else 1
     place = depth * (shapes.shape[1] - 1)
     k = min(int(place), shapes.shape[1] - 2)

@@ -1,4 +1,4 @@
-"""`cbram array`: the array as it is built: converters, tiles, digital cells, programming."""
+"""`cbram array`: the array as it is built: converters, tiles, binary cells, programming."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ COMPONENTS: dict[str, tuple[Operation, ...]] = {
     ),
 }  # fmt: skip
 """Where joules go; every operation is in one of them."""
-DIGITAL_BITS_SHOWN = (1, 2, 3, 4, 8)
+BINARY_BITS_SHOWN = (1, 2, 3, 4, 8)
 """For what fits into 512 kbit."""
 
 
@@ -271,7 +271,7 @@ def _collect(
         "points": points,
         "capacity_512_kbit": [
             {"bits": bits} | fit._asdict() | {"fits": fit.fits}
-            for bits in DIGITAL_BITS_SHOWN
+            for bits in BINARY_BITS_SHOWN
             for fit in [capacity(bits, config.planned_inputs, config.neurons)]
         ],
         "products": products.get(PRODUCTS, []),
@@ -326,5 +326,5 @@ def _write(found: ArrayStudy, products: dict[str, list[Row]]) -> None:
     run_folder.write_json(found.out / SUMMARY, found.summary)
     array_figures.converters(found.summary, found.out)
     array_figures.components(found.summary, found.out)
-    array_figures.digital(found.summary, found.out)
+    array_figures.binary(found.summary, found.out)
     programming_figure(found.programming, found.out / "programming.png")

@@ -11,8 +11,8 @@ from cbramsim.experiments.array_studies.array_plan import (
     ANALOG,
     SMALL_TILES,
     Scope,
+    binary_case,
     converter_case,
-    digital_case,
     layouts,
 )
 from cbramsim.experiments.device_studies.claims import claim
@@ -38,14 +38,14 @@ def claims(
     """Return every claim of the study for which there are runs."""
     layout = layouts(config)[SMALL_TILES]
     needed = _bits_needed(cases, layout, scope)
-    two = digital_case(2)
+    two = binary_case(2)
     made = [
         _product_ratio(speed),
         needed,
         _adc_share(cases, layout, needed, config),
         _accuracy(cases, two),
         _loss(cases, two),
-        _analog_over_digital(cases, two, config),
+        _analog_over_binary(cases, two, config),
         _yield(programming),
     ]
     return [one for one in made if one]
@@ -148,7 +148,7 @@ def _accuracy(cases: Cases, case: str) -> Claim | None:
     if value is None:
         return None
     return claim(
-        "digital_2bit_accuracy",
+        "binary_2bit_accuracy",
         value,
         spread=spread,
         unit="fraction",
@@ -163,7 +163,7 @@ def _loss(cases: Cases, case: str) -> Claim | None:
     value, spread = mean_and_spread(pairs[:, 0] - pairs[:, 1])
     assert value is not None
     return claim(
-        "digital_2bit_loss",
+        "binary_2bit_loss",
         value,
         spread=spread,
         unit="fraction",
@@ -171,21 +171,21 @@ def _loss(cases: Cases, case: str) -> Claim | None:
     )
 
 
-def _analog_over_digital(cases: Cases, case: str, config: TrainConfig) -> Claim | None:
+def _analog_over_binary(cases: Cases, case: str, config: TrainConfig) -> Claim | None:
     pairs = cases.paired(ANALOG, case, "train_joules")
     if not len(pairs):
         return None
     value, spread = mean_and_spread(pairs[:, 0] / pairs[:, 1])
     assert value is not None
-    bits = config.digital.adc_resolution(config.planned_inputs)
+    bits = config.binary.adc_resolution(config.planned_inputs)
     adc = cases.paired(ANALOG, case, "train_ADC_joules")[:, 1]
     by_source = {
         source: float((pairs[:, 0] / (pairs[:, 1] + adc * (factor - 1))).mean())
-        for source, factor in _factors(bits, config.digital.adc_source)
+        for source, factor in _factors(bits, config.binary.adc_source)
     }
-    sensed = cases.paired(ANALOG, digital_case(2, "sensed"), "train_joules")
+    sensed = cases.paired(ANALOG, binary_case(2, "sensed"), "train_joules")
     return claim(
-        "analog_over_digital_energy",
+        "analog_over_binary_energy",
         value,
         spread=spread,
         interval=(min(by_source.values()), max(by_source.values())),

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid, save
-from cbramsim.experiments.array_studies.array_plan import ANALOG, converter_case, digital_case
+from cbramsim.experiments.array_studies.array_plan import ANALOG, binary_case, converter_case
 from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def components(summary: dict[str, Any], out: Path) -> None:
     save(figure, out / "components.png")
 
 
-def digital(summary: dict[str, Any], out: Path) -> None:
+def binary(summary: dict[str, Any], out: Path) -> None:
     """Draw accuracy and training energy against the binary cells of a weight."""
     figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
-    points = [point for point in summary["points"] if point["part"] == "digital"]
+    points = [point for point in summary["points"] if point["part"] == "binary"]
     kinds = (
         ("summed", 0, "summed, exact converters"),
         ("sensed", 0, "sensed bit by bit"),
@@ -92,7 +92,7 @@ def digital(summary: dict[str, Any], out: Path) -> None:
     figure.legend(
         handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize="small"
     )
-    save(figure, out / "digital.png")
+    save(figure, out / "binary.png")
 
 
 def _points(summary: dict[str, Any]) -> dict[str, Point]:
@@ -135,9 +135,9 @@ def _bars(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("analog, no converter", ANALOG),
         *((f"analog, {bits}-bit ADC, {layout}", converter_case(layout, bits)) for layout in layouts
           if bits is not None),
-        ("2 bits, summed", digital_case(2)),
-        ("2 bits, summed, 6-bit ADC", digital_case(2, "summed", 6)),
-        ("2 bits, sensed", digital_case(2, "sensed")),
+        ("2 bits, summed", binary_case(2)),
+        ("2 bits, summed, 6-bit ADC", binary_case(2, "summed", 6)),
+        ("2 bits, sensed", binary_case(2, "sensed")),
     ]  # fmt: skip
 
 

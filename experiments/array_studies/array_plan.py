@@ -1,4 +1,4 @@
-"""What `cbram array` runs: converters on tiles, converters that err, and digital cells."""
+"""What `cbram array` runs: converters on tiles, converters that err, and binary cells."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scope(NamedTuple):
     """Bits of the converters that err."""
     errors: tuple[float, ...] = (0.5, 1.0)
     """How far, LSB."""
-    digital_bits: tuple[int, ...] = (1, 2, 3, 4, 8)
+    binary_bits: tuple[int, ...] = (1, 2, 3, 4, 8)
     repetitions: int = 30
     """Of the measurement of time."""
     batches: tuple[int, ...] = (100, 10_000)
@@ -50,7 +50,7 @@ QUICK = Scope((4, 8), 4, (1.0,), (1, 2), 3, (100,))
 
 VARIED = (
     "seed", "storage", "readout.adc_bits", "readout.offset_d2d", "readout.inl", "readout.dnl",
-    "tiles.rows", "tiles.columns", "digital.bits", "digital.read", "digital.adc_bits",
+    "tiles.rows", "tiles.columns", "binary.bits", "binary.read", "binary.adc_bits",
 )  # fmt: skip
 """Keys that the study itself sets."""
 
@@ -71,7 +71,7 @@ def cases(config: TrainConfig, scope: Scope) -> list[Case]:
         Case(ANALOG, {}, {"part": "analog"}),
         *_converters(config, scope),
         *_errors(scope),
-        *_digital(scope),
+        *_binary(scope),
     ]
 
 
@@ -80,9 +80,9 @@ def converter_case(layout: str, bits: int) -> str:
     return f"{layout},adc={bits}"
 
 
-def digital_case(bits: int, read: str = "summed", adc_bits: int = 0) -> str:
+def binary_case(bits: int, read: str = "summed", adc_bits: int = 0) -> str:
     """Return the name of the case of weights in binary cells."""
-    return f"digital={bits},{read}" + (f",adc={adc_bits}" if adc_bits else "")
+    return f"binary={bits},{read}" + (f",adc={adc_bits}" if adc_bits else "")
 
 
 def _converters(config: TrainConfig, scope: Scope) -> list[Case]:
@@ -111,14 +111,14 @@ def _errors(scope: Scope) -> list[Case]:
     ]  # fmt: skip
 
 
-def _digital(scope: Scope) -> list[Case]:
-    kinds = [(bits, read, 0) for read in ("summed", "sensed") for bits in scope.digital_bits]
+def _binary(scope: Scope) -> list[Case]:
+    kinds = [(bits, read, 0) for read in ("summed", "sensed") for bits in scope.binary_bits]
     return [
         Case(
-            digital_case(bits, read, adc_bits),
-            {"storage": "digital", "digital.bits": bits, "digital.read": read,
-             "digital.adc_bits": adc_bits},
-            {"part": "digital", "bits": bits, "read": read, "adc_bits": adc_bits},
+            binary_case(bits, read, adc_bits),
+            {"storage": "binary", "binary.bits": bits, "binary.read": read,
+             "binary.adc_bits": adc_bits},
+            {"part": "binary", "bits": bits, "read": read, "adc_bits": adc_bits},
         )
         for bits, read, adc_bits in [*kinds, (2, "summed", 6)]
     ]  # fmt: skip

@@ -39,16 +39,16 @@ from cbramsim.experiments.sweep import Sweep, seeds_of, write_csv
 
 REFERENCE = "subquantum-cbram"
 """The technology that all others are compared with."""
-SCHEMES: dict[str, dict[str, Any]] = {
-    "stochastic": {"programming.scheme": "stochastic"},
-    "single pulse": {"programming.scheme": "stochastic", "programming.max_pulses": 1},
-    "verify": {"programming.scheme": "verify"},
+METHODS: dict[str, dict[str, Any]] = {
+    "stochastic": {"programming.method": "stochastic"},
+    "single pulse": {"programming.method": "stochastic", "programming.max_pulses": 1},
+    "verify": {"programming.method": "verify"},
 }
 """Ways to program among which the one that suits a device is chosen."""
 AS_GOOD = 0.002
-"""Validation accuracy that counts as equal: the cheaper scheme is taken."""
+"""Validation accuracy that counts as equal: the cheaper method is taken."""
 CHOICE_SEED = 1000
-"""Seed of the runs by which a scheme is chosen; those that are reported have others."""
+"""Seed of the runs by which a method is chosen; those that are reported have others."""
 HELD_BACK = 1 / 6
 """Part of the training images that are held back for that choice."""
 SPREAD = 0.5
@@ -103,7 +103,7 @@ def run(
     seeds
         Runs of each device, with the seeds 0, 1, ...
     programming
-        `auto`: what suits each device, chosen on held-back training images; or one of `SCHEMES`.
+        `auto`: what suits each device, chosen on held-back training images; or one of `METHODS`.
     sensitivity
         Whether to change each assumed parameter of the reference.
     at
@@ -115,9 +115,9 @@ def run(
         If an argument, a device or the folder is wrong.
     """
     check_base("compare-devices", base, "device", "seed", "programming", "cell")
-    if programming not in ("auto", *SCHEMES):
+    if programming not in ("auto", *METHODS):
         raise ParameterError(
-            f"compare-devices.programming: must be one of {', '.join(('auto', *SCHEMES))} "
+            f"compare-devices.programming: must be one of {', '.join(('auto', *METHODS))} "
             f"(got {programming!r})"
         )
     names = list(dict.fromkeys([REFERENCE, *(devices or Device.catalog())]))
@@ -126,12 +126,12 @@ def run(
     with studying(out, "compare-devices", at):
         chosen, choice = _choose(base, out, names, programming, at)
         cases = [
-            *(Case(name, SCHEMES[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
+            *(Case(name, METHODS[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
               for name in names),
             *_spread_cases(chosen[REFERENCE]),
         ]  # fmt: skip
         main = _sweep(base, out / "comparison", cases, seeds, at)
-        changed = sensitivity_cases(technologies[REFERENCE], SCHEMES[chosen[REFERENCE]])
+        changed = sensitivity_cases(technologies[REFERENCE], METHODS[chosen[REFERENCE]])
         changed_runs = _sweep(base, out / "sensitivity", changed, 1, at) if sensitivity else None
         overhead = _overhead(base, out)
         found = _collect(out, names, main, changed_runs, chosen, choice, overhead)
@@ -165,7 +165,7 @@ def table(summary: dict[str, Any]) -> str:
 def _choose(
     base: dict[str, Any], out: Path, names: list[str], programming: str, at: Where
 ) -> tuple[dict[str, str], list[Row]]:
-    """Return the scheme for each device, and the runs by which it was chosen.
+    """Return the method for each device, and the runs by which it was chosen.
 
     The best on held-back training images after one epoch; of those that are as good, the one that
     takes least energy. The test set is not touched.
@@ -173,9 +173,9 @@ def _choose(
     if programming != "auto":
         return dict.fromkeys(names, programming), []
     cases = [
-        Case(f"{name},{scheme}", settings | {"device": name}, _facts(name, scheme))
+        Case(f"{name},{method}", settings | {"device": name}, _facts(name, method))
         for name in names
-        for scheme, settings in SCHEMES.items()
+        for method, settings in METHODS.items()
     ]
     runs = planned(_with_held_back(base), cases, [CHOICE_SEED])
     rows = carry_out(runs, out / "programming", {"experiment": "programming"}, at).rows()
@@ -196,17 +196,17 @@ def _with_held_back(base: dict[str, Any]) -> dict[str, Any]:
     return {**base, "validation_images": max(1, round(HELD_BACK * images)), "epochs": 1}
 
 
-def _facts(name: str, scheme: str) -> dict[str, Any]:
-    return {"device": name, "programming": scheme}
+def _facts(name: str, method: str) -> dict[str, Any]:
+    return {"device": name, "programming": method}
 
 
-def _spread_cases(scheme: str) -> list[Case]:
+def _spread_cases(method: str) -> list[Case]:
     """Return the reference without any spread between its cells, and with much of it."""
     device = Device.load(REFERENCE)
     return [
         Case(
             f"spread={spread:g}",
-            SCHEMES[scheme] | {"device": REFERENCE} | cell(all_spreads(device, spread)),
+            METHODS[method] | {"device": REFERENCE} | cell(all_spreads(device, spread)),
             {"spread": spread},
         )
         for spread in (0.0, SPREAD)
@@ -260,14 +260,14 @@ def _collect(
     return Comparison(out, rows, sensitivity_rows, summary, failures)
 
 
-def _entry(cases: Cases, name: str, scheme: str) -> dict[str, Any]:
+def _entry(cases: Cases, name: str, method: str) -> dict[str, Any]:
     """Return mean and spread of every quantity of a device, and its ratios to the reference."""
     device = Device.load(name)
     grades = [device.evidence(key).evidence for key in device.stated_parameters()]
     first = cases.of(name)[0]
     quantities = [key for key, value in first.items() if isinstance(value, float | int)]
     return {
-        "device": name, "programming": scheme, "seeds": len(cases.of(name)),
+        "device": name, "programming": method, "seeds": len(cases.of(name)),
         "assumed": grades.count("assumed"), "stated": len(grades),
         "assumed_energy": sorted(
             key for key in ENERGY_PARAMETERS

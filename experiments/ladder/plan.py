@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.experiments.device_studies.comparison import REFERENCE, SCHEMES
+from cbramsim.experiments.device_studies.comparison import METHODS, REFERENCE
 from cbramsim.experiments.names import safe_name
 from cbramsim.experiments.sweep import seeds_of
 from cbramsim.simulator.comparison.mlp import MlpConfig
@@ -163,7 +163,7 @@ def _arrays(scope: Scope, seed: int) -> list[Job]:
         "converters": converters,
     }
     others = [
-        (Path(device).stem, {"device": _located(device), **SCHEMES[programming(device)], **soft})
+        (Path(device).stem, {"device": _located(device), **METHODS[programming(device)], **soft})
         for device in scope.devices
     ]
     dense = {"rule": "ideal", "update": "dense", **unpruned}

@@ -92,6 +92,8 @@ class ArrayState(NamedTuple):
     """What pulses while learning are booked as."""
     law: Any
     """How far a pulse moves a cell: see `devices.laws`."""
+    scatter: Any
+    """The noise of a pulse: see `devices.scatter`."""
     grid: Any
     """Where it may end: see `devices.grids`."""
     noise: Any

@@ -128,7 +128,7 @@ def check(own: Own, storage: str, rule: str, pruning: str) -> None:
             f"Own.criterion: must have the method `choose` (got {own.criterion!r:.80})"
         )
     for role, wrong, what in (
-        ("law", storage == "digital", "needs storage analog: binary cells know no steps"),
+        ("law", storage == "binary", "needs storage analog: binary cells know no steps"),
         ("law", rule == "ideal", "needs rule device: the ideal rule gives no pulses"),
         ("criterion", pruning == "none", "needs pruning.kind soft or hard (got none)"),
     ):

@@ -15,6 +15,7 @@ from cbramsim.devices.laws import law_of
 from cbramsim.devices.noise import noise_of
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, nominal_cell, pulse_constants
+from cbramsim.devices.scatter import scatter_of
 from cbramsim.devices.states import level_places
 from cbramsim.simulator.array.access import access_of
 from cbramsim.simulator.array.cells import (
@@ -56,6 +57,7 @@ def drawn(
         costs=costs,
         booked_as=LEARNING,
         law=law,
+        scatter=scatter_of(device),
         grid=grid_of(device),
         noise=noise_of(device),
         gaps=AllConnected(),

@@ -19,6 +19,7 @@ from cbramsim.core.verbs import (
     lost_in_lines,
     mean_step,
     nearby_state,
+    pulse_noise,
     push_others,
     see_again,
     sense,
@@ -107,7 +108,8 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
     for _ in range(abs(pulses)):
         word = next_word(stream)
         mean = mean_step(array.law, array.cells, column, row, way, before)
-        noise = pulse.step_sigma * normal_of(word, array.normals)
+        noise = pulse_noise(array.scatter, array.cells, column, row, way, before)
+        noise *= normal_of(word, array.normals)
         target = before + mean + noise
         target = nearby_state(array.grid, target, low, high, upper_uniform_of(word))
         after = within(target, floor, ceiling)

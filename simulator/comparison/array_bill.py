@@ -104,8 +104,8 @@ def array_bill(
     account
         Counts and joules of one phase of its ledger.
     conversion
-        Price of an analog-to-digital conversion, J, where there are any; that of a digital array
-        is known.
+        Price of an analog-to-digital conversion, J, where there are any; that of an array of
+        binary cells is known.
 
     Raises
     ------
@@ -122,9 +122,9 @@ def array_bill(
     cells: Crossbar = crossbar.cells if isinstance(crossbar, BinaryCrossbar) else crossbar
     bits, decisions = 1, SENSED_BITS
     if isinstance(crossbar, BinaryCrossbar):
-        bits = decisions = crossbar.digital.bits
-        resolution = crossbar.digital.adc_resolution(crossbar.shape[0])
-        conversion = adc_constant(resolution, crossbar.digital.adc_source)
+        bits = decisions = crossbar.binary.bits
+        resolution = crossbar.binary.adc_resolution(crossbar.shape[0])
+        conversion = adc_constant(resolution, crossbar.binary.adc_source)
     bill = Bill()
     _charge_reads(bill, cells, account)
     senses = int(account.counts[Operation.SENSE_READ]) // bits

@@ -32,9 +32,9 @@ def array_of(
     shape = (inputs, config.neurons)
     wires = config.wiring if config.wires else None
     crossbar: Crossbar | BinaryCrossbar
-    if config.storage == "digital":
+    if config.storage == "binary":
         crossbar = BinaryCrossbar(
-            device, shape, config.digital, config.seed, periphery, ledger, access=config.access,
+            device, shape, config.binary, config.seed, periphery, ledger, access=config.access,
             scheme=config.scheme, wires=wires, tiles=config.tiles,
         )  # fmt: skip
     else:
@@ -49,11 +49,11 @@ def array_of(
 
 def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     """Return how a layer with so many inputs learns, for compiled loops."""
-    programming, whole = config.programming, config.programming.scheme == "deterministic"
+    programming, whole = config.programming, config.programming.method == "deterministic"
     if config.update == "dense" and whole:  # rounded once it is known how much is asked of a column
-        programming = programming.replace(scheme="stochastic")
-    if config.storage == "digital":
-        codes = wanted_codes(config.stdp, config.digital, programming.scheme)
+        programming = programming.replace(method="stochastic")
+    if config.storage == "binary":
+        codes = wanted_codes(config.stdp, config.binary, programming.method)
         rule = by_pulses(CodeTable(codes), programming)
     elif config.rule == "ideal":
         ideal = ideal_stdp(config.stdp, device)

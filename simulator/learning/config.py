@@ -15,6 +15,7 @@ from cbramsim.simulator.array.binary import BinaryWeights
 from cbramsim.simulator.array.checks import Access, WriteScheme
 from cbramsim.simulator.learning.encoding import Encoding
 from cbramsim.simulator.learning.neurons import Competition
+from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.pruning import Pruning
 from cbramsim.simulator.learning.readout import Readout
 from cbramsim.simulator.learning.rules.pulsed import Programming
@@ -23,7 +24,7 @@ from cbramsim.simulator.lines import Tiles, Wires
 
 Rule = Literal["ideal", "device"]
 Update = Literal["winner", "dense"]
-Storage = Literal["analog", "digital"]
+Storage = Literal["analog", "binary"]
 
 
 REFERENCE_INPUTS = 397
@@ -52,7 +53,7 @@ class NetworkConfig(Parameters):
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses). A code of `storage` digital cannot hold an exact weight: there the ideal rule is that
+    (pulses). A code of `storage` binary cannot hold an exact weight: there the ideal rule is that
     of binary cells without variability, and codes are still rounded as `programming` says."""
     update: Update = "winner"
     """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
@@ -80,10 +81,10 @@ class NetworkConfig(Parameters):
     """Error of the mean current of any bit line, as a part of it, that may build up while learning
     before the lines are solved for again. (What was reached is in the results.)"""
     storage: Storage = "analog"
-    """How weights are kept: `analog`, each the conductance of one cell; or `digital`, each a code
+    """How weights are kept: `analog`, each the conductance of one cell; or `binary`, each a code
     in binary cells."""
-    digital: BinaryWeights = BinaryWeights()
-    """Bits and read-out of digital storage."""
+    binary: BinaryWeights = BinaryWeights()
+    """Bits and read-out of weights in binary cells."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -102,6 +103,10 @@ class NetworkConfig(Parameters):
     A later layer learns from the spikes of the one before; neurons of the last one are named."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with `changes`, also in old words, validated like a new object."""
+        return super().replace(**in_todays_words(changes))
 
     def of_layers(self) -> list[Self]:
         """Return the configuration of each layer, as of a network of its own.
@@ -146,6 +151,11 @@ class NetworkConfig(Parameters):
         """Return `device` with the changes in `cell`."""
         return device.replace(**self.cell) if self.cell else device
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_todays_words(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return in_todays_words(values)
+
     @field_validator("cell")
     @classmethod
     def _check_cell(cls, cell: dict[str, Any]) -> dict[str, Any]:
@@ -180,10 +190,10 @@ class NetworkConfig(Parameters):
         return self
 
     @model_validator(mode="after")
-    def _check_digital(self) -> Self:
-        if self.storage == "digital" and self.readout.adc_bits:
+    def _check_binary(self) -> Self:
+        if self.storage == "binary" and self.readout.adc_bits:
             raise ValueError(
-                "readout.adc_bits must be 0 with storage digital, whose bit lines have the "
-                f"converters of digital.adc_bits (got {self.readout.adc_bits})"
+                "readout.adc_bits must be 0 with storage binary, whose bit lines have the "
+                f"converters of binary.adc_bits (got {self.readout.adc_bits})"
             )
         return self

@@ -359,7 +359,7 @@ class Layer:
         )  # fmt: skip
 
     def _new_scratch(self) -> Scratch:
-        bits = self.config.digital.bits if self.config.storage == "digital" else 1
+        bits = self.config.binary.bits if self.config.storage == "binary" else 1
         return scratch(*self.crossbar.shape, bits)
 
     # ---- state ---------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def layer_entries(
         if name not in arrays:
             raise ValueError(f"{name} is missing")
     neurons = config.neurons
-    lines = neurons * (config.digital.bits if config.storage == "digital" else 1)
+    lines = neurons * (config.binary.bits if config.storage == "binary" else 1)
     phases = arrays["ledger_counts"].shape[:1]
     ledger = (*phases, None) if any(phases) else (0,)
     f4, f8, i8 = np.float32, np.float64, np.int64
@@ -298,8 +298,8 @@ def _of_layer(
 
 def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[Rule]:
     g, connected = arrays["conductance"], arrays["connected"]
-    if config.storage == "digital":
-        connected = np.tile(connected, (1, config.digital.bits))
+    if config.storage == "binary":
+        connected = np.tile(connected, (1, config.binary.bits))
     low, high = arrays["cells"][..., G_LOW].T, arrays["cells"][..., G_HIGH].T
     lowest, _ = conductance_bounds(device)
     works = high > low

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
+import cbramsim
 from cbramsim.core.errors import CbramError, DataError, ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting.bootstrap import Interval, bootstrap
-from cbramsim.devices.fitting.calibration import (
-    Estimate,
-    estimate,
-    parameters,
-    relative_spread,
-    statistics,
-)
-from cbramsim.devices.fitting.cells import fit_cells
-from cbramsim.devices.fitting.laws import CANDIDATES
-from cbramsim.devices.fitting.measurement import (
-    Measurement,
-    read_measurement,
-)
-from cbramsim.devices.fitting.ranking import doubts, rank
-from cbramsim.devices.fitting.synthetic import measure
+from cbramsim.devices.fitting.curves import Curves
+from cbramsim.devices.fitting.expected import POINTS, follow
+from cbramsim.devices.fitting.fit import Fit, fit
+from cbramsim.devices.fitting.laws import CANDIDATES, EXPONENTIAL, device_law, steps_at
+from cbramsim.devices.fitting.matching import match
+from cbramsim.devices.fitting.measurement import Measurement, Train
+from cbramsim.devices.fitting.noise import find_noise
+from cbramsim.devices.fitting.ranking import preliminary
+from cbramsim.devices.fitting.synthetic import measure, trains_of
 from cbramsim.simulator.array.crossbar import Crossbar
+from tests.devices.fit_trials import CLOSE, LAWS, Plan, measured, missed
 from tests.measurements import write_measurement
 
 BASE = Device.load("subquantum-cbram").without("stuck_low", "stuck_high")
 KNOWN = BASE.replace(read_c2c=0.01)
 IDENTICAL = BASE.without("g_min_d2d", "g_max_d2d", "pulses_up_d2d", "pulses_down_d2d")
-LAWS = {candidate.name: candidate for candidate in CANDIDATES}
-
-
-def _estimate(device: Device, cells: int = 6, cycles: int = 8, pulses: int = 100) -> Estimate:
-    data = measure(device, cells, cycles, (pulses, pulses), seed=5)
-    return estimate(data, LAWS[device.law])
 
 
 # ---- synthetic measurements --------------------------------------------------------------------
@@ -57,9 +44,9 @@ def _estimate(device: Device, cells: int = 6, cycles: int = 8, pulses: int = 100
 def test_a_synthetic_train_is_that_of_the_simulator_without_noise(law: dict) -> None:
     labels = {"nonlinearity_up": 0, "nonlinearity_down": 0} if law else {}
     device = KNOWN.without_variability().replace(**labels).replace(**law)
-    data = measure(device, 1, 1, (70, 70))
+    up, down = trains_of(device, 1, 1, (70, 70))
     crossbar = Crossbar(device, (1, 1))
-    for sign, readings in ((1, data.set_readings), (-1, data.reset_readings)):
+    for sign, readings in ((1, up), (-1, down)):
         assert crossbar.conductance[0, 0] == pytest.approx(readings[0, 0, 0], rel=1e-6)
         for g in readings[0, 0, 1:]:
             crossbar.program(0, [0], sign)
@@ -69,9 +56,9 @@ def test_a_synthetic_train_is_that_of_the_simulator_without_noise(law: dict) -> 
 def test_synthetic_trains_have_the_statistics_of_the_simulator() -> None:
     """Mean and spread over 4000 cells: within 5 standard errors."""
     n, pulses = 4000, 45
-    data = measure(BASE, n, 1, (pulses, pulses), seed=2)
+    up, down = trains_of(BASE, n, 1, (pulses, pulses), seed=2)
     crossbar = Crossbar(BASE, (n, 1), seed=3)
-    for sign, ours in ((1, data.set_readings), (-1, data.reset_readings)):
+    for sign, ours in ((1, up), (-1, down)):
         crossbar.program(0, np.arange(n), sign * pulses)
         theirs, ours = crossbar.conductance[:, 0], ours[:, 0, -1]
         assert abs(ours.mean() - theirs.mean()) < 5 * np.sqrt(2 / n) * theirs.std()
@@ -80,8 +67,8 @@ def test_synthetic_trains_have_the_statistics_of_the_simulator() -> None:
 
 def test_readings_have_the_read_noise() -> None:
     device = IDENTICAL.without("step_c2c").replace(read_c2c=0.02)
-    data = measure(device, 2000, 1, (20, 20), seed=1)
-    noise = data.set_readings[:, 0].std(axis=0)
+    up, _ = trains_of(device, 2000, 1, (20, 20), seed=1)
+    noise = up[:, 0].std(axis=0)
     assert noise.mean() == pytest.approx(0.02 * device.g_range, rel=0.02)
 
 
@@ -91,316 +78,308 @@ def test_an_empty_measurement_is_refused(size: tuple) -> None:
         measure(BASE, *size)
 
 
-# ---- recovery ----------------------------------------------------------------------------------
-
-COVERED = (
-    "g_min", "g_max", "pulses_up", "pulses_down", "nonlinearity_up", "nonlinearity_down",
-    "step_c2c", "read_c2c", "g_min_d2d", "g_max_d2d", "pulses_up_d2d", "pulses_down_d2d",
-)  # fmt: skip
-
-
-def test_intervals_contain_the_truth_as_often_as_they_say() -> None:
-    """Coverage of 80 % intervals over 60 measurements of 5 cells, 10 cycles, 100 + 100 pulses.
-
-    The number of intervals with the truth in them is binomial; each of the 12 parameters is tested
-    on both sides at 1e-3 in all (Bonferroni), so that a right method fails this test once in a
-    thousand choices of the seeds.
-    """
-    sets, level = 60, 0.8
-    inside = dict.fromkeys(COVERED, 0)
-    for k in range(sets):
-        data = measure(KNOWN, 5, 10, (100, 100), seed=k)
-        found = estimate(data, LAWS["exponential"], seed=k, rounds=2, simulations=8)
-        intervals = bootstrap(found, data, 29, seed=k, level=level)
-        for name in COVERED:
-            inside[name] += intervals[name].low <= getattr(KNOWN, name) <= intervals[name].high
-    tail = 0.5e-3 / len(COVERED)
-    lowest, highest = binom.ppf(tail, sets, level), binom.isf(tail, sets, level)
-    assert all(lowest <= count <= highest for count in inside.values()), inside
-    # all together: parameters of one measurement hang together, so this has no such probability
-    assert 0.72 <= np.mean(list(inside.values())) / sets <= 0.88
-
-
-def test_a_large_measurement_pins_the_device_down() -> None:
-    found = _estimate(KNOWN, cells=60, cycles=20)
-    for name, value in found.parameters().items():
-        if name in ("law", "g_min_d2d"):  # fits of the low bound scatter more than cells differ
-            continue
-        tolerance = 0.25 if name.endswith("_d2d") else 0.08
-        assert value == pytest.approx(getattr(KNOWN, name), rel=tolerance), name
-
-
-def test_calibration_removes_what_clipped_noise_does_to_least_squares() -> None:
-    """Of 60 cells alike with noisy pulses: least squares alone is off, the device is not."""
-    device = IDENTICAL.replace(step_c2c=0.04)
-    data = measure(device, 60, 20, (100, 100), seed=2)
-    law = LAWS["exponential"]
-    alone = parameters(law, statistics(data, law).vector())
-    found = estimate(data, law).parameters()
-    assert alone["g_min"] > 1.3 * device.g_min
-    assert found["g_min"] == pytest.approx(device.g_min, rel=0.05)
-    for key in ("nonlinearity_up", "nonlinearity_down"):
-        off = abs(alone[key] - getattr(device, key))
-        assert off > 0.5
-        assert abs(found[key] - getattr(device, key)) < 0.6 * off
-
-
-@pytest.mark.parametrize("name", ["subquantum-cbram", "taox-hfox", "epiram", "ag-a-si"])
-def test_least_squares_finds_a_noiseless_cell_exactly(name: str) -> None:
-    device = Device.load(name).without_variability()
-    pulses = round(1.3 * device.pulses_up), round(1.3 * device.pulses_down)
-    cells = fit_cells(measure(device, 1, 1, pulses), LAWS["exponential"])
-    assert cells.low[0] == pytest.approx(device.g_min, rel=0.01)
-    assert cells.high[0] == pytest.approx(device.g_max, rel=0.01)
-    assert cells.pulses[0] == pytest.approx([device.pulses_up, device.pulses_down], rel=0.03)
-    labels = LAWS["exponential"].labels(cells.shapes[0])
-    for key, value in labels.items():
-        assert value == pytest.approx(getattr(device, key), abs=0.1)
+# ---- what is expected of a law -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("device", "best"),
-    [
-        (KNOWN, "exponential"),
-        (
-            KNOWN.replace(law="power", nonlinearity_up=0, nonlinearity_down=0, exponent_up=1.5,
-                          exponent_down=1.5, pulses_up=30, pulses_down=30),
-            "power",
-        ),
-        (KNOWN.replace(law="constant", nonlinearity_up=0, nonlinearity_down=0), "constant"),
-    ],
-)  # fmt: skip
-def test_the_law_that_made_the_data_comes_first(device: Device, best: str) -> None:
-    ranked = rank(measure(device, 6, 15, (100, 100), seed=4))
-    assert ranked[0].law == best
-
-
-def test_cells_that_differ_are_not_taken_for_noise() -> None:
-    found = _estimate(KNOWN.without("step_c2c", "read_c2c")).parameters()
-    assert found["step_c2c"] < 2e-3
-    assert found["read_c2c"] < 2e-3
-    assert all(value > 0.02 for key, value in found.items() if key.endswith("_d2d"))
-
-
-def test_noise_is_not_taken_for_cells_that_differ() -> None:
-    found = _estimate(IDENTICAL, cells=10, cycles=20).parameters()
-    assert found["step_c2c"] == pytest.approx(0.02, rel=0.08)
-    assert all(found[f"{key}_d2d"] < 0.06 for key in ("g_max", "pulses_up", "pulses_down"))
-
-
-def test_pulse_noise_and_read_noise_are_told_apart() -> None:
-    found = _estimate(IDENTICAL.replace(step_c2c=0.02, read_c2c=0.02), cycles=20).parameters()
-    assert found["step_c2c"] == pytest.approx(0.02, rel=0.12)
-    assert found["read_c2c"] == pytest.approx(0.02, rel=0.08)
-
-
-def test_a_spread_is_that_of_log_normal_numbers() -> None:
-    numbers = np.exp(0.3 * np.random.default_rng(0).standard_normal(200_000))
-    assert relative_spread(0.09) == pytest.approx(numbers.std() / numbers.mean(), rel=0.01)
-    assert relative_spread(-0.1) == 0
-
-
-# ---- what the data cannot tell -----------------------------------------------------------------
-
-
-def _doubts(data: Measurement) -> str:
-    return "\n".join(doubts(data, rank(data)))
-
-
-def test_trains_that_do_not_saturate_are_named() -> None:
-    told = _doubts(measure(IDENTICAL, 4, 30, (40, 100), seed=1))
-    assert "set trains do not saturate" in told
-    assert "g_max is a lower bound" in told
-    assert "g_min is an upper bound" not in _doubts(measure(IDENTICAL, 4, 10, (120, 120), seed=1))
-
-
-def test_few_cycles_and_one_cell_leave_spreads_untold() -> None:
-    data = measure(KNOWN, 1, 2, (100, 100), seed=1)
-    told = _doubts(data)
-    assert "cycles are too few" in told
-    assert "one cell" in told
-    found = bootstrap(estimate(data, LAWS["exponential"]), data, 39)
-    assert not any(name.endswith(("_d2d", "_c2c")) for name in found)
-
-
-def test_laws_that_cannot_be_told_apart_are_named() -> None:
-    data = measure(KNOWN, 3, 3, (100, 100), seed=1)
-    ranked = rank(data)
-    close = [ranked[0], replace(ranked[1], bic=ranked[0].bic + 9)]
-    assert "cannot be told apart" in "\n".join(doubts(data, close))
-    far = [ranked[0], replace(ranked[1], bic=ranked[0].bic + 11)]
-    assert "cannot be told apart" not in "\n".join(doubts(data, far))
-
-
-def test_a_window_lost_in_noise_is_refused() -> None:
-    data = measure(IDENTICAL, 2, 3, (40, 40), seed=1)
-    noise = np.random.default_rng(0).standard_normal
-    lost = replace(
-        data,
-        set_readings=1e-5 + 1e-6 * noise(data.set_readings.shape),
-        reset_readings=1e-5 + 1e-6 * noise(data.reset_readings.shape),
-    )
-    with pytest.raises(DataError, match="well above the noise"):
-        estimate(lost, LAWS["exponential"])
-
-
-def test_constant_readings_are_refused() -> None:
-    flat = Measurement("flat", np.full((2, 3, 20), 1e-6), np.full((2, 3, 20), 1e-6))
-    with pytest.raises(DataError, match="must change with pulses"):
-        estimate(flat, LAWS["constant"])
-
-
-def test_too_few_bootstraps_are_refused_and_none_gives_no_interval() -> None:
-    data = measure(KNOWN, 3, 3, (80, 80), seed=1)
-    found = estimate(data, LAWS["exponential"])
-    with pytest.raises(CbramError, match="at least 39"):
-        bootstrap(found, data, 3)
-    value: Interval = bootstrap(found, data, 0)["g_max"]
-    assert value.value == pytest.approx(found.parameters()["g_max"])
-    assert np.isnan(value.low)
-
-
-def test_the_same_seed_gives_the_same_intervals() -> None:
-    data = measure(KNOWN, 3, 3, (80, 80), seed=1)
-    found = estimate(data, LAWS["exponential"])
-    assert bootstrap(found, data, 39, seed=7) == bootstrap(found, data, 39, seed=7)
-    assert bootstrap(found, data, 39, seed=7) != bootstrap(found, data, 39, seed=8)
-
-
-def test_a_fit_expects_curves_near_the_data() -> None:
-    data = measure(KNOWN, 4, 10, (80, 90), seed=1)
-    found = estimate(data, LAWS["exponential"])
-    for mean, readings in zip(
-        found.expected, (data.set_readings, data.reset_readings), strict=True
-    ):
-        assert mean.shape == readings.mean(axis=1).shape
-        assert np.abs(mean - readings.mean(axis=1)).max() < 0.1 * KNOWN.g_range
-
-
-# ---- files -------------------------------------------------------------------------------------
-
-HEADER = "cycle,cell,pulse,polarity,conductance (uS)"
-
-
-def _lines(cells: int = 2, cycles: int = 3, readings: int = 15) -> list[str]:
-    lines = []
-    for cell in range(cells):
-        for cycle in range(cycles):
-            for polarity in ("set", "reset"):
-                for pulse in range(readings):
-                    g = pulse if polarity == "set" else readings - 1 - pulse
-                    lines.append(f"{cycle},{cell},{pulse},{polarity},{1 + g}")
-    return lines
-
-
-def _read(tmp_path: Path, lines: list[str], header: str = HEADER) -> Measurement:
-    path = tmp_path / "measured.csv"
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return read_measurement(path)
-
-
-def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
-    data = measure(KNOWN, 3, 4, (20, 30), seed=1)
-    path = tmp_path / "measured.csv"
-    write_measurement(path, data)
-    back = read_measurement(path)
-    assert back.set_readings == pytest.approx(data.set_readings, rel=1e-7)
-    assert back.reset_readings == pytest.approx(data.reset_readings, rel=1e-7)
-    assert back.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (back.cells, back.cycles, back.pulses) == (3, 4, (20, 30))
-
-
-@pytest.mark.parametrize(
-    ("unit", "siemens"), [("(uS)", 1e-6), ("[nS]", 1e-9), ("(µS)", 1e-6), ("[mS]", 1e-3)]
+    ("sigma", "off"), [(0.0, 1e-5), (0.01, 0.0015), (0.02, 0.003), (0.06, 0.01)]
 )
-def test_the_unit_of_the_header_counts(tmp_path: Path, unit: str, siemens: float) -> None:
-    data = _read(tmp_path, _lines(), f"cycle,cell,pulse,polarity,conductance {unit}")
-    assert data.set_readings[0, 0, 0] == pytest.approx(siemens)
+def test_expected_trains_are_the_means_of_many_simulated_ones(sigma: float, off: float) -> None:
+    device = IDENTICAL.replace(step_c2c=sigma, read_c2c=0.0)
+    up, down = (part[0] for part in trains_of(device, 1, 4000, (150, 150), seed=1))
+    curves = np.array([[0, 0, 151], [0, 1, 151]])
+    first = np.full((1, 2), float(device.relative_step_up(0)))
+    start, spread = (np.array([f(up[:, 0]), f(down[:, 0])]) for f in (np.mean, np.std))
+    means, variances = np.empty((2, 151)), np.empty((2, 151))
+    follow(
+        EXPONENTIAL, curves, np.ones((2, 1)), np.array([device.g_min]), np.array([device.g_max]),
+        first, start, spread, np.full((2, 1), sigma), np.empty((1, 2, POINTS)), means, variances,
+    )  # fmt: skip
+    misses = (means - np.array([up.mean(axis=0), down.mean(axis=0)])) / device.g_range
+    assert np.sqrt((misses**2).mean()) < off
 
 
-def test_units_may_stand_in_a_column(tmp_path: Path) -> None:
-    data = _read(tmp_path, [f"{line},uS" for line in _lines()],
-                 "cycle,cell,pulse,polarity,conductance,unit")  # fmt: skip
-    assert data.reset_readings[0, 0, 0] == pytest.approx(15e-6)
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
+def test_a_device_takes_the_steps_of_the_law_that_it_was_made_of(candidate) -> None:
+    shape = np.tile(candidate.starts[0], (2, 1))
+    device = BASE.without("nonlinearity_up", "nonlinearity_down")
+    device = device.replace(**device_law(candidate, (0.03, 0.05), shape))
+    depth = np.linspace(0, 1, 9)
+    for steps, first, way in (
+        (device.relative_step_up(depth), 0.03, 0),
+        (device.relative_step_down(1 - depth), 0.05, 1),
+    ):
+        wanted = steps_at(candidate.code, first, shape[way], depth)
+        assert steps == pytest.approx(wanted, abs=2e-4)
 
 
-def test_columns_come_in_any_order_and_polarities_as_numbers(tmp_path: Path) -> None:
-    lines = []
-    for line in _lines():
-        cycle, cell, pulse, polarity, g = line.split(",")
-        lines.append(f"{g},{'+1' if polarity == 'set' else '-1'},{pulse},{cell},{cycle}")
-    shuffled = _read(tmp_path, lines, "Conductance (uS), Polarity, Pulse, Cell, Cycle")
-    assert np.array_equal(shuffled.set_readings, _read(tmp_path, _lines()).set_readings)
+# ---- known devices -----------------------------------------------------------------------------
 
 
-def test_voltages_and_widths_are_kept(tmp_path: Path) -> None:
-    lines = [f"{line},{'1.5,20' if ',set,' in line else '-2,50'}" for line in _lines()]
-    data = _read(tmp_path, lines, HEADER + ",voltage,width (ns)")
-    assert data.conditions == pytest.approx(
-        {"v_set": 1.5, "v_reset": 2.0, "t_set": 20e-9, "t_reset": 50e-9}
-    )
-    changed = [
-        line.replace("1.5,20", "1.8,20", 1) if i < 15 else line for i, line in enumerate(lines)
+@pytest.fixture(scope="module")
+def found() -> Fit:
+    return fit(measure(KNOWN, 8, 8, (100, 100), seed=5), repetitions=60)
+
+
+def test_a_large_measurement_pins_the_device_down(found: Fit) -> None:
+    assert found.best.law == "exponential"
+    for key in ("g_min", "g_max", "pulses_up", "pulses_down", "nonlinearity_up"):
+        interval = found.intervals[key]
+        assert interval.low < interval.value < interval.high
+        assert getattr(found.device, key) == pytest.approx(getattr(KNOWN, key), rel=0.2)
+    assert found.device.step_c2c == pytest.approx(KNOWN.step_c2c, rel=0.1)
+    assert found.device.read_c2c == pytest.approx(KNOWN.read_c2c, rel=0.15)
+    for key in ("g_min_d2d", "g_max_d2d", "pulses_up_d2d"):
+        low, value, high = (getattr(found.intervals[key], end) for end in ("low", "value", "high"))
+        assert low < value < high
+        assert value == pytest.approx(getattr(KNOWN, key), rel=0.6)
+
+
+def test_the_same_seed_gives_the_same_fit(found: Fit) -> None:
+    again = fit(measure(KNOWN, 8, 8, (100, 100), seed=5), repetitions=60)
+    assert again.intervals == found.intervals
+    assert again.device == found.device
+    other = fit(measure(KNOWN, 8, 8, (100, 100), seed=5), repetitions=60, seed=1)
+    assert other.intervals != found.intervals
+
+
+def test_a_fitted_device_measures_like_the_data() -> None:
+    """The oracle is the array simulator: trains of new cells, through `trains_of`."""
+    device = IDENTICAL.replace(read_c2c=0.01)
+    found = fit(measure(device, 2, 15, (100, 100), seed=5), repetitions=40)
+    data = trains_of(device, 300, 1, (100, 100), seed=9)
+    new = trains_of(found.device, 300, 1, (100, 100), seed=10)
+    for one, other in zip(data, new, strict=True):
+        assert other.mean(axis=(0, 1)) == pytest.approx(
+            one.mean(axis=(0, 1)), abs=0.03 * device.g_range
+        )
+        steps = [np.diff(part, axis=2)[..., 10:50].std() for part in (one, other)]
+        assert steps[1] == pytest.approx(steps[0], rel=0.15)
+
+
+def test_a_noiseless_cell_is_found_exactly() -> None:
+    device = IDENTICAL.replace(step_c2c=0.0)
+    result = fit(measure(device, 1, 1, (100, 100)), repetitions=0, law="exponential")
+    for key in ("g_min", "g_max", "pulses_up", "pulses_down", "nonlinearity_up"):
+        assert getattr(result.device, key) == pytest.approx(getattr(device, key), rel=0.04)
+    assert result.best.distance < 0.005
+
+
+@pytest.mark.parametrize(("pulse", "read"), [(0.02, 0.002), (0.002, 0.02), (0.015, 0.015)])
+def test_pulse_noise_and_read_noise_are_told_apart(pulse: float, read: float) -> None:
+    device = IDENTICAL.replace(step_c2c=pulse, read_c2c=read)
+    curves = Curves.of(measure(device, 2, 6, (120, 120), seed=2).trains)
+    noise = find_noise(curves, preliminary(curves, curves.span))
+    assert noise is not None
+    assert noise.pulse == pytest.approx(pulse, abs=0.1 * max(pulse, read))
+    assert noise.read == pytest.approx(read, abs=0.1 * max(pulse, read))
+
+
+def test_noise_that_depends_on_the_state_is_kept() -> None:
+    shape = (2.0, 1.0, 0.2)
+    device = IDENTICAL.replace(step_c2c=0.02, noise_up=shape, noise_down=shape)
+    result = fit(measure(device, 2, 20, (100, 100), seed=3), repetitions=0)
+    assert len(result.device.noise_up) == 9
+    for way in ("noise_up", "noise_down"):
+        steps = result.device.step_c2c * np.array(getattr(result.device, way))
+        wanted = 0.02 * np.interp(np.linspace(0, 1, 9), np.linspace(0, 1, 3), shape)
+        assert steps[2:7] == pytest.approx(wanted[2:7], rel=0.35)
+
+
+def test_noise_by_state_is_that_of_pulses_in_an_array() -> None:
+    device = IDENTICAL.replace(step_c2c=0.02, noise_up=(2.0, 1.0, 0.5), noise_down=(1.0, 1.0))
+    for place, relative in ((0.25, 1.5), (0.75, 0.75)):
+        array = Crossbar(device, (200, 50), seed=1)
+        g = device.g_min + place * device.g_range
+        array.set_conductance(np.full((200, 50), g))
+        for column in range(50):
+            array.program(column, np.arange(200), 1)
+        moved = array.conductance - g
+        assert moved.std() == pytest.approx(relative * 0.02 * device.g_range, rel=0.03)
+        assert moved.mean() == pytest.approx(device.step_up(g), rel=0.05)
+
+
+# ---- data that are not as they should be -------------------------------------------------------
+
+
+def _trains(up: np.ndarray, down: np.ndarray, **more: object) -> tuple[Train, Train]:
+    return Train("set", up, **more), Train("reset", down, **more)  # type: ignore[arg-type]
+
+
+def _curve(start: float, end: float, pulses: int, bend: float = 2.0) -> np.ndarray:
+    n = np.linspace(0, 1, pulses + 1)
+    return start + (end - start) * (1 - np.exp(-bend * n)) / (1 - np.exp(-bend))
+
+
+def _told(result: Fit) -> str:
+    return " ".join(result.warnings)
+
+
+def _noisy(readings: np.ndarray, seed: int = 0, sigma: float = 2e-7) -> np.ndarray:
+    return readings + sigma * np.random.default_rng(seed).standard_normal(readings.shape)
+
+
+def test_trains_that_do_not_saturate_have_the_measured_range_for_a_window() -> None:
+    up, down = _noisy(_curve(164e-6, 248e-6, 190, 0.7)), _noisy(_curve(248e-6, 164e-6, 190, 0.7))
+    result = fit(Measurement("TaOx", _trains(up, down)), repetitions=40)
+    assert result.device.g_min == pytest.approx(164e-6, rel=0.01)
+    assert result.device.g_max == pytest.approx(248e-6, rel=0.01)
+    assert result.device.pulses_end_to_end("up") == pytest.approx(190, rel=0.05)
+    assert result.best.distance < 0.01
+    assert "g_max is a lower bound" in _told(result)
+    assert "g_min is an upper bound" in _told(result)
+
+
+def test_a_bound_beyond_the_data_is_extrapolated_only_when_asked_for() -> None:
+    def state(n: np.ndarray) -> np.ndarray:  # soft bounds at 10 and 110 uS, three quarters covered
+        return 10e-6 + 100e-6 * (1 - np.exp(-n / 70))
+
+    n = np.arange(101)
+    up = _noisy(state(n), 1)
+    down = _noisy(120e-6 - state(n), 2)
+    data = Measurement("open", _trains(up, down))
+    assert fit(data, repetitions=0).device.g_max == pytest.approx(up[-5:].mean(), rel=0.3)
+    result = fit(data, repetitions=40, extrapolate=True, law="soft bounds")
+    interval = result.intervals["g_max"]
+    assert interval.low < 110e-6 < interval.high
+    assert "extrapolated" in _told(result)
+
+
+def test_trains_that_do_not_join_are_fitted_and_named() -> None:
+    up, down = _noisy(_curve(2e-6, 40e-6, 60)), _noisy(_curve(20e-6, 3e-6, 60))
+    result = fit(Measurement("relaxes", _trains(up, down)), repetitions=0)
+    assert result.best.distance < 0.02
+    assert "reset trains begin" in _told(result)
+    assert "below where set trains end" in _told(result)
+
+
+def test_one_polarity_is_a_device_whose_other_one_is_abrupt() -> None:
+    up = _noisy(_curve(2e-6, 40e-6, 60))
+    result = fit(Measurement("PCM", (Train("set", up),)), repetitions=40)
+    assert result.device.pulses_end_to_end("down") == pytest.approx(1)
+    assert result.device.evidence("pulses_down").evidence == "assumed"
+    assert result.device.evidence("pulses_up").evidence == "derived"
+    assert "no reset pulses were measured" in _told(result)
+    back = fit(Measurement("reverse", (Train("reset", up[::-1].copy()),)), repetitions=0)
+    assert back.device.pulses_end_to_end("up") == pytest.approx(1)
+
+
+def test_trains_of_other_lengths_and_with_missing_readings_are_used_whole() -> None:
+    rng = np.random.default_rng(0)
+    trains: list[Train] = []
+    for cycle, pulses in enumerate((40, 60, 80)):
+        up = _noisy(_curve(2e-6, 40e-6, 80)[: pulses + 1], cycle)
+        down = _noisy(_curve(40e-6, 2e-6, 80)[: pulses + 1], 10 + cycle)
+        for part in (up, down):
+            part[rng.integers(1, pulses, 5)] = np.nan
+        trains += _trains(up, down, cycle=str(cycle))
+    result = fit(Measurement("ragged", tuple(trains)), repetitions=0)
+    assert result.curves.index[:, 2].max() == 81
+    assert result.best.distance < 0.01
+    assert result.device.g_max == pytest.approx(40e-6, rel=0.03)
+
+
+def test_each_voltage_is_fitted_and_one_is_chosen() -> None:
+    trains = [
+        *_trains(_noisy(_curve(2e-6, 40e-6, 60)), _noisy(_curve(40e-6, 2e-6, 60)), voltage=1.0),
+        Train("set", _noisy(_curve(2e-6, 40e-6, 30)), voltage=1.4),
     ]
-    assert "voltage of set" in _read(tmp_path, changed, HEADER + ",voltage,width (ns)").warnings[0]
+    data = Measurement("volts", tuple(trains))
+    result = fit(data, repetitions=0)
+    assert result.device.v_set == 1.0
+    assert list(result.others) == ["set 1.4 V, reset 1 V"]
+    fast = result.others["set 1.4 V, reset 1 V"].device
+    assert fast.pulses_end_to_end("up") < 0.7 * result.device.pulses_end_to_end("up")
+    assert fit(data, repetitions=0, v_set=1.4).device.v_set == 1.4
+    with pytest.raises(DataError, match=r"v_set must be a voltage of set pulses in it, 1, 1.4 V"):
+        fit(data, v_set=2.0)
 
 
-def test_uneven_trains_are_cut_with_a_warning(tmp_path: Path) -> None:
-    data = _read(tmp_path, [line for line in _lines() if not line.startswith("1,1,14,set")])
-    assert data.pulses == (13, 14)
-    assert "14 to 15 readings" in data.warnings[0]
+def test_a_cell_that_jumps_is_named() -> None:
+    up, down = np.full(40, 38e-6), np.full(40, 2e-6)
+    up[0], down[0] = 2e-6, 38e-6
+    result = fit(Measurement("binary", _trains(up, down)), repetitions=0)
+    assert "no reading is inside the window" in _told(result)
 
 
-def _with(line: int, old: str, new: str) -> list[str]:
-    lines = _lines()
-    assert old in lines[line]
-    lines[line] = lines[line].replace(old, new)
-    return lines
+def test_a_cell_that_conducts_nothing_when_off_is_a_device() -> None:
+    up, down = _noisy(_curve(0, 40e-6, 60)), _noisy(_curve(40e-6, 0, 60))
+    result = fit(Measurement("off", _trains(up, down)), repetitions=0)
+    assert 0 <= result.device.g_min < 1e-6
 
 
-BAD = {
-    "no readings": (HEADER, [], "no readings"),
-    "a column is missing": (
-        "cycle,cell,pulse,polarty,conductance", _lines(),
-        r"column polarity is missing \(did you mean 'polarty'\?\)"),
-    "a value is missing": (HEADER, ["0,0,0,set"], "line 2: must have 5 values"),
-    "no number": (HEADER, _with(3, "3,set,4", "3,set,four"), "line 5: conductance .*'four'"),
-    "not finite": (HEADER, _with(3, "3,set,4", "3,set,nan"), "line 5: conductance .*'nan'"),
-    "negative": (HEADER, _with(3, "3,set,4", "3,set,-4"), "line 5: conductance must be at least 0"),
-    "not siemens": (
-        "cycle,cell,pulse,polarity,conductance", _lines(), "line 3: conductance must be at most 1 S"),
-    "resistance": ("cycle,cell,pulse,polarity,conductance (kOhm)", _lines(), "unit of conductance"),
-    "a gap": (HEADER, _with(3, "0,0,3", "0,0,7"), "line 5: pulse must be one more"),
-    "going back": (HEADER, _with(3, "0,0,3", "0,0,1"), "line 5: pulse must be one more"),
-    "a later start": (
-        HEADER, [line for line in _lines() if line.split(",")[2] not in "01"],
-        "pulse must be 0 where a train begins"),
-    "polarity": (HEADER, _with(3, "set", "up"), "line 5: polarity must be set or reset.*'up'"),
-    "no reset": (
-        HEADER, [line for line in _lines() if "reset" not in line], "cell 0 has no reset pulses"),
-    "a missing train": (
-        HEADER, [line for line in _lines() if not line.startswith("2,1,") or "reset" in line],
-        "cell 1 has no set pulses in cycle 2"),
-    "short": (HEADER, _lines(readings=8), "more than 10 readings"),
-    "mixed units": (
-        HEADER, [f"{line}000" if line.startswith(("0,1", "1,1", "2,1")) else line
-                 for line in _lines()], "must be in one unit"),
-    "a unit that takes none": (
-        "cycle,cell,pulse (s),polarity,conductance", _lines(), "column pulse takes no unit"),
-}  # fmt: skip
+def test_noise_that_lasts_is_not_taken_for_a_state_that_wanders() -> None:
+    rng = np.random.default_rng(4)
+    trains: list[np.ndarray] = []
+    for start, end in ((2e-6, 40e-6), (40e-6, 2e-6)):
+        lasting, last = np.empty(801), 0.0
+        for k in range(801):
+            last = 0.9 * last + np.sqrt(1 - 0.81) * rng.standard_normal()
+            lasting[k] = last
+        trains.append(_curve(start, end, 800) + 2e-6 * lasting + 1.5e-6 * rng.standard_normal(801))
+    result = fit(Measurement("1/f", _trains(*trains)), repetitions=0)
+    assert result.noise is not None
+    assert result.noise.lasting == pytest.approx(2 / 38, rel=0.25)
+    assert result.device.step_c2c < 0.01
+    assert result.best.distance < 0.03
+    spread = np.hypot(result.device.step_c2c, np.sqrt(2) * result.device.read_c2c)
+    assert spread == pytest.approx(np.diff(trains[0]).std() / 38e-6, rel=0.1)
+    assert "noise of readings lasts" in _told(result)
 
 
-@pytest.mark.parametrize("case", BAD)
-def test_bad_files_are_refused_by_name(tmp_path: Path, case: str) -> None:
-    header, lines, message = BAD[case]
-    with pytest.raises(DataError, match=message) as refused:
-        _read(tmp_path, lines, header)
-    assert "measured.csv" in str(refused.value)
-    assert "\n" not in str(refused.value)
+@pytest.mark.parametrize("law", [law for law in LAWS if not law.listed], ids=lambda law: law.name)
+def test_curves_of_laws_that_are_not_on_the_list_are_found(law) -> None:
+    data, truth = measured(law, Plan(3, 5, 100, 0.8, 0.003, 0.005), seed=3)
+    assert missed(fit(data, repetitions=0), truth) < CLOSE
 
 
-def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x01")
-    for path in (tmp_path / "x.csv", tmp_path / "none.csv", tmp_path):
-        with pytest.raises(DataError, match=str(path)):
-            read_measurement(path)
+def test_noise_that_hides_the_window_is_refused() -> None:
+    flat = _noisy(np.full(60, 20e-6), sigma=2e-6)
+    with pytest.raises(DataError, match="pulses must change the conductance by more than noise"):
+        fit(Measurement("flat", _trains(flat, _noisy(np.full(60, 20e-6), 1, 2e-6))))
+    with pytest.raises(DataError, match="pulses must change the conductance"):
+        fit(Measurement("constant", _trains(np.full(60, 2e-5), np.full(60, 2e-5))))
+
+
+def test_options_out_of_range_are_refused() -> None:
+    data = measure(KNOWN, 1, 1, (60, 60))
+    with pytest.raises(CbramError, match="must be 0, or at least 19"):
+        fit(data, repetitions=5)
+    with pytest.raises(CbramError, match="fit: law must be one of"):
+        fit(data, law="cubic")
+    half = replace(data, trains=tuple(_cut(train) for train in data.trains))
+    with pytest.raises(DataError, match="has no end to extrapolate to"):
+        fit(half, law="table", extrapolate=True)
+
+
+def _cut(train: Train) -> Train:
+    return replace(train, readings=train.readings[:30])
+
+
+# ---- in the house ------------------------------------------------------------------------------
+
+
+def test_a_file_becomes_a_device_that_learns(tmp_path: Path) -> None:
+    path = tmp_path / "cell.csv"
+    write_measurement(path, measure(KNOWN, 2, 3, (80, 80), seed=1))
+    result = cbramsim.fit(path, repetitions=20)
+    assert "90 % interval" in str(result)
+    assert "Fit of cell.csv" in result._repr_html_()
+    assert list(result.steps.to_frame().columns[:2]) == ["state", "set_step"]
+    assert len(result.plot().lines) > 4
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    network = cbramsim.SpikingNetwork(device=result.device, neurons=4, seed=1).fit(images)
+    assert network.ledger.total() > 0
+
+
+def test_a_match_does_not_depend_on_the_unit() -> None:
+    data = measure(KNOWN, 1, 4, (80, 80), seed=1)
+    scaled = Measurement(
+        "scaled", tuple(replace(train, readings=1e3 * train.readings) for train in data.trains)
+    )
+    one, other = (
+        match(curves, CANDIDATES[2], curves.span, np.array([True, True]))
+        for curves in (Curves.of(data.trains), Curves.of(scaled.trains))
+    )
+    assert other.shape == pytest.approx(one.shape, rel=1e-3)
+    assert other.low == pytest.approx(1e3 * one.low, rel=1e-3)

@@ -118,13 +118,13 @@ def test_a_fit_shows_data_curve_and_residuals(found: Fit) -> None:
     upper, lower = ax.figure.axes
     assert upper is ax
     mean = line(ax, "their mean")
-    readings = found.measurement.set_readings.mean(axis=(0, 1))
-    np.testing.assert_allclose(mean.get_ydata()[:81], 1e6 * readings)
-    assert mean.get_xdata()[80] == mean.get_xdata()[81] == 80
+    readings = np.mean([t.readings for t in found.measurement.trains if t.way == "set"], axis=0)
+    np.testing.assert_allclose(mean.get_ydata(), 1e6 * readings)
+    assert list(mean.get_xdata()) == list(range(81))
     curve = line(ax, f"fit, {found.best.law}").get_ydata()
-    expected = found.best.estimate.expected[1].mean(axis=0)
-    np.testing.assert_allclose(curve[81:], 1e6 * expected)
-    misses = line(lower, "mean over cells").get_ydata()
+    sets = found.curves.index[:, 1] == 0
+    np.testing.assert_allclose(curve, 1e6 * found.best.match.mean[sets].mean(axis=0))
+    misses = line(lower, "mean of trains").get_ydata()
     assert np.abs(misses).max() < 10
     assert ax.get_ylabel() == "conductance (µS)"
     assert "% of the window" in lower.get_ylabel()
@@ -140,7 +140,7 @@ def test_a_fit_on_axes_of_ones_own_draws_there_alone(found: Fit) -> None:
 def test_a_fit_prints_itself(found: Fit) -> None:
     title, facts, (laws, values) = cards.read(found)
     assert "simulated" in title
-    assert facts["data"] == "4 cells, 5 cycles of 80 set and 60 reset pulses"
+    assert facts["data"] == "4 cells, 20 set trains of 80 pulses, 20 reset trains of 60 pulses"
     assert [row[0] for row in laws[1:]] == [law.law for law in found.ranked]
     assert {"g_min", "step_c2c"} <= {row[0] for row in values}
     assert found.device.name == "fitted"
@@ -148,5 +148,5 @@ def test_a_fit_prints_itself(found: Fit) -> None:
 
 
 def test_a_fit_says_where_its_numbers_come_from(found: Fit) -> None:
-    assert "cbramsim.devices.fitting.fit" in found.device.evidence("g_max").source
+    assert "cbramsim.fit" in found.device.evidence("g_max").source
     assert found.device.evidence("v_set").source == "not measured; as subquantum-cbram"

@@ -89,17 +89,17 @@ def test_bits_needed_are_the_fewest_that_lose_nothing() -> None:
     assert "adc_bits_needed" not in claimed(rows, scope)
 
 
-def test_claims_of_digital_cells_are_paired_by_seed() -> None:
+def test_claims_of_binary_cells_are_paired_by_seed() -> None:
     rows = [
         row("no converter", 0, 0.94, 3.0), row("no converter", 1, 0.92, 3.0),
-        row("digital=2,summed", 0, 0.93, 1.5, 1.0), row("digital=2,summed", 1, 0.93, 1.0, 0.5),
-        row("digital=2,sensed", 0, 0.93, 6.0),
+        row("binary=2,summed", 0, 0.93, 1.5, 1.0), row("binary=2,summed", 1, 0.93, 1.0, 0.5),
+        row("binary=2,sensed", 0, 0.93, 6.0),
     ]  # fmt: skip
     found = claimed(rows)
-    assert found["digital_2bit_accuracy"]["value"] == pytest.approx(0.93)
-    assert found["digital_2bit_loss"]["value"] == pytest.approx(0.0)
-    assert found["digital_2bit_loss"]["spread"] == pytest.approx(0.02 / np.sqrt(2))
-    energy = found["analog_over_digital_energy"]
+    assert found["binary_2bit_accuracy"]["value"] == pytest.approx(0.93)
+    assert found["binary_2bit_loss"]["value"] == pytest.approx(0.0)
+    assert found["binary_2bit_loss"]["spread"] == pytest.approx(0.02 / np.sqrt(2))
+    energy = found["analog_over_binary_energy"]
     assert energy["value"] == pytest.approx((2 + 3) / 2)
     assert energy["over_sensed"] == pytest.approx(0.5)
     assert energy["by_source"]["isaac"] == pytest.approx(energy["value"])
@@ -180,7 +180,7 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = json.loads(run(tmp_path / "a", "--json").stdout)
     summary = json.loads((tmp_path / "a" / "summary.json").read_text())
     assert printed == summary
-    for name in ("converters", "components", "digital", "programming"):
+    for name in ("converters", "components", "binary", "programming"):
         assert (tmp_path / "a" / f"{name}.png").is_file()
     with (tmp_path / "a" / "runs.csv").open() as file:
         rows = {r["case"]: r for r in csv.DictReader(file)}
@@ -194,8 +194,8 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(rows["128 x 128,adc=8"]["train_ADC_joules"]) == pytest.approx(
         2 * float(rows["one array,adc=8"]["train_ADC_joules"])
     ), "150 word lines are on two tiles"
-    claim = next(c for c in summary["claims"] if c["name"] == "digital_2bit_accuracy")
-    assert claim["value"] == float(rows["digital=2,summed"]["accuracy"])
+    claim = next(c for c in summary["claims"] if c["name"] == "binary_2bit_accuracy")
+    assert claim["value"] == float(rows["binary=2,summed"]["accuracy"])
     assert summary["size"] == {
         "train_images": 200, "epochs": 1, "seeds": 1, "scored_images": 100,
         "scored_on": "validation",
@@ -213,7 +213,7 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| 128 x 128 | pair |" in report
 
 
-@pytest.mark.parametrize("key", ["readout.adc_bits=6", "digital.bits=2", "seed=1"])
+@pytest.mark.parametrize("key", ["readout.adc_bits=6", "binary.bits=2", "seed=1"])
 def test_what_the_study_varies_is_refused(key: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["array", "--out", str(tmp_path / "x"), "--set", key])
     assert done.exit_code == 2

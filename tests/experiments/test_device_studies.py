@@ -216,10 +216,10 @@ def test_a_small_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert metal["ratio"]["train_joules"] == pytest.approx(np.mean(np.divide(theirs, ours)))
     assert "metal-cbram" in done.report()
     tried = sorted((tmp_path / "c" / "programming" / "runs").iterdir())
-    assert len(tried) == 3 * len(comparison.SCHEMES)
+    assert len(tried) == 3 * len(comparison.METHODS)
     for folder in tried:
         scored_on = json.loads((folder / "metrics.json").read_text())["scored_on"]
-        assert scored_on == "validation", "a scheme is chosen without the test set"
+        assert scored_on == "validation", "a method is chosen without the test set"
 
 
 def test_a_small_attribution_warns_of_what_has_no_effect(tmp_path: Path) -> None:

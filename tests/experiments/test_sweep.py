@@ -261,10 +261,13 @@ def test_results_of_another_version_are_refused_and_kept(finished: Path, tmp_pat
 def test_runs_of_another_configuration_are_refused_and_kept(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished, out)
-    path = description(tmp_path, base=BASE | {"neurons": 30})
-    refused(cbram(path, "--out", out), "was run with another neurons")
+    wider = description(tmp_path, base=BASE | {"neurons": 30})
+    refused(cbram(wider, "--out", out), "was run with another neurons")
+    longer = description(tmp_path, base=BASE | {"epochs": 2})
+    refused(cbram(longer, "--out", out), "was run with another epochs")
     assert len(list(out.rglob("metrics.json"))) == 4, "nothing lost"
-    assert cbram(path, "--out", out, "--force", "--workers", 1).exit_code == 0
+    wider = description(tmp_path, base=BASE | {"neurons": 30})
+    assert cbram(wider, "--out", out, "--force", "--workers", 1).exit_code == 0
     config = tomllib.loads(next(out.rglob("config.toml")).read_text())
     assert config["neurons"] == 30
 

@@ -1,6 +1,6 @@
-r"""Weights stored digitally: b binary cells each, read by bit slices, learned by the same rule.
+r"""Weights in binary cells: b of them each, read by bit slices, learned by the same rule.
 
-The reference experiment kept its weights digitally in a 512-kbit array (Shi et al. 2018); number
+The reference experiment kept its weights in a 512-kbit array (Shi et al. 2018); number
 of bits, read-out and write circuits are not published, so all choices here are assumed.
 
 A weight is an unsigned code :math:`c = 0 \ldots 2^b - 1`, :math:`w = 2 c / (2^b - 1) - 1`. Bit k

@@ -65,7 +65,7 @@ class BinaryCrossbar:
         of column k.
     logic
         float32[rows, columns], S: what a weight adds to a read, see `binary.slices`.
-    digital
+    binary
         The `BinaryWeights`.
     """
 
@@ -73,7 +73,7 @@ class BinaryCrossbar:
         self,
         device: Device | str,
         shape: tuple[int, int],
-        digital: BinaryWeights | None = None,
+        binary: BinaryWeights | None = None,
         seed: int = 0,
         periphery: Periphery | str = "cmos-28nm",
         ledger: EnergyLedger | None = None,
@@ -87,16 +87,16 @@ class BinaryCrossbar:
             As for `Crossbar`.
         shape
             (word lines, weights per word line).
-        digital
+        binary
             How weights are stored; 2 bits by default.
         built
             `access`, `scheme`, `wires`, `tiles` of the physical array, as for `Crossbar`. Currents
             of a bit line that runs through several tiles are summed before they are digitised.
         """
-        instance("BinaryCrossbar.digital:", digital, BinaryWeights, type(None))
-        self.digital = digital or BinaryWeights()
+        instance("BinaryCrossbar.binary:", binary, BinaryWeights, type(None))
+        self.binary = binary or BinaryWeights()
         rows, self._columns = checked_shape("BinaryCrossbar", shape)
-        lines = self.digital.bits * self._columns
+        lines = self.binary.bits * self._columns
         self.cells = BinaryCells(device, (rows, lines), seed, periphery, ledger, **built)
         self.device, self.periphery = self.cells.device, self.cells.periphery
         if self.cells.wired and self.device.v_sinh:
@@ -118,7 +118,7 @@ class BinaryCrossbar:
         rows, columns = self.shape
         return (
             f"BinaryCrossbar({self.device.name}, {rows} x {columns} weights of "
-            f"{self.digital.bits} bits)"
+            f"{self.binary.bits} bits)"
         )
 
     def plot(self, ax: Any = None) -> Any:
@@ -137,7 +137,7 @@ class BinaryCrossbar:
 
         lines = self.wired.wires if self.wired else "ideal"
         around = {
-            "bits of a weight": self.digital.bits, "read": self.digital.read,
+            "bits of a weight": self.binary.bits, "read": self.binary.read,
             "access": self.cells.access, "lines": lines,
         }  # fmt: skip
         rows = self.cells.ledger.rows()
@@ -194,8 +194,8 @@ class BinaryCrossbar:
     @property
     def codes(self) -> NDArray[np.int64]:
         """The codes as they read without noise, int64[rows, columns]."""
-        bits = (self.state.g > self.device.g_mid).reshape(self.shape[0], self.digital.bits, -1)
-        return np.einsum("rpk,p->rk", bits, 1 << np.arange(self.digital.bits))
+        bits = (self.state.g > self.device.g_mid).reshape(self.shape[0], self.binary.bits, -1)
+        return np.einsum("rpk,p->rk", bits, 1 << np.arange(self.binary.bits))
 
     @property
     def connected(self) -> NDArray[np.bool_]:
@@ -210,7 +210,7 @@ class BinaryCrossbar:
     @property
     def plane_pulses(self) -> NDArray[np.int64]:
         """How many pulses the cells of each plane have got in all, int64[bits], from bit 0 on."""
-        planes = self.state.wear.reshape(self.digital.bits, -1)
+        planes = self.state.wear.reshape(self.binary.bits, -1)
         return planes.sum(axis=1, dtype=np.int64)
 
     def bit_error_rate(self, reads: int = 1) -> BitErrors:
@@ -226,8 +226,8 @@ class BinaryCrossbar:
     def set_codes(self, codes: ArrayLike) -> None:
         """Put every weight at a code, int[rows, columns] or one for all; not booked."""
         where = "BinaryCrossbar.set_codes: codes"
-        wanted = fitted(where, whole_numbers(where, codes, 0, self.digital.codes - 1), self.shape)
-        bits = (wanted[:, None, :] >> np.arange(self.digital.bits)[:, None]) & 1
+        wanted = fitted(where, whole_numbers(where, codes, 0, self.binary.codes - 1), self.shape)
+        bits = (wanted[:, None, :] >> np.arange(self.binary.bits)[:, None]) & 1
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
         self.cells.set_conductance(np.where(bits.reshape(low.shape), high, low))
 
@@ -238,7 +238,7 @@ class BinaryCrossbar:
         values = fitted(where, weights, self.shape).astype(np.float64)
         if not clip:
             refuse_outside(where, np.abs(values) - 1, ROUNDING, (-1, 1, ""))
-        self.set_codes(self.digital.code_of(values))
+        self.set_codes(self.binary.code_of(values))
 
     def program_to(
         self,
@@ -256,7 +256,7 @@ class BinaryCrossbar:
         row_list = checked_lines("program_to", self.cells.shape, column, rows)
         instance("BinaryCrossbar.program_to: operation", operation, Operation)
         targets = checked_targets("program_to", self.device, target, row_list)
-        wanted = self.digital.code_of(self.device.weight_of(targets))
+        wanted = self.binary.code_of(self.device.weight_of(targets))
         missed = write_codes(
             self.slices, column, row_list, wanted, BookedAs.both(operation),
             self.pulse_stream, self.cells.ledger.account(self.phase),
@@ -267,7 +267,7 @@ class BinaryCrossbar:
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let weights keep their codes from now on."""
         whole("BinaryCrossbar.inhibit: column", column, 0, self._columns - 1)
-        for plane in range(self.digital.bits):
+        for plane in range(self.binary.bits):
             self.cells.inhibit(plane * self._columns + column, rows)
 
     def release(self) -> None:
@@ -282,7 +282,7 @@ class BinaryCrossbar:
         """
         whole("BinaryCrossbar.disconnect: column", column, 0, self._columns - 1)
         self.expect_gaps()
-        for plane in range(self.digital.bits):
+        for plane in range(self.binary.bits):
             self.cells.disconnect(plane * self._columns + column, rows)
 
     def expect_gaps(self) -> None:
@@ -296,23 +296,23 @@ class BinaryCrossbar:
     @property
     def slices(self) -> BinarySlices:
         """The array as compiled loops see it."""
-        digital, device = self.digital, self.device
+        binary, device = self.binary, self.device
         return BinarySlices(
             logic=self.logic,
             cells=self.state._replace(costs=self.program_costs()),
-            bits=digital.bits,
+            bits=binary.bits,
             g_min=device.g_min,
             g_mid=device.g_mid,
             g_range=device.g_range,
-            unit=device.g_range / (digital.codes - 1),
-            write_pulses=digital.write_pulses,
+            unit=device.g_range / (binary.codes - 1),
+            write_pulses=binary.write_pulses,
             inhibited=self.state.inhibited,
             codes=self._codes,
             written=self._written,
             sense_bit=self.periphery.e_sense,
             gaps=self._gaps,
             booked_as=REWRITING,
-            sensed=digital.read == "sensed",
+            sensed=binary.read == "sensed",
         )
 
     def at_rest(self, together: NDArray[np.float64]) -> BinarySlices:
@@ -333,7 +333,7 @@ class BinaryCrossbar:
 
         Bits are sensed row by row.
         """
-        if self.digital.read == "sensed" and together is not None:
+        if self.binary.read == "sensed" and together is not None:
             return np.diag(np.diag(together))
         return together
 
@@ -345,20 +345,20 @@ class BinaryCrossbar:
 
     def readout(self) -> Summed | NoisySum | DigitisedSum | SensedBits | NoisyBits:
         """Return how bits become the sums that neurons compare, for compiled loops."""
-        digital, sigma = self.digital, self.pulse.sum_sigma
-        if digital.read == "sensed":
+        binary, sigma = self.binary, self.pulse.sum_sigma
+        if binary.read == "sensed":
             return NoisyBits() if self._bits_turn else SensedBits()
-        if digital.adc_bits:
-            steps = 2**digital.adc_bits
+        if binary.adc_bits:
+            steps = 2**binary.adc_bits
             return DigitisedSum(step=self.shape[0] / steps, top=0.5 * steps)
-        planes = math.sqrt(sum(4**plane for plane in range(digital.bits)))
-        return NoisySum(sigma * planes / (digital.codes - 1)) if sigma else Summed()
+        planes = math.sqrt(sum(4**plane for plane in range(binary.bits)))
+        return NoisySum(sigma * planes / (binary.codes - 1)) if sigma else Summed()
 
     @property
     def prices(self) -> tuple[tuple[Operation, float], ...]:
-        """Events of digital read-out whose energy does not depend on the cells, and each's, J."""
+        """Events of a read whose energy does not depend on the cells, and each's, J."""
         return (
-            (Operation.ADC_CONVERSION, self.digital.conversion_price(self.shape[0]).value),
+            (Operation.ADC_CONVERSION, self.binary.conversion_price(self.shape[0]).value),
             (Operation.SHIFT_ADD, self.periphery.e_add),
             (Operation.BIT_SENSE, self.periphery.e_sense),
         )
@@ -373,7 +373,7 @@ class BinaryCrossbar:
 
         `sense` is for all bits of a weight: they share a word line, which is driven once.
         """
-        sense = self.word_line_energy + self.digital.bits * self.periphery.e_sense
+        sense = self.word_line_energy + self.binary.bits * self.periphery.e_sense
         return self.cells.program_costs()._replace(sense=sense)
 
     # ---- time and wear: those of the cells -----------------------------------------------------
@@ -430,7 +430,7 @@ class BinaryCrossbar:
         """Put back a saved `state`, exactly; `connected` is that of weights."""
         if not connected.all():
             self.expect_gaps()
-        of_cells = np.tile(connected, (1, self.digital.bits))
+        of_cells = np.tile(connected, (1, self.binary.bits))
         self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum)
 
     def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -444,4 +444,4 @@ class BinaryCrossbar:
         if isinstance(self._gaps, Disconnected):
             self._gaps.spared[:] = self.state.gaps.spared[:, : self._columns]
         fill_logic(self.slices)
-        self._bits_turn = self.digital.read == "sensed" and noise_turns_bits(self.cells)
+        self._bits_turn = self.binary.read == "sensed" and noise_turns_bits(self.cells)

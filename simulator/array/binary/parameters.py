@@ -1,4 +1,4 @@
-"""How weights are stored digitally, what the controller asks of them, and what fits where."""
+"""How weights are kept in binary cells, what the controller asks of them, and what fits where."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ conductance* per weight, float32[rows, columns], S:
 .. math:: G = G_{min} + \frac{G_{max} - G_{min}}{2^b - 1} \sum_p 2^p x_p, \qquad
           x_p = \frac{G_p - G_{min}}{G_{max} - G_{min}},
 
-with the nominal window, for that is what the read-out knows, and with G_p as reads see it; sensed
-digitally, x_p is 0 or 1. A weight that is disconnected adds nothing, and its share of the reference
-is taken out.
+with the nominal window, for that is what the read-out knows, and with G_p as reads see it; of a bit
+that is sensed, x_p is 0 or 1. A weight that is disconnected adds nothing, and its share of the
+reference is taken out.
 """
 
 from __future__ import annotations

@@ -63,6 +63,6 @@ class Neuron:
         at_floor = weights <= -1 + rule.ltd
         probability = np.where(at_floor, np.minimum(at_large, around.activity), at_large)
         if isinstance(crossbar, BinaryCrossbar):
-            scheme = (programming or Programming()).scheme
-            return expected_code_energy(rule, crossbar, self._column, probability, scheme)
+            method = (programming or Programming()).method
+            return expected_code_energy(rule, crossbar, self._column, probability, method)
         return expected_write_energy(rule, crossbar.device, weights, probability, programming)

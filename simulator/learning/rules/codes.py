@@ -11,7 +11,7 @@ from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.simulator.array.binary.crossbar import BinaryCrossbar
 from cbramsim.simulator.array.binary.parameters import BinaryWeights
 from cbramsim.simulator.array.writing import SENSED_STATES
-from cbramsim.simulator.learning.rules.pulsed import Scheme
+from cbramsim.simulator.learning.rules.pulsed import Method
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 
@@ -23,20 +23,20 @@ class CodeTable(NamedTuple):
 
 
 def wanted_codes(
-    rule: StdpRule, digital: BinaryWeights, scheme: Scheme = "stochastic"
+    rule: StdpRule, binary: BinaryWeights, method: Method = "stochastic"
 ) -> NDArray[np.float32]:
     """Return how many codes down and up the rule asks for, by code, float32[2, 256].
 
     Row 0 is for depression, row 1 for potentiation, both >= 0 and within the range of codes;
-    rounded if `scheme` is `deterministic`.
+    rounded if `method` is `deterministic`.
     """
-    step = 2 / (digital.codes - 1)
-    weight = digital.weight_of(np.arange(digital.codes))
-    at = np.minimum(weight + 0.5 * step, 1) if digital.rule_at == "midpoint" else weight
+    step = 2 / (binary.codes - 1)
+    weight = binary.weight_of(np.arange(binary.codes))
+    at = np.minimum(weight + 0.5 * step, 1) if binary.rule_at == "midpoint" else weight
     wanted = np.zeros((2, SENSED_STATES), np.float32)
     wanted[0, : weight.size] = -rule.depression(weight) / step
     wanted[1, : weight.size] = np.minimum(rule.potentiation(at), 1 - weight) / step
-    return np.rint(wanted) if scheme == "deterministic" else wanted
+    return np.rint(wanted) if method == "deterministic" else wanted
 
 
 def expected_code_energy(
@@ -44,7 +44,7 @@ def expected_code_energy(
     crossbar: BinaryCrossbar,
     column: int,
     probability: NDArray[np.float64],
-    scheme: Scheme = "stochastic",
+    method: Method = "stochastic",
 ) -> NDArray[np.float64]:
     """Return the mean energy of the pulses that a weight gets per output spike of its neuron, J.
 
@@ -58,24 +58,24 @@ def expected_code_energy(
         What asks, the array that answers, and the neuron.
     probability
         With which each input spikes when the neuron fires, float64[rows].
-    scheme
+    method
         How the change is rounded, see `Programming`.
     """
-    digital, device, state = crossbar.digital, crossbar.device, crossbar.state
-    planes = np.arange(digital.bits)
+    binary, device, state = crossbar.binary, crossbar.device, crossbar.state
+    planes = np.arange(binary.bits)
     lines = planes * crossbar.shape[1] + column
     g, cells = state.g_columns[lines].astype(np.float64), state.cells[lines].astype(np.float64)
     setting = 0.5 * device.v2t_set * (g + cells[..., G_HIGH]) + device.gate_set
     resetting = 0.5 * device.v2t_reset * (g + cells[..., G_LOW]) + device.gate_reset
     codes = (1 << planes) @ (g > device.g_mid)
-    down, up = wanted_codes(rule, digital, scheme).astype(np.float64)[:, codes]
+    down, up = wanted_codes(rule, binary, method).astype(np.float64)[:, codes]
     energy = np.zeros(codes.size)
     for way, asked, share in ((-1, down, 1 - probability), (1, up, probability)):
         for codes_up, chance in (
             (way * np.floor(asked), 1 - asked % 1), (way * (np.floor(asked) + 1), asked % 1),
         ):  # fmt: skip
-            after = np.clip(codes + codes_up.astype(np.int64), 0, digital.codes - 1)
+            after = np.clip(codes + codes_up.astype(np.int64), 0, binary.codes - 1)
             bits = (after >> planes[:, None]) & 1
             turned = ((codes ^ after) >> planes[:, None]) & 1
             energy += share * chance * (turned * np.where(bits, setting, resetting)).sum(axis=0)
-    return digital.write_pulses * energy
+    return binary.write_pulses * energy

@@ -27,7 +27,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
-Scheme = Literal["stochastic", "deterministic", "verify"]
+Method = Literal["stochastic", "deterministic", "verify"]
 
 
 class Programming(Parameters):
@@ -44,12 +44,12 @@ class Programming(Parameters):
       were written are sensed, and those that read otherwise are written again.
     """
 
-    scheme: Scheme = "stochastic"
+    method: Method = "stochastic"
     """`stochastic`, `deterministic` or `verify`."""
     max_pulses: Annotated[int, Field(ge=1, le=10_000)] = 256
     """Most pulses that one update gives a cell, whatever the rule asks for."""
     tries: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Most corrections of a cell in one update, scheme `verify`."""
+    """Most corrections of a cell in one update, method `verify`."""
 
 
 class PulseTable(NamedTuple):
@@ -109,7 +109,7 @@ def pulsed_stdp(
 
 def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp:
     """Return the rule by the pulses of a `PulseTable` or `CodeTable`, as `programming` says."""
-    if programming.scheme == "verify":
+    if programming.method == "verify":
         return VerifiedStdp(table, programming.tries)
     return PulsedStdp(table)
 
@@ -142,7 +142,7 @@ def wanted_pulses(
     tiny = np.finfo(float).tiny
     down = -rule.depression(weight) / np.maximum(step_down, tiny)
     up = rule.potentiation(weight) / np.maximum(step_up, tiny)
-    if programming.scheme == "deterministic":
+    if programming.method == "deterministic":
         down, up = np.rint(down), np.rint(up)
     return np.minimum(down, programming.max_pulses), np.minimum(up, programming.max_pulses)
 

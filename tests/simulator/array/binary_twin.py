@@ -1,4 +1,4 @@
-"""A digital network in plain NumPy."""
+"""A network of binary cells in plain NumPy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cbramsim.simulator.learning.rules.codes import wanted_codes
 from tests.replay import ReplayDraws
 
 
-class DigitalTwin:
-    """Training of a digital network in plain NumPy, priced from the bare parameters."""
+class BinaryTwin:
+    """Training of a network of binary cells in plain NumPy, priced from the bare parameters."""
 
     def __init__(self, network: SpikingNetwork) -> None:
         crossbar, self.network = network.crossbar, network
-        self.digital, self.device = network.config.digital, network.device
+        self.binary, self.device = network.config.binary, network.device
         self.rows, self.columns = crossbar.shape
-        self.bits = self.digital.bits
+        self.bits = self.binary.bits
         shape = (self.rows, self.bits, self.columns)
         self.g = crossbar.state.g.astype(float).reshape(shape)
         window = crossbar.state.cells.transpose(1, 0, 2).astype(float)
@@ -65,7 +65,7 @@ class DigitalTwin:
         d, n, planes = self.device, len(active), 2.0 ** np.arange(self.bits)
         ones = (self.g[active] - d.g_min) / d.g_range
         sigma = d.read_c2c
-        if self.digital.read == "sensed":
+        if self.binary.read == "sensed":
             if self.reach < np.abs(np.stack([self.g, self.low, self.high]) - d.g_mid).min():
                 return planes @ (self.g[active] > d.g_mid).sum(axis=0)
             total = np.zeros(self.columns)
@@ -75,7 +75,7 @@ class DigitalTwin:
                 total += planes @ (seen > d.g_mid).reshape(self.bits, -1)
             return total
         sigma = math.hypot(sigma, d.flicker_sigma / d.g_range)
-        if not self.digital.adc_bits:
+        if not self.binary.adc_bits:
             noise = 0
             if sigma:
                 noise = sigma * math.sqrt(n * (planes**2).sum())
@@ -85,7 +85,7 @@ class DigitalTwin:
         if sigma:
             normals = self.draws.read_normals(self.bits * self.columns)
             counts += sigma * math.sqrt(n) * normals.reshape(self.bits, -1)
-        step, half = self.rows / 2**self.digital.adc_bits, 2 ** (self.digital.adc_bits - 1)
+        step, half = self.rows / 2**self.binary.adc_bits, 2 ** (self.binary.adc_bits - 1)
         return planes @ (step * np.clip(np.rint(counts / step), -half, half - 1) + n / 2)
 
     @property
@@ -110,11 +110,11 @@ class DigitalTwin:
         self.book(Operation.WORD_LINE_DRIVE, n, n * drive)
         self.book(Operation.CELL_READ, n * lines, v2t * self.g[spiked].sum())
         self.book(Operation.REFERENCE_READ, n, v2t * n * d.g_mid)
-        if self.digital.read == "sensed":
+        if self.binary.read == "sensed":
             self.book(Operation.BIT_SENSE, n * lines, n * lines * p.e_sense)
             self.book(Operation.SHIFT_ADD, n * self.columns, n * self.columns * p.e_add)
         else:
-            resolution = self.digital.adc_bits or math.ceil(math.log2(self.rows + 1))
+            resolution = self.binary.adc_bits or math.ceil(math.log2(self.rows + 1))
             conversion = 16e-3 / (8 * 1.28e9) / 2**8 * 2**resolution  # of ISAAC, per step
             adds = (self.bits - 1) * self.columns
             self.book(Operation.ADC_CONVERSION, lines, lines * conversion)
@@ -133,12 +133,12 @@ class DigitalTwin:
         for plane in range(self.bits):
             noise, flicker = self.sense(self.draws.pulses, self.rows)
             codes += (self.g[:, plane, column] + noise + flicker > d.g_mid) << plane
-        wanted = wanted_codes(self.network.config.stdp, self.digital)[spiked.astype(int), codes]
+        wanted = wanted_codes(self.network.config.stdp, self.binary)[spiked.astype(int), codes]
         change = np.floor(wanted + self.draws.rounding_uniforms(self.rows)).astype(int)
         target = codes + np.where(spiked, change, -change)
         for row, plane in np.argwhere((codes ^ target)[:, None] >> np.arange(self.bits) & 1):
             self.write(row, plane, column, target[row] >> plane & 1)
-        if self.network.config.programming.scheme == "verify":
+        if self.network.config.programming.method == "verify":
             for row in np.flatnonzero(codes ^ target):
                 self.verify(row, column, target[row], codes[row] ^ target[row])
 
@@ -148,7 +148,7 @@ class DigitalTwin:
         after = (self.high if bit else self.low)[row, plane, column]
         self.g[row, plane, column] = after
         volts, seconds = (d.v_set, d.t_set) if bit else (d.v_reset, d.t_reset)
-        pulses = self.digital.write_pulses
+        pulses = self.binary.write_pulses
         energy = pulses * self.v2t(volts, seconds) * (before + after) / 2
         self.book(Operation.BIT_SET if bit else Operation.BIT_RESET, pulses, energy)
         line = (self.rows + self.bits * self.columns) * d.c_cell * volts**2
@@ -178,7 +178,7 @@ class DigitalTwin:
 
 def assert_recounted(network: SpikingNetwork, inputs: NDArray[np.uint8]) -> None:
     """Let the loop and the twin learn from the same 40 images; all must be alike."""
-    twin = DigitalTwin(network)
+    twin = BinaryTwin(network)
     homeostasis = np.float32(network.config.competition.homeostasis_at(network.images_seen))
     account = network.ledger.account("train")
     counts, joules = account.counts.copy(), account.joules.copy()

@@ -1,4 +1,4 @@
-"""Digital weights: codes, bit errors, read-out and writing against closed forms and brute force."""
+"""Binary cells: codes, bit errors, read-out and writing against closed forms and brute force."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CBRAM = Device.load("subquantum-cbram")
 NOMINAL = CBRAM.without_variability()
 RULE = StdpRule()
 SMALL = {
-    "storage": "digital", "neurons": 37, "inputs": 101, "seed": 3, "pruning": {"kind": "none"},
+    "storage": "binary", "neurons": 37, "inputs": 101, "seed": 3, "pruning": {"kind": "none"},
 }  # fmt: skip
 
 
@@ -121,10 +121,10 @@ def one_update(
 @pytest.mark.parametrize(("bits", "code"), [(1, 0), (1, 1), (2, 1), (4, 5), (8, 0), (8, 100)])
 def test_rounding_is_right_on_average(bits: int, code: int) -> None:
     rows = 8000
-    digital = BinaryWeights(bits=bits, rule_at="code")
-    wanted = wanted_codes(RULE, digital)
+    binary = BinaryWeights(bits=bits, rule_at="code")
+    wanted = wanted_codes(RULE, binary)
     changes: dict[bool, list[np.ndarray]] = {True: [], False: []}
-    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), digital)
+    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), binary)
     for seed in range(10):
         crossbar.set_codes(code)
         spiked = one_update(crossbar, wanted, 128, seed)
@@ -138,12 +138,12 @@ def test_rounding_is_right_on_average(bits: int, code: int) -> None:
 
 
 def test_eight_bits_without_variability_follow_the_rule_to_half_a_code() -> None:
-    digital = BinaryWeights(bits=8, rule_at="code")
-    crossbar = BinaryCrossbar(NOMINAL, (5000, 1), digital)
+    binary = BinaryWeights(bits=8, rule_at="code")
+    crossbar = BinaryCrossbar(NOMINAL, (5000, 1), binary)
     start = np.random.default_rng(0).integers(0, 256, (5000, 1))
     crossbar.set_codes(start)
     before = crossbar.weights[:, 0].astype(float)
-    spiked = one_update(crossbar, wanted_codes(RULE, digital), 128, 0)
+    spiked = one_update(crossbar, wanted_codes(RULE, binary), 128, 0)
     asked = np.where(spiked, RULE.potentiation(before), RULE.depression(before))
     assert np.abs(crossbar.weights[:, 0] - before - asked).max() < 2 / 255 + 1e-5
 
@@ -190,13 +190,13 @@ def test_spread_stuck_cells_and_flicker_add_up() -> None:
 
 TWINS = {
     "preset": {},
-    "one bit": {"digital": {"bits": 1}},
-    "eight bits": {"digital": {"bits": 8, "write_pulses": 3, "rule_at": "code"}},
-    "everything": {"device": loaded(CBRAM), "digital": {"bits": 3}},
-    "converters": {"digital": {"bits": 3, "adc_bits": 5}},
-    "sensed": {"digital": {"bits": 3, "read": "sensed"}},
+    "one bit": {"binary": {"bits": 1}},
+    "eight bits": {"binary": {"bits": 8, "write_pulses": 3, "rule_at": "code"}},
+    "everything": {"device": loaded(CBRAM), "binary": {"bits": 3}},
+    "converters": {"binary": {"bits": 3, "adc_bits": 5}},
+    "sensed": {"binary": {"bits": 3, "read": "sensed"}},
     "misread": {
-        "device": loaded(CBRAM).replace(read_c2c=0.2), "digital": {"bits": 3, "read": "sensed"},
+        "device": loaded(CBRAM).replace(read_c2c=0.2), "binary": {"bits": 3, "read": "sensed"},
     },
 }  # fmt: skip
 
@@ -210,8 +210,8 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
 
 
 def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
-    network, _ = network_of(mnist, cell={"read_c2c": 0.0}, digital={"bits": 3})
-    fine = SpikingNetwork(network.config.replace(digital={"bits": 3, "adc_bits": 16}))
+    network, _ = network_of(mnist, cell={"read_c2c": 0.0}, binary={"bits": 3})
+    fine = SpikingNetwork(network.config.replace(binary={"bits": 3, "adc_bits": 16}))
     fine.prepare(mnist.train_images[:400])
     fine.layers[0].competition_scale = 1.0
     fine.crossbar.set_codes(network.crossbar.codes)
@@ -233,7 +233,7 @@ def test_converters_round_and_saturate() -> None:
 
 
 def test_cells_that_noise_cannot_turn_are_summed_as_if_sensed_one_by_one(mnist: Dataset) -> None:
-    network, _ = network_of(mnist, digital={"bits": 3, "read": "sensed"})
+    network, _ = network_of(mnist, binary={"bits": 3, "read": "sensed"})
     crossbar = network.crossbar
     images = mnist.test_images[:20]
     (quiet,) = network.responses(images, "test")
@@ -248,7 +248,7 @@ def test_cells_that_noise_cannot_turn_are_summed_as_if_sensed_one_by_one(mnist: 
 
 
 def test_only_bits_that_changed_are_rewritten(mnist: Dataset) -> None:
-    network, inputs = network_of(mnist, digital={"bits": 4})
+    network, inputs = network_of(mnist, binary={"bits": 4})
     crossbar, account = network.crossbar, network.ledger.account("train")
     planes, layer = crossbar.plane_pulses, network.layers[0]
     layer.config = layer.config.replace(encoding=layer.config.encoding.replace(windows=1))
@@ -284,7 +284,7 @@ def test_program_to_writes_codes_and_counts_what_stays_wrong() -> None:
 
 
 def test_worn_out_cells_stay(mnist: Dataset) -> None:
-    network, _ = network_of(mnist, cell={"endurance": 4.0}, digital={"bits": 2})
+    network, _ = network_of(mnist, cell={"endurance": 4.0}, binary={"bits": 2})
     state = network.crossbar.state
     worn = state.wear >= 4
     assert worn.any()
@@ -299,7 +299,7 @@ def test_two_bits_learn_mnist(mnist: Dataset) -> None:
     scores = {}
     for at in ("midpoint", "code"):
         network = SpikingNetwork(
-            storage="digital", digital={"rule_at": at}, neurons=150, pruning={"kind": "none"}
+            storage="binary", binary={"rule_at": at}, neurons=150, pruning={"kind": "none"}
         )
         network.fit(images, epochs=1).label(images, labels)
         scores[at] = network.score(mnist.train_images[55_000:], mnist.train_labels[55_000:])
@@ -333,7 +333,7 @@ def test_saving_and_resuming_equals_not_stopping(
     mnist: Dataset, tmp_path: Path, kind: str, read: str
 ) -> None:
     config = NetworkConfig(**SMALL).replace(
-        device="subquantum-cbram", digital={"bits": 3, "read": read},
+        device="subquantum-cbram", binary={"bits": 3, "read": read},
         pruning={"kind": kind, "mature_spikes": 20}, cell={"stuck_low": 0.01, "read_c2c": 0.15},
     )  # fmt: skip
     images, labels = mnist.train_images[:600], mnist.train_labels[:600]
@@ -388,15 +388,15 @@ def test_softly_pruned_weights_keep_a_code(mnist: Dataset) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"digital": {"bits": 9}}, "digital.bits: must be a whole number >= 1 and <= 8 (got 9)"),
+        ({"binary": {"bits": 9}}, "binary.bits: must be a whole number >= 1 and <= 8 (got 9)"),
         (
             {"readout": {"adc_bits": 6}},
-            "must be 0 with storage digital, whose bit lines have the converters of "
-            "digital.adc_bits (got 6)",
+            "must be 0 with storage binary, whose bit lines have the converters of "
+            "binary.adc_bits (got 6)",
         ),
     ],
 )
-def test_what_digital_storage_cannot_do_is_refused_by_name(changes: dict, message: str) -> None:
+def test_what_binary_storage_cannot_do_is_refused_by_name(changes: dict, message: str) -> None:
     with pytest.raises(ParameterError) as error:
         NetworkConfig(**(SMALL | changes))
     assert message in str(error.value)

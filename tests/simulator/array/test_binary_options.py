@@ -32,16 +32,16 @@ NOMINAL = CBRAM.without_variability()
 @pytest.mark.parametrize(
     "changes",
     [
-        {"device": loaded(CBRAM).replace(read_c2c=0.2, stuck_low=0.05), "digital": {"bits": 3}},
+        {"device": loaded(CBRAM).replace(read_c2c=0.2, stuck_low=0.05), "binary": {"bits": 3}},
         pytest.param(
-            {"digital": {"bits": 2, "write_pulses": 3}, "cell": {"stuck_high": 0.2}},
+            {"binary": {"bits": 2, "write_pulses": 3}, "cell": {"stuck_high": 0.2}},
             marks=pytest.mark.frozen,
         ),
     ],
     ids=["misread", "stuck"],
 )
 def test_verified_bits_and_independent_recount_agree(mnist: Dataset, changes: dict) -> None:
-    verify = {"scheme": "verify", "tries": 2}
+    verify = {"method": "verify", "tries": 2}
     network, inputs = network_of(mnist, programming=verify, **changes)
     assert_recounted(network, inputs)
 
@@ -116,9 +116,9 @@ def test_half_selected_bits_by_hand() -> None:
 
 
 def test_sensed_weights_leak_through_others_of_their_word_line() -> None:
-    rows, digital = 40, BinaryWeights(bits=3)
-    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), digital, access="passive")
-    wide = BinaryCrossbar(NOMINAL, (rows, 2), digital, access="passive")
+    rows, binary = 40, BinaryWeights(bits=3)
+    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), binary, access="passive")
+    wide = BinaryCrossbar(NOMINAL, (rows, 2), binary, access="passive")
     codes = np.random.default_rng(0).integers(0, 8, (rows, 2))
     nothing = np.zeros((2, 256), np.float32)
     crossbar.set_codes(codes[:, :1])
@@ -144,7 +144,7 @@ def test_sensed_weights_leak_through_others_of_their_word_line() -> None:
 def test_bits_are_written_as_an_analog_array_is_pulsed(scheme: Any) -> None:
     """The same pulses on the same cells: same energy, same half-selected cells moved alike."""
     rows, columns, bits = 5, 3, 3
-    digital = BinaryCrossbar(
+    binary = BinaryCrossbar(
         AT_ONCE, (rows, columns), BinaryWeights(bits=bits), access="passive", scheme=scheme
     )
     analog = Crossbar(AT_ONCE, (rows, bits * columns), access="passive", scheme=scheme)
@@ -152,24 +152,24 @@ def test_bits_are_written_as_an_analog_array_is_pulsed(scheme: Any) -> None:
     codes = np.zeros((rows, columns), int)
     for _ in range(60):
         row, column, plane = (int(rng.integers(n)) for n in (rows, columns, bits))
-        codes = digital.codes
+        codes = binary.codes
         way = -1 if codes[row, column] >> plane & 1 else 1
-        change(digital, column, row, way << plane)
+        change(binary, column, row, way << plane)
         analog.program(plane * columns + column, [row], way)
-        np.testing.assert_allclose(digital.state.g, analog.state.g, rtol=1e-5)
+        np.testing.assert_allclose(binary.state.g, analog.state.g, rtol=1e-5)
     low, high = AT_ONCE.g_min, AT_ONCE.g_max
-    moved = (digital.state.g > 1.001 * low) & (digital.state.g < 0.999 * high)
+    moved = (binary.state.g > 1.001 * low) & (binary.state.g < 0.999 * high)
     assert moved.any()
-    np.testing.assert_array_equal(digital.state.wear, analog.state.wear)
-    mine, theirs = (each.ledger.account("use") for each in (digital.cells, analog))
+    np.testing.assert_array_equal(binary.state.wear, analog.state.wear)
+    mine, theirs = (each.ledger.account("use") for each in (binary.cells, analog))
     pulses = mine.joules[Operation.BIT_SET] + mine.joules[Operation.BIT_RESET]
     assert pulses == pytest.approx(theirs.joules[Operation.PROGRAM_PULSE], rel=1e-5)
     for op in (Operation.HALF_SELECT, Operation.PROGRAM_LINE):
         assert mine.counts[op] == theirs.counts[op] > 0
         assert mine.joules[op] == pytest.approx(theirs.joules[op], rel=1e-5)
-    planes = digital.state.g.reshape(rows, bits, columns).astype(float)
+    planes = binary.state.g.reshape(rows, bits, columns).astype(float)
     ones = np.einsum("rpk,p->rk", (planes - AT_ONCE.g_min) / AT_ONCE.g_range, [1, 2, 4])
-    np.testing.assert_allclose(digital.weights, 2 * ones / 7 - 1, atol=1e-6)
+    np.testing.assert_allclose(binary.weights, 2 * ones / 7 - 1, atol=1e-6)
 
 
 def test_cells_that_half_the_voltage_does_not_move_learn_as_with_transistors(
@@ -200,7 +200,7 @@ def read_of(
     crossbar: BinaryCrossbar, active: np.ndarray, seed: int = 0, slices: Any = None
 ) -> np.ndarray:
     """Return what is read less its reference, in weights, float[columns]."""
-    work = scratch(*crossbar.shape, crossbar.digital.bits)
+    work = scratch(*crossbar.shape, crossbar.binary.bits)
     work.rows[: active.size] = active
     account = crossbar.cells.ledger.account("use")
     reads = stream(seed, "reads")
@@ -220,8 +220,8 @@ READS: dict[str, dict[str, Any]] = {
 def test_missing_weights_add_nothing_however_one_reads(how: str) -> None:
     rows, columns, bits = 60, 7, 3
     rng = np.random.default_rng(2)
-    digital = BinaryWeights(bits=bits, **READS[how])
-    crossbar = BinaryCrossbar(NOMINAL, (rows, columns), digital)
+    binary = BinaryWeights(bits=bits, **READS[how])
+    crossbar = BinaryCrossbar(NOMINAL, (rows, columns), binary)
     codes = rng.integers(0, 2**bits, (rows, columns))
     crossbar.set_codes(codes)
     gone = rng.random((rows, columns)) < 0.4
@@ -272,7 +272,7 @@ def test_missing_cells_have_no_noise(how: Any, noise: float) -> None:
 
 def test_hard_pruned_weights_are_zero_and_get_no_pulses(mnist: Dataset) -> None:
     pruning = {"kind": "hard", "mature_spikes": 20}
-    network, inputs = network_of(mnist, digital={"bits": 2}, pruning=pruning)
+    network, inputs = network_of(mnist, binary={"bits": 2}, pruning=pruning)
     crossbar = network.crossbar
     pruned = network.pruner.pruned.T.copy()
     assert pruned.mean() > 0.3
@@ -305,8 +305,8 @@ def by_exact_solution(crossbar: BinaryCrossbar, active: np.ndarray) -> tuple[np.
 
 def lossy(how: dict[str, Any], device: Device = NOMINAL) -> tuple[BinaryCrossbar, np.ndarray]:
     rng = np.random.default_rng(4)
-    digital = BinaryWeights(bits=2, **how)
-    crossbar = BinaryCrossbar(device, (30, 8), digital, wires=LOSSY)
+    binary = BinaryWeights(bits=2, **how)
+    crossbar = BinaryCrossbar(device, (30, 8), binary, wires=LOSSY)
     crossbar.set_codes(rng.integers(0, 4, crossbar.shape))
     crossbar.disconnect(2, [1, 2, 3])
     return crossbar, np.sort(rng.choice(30, 12, replace=False))
@@ -364,7 +364,7 @@ def test_while_it_learns_what_is_read_keeps_step_with_what_is_seen(
     mnist: Dataset, read: str
 ) -> None:
     network, inputs = network_of(
-        mnist, **WIRED, digital={"bits": 3, "read": read}, pruning={"mature_spikes": 20}
+        mnist, **WIRED, binary={"bits": 3, "read": read}, pruning={"mature_spikes": 20}
     )
     crossbar, d = network.crossbar, NOMINAL
     network.learn_from(inputs, np.arange(50))
@@ -389,21 +389,21 @@ def test_while_it_learns_what_is_read_keeps_step_with_what_is_seen(
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "moving": {
-        "access": "passive", "cell": {"v_switch": 0.05}, "programming": {"scheme": "verify"},
+        "access": "passive", "cell": {"v_switch": 0.05}, "programming": {"method": "verify"},
     },
     "moving, sensed, thirds": {
         "access": "passive", "scheme": "V/3", "cell": {"v_switch": 0.1, "read_c2c": 0.2},
-        "digital": {"bits": 3, "read": "sensed"}, "pruning": {"mature_spikes": 20},
+        "binary": {"bits": 3, "read": "sensed"}, "pruning": {"mature_spikes": 20},
     },
-    "hard": {"pruning": {"kind": "hard", "mature_spikes": 25}, "digital": {"adc_bits": 6}},
+    "hard": {"pruning": {"kind": "hard", "mature_spikes": 25}, "binary": {"adc_bits": 6}},
     "hard, trained, noisy": {
         "pruning": {"kind": "hard", "maturity": "trained"}, "device": loaded(CBRAM),
     },
     "wires": {**WIRED, "pruning": {"kind": "hard", "mature_spikes": 25}},
     "wires, tiles, passive": {
         **WIRED, "access": "passive", "cell": {"v_switch": 0.05, "read_c2c": 0.1},
-        "tiles": {"rows": 40, "columns": 30}, "digital": {"read": "sensed"},
-        "programming": {"scheme": "verify"},
+        "tiles": {"rows": 40, "columns": 30}, "binary": {"read": "sensed"},
+        "programming": {"method": "verify"},
     },
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.network import SpikingNetwork
 
 TINY: dict[str, Any] = {"neurons": 12, "inputs": 60, "pruning": {"mature_spikes": 12}}
-DIGITAL = {"storage": "digital", "pruning": {"kind": "none"}}
+BINARY = {"storage": "binary", "pruning": {"kind": "none"}}
 
 
 class Changed(Draws):
@@ -65,12 +65,12 @@ def network() -> SpikingNetwork:
         {},
         {"rule": "ideal"},
         {"readout": {"adc_bits": 8}},
-        {"tiles": {"rows": 25, "columns": 5}, "programming": {"scheme": "verify"}},
+        {"tiles": {"rows": 25, "columns": 5}, "programming": {"method": "verify"}},
         {"pruning": {"kind": "hard", "mature_spikes": 12}},
         {"device": "hzo-fefet"},
         {"update": "dense", "rule": "ideal", "pruning": {"kind": "none"}},
-        DIGITAL,
-        DIGITAL | {"digital": {"read": "sensed", "bits": 3}},
+        BINARY,
+        BINARY | {"binary": {"read": "sensed", "bits": 3}},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())) or "default",
 )
@@ -135,12 +135,12 @@ def test_a_run_with_other_circuits_costs_what_the_bill_foretells(
     ("base", "factors"),
     [
         ({"device": "hzo-fefet"}, {"c_gate": 2.0, "v_set": 1.5}),
-        (DIGITAL, {"v_read": 2.0, "t_set": 3.0, "t_reset": 5.0}),
-        (DIGITAL | {"digital": {"read": "sensed"}}, {"v_read": 2.0, "v_set": 0.5}),
+        (BINARY, {"v_read": 2.0, "t_set": 3.0, "t_reset": 5.0}),
+        (BINARY | {"binary": {"read": "sensed"}}, {"v_read": 2.0, "v_set": 0.5}),
         ({"readout": {"adc_bits": 6}}, {"t_read": 4.0, "c_cell": 3.0}),
-        ({"programming": {"scheme": "verify"}}, {"v_read": 3.0, "t_set": 2.0}),
+        ({"programming": {"method": "verify"}}, {"v_read": 3.0, "t_set": 2.0}),
     ],
-    ids=["gate", "digital", "sensed", "converted", "verified"],
+    ids=["gate", "binary", "sensed", "converted", "verified"],
 )
 def test_other_arrays_are_foretold_too(base: dict, factors: dict) -> None:
     base = {"pruning": {"kind": "none"}} | base

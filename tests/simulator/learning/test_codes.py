@@ -58,15 +58,15 @@ def test_expected_energy_of_codes_is_the_mean_of_many_updates(
     bits: int, code: int, pixel: int
 ) -> None:
     rows, runs, rule = 4000, 60, StdpRule(ltp=0.3, ltd=0.02)
-    digital = BinaryWeights(bits=bits, write_pulses=2)
-    crossbar = BinaryCrossbar(CBRAM, (rows, 1), digital, seed=1)
+    binary = BinaryWeights(bits=bits, write_pulses=2)
+    crossbar = BinaryCrossbar(CBRAM, (rows, 1), binary, seed=1)
     crossbar.set_codes(code)
     expected = expected_code_energy(rule, crossbar, 0, np.full(rows, pixel / 256)).sum()
     found = []
     for seed in range(runs):
         crossbar.set_codes(code)
         before = written(crossbar)
-        one_update(crossbar, wanted_codes(rule, digital), pixel, seed)
+        one_update(crossbar, wanted_codes(rule, binary), pixel, seed)
         found.append(written(crossbar) - before)
     error = np.std(found) / np.sqrt(runs)
     assert np.mean(found) == pytest.approx(expected, abs=4 * error + 1e-3 * expected)
@@ -87,7 +87,7 @@ def test_a_write_costs_what_its_bits_say() -> None:
 
 def test_what_costs_most_is_pruned_first(mnist: Dataset) -> None:
     pruning = {"selection": "write-cost", "value": "freeze", "stages": 1, "mature_spikes": 54}
-    network, _ = network_of(mnist, digital={"bits": 3}, pruning=pruning)
+    network, _ = network_of(mnist, binary={"bits": 3}, pruning=pruning)
     pruned = network.pruner.pruned
     assert pruned.any()
     assert (pruned.sum(axis=1) % round(0.75 * 101) == 0).all()

@@ -83,9 +83,9 @@ def test_the_bill_is_that_of_one_pulse_on_every_open_cell(
 @pytest.mark.parametrize(
     "options",
     [
-        {"programming": {"scheme": "deterministic"}, "pruning": {"mature_spikes": 10}},
-        {"programming": {"scheme": "verify"}, "access": "passive"},
-        {"storage": "digital"},
+        {"programming": {"method": "deterministic"}, "pruning": {"mature_spikes": 10}},
+        {"programming": {"method": "verify"}, "access": "passive"},
+        {"storage": "binary"},
     ],
 )
 def test_the_share_of_a_lone_neuron_is_one(options: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ def test_a_deterministic_controller_rounds_the_share() -> None:
     options = {"ltp": 1.0, "ltp_decay": 0.0, "ltd": 1e-9}
     network, inputs = seeing(
         "ideal", 4, 50, stdp=StdpRule(**options), initial_weight=-0.5, initial_weight_d2d=0.0,
-        programming={"scheme": "deterministic"},
+        programming={"method": "deterministic"},
     )  # fmt: skip
     network.learn_from(inputs, np.array([0]))
     layer = network.layers[0]

@@ -112,7 +112,7 @@ def test_cells_that_have_aged_since_learn_on_from_there(finished: SpikingNetwork
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"storage": "digital", "digital": {"bits": 2}}], ids=["analog", "digital"]
+    "changes", [{}, {"storage": "binary", "binary": {"bits": 2}}], ids=["analog", "binary"]
 )
 def test_a_class_does_not_depend_on_the_other_images(mnist: Dataset, changes: dict) -> None:
     images, labels = mnist.train_images[:400], mnist.train_labels[:400]

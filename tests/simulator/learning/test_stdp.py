@@ -53,9 +53,9 @@ def test_a_neuron_learns_the_log_odds_of_its_inputs(rule: str, device: str) -> N
     np.testing.assert_allclose(learned.mean(axis=0), expected, atol=0.05)
 
 
-@pytest.mark.parametrize("scheme", ["stochastic", "verify"])
+@pytest.mark.parametrize("method", ["stochastic", "verify"])
 @pytest.mark.parametrize("name", sorted(set(Device.catalog()) - {"gst-pcm"}))
-def test_every_technology_learns_the_log_odds(name: str, scheme: str) -> None:
+def test_every_technology_learns_the_log_odds(name: str, method: str) -> None:
     """The controller knows the law of the device, so weights settle where the rule asks for.
 
     Coarse and noisy steps push the mean up (see above), and the bounds cut what lies beyond them;
@@ -65,20 +65,20 @@ def test_every_technology_learns_the_log_odds(name: str, scheme: str) -> None:
     device = Device.load(name)
     network = SpikingNetwork(
         neurons=1, inputs=1000, device=device, stdp=RULE, pruning={"kind": "none"},
-        programming={"scheme": scheme}, encoding={"levels": "fixed"},
+        programming={"method": method}, encoding={"levels": "fixed"},
     ).fit(np.tile(grey, (1_500, 200)), epochs=1)  # fmt: skip
     learned = network.crossbar.weights[:, 0].reshape(200, 5)
     above = learned.mean(axis=0) - [RULE.equilibrium(g / 256) for g in grey]
     assert (np.diff(learned.mean(axis=0)) > 0).all()
     assert np.abs(above).max() < 0.35, above
-    if scheme == "stochastic":  # verification has an acceptance band of its own
+    if method == "stochastic":  # verification has an acceptance band of its own
         assert above == pytest.approx(0.5 * RULE.ltp_decay * learned.var(axis=0), abs=0.12)
 
 
 def test_deterministic_programming_cannot_learn_what_is_below_its_step() -> None:
     """The control: depression asks for less than half a pulse, and never gets one."""
     device = Device.load("subquantum-cbram")
-    pulses = pulse_table(StdpRule(), device, Programming(scheme="deterministic")).pulses
+    pulses = pulse_table(StdpRule(), device, Programming(method="deterministic")).pulses
     assert not pulses[0].any()
     assert pulses[1].any()
 
@@ -99,13 +99,13 @@ def test_verifying_removes_the_noise_of_the_pulses() -> None:
     )
     images = np.full((2_000, 500), 128, np.uint8)
     networks = {
-        scheme: SpikingNetwork(
+        method: SpikingNetwork(
             neurons=1, inputs=500, device=device, pruning={"kind": "none"},
-            programming={"scheme": scheme}, encoding={"levels": "fixed"},
+            programming={"method": method}, encoding={"levels": "fixed"},
         ).fit(images, epochs=1)
-        for scheme in ("stochastic", "verify")
+        for method in ("stochastic", "verify")
     }  # fmt: skip
-    scatter = {scheme: n.crossbar.weights.std() for scheme, n in networks.items()}
+    scatter = {method: n.crossbar.weights.std() for method, n in networks.items()}
     assert scatter["verify"] < 0.9 * scatter["stochastic"]
     senses = {s: n.ledger.count("train", Operation.SENSE_READ) for s, n in networks.items()}
     assert senses["verify"] > senses["stochastic"] == 2_000 * 5 * 500

@@ -29,7 +29,7 @@ POLICIES = {
     "wires everything": {
         **LINES,
         "device": loaded(CBRAM).replace(v_sinh=0),
-        "programming": {"scheme": "verify"},
+        "programming": {"method": "verify"},
         "pruning": {"kind": "none"},
     },
     "wires, tunnelling": {**LINES, "cell": {"v_sinh": 0.3}, "pruning": {"kind": "none"}},
@@ -54,10 +54,10 @@ POLICIES = {
         "pruning": {"kind": "hard", "fraction": 0.4, "mature_spikes": 20},
     },
     "everything": {"device": loaded(CBRAM), "pruning": {"kind": "none"}},
-    "verify": {"programming": {"scheme": "verify"}, "pruning": {"kind": "none"}},
+    "verify": {"programming": {"method": "verify"}, "pruning": {"kind": "none"}},
     "verify everything": {
         "device": loaded(CBRAM),
-        "programming": {"scheme": "verify"},
+        "programming": {"method": "verify"},
         "pruning": {"kind": "none"},
     },
     "metal": {"device": "metal-cbram", "pruning": {"kind": "none"}},

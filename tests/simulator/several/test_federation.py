@@ -244,7 +244,7 @@ def test_a_wrong_plan_is_refused(mnist: Dataset, changes: dict, message: str) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"storage": "digital"}, r"needs storage analog \(got digital\)"),
+        ({"storage": "binary"}, r"needs storage analog \(got binary\)"),
         ({"wires": True}, r"needs wires false \(got True\)"),
         ({"pruning": {"kind": "hard"}}, r"needs pruning\.kind none or soft \(got hard\)"),
     ],

@@ -1,0 +1,289 @@
+"""Intervals of what was fitted: cells and cycles drawn again, or new noise for one of each.
+
+Cells and their cycles are resampled where there are several of them. Where there is one of each,
+trains are simulated anew with the noise that was found (a parametric bootstrap: B. Efron, R.
+Tibshirani, An Introduction to the Bootstrap, 1993), and what differs from cell to cell is not
+known. Each repetition matches the law anew by one step of Gauss and Newton (the one-step
+bootstrap: W. Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
+
+Simulated trains also show by how much least squares is off where noise meets a bound, or where few
+trains are averaged: that is taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, t
+
+from cbramsim.core.errors import CbramError
+from cbramsim.core.kernels import compiled_loop
+from cbramsim.core.rng import generator
+from cbramsim.devices.fitting.curves import Curves
+from cbramsim.devices.fitting.expected import linear
+from cbramsim.devices.fitting.matching import Match, Noise, normal_equations
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.9
+"""Probability that an interval contains the truth."""
+FEWEST = 3
+"""Cells, or cycles of each curve, from which on they are resampled."""
+FEWEST_REPETITIONS = 19
+
+
+class Interval(NamedTuple):
+    """A value and what it may be."""
+
+    value: float
+    low: float
+    """NaN if not known."""
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """A technology: means over cells, and what differs from cell to cell."""
+
+    low: float
+    """S."""
+    high: float
+    """S."""
+    first: Floats
+    """Steps at depth 0 of set and reset pulses, parts of the window, float64[2]."""
+    shape: Floats
+    """float64[2, n]."""
+    spread: Floats
+    """Relative, of low and high bound and of both steps, float64[4]."""
+
+
+@compiled_loop
+def simulate(curve, steps, bounds, start, spread, sigma, read, normals, out):  # type: ignore[no-untyped-def]
+    """Fill the mean of new trains of one curve.
+
+    Parameters
+    ----------
+    curve
+        Cell, way and readings, int64[3].
+    steps
+        By cell, way and depth, parts of the window, float64[cells, 2, points].
+    bounds
+        Low and high one of the cell, S.
+    start, spread
+        Where trains begin, and the deviation of that, S.
+    sigma, read
+        Noise of pulses by depth, float64[2, m], and of readings, parts of the window.
+    normals
+        Standard normal numbers, float64[2, trains, readings].
+    out
+        What is filled, float64[readings], S.
+    """
+    cell, way, readings = curve
+    window = bounds[1] - bounds[0]
+    edge, sign = (bounds[0], 1.0) if way == 0 else (bounds[1], -1.0)
+    out[:] = 0.0
+    trains = normals.shape[1]
+    for k in range(trains):
+        x = sign * (start + spread * normals[0, k, 0] - edge) / window
+        for j in range(readings):
+            if j > 0:
+                step, _ = linear(steps[cell, way], x)
+                noise, _ = linear(sigma[way], x)
+                x = min(max(x + step + noise * normals[0, k, j], 0.0), 1.0)
+            out[j] += (edge + sign * window * (x + read * normals[1, k, j])) / trains
+
+
+class Bootstrap:
+    """New estimates of a match, one by one."""
+
+    def __init__(self, curves: Curves, found: Match, noise: Noise, unit: Floats) -> None:
+        """Take what was matched; `unit` is the measured range of each cell, float64[cells], S."""
+        self.curves, self.found, self.noise = curves, found, noise
+        cell = curves.index[:, 0]
+        self.unit, self.cell = unit[cell, None], cell
+        self.cells = len(curves.cells)
+        self.trains = [np.flatnonzero(curves.curve == i) for i in range(len(curves.index))]
+        self.cycles = min(len(rows) for rows in self.trains)
+        self.spread = np.sqrt(
+            np.maximum(curves.spread**2 - (noise.read * found.window[cell]) ** 2, 0)
+        )
+
+    @property
+    def known(self) -> float:
+        """Degrees of freedom of intervals."""
+        if self.cells >= FEWEST:
+            return self.cells - 1.0
+        return self.cycles - 1.0 if self.cycles >= FEWEST else math.inf
+
+    def simulated(self, rng: np.random.Generator) -> Floats:
+        """Return the parameters that trains with new noise give."""
+        curves, found = self.curves, self.found
+        fresh = np.full(curves.mean.shape, np.nan)
+        for i, curve in enumerate(curves.index):
+            normals = rng.standard_normal((2, len(self.trains[i]), curve[2]))
+            simulate(
+                curve, found.steps, (found.low[curve[0]], found.high[curve[0]]), found.start[i],
+                self.spread[i], self.noise.pulse, self.noise.read, normals, fresh[i, : curve[2]],
+            )  # fmt: skip
+        return self._moved(fresh, np.ones(self.cells))
+
+    def resampled(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
+        """Return the parameters that other cells and cycles of the same give, and which cells."""
+        times = np.ones(self.cells)
+        if self.cells >= FEWEST:
+            times = np.bincount(rng.integers(self.cells, size=self.cells), minlength=self.cells)
+        fresh = self.curves.mean.copy()
+        if self.cycles >= FEWEST:
+            for i, rows in enumerate(self.trains):
+                chosen = self.curves.readings[rows[rng.integers(len(rows), size=len(rows))]]
+                there = np.isfinite(chosen)
+                count = there.sum(axis=0)
+                fresh[i] = np.where(
+                    count > 0, np.where(there, chosen, 0).sum(axis=0) / np.maximum(count, 1), np.nan
+                )
+        return self._moved(fresh, times), times.astype(np.int64)
+
+    def _moved(self, mean: Floats, times: Floats) -> Floats:
+        """Return the parameters for other mean curves: one step of Gauss and Newton."""
+        found = self.found
+        misses = found.weight * np.where(
+            np.isfinite(mean) & (self.curves.count > 0), (found.mean - mean) / self.unit, 0
+        )
+        root = np.sqrt(times[self.cell])
+        matrix, slope = normal_equations(
+            found.derivatives * root[:, None], found.columns, misses * root[:, None],
+            found.vector.size,
+        )  # fmt: skip
+        # held where nothing is known: bounds that are not free, and cells that were not drawn
+        size = np.diag(matrix)
+        matrix[np.diag_indices_from(matrix)] += found.holds + 1e-9 * size.max() + 1e-300
+        step = np.linalg.solve(matrix, slope)
+        return found.vector - np.clip(step, -3, 3)
+
+
+def own_of(found: Match, span: tuple[Floats, Floats], vector: Floats) -> Floats:
+    """Return what each cell has of its own: bounds, S, and both first steps, float64[cells, 4]."""
+    cells, shapes = len(span[0]), len(found.candidate.shapes)
+    width = span[1] - span[0]
+    low, high, first = np.split(vector[2 * shapes : 2 * shapes + 4 * cells], [cells, 2 * cells])
+    return np.column_stack(
+        [span[0] + width * low, span[0] + width * high, np.exp(first).reshape(cells, 2)]
+    )
+
+
+def summary(
+    found: Match,
+    span: tuple[Floats, Floats],
+    vector: Floats,
+    times: NDArray[np.int64] | None = None,
+    error: Floats | float = 0.0,
+) -> Summary:
+    """Return the technology that a vector of parameters describes.
+
+    Parameters
+    ----------
+    found
+        Where the vector comes from.
+    span
+        Measured range of every cell, float64[cells] each, S.
+    vector
+        The parameters.
+    times
+        How often each cell counts, int64[cells]; once by default.
+    error
+        Variances of what each cell has of its own by noise, which are no spread, float64[4].
+    """
+    own, shapes = own_of(found, span, vector), len(found.candidate.shapes)
+    cells = len(own)
+    mean = np.average(own, axis=0, weights=times)
+    spread = np.zeros(4)
+    if cells > 1:
+        variance = np.average((own - mean) ** 2, axis=0, weights=times) * cells / (cells - 1)
+        spread = np.sqrt(np.maximum(variance - error, 0)) / np.maximum(np.abs(mean), 1e-300)
+    shape = vector[: 2 * shapes].reshape(2, shapes)
+    return Summary(float(mean[0]), float(mean[1]), mean[2:], shape, spread)
+
+
+def check_repetitions(repetitions: int) -> None:
+    """Check the number of repetitions.
+
+    Raises
+    ------
+    CbramError
+        If it is too few for the level.
+    """
+    if 0 < repetitions < FEWEST_REPETITIONS or repetitions < 0:
+        raise CbramError(
+            f"bootstrap: must be 0, or at least {FEWEST_REPETITIONS} for intervals of "
+            f"{100 * LEVEL:g} % (got {repetitions})"
+        )
+
+
+def bootstrap(
+    curves: Curves,
+    found: Match,
+    noise: Noise,
+    span: tuple[Floats, Floats],
+    values: Callable[[Summary], dict[str, float]],
+    repetitions: int,
+    seed: int,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> tuple[Summary, dict[str, Interval]]:
+    """Return the technology, corrected, and an interval of each value.
+
+    Parameters
+    ----------
+    curves, found, noise, span
+        The data and what was matched.
+    values
+        What intervals are wanted of, by name, of a technology.
+    repetitions, seed
+        Of the bootstrap; without repetitions nothing is corrected and no interval is known.
+    progress
+        Shows the count, as `tqdm.tqdm`.
+    """
+    work = Bootstrap(curves, found, noise, span[1] - span[0])
+    if not repetitions:
+        technology = summary(found, span, found.vector)
+        best = values(technology)
+        return technology, {key: Interval(x, math.nan, math.nan) for key, x in best.items()}
+    rng = generator(seed, "bootstrap")
+    resample = math.isfinite(work.known)
+    again, others = [], []
+    for _ in progress(range(repetitions)):
+        again.append(work.simulated(rng))
+        others.append(work.resampled(rng) if resample else (again[-1], None))
+    off = np.mean(again, axis=0) - found.vector
+    vector = np.clip(found.vector - off, *found.bounds)
+    error = np.var([own_of(found, span, one) for one in again], axis=0, ddof=1).mean(axis=0)
+    technology = summary(found, span, vector, error=error)
+    best = values(technology)
+    seen = [
+        values(summary(found, span, np.clip(other - off, *found.bounds), times))
+        for other, times in others
+    ]
+    quantile = float(t.ppf(0.5 + 0.5 * LEVEL, work.known))
+    few = 1.0 if not resample else math.sqrt((work.known + 1) / work.known)
+    intervals = {}
+    for key, value in best.items():
+        all_of = np.array([one[key] for one in seen])
+        positive = value > 0 and (all_of > 0).all()
+        deviation = few * quantile * (np.log(all_of) if positive else all_of).std(ddof=1)
+        low, high = (
+            (value * math.exp(-deviation), value * math.exp(deviation)) if positive
+            else (value - deviation, value + deviation)
+        )  # fmt: skip
+        intervals[key] = Interval(value, float(low), float(high))
+    return technology, intervals
+
+
+def spread_interval(value: float, cells: int) -> Interval:
+    """Return the interval of a standard deviation of normal numbers, from its chi-square."""
+    tails = chi2.ppf([0.5 + 0.5 * LEVEL, 0.5 - 0.5 * LEVEL], cells - 1)
+    low, high = value * np.sqrt((cells - 1) / tails)
+    return Interval(value, float(low), float(high))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.errors import DataError, nearest
-from cbramsim.devices.fitting.columns import ALIASES, READINGS, Ramp, ramp
+from cbramsim.devices.fitting.columns import ALIASES, READINGS, Ramp, ramp, strange_unit
 from cbramsim.devices.fitting.forms import (
     LARGEST_GAP,
     MISSING,
@@ -58,6 +58,12 @@ def wide_trains(reading: Reading, found: dict[int, Ramp]) -> list[Rough]:
     groups = [in_order[group] for group in np.argsort(first)]
     labelled = {"cell", "cycle"} & reading.roles.keys()
     trains: list[Rough] = []
+    for index in found:
+        if unit := strange_unit(reading.table.columns[index]):
+            raise reading.table.refusal(
+                f"unit of {reading.table.columns[index].text} must be S, Ohm or A, with or without "
+                f"a prefix, or a.u. (got '{unit}')"
+            )
     for rows in groups:
         for index, said in found.items():
             train = _ramp(reading, rows, index, said)

@@ -120,6 +120,8 @@ FORMS: dict[str, str | bytes] = {
         ("LTP (uS)", [*UP]), ("LTP std (uS)", [0.1] * 12), ("LTD (uS)", [*DOWN]), ("T", [20] * 12)),
     "wide, resistance": table_of(
         ("LTP (kOhm)", [1e3 / g for g in UP]), ("LTD (kOhm)", [1e3 / g for g in DOWN])),
+    "wide, current per voltage": table_of(("LTP (uA/V)", [*UP]), ("LTD [uA/V]", [*DOWN])),
+    "wide, numbers in brackets": table_of(("uS LTP(1)", [g * 1e-6 for g in UP]), ("uS LTD(1)", [g * 1e-6 for g in DOWN])),
     "wide, by direction": table_of(("G1 (uS)", [*UP]), ("G2 (uS)", [*DOWN])),
     "wide, no header": "\n".join(
         f"{up * 1e-6:.9f}\t{down * 1e-6:.9f}" for up, down in zip(UP, EVEN, strict=True)),
@@ -258,6 +260,15 @@ def test_one_polarity_is_a_measurement(tmp_path: Path) -> None:
     assert "no reset trains" in data.understood
     (train,) = read(tmp_path, table_of(("pulse", list(range(11))), ("G (uS)", [*DOWN]))).trains
     assert train.way == "reset"
+
+
+def test_labels_of_ramps_are_kept_as_they_are(tmp_path: Path) -> None:
+    data = read(
+        tmp_path,
+        table_of(("B7 LTP 3 (uS)", [*UP]), ("device A LTP (uS)", [*UP]), ("x-12 LTP2", [1e-6] * 3)),
+    )
+    assert [(train.cell, train.cycle) for train in data.trains] == [
+        ("B7", "3"), ("A", "0"), ("x 12", "2")]  # fmt: skip
 
 
 def test_trains_need_not_be_alike(tmp_path: Path) -> None:

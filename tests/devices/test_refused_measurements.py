@@ -75,6 +75,13 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "thousands and decimals": (
         text_of(**{"G (nS)": lambda i, way, k, g: f"{1000 * g:,.1f}".replace(",", "@")})
         .replace(",", ";").replace("@", ","), "G must be a number .got '2,013.0'"),
+    "points between thousands": (
+        text_of(**{"G (nS)": lambda i, way, k, g: f"{100 * g:,.0f}"}).replace(",", ".").replace(
+            ".set.", ";set;").replace(".reset.", ";reset;").replace("pulse.polarity.", "pulse;polarity;"),
+        "must tell decimals from thousands .got '1.075'"),
+    "a ramp in mS/cm": (table_of(("LTP (mS/cm)", [*UP])), r"unit of LTP \(mS/cm\) must be S, Ohm or A"),
+    "reads among pulses": (long(**{"voltage": lambda i, way, k, g: SIGN[way] * (1.5 if i % 2 else 0.1), "G (uS)": G}),
+        "voltage must be the same .*any voltage, from 0.1 to 1.5 V"),
     "both decimal signs": (
         text_of(**{"voltage": lambda *_: "1.5", "G (uS)": lambda i, way, k, g: f"{g:.4f}".replace(".", "@")})
         .replace(",", ";").replace("@", ","), "one decimal sign .got '1.5' and '2,0130'"),
@@ -129,7 +136,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "voltages of one sign": (long(**{"voltage": lambda *_: 1.5, "G (uS)": G}), "column polarity is missing"),
     "voltages of 0": (long(**{"pulse": PULSE, "voltage": lambda *_: 0, "G (uS)": G}), "voltage must be given"),
     "growing voltage": (long(**{"voltage": lambda i, way, k, g: SIGN[way] * (1 + 0.1 * k), "G (uS)": G}),
-        "line 13: voltage must be the same .*pulses of growing voltage from 1.1"),
+        "line 13: voltage must be the same .*pulses of growing voltage, from 1.1 to 2.1 V"),
     "growing width": (text_of(**{"width (ns)": lambda i, way, k, g: 10 * (1 + k), "G (uS)": G}),
         "pulses of growing width"),
     "short": ("\n".join([HEADER, LINES[0], LINES[1]]), "line 2: trains must have at least 3 readings .got 2"),

@@ -81,7 +81,7 @@ class Column:
 
 def column(text: str) -> Column:
     """Return what the header of a column says: `G (uS)`, `width [ns]`, `G / uS`, `time_s`."""
-    text = " ".join(unicodedata.normalize("NFKC", text).split())
+    text = " ".join(readable(unicodedata.normalize("NFKC", text)).split())
     match = re.fullmatch(r"([^(\[{]*)[(\[{]([^()\[\]{}]*)[)\]}]", text)
     if match and (plain(match[1]) in _ROLES or known_unit(match[2].strip())):
         return Column(text, plain(match[1]), match[2].strip())
@@ -95,9 +95,18 @@ def column(text: str) -> Column:
     return Column(text, plain(text), None)
 
 
+def readable(text: str) -> str:
+    """Return a text with spaces for what cannot be printed."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def plain(text: str) -> str:
     """Return a name in lower case, its words with single spaces."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    return _spaced(text).casefold()
+
+
+def _spaced(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).replace("#", " # ")
     return " ".join(re.sub(r"[_\s.:]+|(?<=\w)-(?=\w)", " ", text).split())
 
 
@@ -111,6 +120,8 @@ def factor(unit: str, base: str) -> float:
     """
     unit = unicodedata.normalize("NFKC", unit).strip().replace(" ", "")
     unit = _WORDS.get(unit.lower(), unit)
+    if base == "S":
+        unit = re.sub(r"(?:A/V|mhos?|\u2127)$", "S", unit)
     if base == "Ohm":
         unit = re.sub(r"(?i:ohms?)$|\u03a9$", "Ohm", unit)
         if unit in ("GOhm", "TOhm"):
@@ -189,6 +200,7 @@ _NO_RAMP = frozenset(
 )  # fmt: skip
 _CELL = frozenset(ALIASES["cell"])
 _CYCLE = frozenset({*ALIASES["cycle"], "rep", "c"})
+_PARTED = _DIRECTIONS | _OF_A_RAMP | _CELL | _CYCLE | {"p", "d"}
 
 
 def ramp(column: Column) -> Ramp | None:
@@ -196,7 +208,8 @@ def ramp(column: Column) -> Ramp | None:
 
     A word before a number says of what it is the number: of a cell, else of a cycle.
     """
-    words = _words(column.name)
+    labels = _words(_spaced(column.title))
+    words = [label.casefold() for label in labels]
     way = 0
     cell = cycle = ""
     rest: list[str] = []
@@ -209,6 +222,8 @@ def ramp(column: Column) -> Ramp | None:
             if way:
                 return None
             way, about = turn, ""
+        elif word.isdigit() and rest and not way and not about:
+            rest.append(word)
         elif word.isdigit() and about in ("cell", "cycle", ""):
             if about == "cell":
                 cell = word
@@ -220,17 +235,34 @@ def ramp(column: Column) -> Ramp | None:
         elif word in _NO_RAMP:
             return None
         elif about == "cell":
-            cell, about = word, ""
+            cell, about = labels[i], ""
         elif word not in _OF_A_RAMP:
-            rest.append(word)
+            rest.append(labels[i])
     if not words or (rest and (cell or not way)):
         return None
     # the number of a column is no cycle, if set and reset are numbered together
     return Ramp(way, cell or " ".join(rest), cycle if way or said else "")
 
 
+def strange_unit(column: Column) -> str:
+    """Return what stands in brackets in the header of a ramp, "" if it can only be a number."""
+    match = re.search(r"[(\[{]\s*(.*?)\s*[)\]}]\s*$", column.text)
+    if column.unit or not match or match[1].isdigit():
+        return ""
+    words = _words(plain(match[1]))
+    return "" if set(words) & (_CELL | _CYCLE | _DIRECTIONS) else match[1]
+
+
 def _words(name: str) -> list[str]:
-    return re.findall(r"[^\W\d]+|\d+|[+#-]", name.replace("(", " ").replace(")", " "))
+    """Return the words of a name, a number apart where it follows a word that is known: set1."""
+    found: list[str] = []
+    for token in re.findall(r"[^\s()+#-]+|[+#-]", name):
+        parts = re.fullmatch(r"(\d*)([^\W\d]+)(\d*)", token)
+        if parts and parts[2].casefold() in _PARTED:
+            found += [part for part in parts.groups() if part]
+        else:
+            found.append(token)
+    return found
 
 
 def _is_directed(name: str) -> bool:

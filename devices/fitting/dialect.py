@@ -19,7 +19,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _POINT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+(?:[eE][+-]?\d+)?|", re.I)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "spaces", "": ""}
 _KNOWN_BYTES = {
     b"PK\x03\x04": "an Excel workbook, or an archive", b"\xd0\xcf\x11\xe0": "an Excel workbook",
@@ -141,6 +141,7 @@ def decimal_of(rows: list[str], separator: str, delimiter: str, notes: list[str]
     sample = [cells_of(row, separator) for row in rows[:SAMPLE] + rows[middle : middle + SAMPLE]]
     width = max(map(len, sample))
     votes: dict[str, str] = {}
+    points: list[str] = []
     commas: list[str] = []
     for index in range(width):
         cells = [row[index] for row in sample if index < len(row) and row[index]]
@@ -150,16 +151,20 @@ def decimal_of(rows: list[str], separator: str, delimiter: str, notes: list[str]
             if found and len(found) + whole >= 0.9 * len(cells):
                 votes.setdefault(sign, found[0])
                 commas += found * (sign == ",")
+                points += found * (sign == "." and whole > 0)
     if len(votes) > 1:
         raise ValueError(
             f"numbers must have one decimal sign (got '{votes['.']}' and '{votes[',']}')"
         )
+    # points between thousands are left out below 1000; decimals of zeros, all of them
+    unclear = commas if delimiter != ";" else points
+    if unclear and all(map(_THOUSANDS.fullmatch, unclear)):
+        raise ValueError(
+            f"numbers must tell decimals from thousands (got '{unclear[0]}'); write them without "
+            f"marks between thousands"
+        )
     if not commas:
         return "."
-    if delimiter != ";" and all(map(_THOUSANDS.fullmatch, commas)):
-        raise ValueError(
-            f"numbers must tell decimals from thousands (got '{commas[0]}'); write decimal points"
-        )
     if delimiter == ",":
         raise ValueError(
             f"numbers must have decimal points where commas stand between columns "

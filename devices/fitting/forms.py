@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.errors import DataError
-from cbramsim.devices.fitting.columns import factor
+from cbramsim.devices.fitting.columns import factor, readable
 from cbramsim.devices.fitting.table import LONGEST_LABEL, MOST_VALUES, Table
 
 LARGEST_GAP = 3
@@ -43,7 +43,7 @@ class Rough:
     def label(self) -> str:
         """What it is called in messages."""
         name = {1: "set train", -1: "reset train"}.get(self.way, "train")
-        return f"{name} of cycle {self.cycle} of cell {self.cell}"
+        return readable(f"{name} of cycle {self.cycle} of cell {self.cell}")
 
 
 @dataclass

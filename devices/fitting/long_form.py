@@ -18,6 +18,7 @@ from cbramsim.devices.fitting.forms import (
     labels,
     spread_out,
 )
+from cbramsim.devices.fitting.table import MOST_TRAINS
 
 SAME = 0.01
 """Relative difference below which voltages, and widths, are one."""
@@ -25,6 +26,8 @@ NONE = 0.001
 """Part of the highest voltage below which there is no pulse."""
 GROWTH = 1.05
 """By how much pulses of growing voltage grow at least."""
+APART = 2.0
+"""By how much pulses that have a voltage differ at most."""
 
 
 def long_trains(reading: Reading, column: int) -> list[Rough]:
@@ -48,6 +51,8 @@ def long_trains(reading: Reading, column: int) -> list[Rough]:
     keys = np.stack([cell, cycle * numbered, way * numbered])[:, kept]
     rows = kept[np.lexsort((kept, *keys[::-1]))]
     starts = _starts(reading, rows, np.stack([cell, cycle, way]), silent)
+    if len(starts) > MOST_TRAINS:
+        raise table.refusal(f"must have at most {MOST_TRAINS} trains (got {len(starts)})")
     ends = np.append(starts[1:], len(rows))
     pieces = sorted(
         (rows[a:b] for a, b in zip(starts, ends, strict=True)), key=lambda piece: piece[0]
@@ -217,14 +222,14 @@ def _condition(
     of_pulses = later if later.size else given
     low, high = of_pulses.min(), of_pulses.max()
     if high > (1 + SAME) * low:
-        if (
-            high > GROWTH * low
-            and len(np.unique(of_pulses)) > 2
-            and (np.diff(of_pulses) >= 0).all()
-        ):
+        steps = np.diff(of_pulses)
+        ramp = high > GROWTH * low and len(np.unique(of_pulses)) > 2
+        goes = {1: "growing", -1: "falling"}.get(int((steps >= 0).all()) - int((steps <= 0).all()))
+        if (ramp and goes) or high > APART * low:
             raise reading.table.error(
                 int(piece[-1]), reading.roles[role],
-                f"the same for all pulses of a train, not pulses of growing {role} from {low:g}",
+                f"the same for all pulses of a train, not pulses of {goes or 'any'} {role}, from "
+                f"{low:g} to {high:g} {unit}",
             )  # fmt: skip
         way = "set" if train.way > 0 else "reset"
         reading.warn(

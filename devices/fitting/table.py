@@ -33,7 +33,8 @@ from cbramsim.devices.fitting.dialect import (
 LARGEST = 64_000_000
 """Bytes of a file: some two million readings."""
 MOST_LINES = 4_000_000
-MOST_VALUES = 20_000_000
+MOST_VALUES = 16_000_000
+MOST_TRAINS = 100_000
 MOST_COLUMNS = 1000
 """Columns of a file."""
 LONGEST_LABEL = 200
@@ -276,7 +277,7 @@ class Table:
                 )
 
     def _check_size(self, rows: list[str], numbers: list[int]) -> None:
-        """Cut empty values beyond the last column; refuse others."""
+        """Cut empty values beyond the last column, refuse others; fill up what is short."""
         width, separator = len(self.columns), self._separator
         self.short = (0, 0)
         if width * len(rows) > MOST_VALUES:
@@ -292,8 +293,9 @@ class Table:
                 raise self.refusal(
                     f"must have {width} values (got {count}){hint * comma}", numbers[i]
                 )
-            if count < width and not self.short[0]:
-                self.short = numbers[i], count
+            if count < width:
+                self.short = self.short if self.short[0] else (numbers[i], count)
+                rows[i] = row + separator * (width - count)
 
 
 def _whole(row: str) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.errors import DataError, nearest
-from cbramsim.devices.fitting.columns import ALIASES, READINGS, Ramp, ramp
+from cbramsim.devices.fitting.columns import ALIASES, READINGS, Ramp, ramp, strange_unit
 from cbramsim.devices.fitting.forms import (
     LARGEST_GAP,
     MISSING,
@@ -18,7 +18,7 @@ from cbramsim.devices.fitting.forms import (
     same_meaning,
     spread_out,
 )
-from cbramsim.devices.fitting.table import Table
+from cbramsim.devices.fitting.table import MOST_TRAINS, Table
 
 
 def ramps(table: Table) -> dict[int, Ramp]:
@@ -50,9 +50,20 @@ def wide_trains(reading: Reading, found: dict[int, Ramp]) -> list[Rough]:
     _, first, of = np.unique(
         np.stack([cell, cycle]), axis=1, return_index=True, return_inverse=True
     )
-    groups = [np.flatnonzero(of.ravel() == group) for group in np.argsort(first)]
+    if len(first) * len(found) > MOST_TRAINS:
+        count = len(first) * len(found)
+        raise reading.table.refusal(f"must have at most {MOST_TRAINS} trains (got {count})")
+    of = of.ravel()
+    in_order = np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))[:-1])
+    groups = [in_order[group] for group in np.argsort(first)]
     labelled = {"cell", "cycle"} & reading.roles.keys()
     trains: list[Rough] = []
+    for index in found:
+        if unit := strange_unit(reading.table.columns[index]):
+            raise reading.table.refusal(
+                f"unit of {reading.table.columns[index].text} must be S, Ohm or A, with or without "
+                f"a prefix, or a.u. (got '{unit}')"
+            )
     for rows in groups:
         for index, said in found.items():
             train = _ramp(reading, rows, index, said)

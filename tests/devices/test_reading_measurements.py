@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from cbramsim.core.errors import DataError, ParameterError
+from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.measurement import Measurement, Train
+from cbramsim.devices.fitting.reading import read_measurement
+from cbramsim.devices.fitting.synthetic import measure
+from tests.measurements import write_measurement
 from tests.tables import (
     DOWN,
     HEADER,
@@ -31,6 +35,8 @@ EVEN = (*DOWN, DOWN[-1])
 """As many readings as there are on the way up."""
 RUNNING = text_of(pulse=lambda i, way, k, g: k + 11 * (way == "reset"))
 UNJOINED = text_of(pulse=lambda i, way, k, g: i)
+_NAMES = TEXT.replace(HEADER, "Cycle #,Device ID,Pulse No.,Pulse polarity,Cond. (µS)")
+_ORIGIN = TEXT.replace(HEADER, "cycle,cell,pulse,polarity,conductance\n,,,,µS\n").replace(",", "\t")
 FORMS: dict[str, str | bytes] = {
     "as it was": TEXT,
     "CR LF": TEXT.replace("\n", "\r\n"),
@@ -75,6 +81,8 @@ FORMS: dict[str, str | bytes] = {
     "exponents": text_of(conductance=lambda i, way, k, g: f"{g * 1e-6:.6E}"),
     "G, uS": TEXT.replace("conductance (uS)", "G [uS]"),
     "G / uS": TEXT.replace("conductance (uS)", "G / uS"),
+    "names as instruments have them": _NAMES,
+    "a decimal point and an exponent in a table of Origin": _ORIGIN,
     "G_uS": TEXT.replace("conductance (uS)", "G_uS"),
     "resistance": text_of(**{"resistance (kOhm)": lambda i, way, k, g: f"{1e3 / g:.6f}"}),
     "resistance with an omega": text_of(**{"R (MΩ)": lambda i, way, k, g: f"{1 / g:.9f}"}),
@@ -112,6 +120,8 @@ FORMS: dict[str, str | bytes] = {
         ("LTP (uS)", [*UP]), ("LTP std (uS)", [0.1] * 12), ("LTD (uS)", [*DOWN]), ("T", [20] * 12)),
     "wide, resistance": table_of(
         ("LTP (kOhm)", [1e3 / g for g in UP]), ("LTD (kOhm)", [1e3 / g for g in DOWN])),
+    "wide, current per voltage": table_of(("LTP (uA/V)", [*UP]), ("LTD [uA/V]", [*DOWN])),
+    "wide, numbers in brackets": table_of(("uS LTP(1)", [g * 1e-6 for g in UP]), ("uS LTD(1)", [g * 1e-6 for g in DOWN])),
     "wide, by direction": table_of(("G1 (uS)", [*UP]), ("G2 (uS)", [*DOWN])),
     "wide, no header": "\n".join(
         f"{up * 1e-6:.9f}\t{down * 1e-6:.9f}" for up, down in zip(UP, EVEN, strict=True)),
@@ -163,6 +173,16 @@ def test_a_form_that_is_clear_is_read(tmp_path: Path, form: str) -> None:
 )
 def test_what_was_understood_is_said(tmp_path: Path, form: str, words: str) -> None:
     assert words in read(tmp_path, FORMS[form]).understood
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    data = measure(Device.load("subquantum-cbram"), 3, 4, (20, 30), seed=1)
+    write_measurement(tmp_path / "measured.csv", data)
+    back = read_measurement(tmp_path / "measured.csv")
+    assert len(back.trains) == len(data.trains) == 24
+    for one, other in zip(back.trains, data.trains, strict=True):
+        assert (one.way, one.cell, one.cycle) == (other.way, other.cell, other.cycle)
+        assert one.readings == pytest.approx(other.readings, rel=1e-7)
 
 
 def test_a_file_is_told_by_its_hash(tmp_path: Path) -> None:
@@ -240,6 +260,15 @@ def test_one_polarity_is_a_measurement(tmp_path: Path) -> None:
     assert "no reset trains" in data.understood
     (train,) = read(tmp_path, table_of(("pulse", list(range(11))), ("G (uS)", [*DOWN]))).trains
     assert train.way == "reset"
+
+
+def test_labels_of_ramps_are_kept_as_they_are(tmp_path: Path) -> None:
+    data = read(
+        tmp_path,
+        table_of(("B7 LTP 3 (uS)", [*UP]), ("device A LTP (uS)", [*UP]), ("x-12 LTP2", [1e-6] * 3)),
+    )
+    assert [(train.cell, train.cycle) for train in data.trains] == [
+        ("B7", "3"), ("A", "0"), ("x 12", "2")]  # fmt: skip
 
 
 def test_trains_need_not_be_alike(tmp_path: Path) -> None:

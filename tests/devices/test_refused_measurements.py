@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cbramsim.core.errors import DataError, ParameterError
-from cbramsim.devices.fitting import table
+from cbramsim.devices.fitting import long_form, table
 from cbramsim.devices.fitting.reading import read_measurement
 from tests.tables import (
     DOWN,
@@ -75,6 +75,13 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "thousands and decimals": (
         text_of(**{"G (nS)": lambda i, way, k, g: f"{1000 * g:,.1f}".replace(",", "@")})
         .replace(",", ";").replace("@", ","), "G must be a number .got '2,013.0'"),
+    "points between thousands": (
+        text_of(**{"G (nS)": lambda i, way, k, g: f"{100 * g:,.0f}"}).replace(",", ".").replace(
+            ".set.", ";set;").replace(".reset.", ";reset;").replace("pulse.polarity.", "pulse;polarity;"),
+        "must tell decimals from thousands .got '1.075'"),
+    "a ramp in mS/cm": (table_of(("LTP (mS/cm)", [*UP])), r"unit of LTP \(mS/cm\) must be S, Ohm or A"),
+    "reads among pulses": (long(**{"voltage": lambda i, way, k, g: SIGN[way] * (1.5 if i % 2 else 0.1), "G (uS)": G}),
+        "voltage must be the same .*any voltage, from 0.1 to 1.5 V"),
     "both decimal signs": (
         text_of(**{"voltage": lambda *_: "1.5", "G (uS)": lambda i, way, k, g: f"{g:.4f}".replace(".", "@")})
         .replace(",", ";").replace("@", ","), "one decimal sign .got '1.5' and '2,0130'"),
@@ -129,7 +136,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "voltages of one sign": (long(**{"voltage": lambda *_: 1.5, "G (uS)": G}), "column polarity is missing"),
     "voltages of 0": (long(**{"pulse": PULSE, "voltage": lambda *_: 0, "G (uS)": G}), "voltage must be given"),
     "growing voltage": (long(**{"voltage": lambda i, way, k, g: SIGN[way] * (1 + 0.1 * k), "G (uS)": G}),
-        "line 13: voltage must be the same .*pulses of growing voltage from 1.1"),
+        "line 13: voltage must be the same .*pulses of growing voltage, from 1.1 to 2.1 V"),
     "growing width": (text_of(**{"width (ns)": lambda i, way, k, g: 10 * (1 + k), "G (uS)": G}),
         "pulses of growing width"),
     "short": ("\n".join([HEADER, LINES[0], LINES[1]]), "line 2: trains must have at least 3 readings .got 2"),
@@ -189,6 +196,10 @@ def test_a_table_of_too_many_values_is_refused(
 ) -> None:
     monkeypatch.setattr(table, "MOST_VALUES", 100)
     with pytest.raises(DataError, match="at most 100 values"):
+        read(tmp_path, TEXT)
+    monkeypatch.setattr(long_form, "MOST_TRAINS", 1)
+    monkeypatch.setattr(table, "MOST_VALUES", 1000)
+    with pytest.raises(DataError, match=r"at most 1 trains .got 2"):
         read(tmp_path, TEXT)
     monkeypatch.setattr(table, "MOST_LINES", 10)
     with pytest.raises(DataError, match="at most 10 lines"):

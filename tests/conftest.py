@@ -43,8 +43,11 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
-LONGEST = ("test_notebooks", "test_documents", "test_readme", "test_ladder")
-"""Files that take minutes, and stay on one core: they begin first."""
+LONGEST = (
+    "test_notebooks", "test_documents", "test_readme", "test_ladder", "test_binary_options",
+    "test_twin",
+)  # fmt: skip
+"""Files that take longest, and stay on one core: they begin first."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

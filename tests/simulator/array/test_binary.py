@@ -212,14 +212,18 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
 
 
 def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
-    network, _ = network_of(mnist, cell={"read_c2c": 0.0}, digital={"bits": 3})
-    fine = SpikingNetwork(network.config.replace(digital={"bits": 3, "adc_bits": 16}))
-    fine.prepare(mnist.train_images[:400])
-    fine.layers[0].competition_scale = 1.0
-    fine.crossbar.set_codes(network.crossbar.codes)
-    fine.bias[:] = network.bias
-    images = mnist.test_images[:50]
-    (exact,), (digitised,) = (list(each.responses(images, "test")) for each in (network, fine))
+    learned, _ = network_of(mnist, digital={"bits": 3})
+    found = []
+    for converters in ({}, {"adc_bits": 16}):
+        network = SpikingNetwork(
+            learned.config.replace(cell={"read_c2c": 0.0}, digital={"bits": 3, **converters})
+        )
+        network.prepare(mnist.train_images[:400])
+        network.layers[0].competition_scale = 1.0
+        network.crossbar.set_codes(learned.crossbar.codes)
+        network.bias[:] = learned.bias
+        found += network.responses(mnist.test_images[:50], "test")
+    exact, digitised = found
     np.testing.assert_allclose(exact, digitised, rtol=0.02)
     assert (exact != digitised).any()
 

@@ -103,7 +103,7 @@ def _sketches() -> Iterator[None]:
     draw = Figure.savefig
 
     def sketch(figure: Figure, file: Any, **options: Any) -> None:
-        figure.set_layout_engine("none")
+        figure._layout_engine = None  # "none" is one, too, for which all is drawn twice
         draw(figure, file, **options | {"dpi": 30})
 
     with pytest.MonkeyPatch.context() as patch:

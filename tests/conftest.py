@@ -43,8 +43,11 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
-LONGEST = ("test_notebooks", "test_documents", "test_readme", "test_ladder")
-"""Files that take minutes, and stay on one core: they begin first."""
+LONGEST = (
+    "test_notebooks", "test_documents", "test_readme", "test_ladder", "test_binary_options",
+    "test_twin",
+)  # fmt: skip
+"""Files that take longest, and stay on one core: they begin first."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,7 +103,7 @@ def _sketches() -> Iterator[None]:
     draw = Figure.savefig
 
     def sketch(figure: Figure, file: Any, **options: Any) -> None:
-        figure.set_layout_engine("none")
+        figure._layout_engine = None  # "none" is one, too, for which all is drawn twice
         draw(figure, file, **options | {"dpi": 30})
 
     with pytest.MonkeyPatch.context() as patch:

@@ -12,6 +12,7 @@ import pytest
 
 from cbramsim.devices.device import Device
 from cbramsim.experiments.sweep import plan
+from cbramsim.experiments.train import Run
 from cbramsim.simulator.comparison.hierarchy import Hierarchy
 from tests.commands import DOCUMENTS, Block, a_place_to_work, blocks, commands, run
 
@@ -75,6 +76,8 @@ def test_shell(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert command[1:] == ["install", ".[sweep]"]
         else:
             run(command, monkeypatch, f"runs/{number}")
+            if command[1] == "train":  # the figures of one are enough
+                monkeypatch.setattr(Run, "draw", lambda run: None)
 
 
 @of_kind("toml")

@@ -32,10 +32,11 @@ def learning() -> None:
 
 
 def recognition() -> None:
-    """Compile what naming, recognition and programming by hand run through."""
+    """Compile what naming, recognition, lines and programming by hand run through."""
     for network in networks():
         network.prepare(IMAGES)
         network.label(IMAGES, LABELS).predict(IMAGES)
+    SpikingNetwork(neurons=4, wires=True, pruning={"kind": "none"}).fit(IMAGES, epochs=1)
     crossbar = Crossbar("subquantum-cbram", (4, 4))
     crossbar.program(0, [0, 1], [3, -3])
     crossbar.write_verify([[0, 0]], [crossbar.device.g_mid])

@@ -105,7 +105,7 @@ def checked_cells(method: str, shape: Shape, cells: ArrayLike) -> NDArray[np.int
             f"Crossbar.{method}: cells must be within {shape[0]} word lines and "
             f"{shape[1]} bit lines (got {shown(cells)})"
         )
-    return pairs.astype(np.int64)
+    return pairs.astype(np.int64, order="C")
 
 
 def checked_targets(

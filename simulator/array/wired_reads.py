@@ -253,7 +253,9 @@ class WiredReads:
         for rows, columns in self.layout:
             part = np.ascontiguousarray(wires.in_series(g[rows, columns]))
             rest = Terminals.product(np.zeros(len(part)), part.shape[1], wires)
-            along_ladders(part, circuit_of(rest, wires)[0], seen[rows, columns])
+            seen_part = np.empty_like(part)  # contiguous, as where there is one tile
+            along_ladders(part, circuit_of(rest, wires)[0], seen_part)
+            seen[rows, columns] = seen_part
         return seen
 
     def _see(self, state: ArrayState, ladders: NDArray[np.float32]) -> None:

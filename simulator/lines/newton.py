@@ -98,7 +98,7 @@ def curved_cells(g: NDArray[np.float64], curve: Sinh, r_access: float, lines: Li
     return CurvedCells(
         np.ascontiguousarray(g), np.zeros(g.shape), factorise(g.copy(), lines), memory(g.shape),  # type: ignore[arg-type]
         (np.empty(g.shape), np.empty(g.shape)), no_source(rows, columns),
-        curve.v_sinh, curve.scale, curve.v_read / curve.v_sinh, r_access,
+        float(curve.v_sinh), curve.scale, curve.v_read / curve.v_sinh, float(r_access),
     )  # fmt: skip
 
 

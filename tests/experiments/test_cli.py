@@ -38,6 +38,12 @@ def refused(result: Result, message: str) -> None:
         assert len(result.output.strip().splitlines()) == 1
 
 
+@pytest.fixture(autouse=True)
+def _not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures but those of the run that all tests share: they take most of the time."""
+    monkeypatch.setattr(train_experiment.Run, "draw", lambda run: None)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "small"

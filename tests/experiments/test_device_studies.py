@@ -191,13 +191,13 @@ def test_a_small_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(overhead, "STEPS", 1)
     monkeypatch.setattr(overhead, "REPETITIONS", 2)
     done = comparison.run(
-        SMALL, tmp_path / "c", devices=["metal-cbram", "hzo-fefet"], seeds=2, sensitivity=False,
+        SMALL, tmp_path / "c", devices=["ag-a-si", "hzo-fefet"], seeds=2, sensitivity=False,
         at=HERE,
     )  # fmt: skip
     with (tmp_path / "c" / "devices.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(r["device"], r["seed"]) for r in rows} == {
-        (d, s) for d in ("subquantum-cbram", "metal-cbram", "hzo-fefet") for s in "01"
+        (d, s) for d in ("subquantum-cbram", "ag-a-si", "hzo-fefet") for s in "01"
     }
     needed = {"accuracy", "train_joules", "inference_joules", "write_pulses", "programming"}
     assert needed <= set(rows[0])
@@ -205,16 +205,16 @@ def test_a_small_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     names = {claim["name"] for claim in summary["claims"]}
     assert names == {
         "devices_over_85", "loss_at_50_percent_d2d", "behaviour_overhead",
-        "energy_ratio_to_subquantum:metal-cbram", "energy_ratio_to_subquantum:hzo-fefet",
+        "energy_ratio_to_subquantum:ag-a-si", "energy_ratio_to_subquantum:hzo-fefet",
     }  # fmt: skip
     for claim in summary["claims"]:
         assert {"value", "spread", "unit", "target", "held", "evidence"} <= set(claim)
     assert (tmp_path / "c" / "devices.png").is_file()
-    metal = next(e for e in summary["devices"] if e["device"] == "metal-cbram")
+    silver = next(e for e in summary["devices"] if e["device"] == "ag-a-si")
     ours = [float(r["train_joules"]) for r in rows if r["device"] == "subquantum-cbram"]
-    theirs = [float(r["train_joules"]) for r in rows if r["device"] == "metal-cbram"]
-    assert metal["ratio"]["train_joules"] == pytest.approx(np.mean(np.divide(theirs, ours)))
-    assert "metal-cbram" in done.report()
+    theirs = [float(r["train_joules"]) for r in rows if r["device"] == "ag-a-si"]
+    assert silver["ratio"]["train_joules"] == pytest.approx(np.mean(np.divide(theirs, ours)))
+    assert "ag-a-si" in done.report()
     tried = sorted((tmp_path / "c" / "programming" / "runs").iterdir())
     assert len(tried) == 3 * len(comparison.METHODS)
     for folder in tried:

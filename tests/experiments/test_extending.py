@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cbramsim.experiments.cli import main
+from cbramsim.experiments.train import Run
 
 ARGS = ("--train-images", "600", "--neurons", "6", "--quiet")
 SETTINGS = ("inputs=40", "test_images=100", "pruning.maturity=trained")
@@ -20,6 +21,12 @@ def cbram(*args: object) -> Any:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     given = [*map(str, args), *([] if "--resume" in args else settings)]
     return CliRunner().invoke(main, given)
+
+
+@pytest.fixture(autouse=True)
+def _not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures but those of the run that all tests share: they take most of the time."""
+    monkeypatch.setattr(Run, "draw", lambda run: None)
 
 
 @pytest.fixture(scope="module")

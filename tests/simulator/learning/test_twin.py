@@ -204,7 +204,19 @@ def small_network(data: Dataset, **changes) -> tuple[SpikingNetwork, np.ndarray]
     return network, inputs
 
 
-@pytest.mark.parametrize("changes", POLICIES.values(), ids=POLICIES)
+OWN_LOOPS = (
+    "wires, tunnelling, ideal", "wires, tunnelling, dense", "verify everything", "passive hard",
+)  # fmt: skip
+"""Whose parts are in other loops each: `pytest -m frozen`."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(changes, id=name, marks=[pytest.mark.frozen] * (name in OWN_LOOPS))
+        for name, changes in POLICIES.items()
+    ],
+)
 def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> None:
     network, inputs = small_network(mnist, **changes)
     if network.crossbar.wired:  # as the next step does first: the twin begins with what it finds

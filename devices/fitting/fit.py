@@ -175,7 +175,8 @@ class _Work:
         technology, intervals = bootstrap(
             curves, best, noise, span, values, repetitions, seed, progress
         )
-        intervals |= _spreads(curves, technology, repetitions) | _noise(found, repetitions)
+        intervals |= _spreads(curves, technology, repetitions)
+        intervals |= _noise(found, intervals, repetitions)
         warnings = doubts(measurement, curves, ranked, arrives, found, self.extrapolate)
         return Fit(
             measurement=measurement, conditions=conditions, curves=curves, ranked=ranked,
@@ -320,15 +321,19 @@ def _spreads(curves: Curves, technology: Summary, repetitions: int) -> dict[str,
     return found
 
 
-def _noise(found: NoiseFound | None, repetitions: int) -> dict[str, Interval]:
-    """Return intervals of noise, normal in the logarithm."""
+def _noise(
+    found: NoiseFound | None, intervals: dict[str, Interval], repetitions: int
+) -> dict[str, Interval]:
+    """Return intervals of noise, normal in the logarithm; the window that it is a part of errs too."""
     if found is None:
         return {}
+    low, high = intervals["g_min"], intervals["g_max"]
+    window = 0.5 * (high.high - high.low) / (high.value - low.value)
     values = {"step_c2c": (found.pulse, found.errors[0]), "read_c2c": (found.read, found.errors[1])}
     intervals = {}
     for key, (value, error) in values.items():
         if repetitions and value > 0 and np.isfinite(error) and error < 3:
-            factor = float(np.exp(1.645 * error))
+            factor = float(np.exp(np.hypot(1.645 * error, window)))
             intervals[key] = Interval(value, value / factor, value * factor)
         else:
             intervals[key] = Interval(value, np.nan, np.nan)

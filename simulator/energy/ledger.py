@@ -232,7 +232,7 @@ class EnergyLedger:
         -------
         pandas.DataFrame
             Columns `phase`, `operation`, `count`, `joules` and `joules_per_event`, J; NaN where
-            energy was booked without an event. Needs pandas: `pip install cbramsim[frame]`.
+            energy was booked without an event.
         """
         from pandas import DataFrame
 

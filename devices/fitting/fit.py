@@ -210,7 +210,7 @@ def fields(found: Match, technology: Summary) -> dict[str, float]:
     """
     first = np.clip(technology.first, 1e-7, 1.0)
     both = float(first[0]), float(first[1])
-    wanted = {"g_min": technology.low, "g_max": technology.high}
+    wanted = {"g_min": max(technology.low, 0.0), "g_max": technology.high}
     if device_law(found.candidate, both, found.shape)["law"] == "table":
         depths = np.linspace(0.05, 0.95, 91)
         for way, name in enumerate(WAYS):
@@ -317,14 +317,14 @@ def _spreads(curves: Curves, technology: Summary, repetitions: int) -> dict[str,
     for key, place in zip(keys, places, strict=True):
         value = min(float(technology.spread[place]), 2.0)
         known = spread_interval(value, cells)
-        found[key] = known if repetitions else Interval(value, np.nan, np.nan)
+        found[key] = known if repetitions and value else Interval(value, np.nan, np.nan)
     return found
 
 
 def _noise(
     found: NoiseFound | None, intervals: dict[str, Interval], repetitions: int
 ) -> dict[str, Interval]:
-    """Return intervals of noise, normal in the logarithm; the window that it is a part of errs too."""
+    """Return intervals of noise, normal in the logarithm; the window it is a part of errs too."""
     if found is None:
         return {}
     low, high = intervals["g_min"], intervals["g_max"]

@@ -33,8 +33,6 @@ from tests.simulator.array.binary_twin import assert_recounted
 
 CBRAM = Device.load("subquantum-cbram")
 NOMINAL = CBRAM.without_variability()
-QUIET = NOMINAL.replace(read_c2c=1e-6)
-"""With noise that changes nothing, in the loops that all noisy cells share."""
 RULE = StdpRule()
 SMALL = {
     "storage": "binary", "neurons": 37, "inputs": 101, "seed": 3, "pruning": {"kind": "none"},
@@ -126,7 +124,7 @@ def test_rounding_is_right_on_average(bits: int, code: int) -> None:
     binary = BinaryWeights(bits=bits, rule_at="code")
     wanted = wanted_codes(RULE, binary)
     changes: dict[bool, list[np.ndarray]] = {True: [], False: []}
-    crossbar = BinaryCrossbar(QUIET, (rows, 1), binary)
+    crossbar = BinaryCrossbar(NOMINAL, (rows, 1), binary)
     for seed in range(10):
         crossbar.set_codes(code)
         spiked = one_update(crossbar, wanted, 128, seed)
@@ -141,7 +139,7 @@ def test_rounding_is_right_on_average(bits: int, code: int) -> None:
 
 def test_eight_bits_without_variability_follow_the_rule_to_half_a_code() -> None:
     binary = BinaryWeights(bits=8, rule_at="code")
-    crossbar = BinaryCrossbar(QUIET, (5000, 1), binary)
+    crossbar = BinaryCrossbar(NOMINAL, (5000, 1), binary)
     start = np.random.default_rng(0).integers(0, 256, (5000, 1))
     crossbar.set_codes(start)
     before = crossbar.weights[:, 0].astype(float)
@@ -212,18 +210,14 @@ def test_loop_and_independent_recount_agree(mnist: Dataset, changes: dict) -> No
 
 
 def test_fine_converters_read_as_exact_ones(mnist: Dataset) -> None:
-    learned, _ = network_of(mnist, binary={"bits": 3})
-    found = []
-    for converters in ({}, {"adc_bits": 16}):
-        network = SpikingNetwork(
-            learned.config.replace(cell={"read_c2c": 0.0}, binary={"bits": 3, **converters})
-        )
-        network.prepare(mnist.train_images[:400])
-        network.layers[0].competition_scale = 1.0
-        network.crossbar.set_codes(learned.crossbar.codes)
-        network.bias[:] = learned.bias
-        found += network.responses(mnist.test_images[:50], "test")
-    exact, digitised = found
+    network, _ = network_of(mnist, cell={"read_c2c": 0.0}, binary={"bits": 3})
+    fine = SpikingNetwork(network.config.replace(binary={"bits": 3, "adc_bits": 16}))
+    fine.prepare(mnist.train_images[:400])
+    fine.layers[0].competition_scale = 1.0
+    fine.crossbar.set_codes(network.crossbar.codes)
+    fine.bias[:] = network.bias
+    images = mnist.test_images[:50]
+    (exact,), (digitised,) = (list(each.responses(images, "test")) for each in (network, fine))
     np.testing.assert_allclose(exact, digitised, rtol=0.02)
     assert (exact != digitised).any()
 
@@ -275,7 +269,7 @@ def test_only_bits_that_changed_are_rewritten(mnist: Dataset) -> None:
 
 
 def test_program_to_writes_codes_and_counts_what_stays_wrong() -> None:
-    device = QUIET.replace(stuck_low=0.1)
+    device = NOMINAL.replace(stuck_low=0.1)
     crossbar = BinaryCrossbar(device, (500, 4), BinaryWeights(bits=3))
     crossbar.inhibit(1, [0, 1])
     assert crossbar.inhibited.sum() == 2

@@ -158,10 +158,11 @@ def test_a_fitted_device_measures_like_the_data() -> None:
 
 
 def test_a_noiseless_cell_is_found_exactly() -> None:
-    device = IDENTICAL.replace(step_c2c=0.0)
-    result = fit(measure(device, 1, 1, (100, 100)), repetitions=0, law="exponential")
+    device = KNOWN.without_variability()
+    result = fit(measure(device, 1, 1, (100, 100)), repetitions=0)
+    assert result.best.law == "exponential"
     for key in ("g_min", "g_max", "pulses_up", "pulses_down", "nonlinearity_up"):
-        assert getattr(result.device, key) == pytest.approx(getattr(device, key), rel=0.04)
+        assert getattr(result.device, key) == pytest.approx(getattr(device, key), rel=1e-3)
     assert result.best.distance < 0.005
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -105,8 +105,12 @@ class Bootstrap:
         """Take what was matched; `unit` is the measured range of each cell, float64[cells], S."""
         self.curves, self.found, self.noise = curves, found, noise
         cell = curves.index[:, 0]
-        self.unit, self.cell = unit[cell, None], cell
-        self.cells = len(curves.cells)
+        self.unit, self.unit_of, self.cell = unit[cell, None], unit, cell
+        self.cells, self.span = len(curves.cells), curves.span
+        # bounds that are those of the measured range err as its ends do
+        bounds = 2 * len(found.candidate.shapes) + np.arange(2 * self.cells)
+        self.which = np.flatnonzero(found.holds[bounds] > 1)
+        self.held = bounds[self.which]
         self.trains = [np.flatnonzero(curves.curve == i) for i in range(len(curves.index))]
         self.cycles = min(len(rows) for rows in self.trains)
         self.spread = np.sqrt(
@@ -163,7 +167,13 @@ class Bootstrap:
         size = np.diag(matrix)
         matrix[np.diag_indices_from(matrix)] += found.holds + 1e-9 * size.max() + 1e-300
         step = np.linalg.solve(matrix, slope)
-        return found.vector - np.clip(step, -3, 3)
+        vector = found.vector - np.clip(step, -3, 3)
+        low, high = (
+            (new - old) / self.unit_of
+            for new, old in zip(replace(self.curves, mean=mean).span, self.span, strict=True)
+        )
+        vector[self.held] += np.concatenate([low, high])[self.which]
+        return vector
 
 
 def own_of(found: Match, span: tuple[Floats, Floats], vector: Floats) -> Floats:
@@ -259,6 +269,7 @@ def bootstrap(
         again.append(work.simulated(rng))
         others.append(work.resampled(rng) if resample else (again[-1], None))
     off = np.mean(again, axis=0) - found.vector
+    off[work.held] = 0
     vector = np.clip(found.vector - off, *found.bounds)
     error = np.var([own_of(found, span, one) for one in again], axis=0, ddof=1).mean(axis=0)
     technology = summary(found, span, vector, error=error)

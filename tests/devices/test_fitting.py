@@ -227,6 +227,10 @@ def test_trains_that_do_not_saturate_have_the_measured_range_for_a_window() -> N
     assert result.device.g_max == pytest.approx(248e-6, rel=0.01)
     assert result.device.pulses_end_to_end("up") == pytest.approx(190, rel=0.05)
     assert result.best.distance < 0.01
+    for key in ("g_min", "g_max"):  # no better known than the readings at the ends
+        value, low, high = result.intervals[key]
+        assert value - low == pytest.approx(high - value, rel=0.1)
+        assert 0.3 * 2e-7 / 2 < high - value < 3 * 2e-7
     assert "g_max is a lower bound" in _told(result)
     assert "g_min is an upper bound" in _told(result)
 

@@ -36,7 +36,7 @@ def test_a_fit_writes_a_device_with_its_sources(measured: Path, tmp_path: Path) 
     assert result.exit_code == 0, result.output
     device = Device.load(tmp_path / "cells.toml")
     digest = hashlib.sha256(measured.read_bytes()).hexdigest()
-    for key in ("g_min", "g_max", "pulses_up", "nonlinearity_up", "step_c2c", "pulses_up_d2d"):
+    for key in ("g_min", "g_max", "pulses_up", "nonlinearity_up", "step_c2c", "g_max_d2d"):
         origin = device.evidence(key)
         assert origin.evidence == "derived"
         assert digest in origin.source

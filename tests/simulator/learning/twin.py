@@ -285,6 +285,24 @@ class NumpyTwin:
             seen += (device.g_flicker * (upper - device.flicker_duty)).astype(np.float32)
         return seen
 
+    def _sigma(
+        self, g: NDArray[np.float64], cell: NDArray[np.float64], up: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Return the noise of a pulse on each cell, S."""
+        device, sigma = self.of_cells, np.full(len(g), self.pulse.step_sigma)
+        if not (device.noise_up or device.noise_down):
+            return sigma
+        window = cell[:, G_HIGH] - cell[:, G_LOW]
+        for way, shape, climbed in (
+            (up, device.noise_up, g - cell[:, G_LOW]),
+            (~up, device.noise_down, cell[:, G_HIGH] - g),
+        ):
+            depth = np.divide(climbed, window, out=np.zeros(len(g)), where=window > 0)
+            points = np.array(shape or (1, 1), np.float32)
+            relative = np.interp(depth, np.linspace(0, 1, len(points)), points)
+            sigma[way] *= relative[way]
+        return sigma
+
     def _program(self, column: int, pulses: NDArray[np.int64]) -> None:
         """Give each cell its pulses, one round after the other."""
         rows = np.flatnonzero(pulses)
@@ -297,7 +315,7 @@ class NumpyTwin:
         squares = np.zeros(len(rows))
         for n in range(trains.max(initial=0)):
             on = np.flatnonzero(trains > n)
-            noise = self.pulse.step_sigma * normals[first[on] + n].astype(np.float64)
+            noise = self._sigma(g[on], cell[on], up[on]) * normals[first[on] + n].astype(np.float64)
             after = g[on] + self._steps(g[on], cell[on], up[on]) + noise
             after = self._settled(after, cell[on], uniforms[first[on] + n])
             # A cell that time took out of its window is not pushed back by a pulse the other way.

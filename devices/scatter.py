@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from cbramsim.core.verbs import implements, pulse_noise
 from cbramsim.devices.device import Device
-from cbramsim.devices.laws.shaped import depth_of, interpolated
+from cbramsim.devices.laws.shaped import depth_of, interpolated, on_one_grid
 
 
 class EvenScatter(NamedTuple):
@@ -32,12 +31,10 @@ class ShapedScatter(NamedTuple):
 def scatter_of(device: Device) -> EvenScatter | ShapedScatter:
     """Return the noise of the pulses of a device."""
     sigma = device.step_c2c * device.g_range
-    shapes = [np.array(getattr(device, f"noise_{way}") or (1, 1)) for way in ("up", "down")]
     if not (device.noise_up or device.noise_down):
         return EvenScatter(sigma)
-    depth = np.linspace(0, 1, math.lcm(*(len(shape) - 1 for shape in shapes)) + 1)
-    both = [np.interp(depth, np.linspace(0, 1, len(shape)), shape) for shape in shapes]
-    return ShapedScatter(sigma, np.array(both, np.float32))
+    even = (1.0, 1.0)
+    return ShapedScatter(sigma, on_one_grid(device.noise_up or even, device.noise_down or even))
 
 
 @implements(pulse_noise, EvenScatter)

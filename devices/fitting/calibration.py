@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from cbramsim.core.rng import generator
 from cbramsim.devices.fitting.curves import Curves
-from cbramsim.devices.fitting.intervals import simulate
-from cbramsim.devices.fitting.matching import Match, match
-from cbramsim.devices.fitting.noise import NoiseFound, estimate_again
+from cbramsim.devices.fitting.intervals import new_trains
+from cbramsim.devices.fitting.matching import Match, Noise, match
+from cbramsim.devices.fitting.noise import FEW, NoiseFound, estimate_again
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def calibrated(
     seed
         Of the simulated trains.
     """
-    if noise.lasting or not (noise.pulse and noise.white) or np.bincount(curves.curve).min() < 3:
+    if noise.lasting or not (noise.pulse and noise.white) or np.bincount(curves.curve).min() < FEW:
         return noise
     rng = generator(seed, "calibration")
     found = []
@@ -65,14 +65,6 @@ def _readings(
 ) -> NDArray[np.float64]:
     """Return new readings of every train, missing where they were, float64[trains, longest]."""
     fresh = np.full(curves.readings.shape, np.nan)
-    spread = np.sqrt(
-        np.maximum(curves.spread**2 - (noise.read * law.window[curves.index[:, 0]]) ** 2, 0)
-    )
     for row, i in zip(fresh, curves.curve, strict=True):
-        curve = curves.index[i]
-        cell, _, readings = curve
-        simulate(
-            curve, law.steps, (law.low[cell], law.high[cell]), law.start[i], spread[i],
-            noise.by_depth, noise.read, rng.standard_normal((2, 1, readings)), row[:readings],
-        )  # fmt: skip
+        new_trains(curves, law, Noise(noise.by_depth, noise.read), int(i), 1, rng, row)
     return np.where(np.isfinite(curves.readings), fresh, np.nan)

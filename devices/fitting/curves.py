@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -89,7 +90,7 @@ class Curves:
         """Return the same trains with other readings."""
         return self._averaged(self.index, readings, self.curve, self.cells)
 
-    @property
+    @cached_property
     def span(self) -> tuple[Floats, Floats]:
         """Lowest and highest of the averaged ends of each cell's curves, float64[cells], S."""
         low, high = np.full(len(self.cells), np.inf), np.full(len(self.cells), -np.inf)
@@ -98,14 +99,7 @@ class Curves:
             low[cell], high[cell] = min(low[cell], *ends), max(high[cell], *ends)
         return low, high
 
-    @property
-    def start(self) -> Floats:
-        """Averaged first readings, float64[curves], S."""
-        return np.array(
-            [_first(mean, count) for mean, count in zip(self.mean, self.count, strict=True)]
-        )
-
-    @property
+    @cached_property
     def spread(self) -> Floats:
         """Standard deviation of the first readings of a curve's trains, float64[curves], S."""
         found = np.zeros(len(self.index))
@@ -119,10 +113,6 @@ class Curves:
     def ways(self) -> tuple[bool, bool]:
         """Whether there are set trains, and reset trains."""
         return bool((self.index[:, 1] == 0).any()), bool((self.index[:, 1] == 1).any())
-
-
-def _first(mean: Floats, count: NDArray[np.int64]) -> float:
-    return float(mean[np.flatnonzero(count)[0]])
 
 
 def _ends(mean: Floats, count: NDArray[np.int64]) -> tuple[float, float]:

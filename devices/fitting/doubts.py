@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbramsim.core.units import in_prefixed
 from cbramsim.devices.fitting.curves import WAYS, Curves
 from cbramsim.devices.fitting.intervals import FEWEST
 from cbramsim.devices.fitting.measurement import Measurement
@@ -192,8 +191,3 @@ def _noise(noise: NoiseFound | None) -> list[str]:
             f"readings, one after the other"
         )
     return found
-
-
-def window_told(low: float, high: float) -> str:
-    """Return a window as text."""
-    return f"{in_prefixed(low, 'S')} to {in_prefixed(high, 'S')}"

@@ -98,6 +98,23 @@ def simulate(curve, steps, bounds, start, spread, sigma, read, normals, out):  #
             out[j] += (edge + sign * window * (x + read * normals[1, k, j])) / trains
 
 
+def new_trains(
+    curves: Curves, found: Match, noise: Noise, i: int, trains: int, rng: np.random.Generator,
+    out: Floats,
+) -> None:  # fmt: skip
+    """Fill the mean of some new trains of the curve `i`, float64[its readings], S.
+
+    They begin where the measured ones do, with that part of their spread that is not of readings.
+    """
+    cell, _, readings = curve = curves.index[i]
+    of_readings = noise.read * found.window[cell]
+    simulate(
+        curve, found.steps, (found.low[cell], found.high[cell]), found.start[i],
+        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)), noise.pulse, noise.read,
+        rng.standard_normal((2, trains, readings)), out[:readings],
+    )  # fmt: skip
+
+
 class Bootstrap:
     """New estimates of a match, one by one."""
 
@@ -113,9 +130,6 @@ class Bootstrap:
         self.held = bounds[self.which]
         self.trains = [np.flatnonzero(curves.curve == i) for i in range(len(curves.index))]
         self.cycles = min(len(rows) for rows in self.trains)
-        self.spread = np.sqrt(
-            np.maximum(curves.spread**2 - (noise.read * found.window[cell]) ** 2, 0)
-        )
 
     @property
     def known(self) -> float:
@@ -126,14 +140,10 @@ class Bootstrap:
 
     def simulated(self, rng: np.random.Generator) -> Floats:
         """Return the parameters that trains with new noise give."""
-        curves, found = self.curves, self.found
+        curves = self.curves
         fresh = np.full(curves.mean.shape, np.nan)
-        for i, curve in enumerate(curves.index):
-            normals = rng.standard_normal((2, len(self.trains[i]), curve[2]))
-            simulate(
-                curve, found.steps, (found.low[curve[0]], found.high[curve[0]]), found.start[i],
-                self.spread[i], self.noise.pulse, self.noise.read, normals, fresh[i, : curve[2]],
-            )  # fmt: skip
+        for i, rows in enumerate(self.trains):
+            new_trains(curves, self.found, self.noise, i, len(rows), rng, fresh[i])
         return self._moved(fresh, np.ones(self.cells))
 
     def resampled(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:

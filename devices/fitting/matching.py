@@ -8,7 +8,7 @@ pulses has added up to by then, over the number of trains that were averaged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,16 @@ class Match:
     def window(self) -> Floats:
         """float64[cells], S."""
         return self.high - self.low
+
+    def depth(self, g: Floats, cell: Any, way: Any) -> Floats:
+        """Return how far conductances, S, are from the bound where a train begins.
+
+        Parts of the window of each `cell`, from its low bound where the `way` is 0, else from its
+        high one; `cell` and `way` are numbers, or arrays that go with the rows of `g`.
+        """
+        cell, way = (np.reshape(one, (-1, *[1] * (np.ndim(g) - 1))) for one in (cell, way))
+        rise = (g - self.low[cell]) / self.window[cell]
+        return np.where(way == 0, rise, 1 - rise)
 
 
 class _Layout:
@@ -216,17 +226,13 @@ class _Problem:
                 steps = np.log(np.clip(factor / np.maximum(typical, 1.0), LEAST_STEP, 1.0))
                 vector[layout.first] = np.tile(steps, layout.cells)
                 vector[layout.start] = self.begin
-                vectors.append(self._inside(vector))
+                vectors.append(np.clip(vector, self.lower, self.upper))
         return vectors
 
     def first_cost(self, vector: Floats) -> float:
         """Return the cost without ties, all readings being as good."""
         self.weight = np.sqrt(self.curves.count)
         return float((self.misses(vector) ** 2).sum())
-
-    def _inside(self, vector: Floats) -> Floats:
-        margin = 1e-9 * np.maximum(1, np.abs(vector))
-        return np.clip(vector, self.lower + margin * 0, self.upper)
 
     def vector_of(self, found: Match) -> Floats:
         """Return the parameters of a match as a vector."""
@@ -238,17 +244,20 @@ class _Problem:
         vector[layout.first] = np.log(found.first).ravel()
         cell = self.curves.index[:, 0]
         vector[layout.start] = (found.start - self.low[cell]) / self.range[cell]
-        return self._inside(vector)
+        return np.clip(vector, self.lower, self.upper)
+
+    def shapes_of(self, vector: Floats) -> Floats:
+        """Return the shape of either way, float64[2, n]; r is 1 where trains arrive."""
+        shapes = vector[self.layout.shape].reshape(2, self.layout.shapes).copy()
+        if self.has_reach:
+            shapes[:, -1] = np.where(self.reach, shapes[:, -1], 1.0)
+        return shapes
 
     def follow(self, vector: Floats) -> Floats:
         """Return expected curves, in units of each cell's range."""
         layout = self.layout
-        shapes = vector[layout.shape].reshape(2, layout.shapes)
-        if self.has_reach:
-            shapes = shapes.copy()
-            shapes[:, -1] = np.where(self.reach, shapes[:, -1], 1.0)
         follow(
-            self.candidate.code, self.curves.index, shapes, vector[layout.low],
+            self.candidate.code, self.curves.index, self.shapes_of(vector), vector[layout.low],
             vector[layout.high], np.exp(vector[layout.first]).reshape(layout.cells, 2),
             vector[layout.start], self.spread, self.noise.pulse, self.steps,
             self.mean, self.variance,
@@ -272,12 +281,12 @@ class _Problem:
             change[:] = (self.misses(there) - misses) * (away / DIFFERENCE)[:, None]
         return found
 
-    def normal(self, vector: Floats, misses: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the normal matrix, half the gradient of the cost, and the derivatives."""
+    def normal(self, vector: Floats, misses: Floats) -> tuple[Floats, Floats]:
+        """Return the normal matrix, and half the gradient of the cost."""
         found = self.derivatives(vector, misses)
         matrix, slope = normal_equations(found, self.columns, misses, vector.size)
         rest = self.tied @ vector - self.wanted
-        return matrix + self.tied.T @ self.tied, slope + self.tied.T @ rest, found
+        return matrix + self.tied.T @ self.tied, slope + self.tied.T @ rest
 
     def cost(self, vector: Floats, misses: Floats) -> float:
         """Return the sum of squares."""
@@ -313,7 +322,7 @@ class _Problem:
         misses = self.misses(vector)
         cost, damping = self.cost(vector, misses), 1e-3
         for _ in range(MOST_ROUNDS):
-            normal, slope, _ = self.normal(vector, misses)
+            normal, slope = self.normal(vector, misses)
             # parameters that a bound holds back do not move
             held = ((vector <= self.lower) & (slope > 0)) | ((vector >= self.upper) & (slope < 0))
             free, before = np.flatnonzero(~held), cost
@@ -353,14 +362,11 @@ class _Problem:
         vector, _ = self.solution(vector)
         layout, cell = self.layout, self.curves.index[:, 0]
         self.follow(vector)
-        shape = vector[layout.shape].reshape(2, layout.shapes).copy()
-        if self.has_reach:
-            shape[:, -1] = np.where(self.reach, shape[:, -1], 1.0)
         unit = self.range[cell, None]
         mean, variance = self.mean.copy(), self.variance.copy()
         derivatives = self.derivatives(vector, self.misses(vector))
         return Match(
-            self.candidate, shape, self.low + self.range * vector[layout.low],
+            self.candidate, self.shapes_of(vector), self.low + self.range * vector[layout.low],
             self.low + self.range * vector[layout.high],
             np.exp(vector[layout.first]).reshape(layout.cells, 2),
             self.low[cell] + self.range[cell] * vector[layout.start],
@@ -394,7 +400,7 @@ def foretold(
     """
     train, test = (_Problem(part, found.candidate, span, arrives, noise, far) for part in curves)
     train.weigh(found.vector)
-    normal, slope, _ = train.normal(found.vector, train.misses(found.vector))
+    normal, slope = train.normal(found.vector, train.misses(found.vector))
     everywhere = np.arange(found.vector.size)
     tries = [
         train.step(found.vector, normal, slope, everywhere, damping) for damping in (1e-6, 0.1, 1.0)

@@ -67,7 +67,6 @@ class NoiseFound(NamedTuple):
     """Noise of a pulse at `DEPTHS` depths, or at one if no state differs, float64[2, m]."""
     readings: int
     """How many readings it was told from."""
-
     errors: tuple[float, float]
     """Standard errors of the logarithms of `pulse` and of `white`; NaN where there is none."""
 
@@ -203,11 +202,9 @@ class _Data:
         every = -(-int(np.isfinite(curves.readings).sum()) // MOST_READINGS)
         chosen = slice(None, None, every)
         cell, way = index[chosen, 0], index[chosen, 1]
-        rise = (curves.readings[chosen] - law.low[cell, None]) / law.window[cell, None]
-        self.trains = np.where(way[:, None] == 0, rise, 1 - rise)
+        self.trains = law.depth(curves.readings[chosen], cell, way)
         self.where = index[chosen, :2].copy()
-        rise = (law.mean[curves.curve[chosen]] - law.low[cell, None]) / law.window[cell, None]
-        expected = np.where(way[:, None] == 0, rise, 1 - rise)
+        expected = law.depth(law.mean[curves.curve[chosen]], cell, way)
         self.expected, self.few = expected, bool(np.bincount(curves.curve).min() < FEW)
         edge = min(max(EDGE * self.guess(), NEAR), MOST_EDGE)
         self.inside = (expected >= edge) & (expected <= 1 - edge) & np.isfinite(self.trains)
@@ -279,13 +276,12 @@ class _Data:
             return even
         self.run(even, white, lasting, memory)
         edges = np.linspace(0, 1, DEPTHS + 1)
-        squares, counts = np.ones((2, DEPTHS)), np.zeros((2, DEPTHS))
+        squares, counts = np.zeros((2, DEPTHS)), np.zeros((2, DEPTHS))
         way = np.broadcast_to(self.where[:, 1:], self.out.shape)
         inside = np.isfinite(self.out) & self.inside
         place = np.clip(np.searchsorted(edges, self.depth[inside], side="right") - 1, 0, DEPTHS - 1)
         np.add.at(counts, (way[inside], place), 1)
-        np.add.at(squares, (way[inside], place), self.out[inside] ** 2 - 0)
-        squares -= 1
+        np.add.at(squares, (way[inside], place), self.out[inside] ** 2)
         seen = counts > 2
         ratio = np.where(seen, squares / np.maximum(counts, 1), 1.0)
         chance = float((0.5 * counts * (ratio - 1) ** 2)[seen].sum())

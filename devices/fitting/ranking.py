@@ -7,7 +7,7 @@ another fails, and a table of steps is always among them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from scipy.signal import savgol_filter
 
 from cbramsim.devices.fitting.curves import Curves
 from cbramsim.devices.fitting.laws import CANDIDATES, KNOTS, SOFT, TABLE, Candidate, steps_at
-from cbramsim.devices.fitting.matching import QUIET, Match, Noise, foretold, match
+from cbramsim.devices.fitting.matching import Match, Noise, foretold, match
 
 Floats = NDArray[np.float64]
 
@@ -58,16 +58,16 @@ class Ranked:
         return 2 if candidate.code == SOFT else 2 * len(candidate.shapes)
 
 
-def preliminary(curves: Curves, span: tuple[Floats, Floats], noise: Noise = QUIET) -> Match:
+def preliminary(curves: Curves, span: tuple[Floats, Floats]) -> Match:
     """Return a table of steps that goes through the curves, no bound being known."""
     open_ended = np.array([False, False])
     simple = [
-        match(curves, candidate, span, open_ended, noise)
+        match(curves, candidate, span, open_ended)
         for candidate in CANDIDATES
         if candidate.name in ("exponential", "log-time")
     ]
     best = min(simple, key=lambda found: distance(curves, found))
-    return match(curves, CANDIDATES[-1], span, open_ended, noise, tabulated(best))
+    return match(curves, CANDIDATES[-1], span, open_ended, near=tabulated(best))
 
 
 def tabulated(found: Match) -> Match:
@@ -82,11 +82,9 @@ def tabulated(found: Match) -> Match:
         begin = min(max(steps[0], steps.max() / 1e3), 1.0)
         knots[way] = np.log(np.maximum(steps[1:], 1e-3 * begin) / begin)
         first[:, way] *= begin / typical
-    return Match(
-        CANDIDATES[-1], np.clip(knots, -6.9, 6.9), found.low, found.high, np.minimum(first, 1.0),
-        found.start, found.steps, found.mean, found.variance, found.vector,
-        found.derivatives, found.columns, found.weight,
-        found.holds, found.bounds,
+    return replace(
+        found, candidate=CANDIDATES[-1], shape=np.clip(knots, -6.9, 6.9),
+        first=np.minimum(first, 1.0),
     )  # fmt: skip
 
 

@@ -84,8 +84,7 @@ def _covered(curves: Curves, table: Match) -> NDArray[np.bool_]:
     covered = np.zeros((2, KNOTS), np.bool_)
     reach = 0.5 / (KNOTS - 1)
     for (cell, way, readings), curve in zip(curves.index, table.mean, strict=True):
-        rise = (curve[:readings] - table.low[cell]) / table.window[cell]
-        depth = rise if way == 0 else 1 - rise
+        depth = table.depth(curve[:readings], cell, way)
         knots = np.linspace(0, 1, KNOTS)
         covered[way] |= (knots >= depth.min() - reach) & (knots <= depth.max() + reach)
     return covered

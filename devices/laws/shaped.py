@@ -8,6 +8,7 @@ with the shape :math:`\sigma` common to all cells, linear between its points.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ from cbramsim.core.kernels import lean_kernel
 from cbramsim.core.verbs import implements, mean_step, mean_train
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, SET
+
+Floats = NDArray[np.float32]
 
 
 class Shaped(NamedTuple):
@@ -28,11 +31,19 @@ class Shaped(NamedTuple):
     @classmethod
     def of(cls, device: Device) -> Self:
         """Return the law of a device."""
-        up, down = device.shape_table("up"), device.shape_table("down")
-        # the coarsest grid that has the points of both, so that neither shape loses a kink
-        depth = np.linspace(0, 1, math.lcm(len(up) - 1, len(down) - 1) + 1)
-        shapes = [np.interp(depth, np.linspace(0, 1, len(shape)), shape) for shape in (up, down)]
-        return cls(np.array(shapes, np.float32))
+        return cls(on_one_grid(device.shape_table("up"), device.shape_table("down")))
+
+
+def on_one_grid(
+    up: Sequence[float] | Floats, down: Sequence[float] | Floats
+) -> NDArray[np.float32]:
+    """Return two shapes at the same depths, float32[2, points].
+
+    The grid is the coarsest that has the points of both, so that neither loses a kink.
+    """
+    depth = np.linspace(0, 1, math.lcm(len(up) - 1, len(down) - 1) + 1)
+    shapes = [np.interp(depth, np.linspace(0, 1, len(shape)), shape) for shape in (up, down)]
+    return np.array(shapes, np.float32)
 
 
 @implements(mean_step, Shaped)

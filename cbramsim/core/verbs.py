@@ -44,6 +44,11 @@ def verb(stub: Kernel) -> Any:
         return kernel(first, *rest)
 
     call.table = table  # type: ignore[attr-defined]
+
+    @overload(call, strict=False, jit_options=PART)
+    def choose(*args: Any) -> Kernel | None:
+        return table.get(getattr(args[0], "instance_class", None))  # type: ignore[arg-type]
+
     return call
 
 
@@ -60,11 +65,6 @@ def implements(which: Any, kind: type) -> Callable[[Kernel], Kernel]:
 
     def add(function: Kernel) -> Kernel:
         which.table[kind] = function
-
-        @overload(which, strict=False, jit_options=PART)  # type: ignore[arg-type]
-        def choose(*args: Any) -> Kernel | None:
-            return function if getattr(args[0], "instance_class", None) is kind else None
-
         return function
 
     return add

@@ -45,9 +45,9 @@ def verb(stub: Kernel) -> Any:
 
     call.table = table  # type: ignore[attr-defined]
 
-    @overload(call, strict=False, jit_options=PART)
+    @overload(call, strict=False, jit_options=PART)  # type: ignore[arg-type]
     def choose(*args: Any) -> Kernel | None:
-        return table.get(getattr(args[0], "instance_class", None))  # type: ignore[arg-type]
+        return table.get(getattr(args[0], "instance_class", type(None)))
 
     return call
 

@@ -34,6 +34,7 @@ from cbramsim.simulator.images.dataset_files import (
     unknown,
     verify,
 )
+from cbramsim.simulator.images.grey_levels import differing_levels
 from cbramsim.simulator.images.picture_files import (
     LARGEST_IMAGE,
     MOST_CLASSES,
@@ -93,6 +94,8 @@ class Dataset:
                 "dataset: no training label is %s: images of it cannot be recognised",
                 " or ".join(map(str, unseen[:5])) + (" ..." if len(unseen) > 5 else ""),
             )
+        if told := differing_levels(self.train_images, self.test_images):
+            log.warning("dataset: %s", told)
         highest = max(int(self.train_labels.max()), int(self.test_labels.max()))
         if self.classes and highest >= len(self.classes):
             raise DataError(

@@ -30,6 +30,8 @@ OUTSIDE_SHARE = 0.02
 """Share of pixels far beyond the full level from which images count as of another kind."""
 FAR = 0.1
 """Part of the range between background and full level from which a pixel is far beyond."""
+FEW = 20
+"""Images that are too few to tell the grey levels of their kind."""
 BLOCK = 4096
 """Images that are converted at a time, which saves memory."""
 
@@ -56,20 +58,21 @@ class GreyLevels(NamedTuple):
         DataError
             If all pixels of all images have the same level.
         """
+        found = cls._found(images)
+        if found.guess:
+            log.warning("%s", found.guess)
+        return found
+
+    @classmethod
+    def _found(cls, images: NDArray[Any]) -> GreyLevels:
+        """Return what `of` finds."""
         counts = np.zeros(FULL_SCALE + 1, np.int64)
         for block in _blocks(images):
             counts += np.bincount(_scaled(block).ravel(), minlength=counts.size)
         levels = np.flatnonzero(counts)
         if levels.size == 1:
             raise DataError("images must show something (got one grey level in all pixels)")
-        found = cls._found(levels, counts[levels])
-        if found.guess:
-            log.warning("%s", found.guess)
-        return found
-
-    @classmethod
-    def _found(cls, levels: NDArray[np.int64], counts: NDArray[np.int64]) -> GreyLevels:
-        """Return what `of` finds, for the levels that occur and how often each does."""
+        counts = counts[levels]
         low, high = int(levels[0]), int(levels[-1])
         part = (levels - low) * BINS // (high - low + 1)
         crowd = np.bincount(part, counts, BINS)
@@ -129,6 +132,35 @@ class GreyLevels(NamedTuple):
 
     def _table(self) -> NDArray[np.uint8]:
         return _table(self.background, self.full)
+
+
+def differing_levels(train: NDArray[Any], test: NDArray[Any]) -> str:
+    """Say how the grey levels of test images differ from those of training images, if they do.
+
+    Looks at the first images of each: at where background and full level are, by a quarter of the
+    training images' range. Says nothing of a handful of images, or of images without a meaning.
+
+    Parameters
+    ----------
+    train, test
+        Images as `checked_images` takes them.
+    """
+    if len(test) < FEW:
+        return ""
+    try:
+        sets = (checked_images(images[:BLOCK]) for images in (train, test))
+        learned, shown = map(GreyLevels._found, sets)
+    except DataError:  # for the network to refuse
+        return ""
+    apart = max(abs(a - b) for a, b in zip(learned, shown, strict=True))
+    if apart <= abs(learned.full - learned.background) / 4:
+        return ""
+    return (
+        f"grey levels of the test images run from {shown.background / FULL_SCALE:.3g} to "
+        f"{shown.full / FULL_SCALE:.3g} of the full scale, those of the training images from "
+        f"{learned.background / FULL_SCALE:.3g} to {learned.full / FULL_SCALE:.3g}: are they "
+        "prepared alike?"
+    )
 
 
 def checked_images(X: ArrayLike) -> NDArray[Any]:

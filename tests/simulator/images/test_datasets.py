@@ -301,3 +301,20 @@ def test_labels_that_nothing_is_learned_of_are_named(caplog: pytest.LogCaptureFi
     caplog.clear()
     Dataset(images, np.array([0, 1, 1, 0]), images, np.array([0, 0, 0, 1]))
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "levels"),
+    [(lambda x: x // 255, "0 to 0.00392"), (lambda x: 255 - x, "1 to 0"), (lambda x: x, None)],
+)
+def test_test_images_of_other_grey_levels_are_named(change, levels, caplog) -> None:
+    images = (255 * (np.random.default_rng(0).random((60, 6, 6)) > 0.8)).astype(np.uint8)
+    labels = np.arange(60) % 2
+    with caplog.at_level("WARNING", "cbramsim"):
+        Dataset(images, labels, change(images), labels)
+    said = [line for line in caplog.messages if "prepared alike" in line]
+    if levels is None:
+        assert not said
+    else:
+        assert len(said) == 1
+        assert f"the test images run from {levels} of the full scale" in said[0]

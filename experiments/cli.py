@@ -746,18 +746,22 @@ def devices(name: str, as_json: bool, figure: Path | None, no_figure: bool, forc
 def _collect(
     config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
 ) -> dict[str, Any]:
-    """Merge a TOML file, ``--set`` and flags, later ones first, into nested values."""
+    """Merge a TOML file with ``--set`` and flags, which override it, into nested values."""
     from cbramsim.core.toml_files import flat, nested, parse_value, read_toml
     from cbramsim.simulator.learning.old_words import in_todays_words
 
-    values = flat(read_toml(config)) if config else {}
+    given = {FLAGS[flag]: value for flag, value in flags.items()}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise CbramError(f"--set: must be KEY=VALUE (got {shown(setting)})")
-        values |= flat({key.strip(): parse_value(text.strip())})
-    values |= {FLAGS[flag]: value for flag, value in flags.items()}
-    return in_todays_words(nested(values))
+        for name, value in flat({key.strip(): parse_value(text.strip())}).items():
+            if given.setdefault(name, value) != value:
+                raise CbramError(
+                    f"--set: {name} is given twice, as {shown(given[name])} and {shown(value)}"
+                )
+    values = flat(read_toml(config)) if config else {}
+    return in_todays_words(nested(values | given))
 
 
 @contextmanager

@@ -306,6 +306,8 @@ def test_devices_from_files_are_told_apart(tmp_path: Path) -> None:
         (["--seed", "-1"], "TrainConfig.seed"),
         (["--set", "stdp.lpt=1"], "TrainConfig.stdp.lpt: unknown key (did you mean 'ltp'?)"),
         (["--set", "stdp.ltp"], "--set: must be KEY=VALUE"),
+        (["--neurons", "5", "--set", "neurons=6"], "--set: neurons is given twice, as 5 and 6"),
+        (["--set", "stdp.ltp=0.1", "--set", "stdp.ltp=0.2"], "given twice, as 0.1 and 0.2"),
         (["--set", "seed.x=1"], "TrainConfig.seed: must be a whole number"),
         (["--set", "stdp=1"], "TrainConfig.stdp: must be a table (got 1)"),
         (["--config", "/nowhere.toml"], "/nowhere.toml: No such file"),

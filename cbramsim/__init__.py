@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cbramsim.core.errors import ParameterError as ParameterError
     from cbramsim.devices.device import Device as Device
     from cbramsim.devices.fitting.fit import fit as fit
+    from cbramsim.experiments.study.study import Study as Study
     from cbramsim.simulator.array.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.array.own import Own as Own
     from cbramsim.simulator.circuits import Periphery as Periphery
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Device": "cbramsim.devices.device",
     "fit": "cbramsim.devices.fitting.fit",
+    "Study": "cbramsim.experiments.study.study",
     "ParameterError": "cbramsim.core.errors",
     "Crossbar": "cbramsim.simulator.array.crossbar",
     "load_dataset": "cbramsim.simulator.images.datasets",

@@ -274,18 +274,13 @@ def sweep(
     seed = [0, 1, 2]
     pruning.fraction = [0.5, 0.75]
     """
-    from cbramsim.experiments import compare
     from cbramsim.experiments import sweep as experiment
+    from cbramsim.experiments.study.runner import Where
 
-    try:
-        done = experiment.run(
-            description, out, scheduler=scheduler, workers=workers, force=force, quiet=quiet
-        )
-    except KeyboardInterrupt:
-        say("\nInterrupted; the same command goes on.")
-        raise
-    click.echo(experiment.report(done, lambda folders: compare.table(compare.run(folders))))
-    if done.failures:
+    with _going_on():
+        found = experiment.run(description, out, Where(scheduler, workers, force, quiet))
+    click.echo(found.report())
+    if found.failures:
         sys.exit(1)
 
 
@@ -315,18 +310,16 @@ def pruning(
     it stopped; `--seeds 1 --fractions 0.75 --rules device` takes minutes.
     """
     from cbramsim.experiments import pruning as experiment
+    from cbramsim.experiments.study.runner import Where
 
     wanted = {} if fractions is None else {"fractions": _numbers("--fractions", fractions)}
-    try:
-        study = experiment.run(
+    with _going_on():
+        found = experiment.run(
             _collect(config, settings, {}), out, seeds=seeds, rules=_names("--rules", rules),
-            scheduler=scheduler, workers=workers, force=force, quiet=quiet, **wanted,
+            at=Where(scheduler, workers, force, quiet), **wanted,
         )  # fmt: skip
-    except KeyboardInterrupt:
-        say("\nInterrupted; the same command goes on.")
-        raise
-    click.echo(study.report())
-    if study.sweep.failures:
+    click.echo(found.report())
+    if found.failures:
         sys.exit(1)
 
 
@@ -375,7 +368,7 @@ def compare_devices(
     Half an hour on two cores; run it again to go on where it stopped.
     """
     from cbramsim.experiments.device_studies import comparison
-    from cbramsim.experiments.device_studies.study import Where
+    from cbramsim.experiments.study.runner import Where
 
     with _going_on():
         found = comparison.run(
@@ -405,7 +398,7 @@ def attribute(
     `--set wait=604800 --set wait_celsius=85` lets a week at 85 °C pass before the test.
     """
     from cbramsim.experiments.device_studies import attribution
-    from cbramsim.experiments.device_studies.study import Where
+    from cbramsim.experiments.study.runner import Where
 
     folder = out or Path("runs") / f"attribute-{Path(device).stem}"
     with _going_on():
@@ -437,7 +430,7 @@ def robustness(
 ) -> None:
     """Look how accuracy falls as DEVICE gets worse, one imperfection at a time."""
     from cbramsim.experiments.device_studies import robustness as experiment
-    from cbramsim.experiments.device_studies.study import Where
+    from cbramsim.experiments.study.runner import Where
 
     folder = out or Path("runs") / f"robustness-{Path(device).stem}"
     with _going_on():
@@ -475,7 +468,7 @@ def wires(
     scored on held-back training images; `--set` changes that. Half an hour on two cores.
     """
     from cbramsim.experiments import wires as experiment
-    from cbramsim.experiments.device_studies.study import Where
+    from cbramsim.experiments.study.runner import Where
 
     with _going_on():
         found = experiment.run(
@@ -509,7 +502,7 @@ def array(
     quarter of an hour on two cores. Run it again to go on where it stopped.
     """
     from cbramsim.experiments.array_studies import array as experiment
-    from cbramsim.experiments.device_studies.study import Where
+    from cbramsim.experiments.study.runner import Where
 
     if full and quick:
         raise CbramError("--full: not with --quick")
@@ -612,8 +605,8 @@ def ladder(
     # One thread: results then do not depend on how many a machine has. Before NumPy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from cbramsim.experiments import ladder as experiment
-    from cbramsim.experiments.device_studies.study import Where
     from cbramsim.experiments.ladder.plan import FULL, QUICK
+    from cbramsim.experiments.study.runner import Where
     from cbramsim.simulator.comparison.footprint import Footprint
     from cbramsim.simulator.energy.bill import Draws
 

@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -353,6 +354,24 @@ class Run:
     def _label_fingerprint(self) -> int:
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
 
+    def learn(self, going: Callable[[Step], bool]) -> None:
+        """Train from the beginning for as long as `going` says so after each step.
+
+        For the caller, who holds the folder; nothing is written.
+        """
+        images = self.network.prepare(self.data.train_images)
+        self.initial = self.network.crossbar.conductance.copy()
+        clock = _Clock(0.0)
+
+        def after_step(step: Step) -> None:
+            self.curve.add(step, self.network)
+            self.seconds = clock.seconds()
+            if not going(step):
+                raise StopIteration
+
+        with suppress(StopIteration):
+            self.network.resume(images, epochs=self.config.epochs, callback=after_step)
+
     def _train(self, images: NDArray[np.uint8]) -> None:
         network, total = self.network, self.config.epochs * len(images)
         if self.initial is None:
@@ -389,8 +408,8 @@ class Run:
                 raise
             self.save()
 
-    def save(self) -> None:
-        """Write state.npz."""
+    def save(self, path: Path | None = None) -> None:
+        """Write the state to `path`, by default state.npz of the run."""
         assert self.initial is not None
         extra = self.curve.to_arrays() | {
             "initial": self.initial,
@@ -400,7 +419,7 @@ class Run:
             "epochs": np.array(self.config.epochs),
             "versions": np.array(json.dumps(self.sessions)),
         }
-        self.network.save(self.out / STATE, **extra)
+        self.network.save(path or self.out / STATE, **extra)
 
     def _finish(self) -> None:
         """Label, score, and write the metrics."""

@@ -65,7 +65,7 @@ SMALL = {
 """What makes a command small enough."""
 STUDIES = {
     "ladder": "ladder",
-    "pruning": "pruning.study",
+    "pruning": "pruning",
     "compare-devices": "device_studies.comparison",
     "attribute": "device_studies.attribution",
     "robustness": "device_studies.robustness",
@@ -111,8 +111,6 @@ def run(command: list[str], monkeypatch: pytest.MonkeyPatch, out: str) -> None:
             raise Begun
 
         monkeypatch.setattr(f"cbramsim.experiments.{STUDIES[name]}.run", begin)
-        if name == "pruning":
-            monkeypatch.setattr("cbramsim.experiments.pruning.run", begin)
     result = CliRunner().invoke(main, [name, *args])
     if name in STUDIES:
         assert isinstance(result.exception, Begun), (name, args, result.output)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cbramsim.devices.device import Device
-from cbramsim.experiments.sweep import plan
+from cbramsim.experiments.study.description import plan
 from cbramsim.experiments.train import Run
 from cbramsim.simulator.comparison.hierarchy import Hierarchy
 from tests.commands import DOCUMENTS, Block, a_place_to_work, blocks, commands, run

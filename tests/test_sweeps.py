@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cbramsim.experiments.sweep import plan
+from cbramsim.experiments.study.description import plan
 
 SWEEPS = sorted((Path(__file__).parents[1] / "sweeps").glob("*.toml"))
 

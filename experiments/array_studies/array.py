@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cbramsim.core.toml_files import flat, nested
 from cbramsim.core.units import in_prefixed
-from cbramsim.experiments import run_folder
-from cbramsim.experiments.array_studies import array_plan
+from cbramsim.experiments.array_studies import array_figures, array_plan
 from cbramsim.experiments.array_studies.array_claims import claims
 from cbramsim.experiments.array_studies.array_costs import (
     IMAGES,
@@ -26,27 +24,21 @@ from cbramsim.experiments.array_studies.programming import (
     programming_figure,
     programming_study,
 )
-from cbramsim.experiments.device_studies.study import (
-    HERE,
-    Cases,
-    Row,
-    Where,
-    carry_out,
-    check_base,
-    mean_and_spread,
-    planned,
-    studying,
-)
-from cbramsim.experiments.results import in_percent, read_metrics, saved_in
+from cbramsim.experiments.results import in_percent, read_metrics
 from cbramsim.experiments.run_folder import STATE
-from cbramsim.experiments.sweep import PlannedRun, Sweep, seeds_of, write_csv
+from cbramsim.experiments.study.cases import check_base, planned, seeds_of
+from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.once import once
+from cbramsim.experiments.study.runner import HERE, Runner, Where
+from cbramsim.experiments.study.table import Cases, mean_and_spread, tidy
 from cbramsim.experiments.train import Data, TrainConfig
 from cbramsim.simulator.array.binary import capacity
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.network import SpikingNetwork
 
-TABLE, PRODUCTS, PARTS, ERRORS = "runs.csv", "products.csv", "parts.csv", "product_errors.csv"
-SUMMARY, SPEED = "summary.json", "speed.json"
+PRODUCTS, PARTS, ERRORS = "products.csv", "parts.csv", "product_errors.csv"
+SPEED = "speed.json"
 COMPONENTS: dict[str, tuple[Operation, ...]] = {
     "word lines": (Operation.WORD_LINE_DRIVE,),
     "cells": (Operation.CELL_READ,),
@@ -67,44 +59,6 @@ BINARY_BITS_SHOWN = (1, 2, 3, 4, 8)
 """For what fits into 512 kbit."""
 
 
-class ArrayStudy(NamedTuple):
-    """What the study found."""
-
-    out: Path
-    rows: list[Row]
-    """One for each run, as in runs.csv."""
-    summary: dict[str, Any]
-    programming: ProgrammingStudy
-    failures: list[Any]
-
-    def report(self) -> str:
-        """Return what was found, for people."""
-        size = self.summary["size"]
-        lines = [
-            f"{size['train_images']:,} images learned in {size['epochs']} epochs, scored on "
-            f"{size['scored_images']:,} images of the {size['scored_on']} set, "
-            f"{size['seeds']} seeds",
-            "",
-            table(self.summary),
-            "",
-            product_table(self.summary),
-            "",
-        ]
-        for claim in self.summary["claims"]:
-            held = {True: "held  ", False: "missed", None: "      "}[claim["held"]]
-            spread = "" if claim["spread"] is None else f" ± {claim['spread']:.2g}"
-            interval = (
-                "" if claim["interval"] is None else " [{:.3g}, {:.3g}]".format(*claim["interval"])
-            )
-            lines.append(f"{held}  {claim['name']:<28} {claim['value']:.4g}{spread}{interval}")
-        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
-        return "\n".join(lines)
-
-    def to_json(self) -> str:
-        """Return all figures as one JSON object."""
-        return json.dumps(self.summary, indent=2)
-
-
 def run(
     base: dict[str, Any],
     out: Path,
@@ -113,7 +67,7 @@ def run(
     full: bool = False,
     quick: bool = False,
     at: Where = HERE,
-) -> ArrayStudy:
+) -> Findings:
     """Study the array with its circuits, or do what is left of it, and write what was found.
 
     Parameters
@@ -142,18 +96,31 @@ def run(
     size = array_plan.QUICK_SIZE if quick else {} if full else array_plan.SIZE
     shared = nested({**size, **flat(base)})
     config = TrainConfig(**shared)
-    runs = _runs(shared, config, scope, seeds)
+    cases = array_plan.cases(config, scope)
+    runs = planned(shared, cases, seeds_of("array", seeds, len(cases)), _is_multiplied)
     description = {"experiment": "array", "base": shared, "seeds": seeds}
-    with studying(out, "array", at):
+    with study_folder(out, "array", at):
         data = Data(config)  # refuses numbers of images that there are not
-        sweep = carry_out(runs, out / "learning", description, at)
-        rows = [row | _components(sweep, row["run"]) for row in sweep.rows()]
-        speed = _speed(out, scope, at.force)
+        runner = Runner(runs, out / "learning", description, at)
+        runner.go()
+        speed = once(
+            out / SPEED, lambda: product_speed(scope.batches, scope.repetitions), again=at.force
+        )
         programming = programming_study(config.technology())
-        summary, products = _collect(sweep, rows, config, data, scope, speed, programming, seeds)
-        found = ArrayStudy(out, rows, summary, programming, sweep.failures)
-        _write(found, products)
+        found = _collect(out, runner, config, data, scope, speed, programming, seeds)
+        drawn = array_figures.of(found.summary)
+        found.write(drawn | {"programming.png": programming_figure(programming)})
     return found
+
+
+def text(summary: dict[str, Any]) -> str:
+    """Return what was learned, and what a product costs, as Markdown."""
+    size = summary["size"]
+    scale = (
+        f"{size['train_images']:,} images learned, {size['epochs']} epochs, scored on "
+        f"{size['scored_images']:,} images of the {size['scored_on']} set, {size['seeds']} seeds"
+    )
+    return "\n\n".join([scale, table(summary), product_table(summary)])
 
 
 def table(summary: dict[str, Any]) -> str:
@@ -207,20 +174,14 @@ def product_table(summary: dict[str, Any]) -> str:
 # ---- runs --------------------------------------------------------------------------------------
 
 
-def _runs(
-    base: dict[str, Any], config: TrainConfig, scope: Scope, seeds: int
-) -> list[PlannedRun]:  # fmt: skip
-    cases = array_plan.cases(config, scope)
-    return [
-        # the matrix of which products are formed
-        run._replace(keep_state=run.settings["case"] == ANALOG and run.settings["seed"] == 0)
-        for run in planned(base, cases, seeds_of("array", seeds, len(cases)))
-    ]
+def _is_multiplied(case: str, seed: int) -> bool:
+    """Return whether a run's matrix is the one of which products are formed."""
+    return case == ANALOG and seed == 0
 
 
-def _components(sweep: Sweep, run: str) -> dict[str, float]:
+def _components(runner: Runner, run: str) -> dict[str, float]:
     """Return the joules of a run by phase and component: they add up to those of the phase."""
-    metrics = read_metrics(sweep.folder(run))
+    metrics = read_metrics(runner.folder(run))
     return {
         f"{column}_{name.replace(' ', '_')}_joules": sum(
             metrics["energy"][phase].get(operation.name.lower(), {"joules": 0.0})["joules"]
@@ -231,30 +192,19 @@ def _components(sweep: Sweep, run: str) -> dict[str, float]:
     }
 
 
-def _speed(out: Path, scope: Scope, force: bool) -> dict[str, dict[str, float]]:
-    """Return what was measured in this folder before, or measure it."""
-    path = out / SPEED
-    if path.is_file() and not force:
-        with saved_in(path):
-            found: dict[str, dict[str, float]] = json.loads(path.read_text())
-            return found
-    found = product_speed(scope.batches, scope.repetitions)
-    run_folder.write_json(path, found)
-    return found
-
-
 # ---- what they found ---------------------------------------------------------------------------
 
 
 def _collect(
-    sweep: Sweep, rows: list[Row], config: TrainConfig, data: Data, scope: Scope,
+    out: Path, runner: Runner, config: TrainConfig, data: Data, scope: Scope,
     speed: dict[str, dict[str, float]], programming: ProgrammingStudy, seeds: int,
-) -> tuple[dict[str, Any], dict[str, list[Row]]]:  # fmt: skip
+) -> Findings:  # fmt: skip
+    runs = runner.table().to_dict("records")
+    table = tidy(run | _components(runner, run["run"]) for run in runs)
     learned = config.epochs * data.train_count
-    cases = Cases(rows)
-    names = dict.fromkeys(row["case"] for row in rows)
-    points = [_point(cases, name, learned) for name in names]
-    trained = _trained(sweep, data)
+    cases = Cases(table)
+    points = [_point(cases, name, learned) for name in cases.names]
+    trained = _trained(runner, data)
     products = {}
     if trained:
         totals, parts = product_costs(trained, scope.adc_bits, config.readout.adc_source)
@@ -279,17 +229,17 @@ def _collect(
         "product_errors": products.get(ERRORS, []),
         "product_speed": speed,
         "programming": programming.to_dict(),
-        "versions": run_folder.versions(),
     }  # fmt: skip
-    return summary, products
+    tables = {TABLE: table, **products}
+    return Findings(out, text(summary), summary, tables, runner.failures)
 
 
 def _point(cases: Cases, name: str, learned: int) -> dict[str, Any]:
     """Return mean and spread of what a case found, and its settings."""
-    first = cases.of(name)[0]
+    first = cases.first(name)
     facts = ("case", "part", "layout", "adc_bits", "error", "lsb", "bits", "read")
     joules = cases.values(name, "train_joules") / learned
-    return {key: first[key] for key in facts if key in first} | {
+    return {key: first[key] for key in facts if first.get(key) is not None} | {
         "seeds": len(cases.of(name)),
         "accuracy": mean_and_spread(cases.values(name, "accuracy")),
         "train_joules_per_image": mean_and_spread(joules),
@@ -303,28 +253,14 @@ def _point(cases: Cases, name: str, learned: int) -> dict[str, Any]:
     }
 
 
-def _trained(sweep: Sweep, data: Data) -> Trained | None:
+def _trained(runner: Runner, data: Data) -> Trained | None:
     """Return the matrix of the analog run of seed 0, if it was finished."""
-    kept = next((run for run in sweep.finished() if run.keep_state), None)
+    kept = next((run for run in runner.finished() if run.keep_state), None)
     if kept is None:
         return None
-    network = SpikingNetwork.load(sweep.folder(kept.name) / STATE)
+    network = SpikingNetwork.load(runner.folder(kept.name) / STATE)
     images = network.select_pixels(data.score_images[:IMAGES])
     return Trained(
         network.device, network.periphery, network.crossbar.weights.clip(-1, 1).astype(float),
         images / 256,
     )  # fmt: skip
-
-
-def _write(found: ArrayStudy, products: dict[str, list[Row]]) -> None:
-    # matplotlib takes longer to import than a small run takes
-    from cbramsim.experiments.array_studies import array_figures
-
-    write_csv(found.out / TABLE, found.rows)
-    for name, rows in products.items():
-        write_csv(found.out / name, rows)
-    run_folder.write_json(found.out / SUMMARY, found.summary)
-    array_figures.converters(found.summary, found.out)
-    array_figures.components(found.summary, found.out)
-    array_figures.binary(found.summary, found.out)
-    programming_figure(found.programming, found.out / "programming.png")

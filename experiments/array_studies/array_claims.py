@@ -15,8 +15,8 @@ from cbramsim.experiments.array_studies.array_plan import (
     converter_case,
     layouts,
 )
-from cbramsim.experiments.device_studies.claims import claim
-from cbramsim.experiments.device_studies.study import Cases, mean_and_spread
+from cbramsim.experiments.study.claims import Claim, claim, mean_claim
+from cbramsim.experiments.study.table import Cases, mean_and_spread
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.circuits.prices import ADC_PRICES, conversion_price
 
@@ -24,8 +24,6 @@ RATIO = 4.0
 """A noisy product with conversion may take so many times NumPy's plain one."""
 AS_GOOD = 0.005
 """Loss of accuracy that counts as none."""
-
-Claim = dict[str, Any]
 
 
 def claims(
@@ -125,12 +123,9 @@ def _adc_share(
         source: float((adc * factor / (total + adc * (factor - 1))).mean())
         for source, factor in _factors(bits, used)
     }
-    value, spread = mean_and_spread(shares)
-    assert value is not None
-    return claim(
+    return mean_claim(
         "adc_energy_share",
-        value,
-        spread=spread,
+        shares,
         interval=(min(others.values()), max(others.values())),
         unit="fraction",
         evidence=f"{conversion_price(bits, used).evidence} price of a conversion",
@@ -144,13 +139,9 @@ def _adc_share(
 
 
 def _accuracy(cases: Cases, case: str) -> Claim | None:
-    value, spread = mean_and_spread(cases.values(case, "accuracy"))
-    if value is None:
-        return None
-    return claim(
+    return mean_claim(
         "binary_2bit_accuracy",
-        value,
-        spread=spread,
+        cases.values(case, "accuracy"),
         unit="fraction",
         definition="accuracy with weights in 2 binary cells each, mean over seeds",
     )
@@ -158,14 +149,9 @@ def _accuracy(cases: Cases, case: str) -> Claim | None:
 
 def _loss(cases: Cases, case: str) -> Claim | None:
     pairs = cases.paired(ANALOG, case, "accuracy")
-    if not len(pairs):
-        return None
-    value, spread = mean_and_spread(pairs[:, 0] - pairs[:, 1])
-    assert value is not None
-    return claim(
+    return mean_claim(
         "binary_2bit_loss",
-        value,
-        spread=spread,
+        pairs[:, 0] - pairs[:, 1],
         unit="fraction",
         definition="accuracy with analog cells, less that with 2 binary cells, seed by seed",
     )
@@ -175,8 +161,6 @@ def _analog_over_binary(cases: Cases, case: str, config: TrainConfig) -> Claim |
     pairs = cases.paired(ANALOG, case, "train_joules")
     if not len(pairs):
         return None
-    value, spread = mean_and_spread(pairs[:, 0] / pairs[:, 1])
-    assert value is not None
     bits = config.binary.adc_resolution(config.planned_inputs)
     adc = cases.paired(ANALOG, case, "train_ADC_joules")[:, 1]
     by_source = {
@@ -184,10 +168,9 @@ def _analog_over_binary(cases: Cases, case: str, config: TrainConfig) -> Claim |
         for source, factor in _factors(bits, config.binary.adc_source)
     }
     sensed = cases.paired(ANALOG, binary_case(2, "sensed"), "train_joules")
-    return claim(
+    return mean_claim(
         "analog_over_binary_energy",
-        value,
-        spread=spread,
+        pairs[:, 0] / pairs[:, 1],
         interval=(min(by_source.values()), max(by_source.values())),
         unit="ratio",
         definition=(

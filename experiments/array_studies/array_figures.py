@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid, save
+from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid
 from cbramsim.experiments.array_studies.array_plan import ANALOG, binary_case, converter_case
 from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Point = dict[str, Any]
 UNIT, SCALE = "nJ", 1e9
@@ -25,8 +25,16 @@ COMPONENT_COLOURS = {
 }  # fmt: skip
 
 
-def converters(summary: dict[str, Any], out: Path) -> None:
-    """Draw accuracy and training energy against the bits of the converters, by size of tile."""
+def of(summary: dict[str, Any]) -> dict[str, Figure]:
+    """Return every figure of what was learned, by the name of its file."""
+    if ANALOG not in _points(summary):
+        return {}
+    drawn = {"converters": _converters, "components": _components, "binary": _binary}
+    return {f"{name}.png": draw(summary) for name, draw in drawn.items()}
+
+
+def _converters(summary: dict[str, Any]) -> Figure:
+    """Accuracy and training energy against the bits of the converters, by size of tile."""
     figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
     same = summary["layouts"]
     points = [point for point in summary["points"] if point["part"] == "converters"]
@@ -44,11 +52,11 @@ def converters(summary: dict[str, Any], out: Path) -> None:
     figure.legend(
         handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize="small"
     )
-    save(figure, out / "converters.png")
+    return figure
 
 
-def components(summary: dict[str, Any], out: Path) -> None:
-    """Draw where the energy of training goes, in arrays with and without converters."""
+def _components(summary: dict[str, Any]) -> Figure:
+    """Where the energy of training goes, in arrays with and without converters."""
     points = _points(summary)
     shown = [(label, points[case]) for label, case in _bars(summary) if case in points]
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 0.9 + 0.36 * len(shown))
@@ -64,11 +72,11 @@ def components(summary: dict[str, Any], out: Path) -> None:
     ax.invert_yaxis()
     ax.set_xlabel(f"training energy per image ({UNIT})")
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    save(figure, out / "components.png")
+    return figure
 
 
-def binary(summary: dict[str, Any], out: Path) -> None:
-    """Draw accuracy and training energy against the binary cells of a weight."""
+def _binary(summary: dict[str, Any]) -> Figure:
+    """Accuracy and training energy against the binary cells of a weight."""
     figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
     points = [point for point in summary["points"] if point["part"] == "binary"]
     kinds = (
@@ -92,7 +100,7 @@ def binary(summary: dict[str, Any], out: Path) -> None:
     figure.legend(
         handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize="small"
     )
-    save(figure, out / "binary.png")
+    return figure
 
 
 def _points(summary: dict[str, Any]) -> dict[str, Point]:

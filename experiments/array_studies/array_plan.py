@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cbramsim.experiments.device_studies.study import Case
+from cbramsim.experiments.study.cases import Case
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.lines.tiles import Tiles
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import WriteScheme
 from cbramsim.simulator.array.crossbar import Crossbar
@@ -16,6 +15,7 @@ from cbramsim.simulator.array.programming import Corrections, Writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SHAPE = (64, 16)
 """Cells that are written."""
@@ -181,8 +181,8 @@ def drift_study(device: Device, scheme: WriteScheme) -> Drift:
     return Drift(scheme, asked, ends[0], ends[1])
 
 
-def programming_figure(study: ProgrammingStudy, path: Path) -> None:
-    """Draw traces, pulses to target, yield and energy against tolerance, and the disturb."""
+def programming_figure(study: ProgrammingStudy) -> Figure:
+    """Return traces, pulses to target, yield and energy against tolerance, and the disturb."""
     figure, axes = axes_grid(2, 2, 2 * COLUMN_WIDTH, 5.0)
     _traces(axes[0], study)
     _histogram(axes[1], study.written)
@@ -190,7 +190,7 @@ def programming_figure(study: ProgrammingStudy, path: Path) -> None:
     _drifts(axes[3], study)
     for ax, letter in zip(axes, "abcd", strict=True):
         ax.set_title(letter, loc="left", weight="bold", size=9)
-    save(figure, path)
+    return figure
 
 
 def _traces(ax: Axes, study: ProgrammingStudy) -> None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from cbramsim.core.arguments import whole
 from cbramsim.core.errors import CbramError, ParameterError, shown
-from cbramsim.experiments import run_folder
 from cbramsim.experiments.cache_fit import caches, claims, counters, knees, model
 from cbramsim.experiments.cache_fit import measure as measuring
 from cbramsim.experiments.cache_fit.advice import Advice, Place, advise, lives_in, placing
@@ -23,15 +22,15 @@ from cbramsim.experiments.cache_fit.costs import (
 )
 from cbramsim.experiments.cache_fit.figure import Curve, Picture, draw
 from cbramsim.experiments.cache_fit.measure import FULL, QUICK, Effort, Point, family
-from cbramsim.experiments.cache_fit.report import Found
-from cbramsim.experiments.study_folder import study_folder
-from cbramsim.experiments.sweep import write_csv
+from cbramsim.experiments.cache_fit.report import text
+from cbramsim.experiments.study.findings import SUMMARY, Findings
+from cbramsim.experiments.study.folder import study_folder
 from cbramsim.simulator.comparison.hierarchy import Hierarchy
 from cbramsim.simulator.comparison.layers import Layers
 from cbramsim.simulator.comparison.placement import Placed
 
 LAYERS, BATCH, IMAGES = "784,256,256,10", 1, 60_000
-SUMMARY, TABLE, FIGURE = "summary.json", "cache_fit.csv", "cache_fit.png"
+NETWORKS, FIGURE = "cache_fit.csv", "cache_fit.png"
 MOST = 10**15
 """More images are taken for a mistake."""
 DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
@@ -51,7 +50,7 @@ def run(
     quick: bool = False,
     force: bool = False,
     quiet: bool = False,
-) -> Found:
+) -> Findings:
     """Place the working sets of a network, measure, and say which size suits the caches.
 
     Parameters
@@ -112,12 +111,11 @@ def run(
         summary = _summary(own, placed, memory, costs, fitted, advice) | {
             "batch": batch, "images": images, "bits": bits,
             "energy_counters": energy.missing or f"{len(energy.counters)} read",
-            "versions": run_folder.versions(),
         }  # fmt: skip
-        write_csv(out / TABLE, _rows(points, drawn, where, costs))
-        draw(_picture(own, points, drawn, lives, memory, costs, advice), out / FIGURE)
-        run_folder.write_json(out / SUMMARY, summary)
-        return Found(out, summary)
+        tables = {NETWORKS: _rows(points, drawn, where, costs)}
+        found = Findings(out, text(summary), summary, tables, closing=f"written to {out}")
+        found.write({FIGURE: draw(_picture(own, points, drawn, lives, memory, costs, advice))})
+    return found
 
 
 def _check(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cbramsim.experiments.cache_fit.advice import Advice, savings
 from cbramsim.experiments.cache_fit.costs import Costs
 from cbramsim.experiments.cache_fit.knees import Knee
 from cbramsim.experiments.cache_fit.model import CostModel
-from cbramsim.experiments.device_studies.claims import claim
+from cbramsim.experiments.study.claims import Claim, claim
 from cbramsim.simulator.comparison.layers import Layers
 
 AUTHORS = (
@@ -18,9 +16,9 @@ AUTHORS = (
 
 def claims(
     own: Layers, costs: Costs | None, fitted: CostModel | None, advice: Advice, found: list[Knee]
-) -> list[dict[str, Any]]:
+) -> list[Claim]:
     """Return every claim for which there are numbers."""
-    made: list[dict[str, Any]] = []
+    made: list[Claim] = []
     if costs and advice.best:
         made += _savings(own, costs, advice)
     if fitted:
@@ -37,7 +35,7 @@ def saved(own: Layers, other: Layers, costs: Costs) -> tuple[float, float]:
     return 100 * each, 100 * step
 
 
-def _savings(own: Layers, costs: Costs, advice: Advice) -> list[dict[str, Any]]:
+def _savings(own: Layers, costs: Costs, advice: Advice) -> list[Claim]:
     assert advice.best
     other = advice.best.layers
     intervals = costs.intervals(own, other)
@@ -62,7 +60,7 @@ def _savings(own: Layers, costs: Costs, advice: Advice) -> list[dict[str, Any]]:
     ]
 
 
-def _model(fitted: CostModel) -> list[dict[str, Any]]:
+def _model(fitted: CostModel) -> list[Claim]:
     return [
         claim(
             "model_error",
@@ -86,10 +84,10 @@ def _model(fitted: CostModel) -> list[dict[str, Any]]:
     ]
 
 
-def _knee(knee: Knee) -> dict[str, Any]:
+def _knee(knee: Knee) -> Claim:
     return claim(
         f"cost_beyond:{knee.inner}",
-        knee.ratio,  # type: ignore[arg-type]
+        knee.ratio,
         unit="ratio",
         evidence="measured",
         definition=(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib
 import numpy as np
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SETS = {"l": "between layers", "f": "forward", "b": "backward", "d": "with the data"}
 GREEN = "#009E73"
@@ -52,8 +52,8 @@ class Picture(NamedTuple):
     """All levels, innermost first."""
 
 
-def draw(picture: Picture, out: Path) -> None:
-    """Write the figure."""
+def draw(picture: Picture) -> Figure:
+    """Return the figure."""
     with_cost = bool(picture.line or picture.measured)
     figure, axes = axes_grid(1 + with_cost, 1, 2 * COLUMN_WIDTH, 4.9 if with_cost else 1.9)
     if with_cost:
@@ -67,7 +67,7 @@ def draw(picture: Picture, out: Path) -> None:
         ax.set_xlim(0.85 * min(shown), 1.15 * max(shown))
         ax.tick_params(labelsize=8)
     axes[-1].set_xlabel("parameters of the network", size=9)
-    save(figure, out)
+    return figure
 
 
 def _costs(ax: Axes, picture: Picture) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cbramsim.core.units import in_prefixed
 from cbramsim.simulator.comparison.hierarchy import in_binary
@@ -14,26 +12,11 @@ NAMES = {
 }  # fmt: skip
 
 
-class Found(NamedTuple):
-    """What the experiment found."""
-
-    out: Path
-    summary: dict[str, Any]
-
-    def to_json(self) -> str:
-        """Return the summary as one JSON object."""
-        return json.dumps(self.summary, indent=2)
-
-    def report(self) -> str:
-        """Return what was found, for people."""
-        summary = self.summary
-        parts = [_head(summary), _sets(summary), _candidates(summary), _advice(summary)]
-        if summary["model"]:
-            parts.append(_model(summary))
-        else:
-            parts.append("Nothing was measured.")
-        parts.append(f"written to {self.out}")
-        return "\n\n".join(part for part in parts if part)
+def text(summary: dict[str, Any]) -> str:
+    """Return what was found, for people."""
+    parts = [_head(summary), _sets(summary), _candidates(summary), _advice(summary)]
+    parts.append(_model(summary) if summary["model"] else "Nothing was measured.")
+    return "\n\n".join(part for part in parts if part)
 
 
 def _head(summary: dict[str, Any]) -> str:

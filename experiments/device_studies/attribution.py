@@ -7,26 +7,18 @@ differ where imperfections act together, or where one hides another.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.experiments import run_folder
-from cbramsim.experiments.device_studies.study import (
-    HERE,
-    Case,
-    Cases,
-    Row,
-    Where,
-    carry_out,
-    cell,
-    check_base,
-    mean_and_spread,
-    planned,
-    studying,
-)
+from cbramsim.experiments.device_studies import figures
+from cbramsim.experiments.device_studies.changes import cell
 from cbramsim.experiments.results import in_percent
-from cbramsim.experiments.sweep import seeds_of, write_csv
+from cbramsim.experiments.study.cases import Case, check_base, planned, seeds_of
+from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.runner import HERE, Runner, Where
+from cbramsim.experiments.study.table import Cases, mean_and_spread
 
 IMPERFECTIONS: dict[str, tuple[str, ...]] = {
     "spread of the window": ("g_min_d2d", "g_max_d2d"),
@@ -50,48 +42,12 @@ IMPERFECTIONS: dict[str, tuple[str, ...]] = {
 """What is switched off and on, and the parameters that it is."""
 ALL, NONE = "as it is", "without any"
 QUANTITIES = ("accuracy", "train_joules", "write_joules", "write_pulses")
-TABLE, SUMMARY, FIGURE = "attribution.csv", "summary.json", "attribution.png"
-
-
-class Attribution(NamedTuple):
-    """What an attribution found."""
-
-    device: str
-    effects: list[dict[str, Any]]
-    """One for each imperfection, the most costly in accuracy first."""
-    baselines: dict[str, dict[str, tuple[float | None, float | None]]]
-    """Mean and spread of the device as it is, and without any imperfection."""
-    warnings: list[str]
-    failures: list[Any]
-
-    def report(self) -> str:
-        """Return what was found, for people."""
-        lines = [
-            f"{self.device}: "
-            + ", ".join(
-                f"{in_percent(*found['accuracy'])} {name}"  # type: ignore[arg-type]
-                for name, found in self.baselines.items()
-                if found["accuracy"][0] is not None
-            ),
-            "",
-            "| imperfection | costs when on alone | is lost when on among all | energy alone | "
-            "energy among all |",
-            "| --- | --- | --- | --- | --- |",
-        ]
-        for effect in self.effects:
-            alone, among = effect["alone"], effect["among"]
-            lines.append(
-                f"| {effect['imperfection']} | {_points(alone)} | {_points(among)} | "
-                f"{_factor(alone)} | {_factor(among)} |"
-            )
-        lines += [f"warning  {warning}" for warning in self.warnings]
-        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
-        return "\n".join(lines)
+FIGURE = "attribution.png"
 
 
 def run(
     device: str, base: dict[str, Any], out: Path, *, seeds: int = 3, at: Where = HERE
-) -> Attribution:
+) -> Findings:
     """Switch the imperfections of a device off and on, one at a time, and rank what they cost.
 
     Parameters
@@ -121,11 +77,13 @@ def run(
     cases = attribution_cases(device, technology, present)
     runs = planned(base, cases, seeds_of("attribute", seeds, len(cases)))
     description = {"experiment": "attribute", "device": device, "base": base, "seeds": seeds}
-    with studying(out, "attribute", at):
-        sweep = carry_out(runs, out, description, at)
-        rows = sweep.rows()
-        found = attribute(technology.name, present, Cases(rows), sweep.failures)
-        _write(out, rows, found)
+    with study_folder(out, "attribute", at):
+        runner = Runner(runs, out, description, at)
+        runner.go()
+        table = runner.table()
+        summary = attribute(technology.name, present, Cases(table))
+        found = Findings(out, text(summary), summary, {TABLE: table}, runner.failures)
+        found.write({FIGURE: figures.attribution(summary)} if len(table) else {})
     return found
 
 
@@ -159,10 +117,12 @@ def attribution_cases(name: str, device: Device, present: dict[str, dict[str, An
     ]
 
 
-def attribute(
-    device: str, present: dict[str, Any], cases: Cases, failures: list[Any]
-) -> Attribution:
-    """Return what each imperfection costs, from finished runs."""
+def attribute(device: str, present: dict[str, Any], cases: Cases) -> dict[str, Any]:
+    """Return what each imperfection costs, from finished runs: what summary.json holds.
+
+    `effects` has one entry for each imperfection, the most costly in accuracy first; `baselines`
+    mean and spread of the device as it is, and without any imperfection.
+    """
     effects: list[dict[str, Any]] = [
         {
             "imperfection": name,
@@ -183,7 +143,33 @@ def attribute(
         for effect in effects
         if effect["alone"]["same"] and effect["among"]["same"]
     ]
-    return Attribution(device, effects, baselines, warnings, failures)
+    return {
+        "device": device, "effects": effects, "baselines": baselines, "warnings": warnings,
+    }  # fmt: skip
+
+
+def text(summary: dict[str, Any]) -> str:
+    """Return what was found as a Markdown table."""
+    baselines = ", ".join(
+        f"{in_percent(*found['accuracy'])} {name}"
+        for name, found in summary["baselines"].items()
+        if found["accuracy"][0] is not None
+    )
+    lines = [
+        f"{summary['device']}: {baselines}",
+        "",
+        "| imperfection | costs when on alone | is lost when on among all | energy alone | "
+        "energy among all |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for effect in summary["effects"]:
+        alone, among = effect["alone"], effect["among"]
+        lines.append(
+            f"| {effect['imperfection']} | {_points(alone)} | {_points(among)} | "
+            f"{_factor(alone)} | {_factor(among)} |"
+        )
+    lines += [f"warning  {warning}" for warning in summary["warnings"]]
+    return "\n".join(lines)
 
 
 def _effect(cases: Cases, *, with_: str, without: str) -> dict[str, Any]:
@@ -217,14 +203,3 @@ def _points(effect: dict[str, Any]) -> str:
 
 def _factor(effect: dict[str, Any]) -> str:
     return "-" if effect["energy_factor"] is None else f"{effect['energy_factor']:.3f}x"
-
-
-def _write(out: Path, rows: list[Row], found: Attribution) -> None:
-    # matplotlib takes longer to import than a small run takes
-    from cbramsim.experiments.device_studies import figures
-
-    write_csv(out / TABLE, rows)
-    summary = {**found._asdict(), "failures": [f._asdict() for f in found.failures]}
-    run_folder.write_json(out / SUMMARY, summary | {"versions": run_folder.versions()})
-    if rows:
-        figures.attribution(found, out / FIGURE)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from cbramsim.experiments.device_studies.overhead import Overhead
-from cbramsim.experiments.device_studies.study import Cases
+from cbramsim.experiments.study.claims import Claim, claim, mean_claim
+from cbramsim.experiments.study.table import Cases
 
 LEARNS = 0.85
 """Accuracy from which on a device counts as one that learns."""
@@ -21,7 +22,7 @@ def claims(
     devices: list[dict[str, Any]],
     effects: list[dict[str, Any]],
     overhead: Overhead,
-) -> list[dict[str, Any]]:
+) -> list[Claim]:
     """Return every claim of the comparison for which there are runs."""
     made = [
         _devices_over_85(devices),
@@ -32,19 +33,7 @@ def claims(
     return [one for one in made if one]
 
 
-def claim(
-    name: str, value: float, *, unit: str, definition: str, target: Any = None, held: Any = None,
-    spread: float | None = None, interval: tuple[float, float] | None = None,
-    evidence: str = "simulated with assumed device parameters", **more: Any,
-) -> dict[str, Any]:  # fmt: skip
-    """Return one claim as it is written into summary.json."""
-    return {
-        "name": name, "value": value, "spread": spread, "interval": interval, "unit": unit,
-        "target": target, "held": held, "evidence": evidence, "definition": definition,
-    } | more  # fmt: skip
-
-
-def _devices_over_85(devices: list[dict[str, Any]]) -> dict[str, Any]:
+def _devices_over_85(devices: list[dict[str, Any]]) -> Claim:
     over = [entry["device"] for entry in devices if entry["accuracy"][0] >= LEARNS]
     tried = [entry["device"] for entry in devices]
     return claim(
@@ -59,18 +48,15 @@ def _devices_over_85(devices: list[dict[str, Any]]) -> dict[str, Any]:
     )
 
 
-def _loss_at_50_percent(spread: Cases) -> dict[str, Any] | None:
+def _loss_at_50_percent(spread: Cases) -> Claim | None:
     pairs = spread.paired("spread=0", "spread=0.5", "accuracy")
-    if not len(pairs):
-        return None
     losses = pairs[:, 0] - pairs[:, 1]
-    return claim(
+    return mean_claim(
         "loss_at_50_percent_d2d",
-        float(losses.mean()),
-        spread=float(losses.std(ddof=1)) if len(losses) > 1 else None,
+        losses,
         unit="fraction",
         target=0.02,
-        held=bool(losses.mean() < 0.02),
+        held=bool(losses.mean() < 0.02) if len(losses) else None,
         definition=(
             "accuracy of the reference device without spread from cell to cell, less that with a "
             "spread of 50 % of every parameter, seed by seed"
@@ -78,7 +64,7 @@ def _loss_at_50_percent(spread: Cases) -> dict[str, Any] | None:
     )
 
 
-def _overhead(overhead: Overhead) -> dict[str, Any]:
+def _overhead(overhead: Overhead) -> Claim:
     ratio = overhead.everything / overhead.plain
     return claim(
         "behaviour_overhead",
@@ -97,7 +83,7 @@ def _overhead(overhead: Overhead) -> dict[str, Any]:
 
 def _energy_ratio(
     cases: Cases, devices: list[dict[str, Any]], name: str, effects: list[dict[str, Any]]
-) -> dict[str, Any] | None:
+) -> Claim | None:
     """Return how much more energy a device takes for training than the reference."""
     entry = next(entry for entry in devices if entry["device"] == name)
     reference = devices[0]["device"]
@@ -106,10 +92,9 @@ def _energy_ratio(
         return None
     ratios = pairs[:, 0] / pairs[:, 1]
     value = float(ratios.mean())
-    return claim(
+    return mean_claim(
         f"energy_ratio_to_subquantum:{name}",
-        value,
-        spread=float(ratios.std(ddof=1)) if len(ratios) > 1 else None,
+        ratios,
         interval=_interval(value, effects),
         unit="ratio",
         held=None,

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cbramsim.core.errors import ParameterError
-from cbramsim.core.files import write_atomically
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
-from cbramsim.experiments import run_folder
+from cbramsim.experiments.device_studies import figures
+from cbramsim.experiments.device_studies.changes import all_spreads, cell
 from cbramsim.experiments.device_studies.claims import claims
 from cbramsim.experiments.device_studies.overhead import Overhead, behaviour_overhead
-from cbramsim.experiments.device_studies.sensitivity import (
-    FACTORS,
-    sensitivity_cases,
-    tornado,
-)
-from cbramsim.experiments.device_studies.study import (
-    HERE,
-    Case,
-    Cases,
-    Row,
-    Where,
-    all_spreads,
-    carry_out,
-    cell,
-    check_base,
-    mean_and_spread,
-    planned,
-    studying,
-)
-from cbramsim.experiments.results import in_percent, saved_in
-from cbramsim.experiments.sweep import Sweep, seeds_of, write_csv
+from cbramsim.experiments.device_studies.sensitivity import FACTORS, sensitivity_cases, tornado
+from cbramsim.experiments.results import in_percent
+from cbramsim.experiments.study.cases import Case, check_base, planned, seeds_of
+from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.once import once
+from cbramsim.experiments.study.runner import HERE, Runner, Where
+from cbramsim.experiments.study.table import Cases, mean_and_spread
 
 REFERENCE = "subquantum-cbram"
 """The technology that all others are compared with."""
@@ -53,31 +40,7 @@ HELD_BACK = 1 / 6
 """Part of the training images that are held back for that choice."""
 SPREAD = 0.5
 """Spread of every parameter at which the loss of accuracy is stated."""
-TABLE, SUMMARY, REPORT, OVERHEAD = "devices.csv", "summary.json", "table.md", "overhead.json"
-
-
-class Comparison(NamedTuple):
-    """What a comparison found."""
-
-    out: Path
-    rows: list[Row]
-    """One for each run of a device, as in devices.csv."""
-    sensitivity_rows: list[Row]
-    """Runs of the reference with one assumed parameter changed."""
-    summary: dict[str, Any]
-    failures: list[Any]
-
-    def report(self) -> str:
-        """Return what was found, for people."""
-        lines = [table(self.summary), ""]
-        for claim in self.summary["claims"]:
-            held = {True: "held  ", False: "missed", None: "      "}[claim["held"]]
-            interval = (
-                "" if claim["interval"] is None else " [{:.3g}, {:.3g}]".format(*claim["interval"])
-            )
-            lines.append(f"{held}  {claim['name']:<44} {claim['value']:.4g}{interval}")
-        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
-        return "\n".join(lines)
+SENSITIVITY, OVERHEAD = "sensitivity.csv", "overhead.json"
 
 
 def run(
@@ -89,7 +52,7 @@ def run(
     programming: str = "auto",
     sensitivity: bool = True,
     at: Where = HERE,
-) -> Comparison:
+) -> Findings:
     """Compare devices, or do what is left of it, and write what was found.
 
     Parameters
@@ -123,23 +86,24 @@ def run(
     names = list(dict.fromkeys([REFERENCE, *(devices or Device.catalog())]))
     technologies = {name: Device.load(name) for name in names}
     seeds_of("compare-devices", seeds, len(names))
-    with studying(out, "compare-devices", at):
+    with study_folder(out, "compare-devices", at):
         chosen, choice = _choose(base, out, names, programming, at)
         cases = [
             *(Case(name, METHODS[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
               for name in names),
             *_spread_cases(chosen[REFERENCE]),
         ]  # fmt: skip
-        main = _sweep(base, out / "comparison", cases, seeds, at)
+        main = _carried_out(base, out / "comparison", cases, seeds, at)
         changed = sensitivity_cases(technologies[REFERENCE], METHODS[chosen[REFERENCE]])
-        changed_runs = _sweep(base, out / "sensitivity", changed, 1, at) if sensitivity else None
-        overhead = _overhead(base, out)
-        found = _collect(out, names, main, changed_runs, chosen, choice, overhead)
-        _write(found)
+        parts = [main]
+        if sensitivity:
+            parts.append(_carried_out(base, out / "sensitivity", changed, 1, at))
+        found = _collect(out, names, parts, chosen, choice, _overhead(base, out))
+        found.write(figures.comparison(found.summary))
     return found
 
 
-def table(summary: dict[str, Any]) -> str:
+def text(summary: dict[str, Any]) -> str:
     """Return the technologies as a Markdown table, by training energy."""
     lines = [
         "| technology | programming | accuracy | training | x | of which writing | per image read "
@@ -164,7 +128,7 @@ def table(summary: dict[str, Any]) -> str:
 
 def _choose(
     base: dict[str, Any], out: Path, names: list[str], programming: str, at: Where
-) -> tuple[dict[str, str], list[Row]]:
+) -> tuple[dict[str, str], list[dict[Any, Any]]]:
     """Return the method for each device, and the runs by which it was chosen.
 
     The best on held-back training images after one epoch; of those that are as good, the one that
@@ -178,15 +142,14 @@ def _choose(
         for method, settings in METHODS.items()
     ]
     runs = planned(_with_held_back(base), cases, [CHOICE_SEED])
-    rows = carry_out(runs, out / "programming", {"experiment": "programming"}, at).rows()
-    chosen = {}
-    for name in names:
-        tried = [row for row in rows if row["device"] == name]
-        best = max((row["accuracy"] for row in tried), default=0.0)
-        good = [row for row in tried if row["accuracy"] >= best - AS_GOOD]
-        cheapest = min(good, key=lambda row: row["train_joules"], default=None)
-        chosen[name] = cheapest["programming"] if cheapest else "stochastic"
-    return chosen, rows
+    runner = Runner(runs, out / "programming", {"experiment": "programming"}, at)
+    runner.go()
+    table = runner.table()
+    chosen = dict.fromkeys(names, "stochastic")
+    for name, tried in table.groupby("device") if len(table) else ():
+        good = tried[tried["accuracy"] >= tried["accuracy"].max() - AS_GOOD]
+        chosen[name] = good.loc[good["train_joules"].idxmin(), "programming"]
+    return chosen, table.to_dict("records")
 
 
 def _with_held_back(base: dict[str, Any]) -> dict[str, Any]:
@@ -213,21 +176,20 @@ def _spread_cases(method: str) -> list[Case]:
     ]
 
 
-def _sweep(base: dict[str, Any], out: Path, cases: list[Case], seeds: int, at: Where) -> Sweep:
+def _carried_out(
+    base: dict[str, Any], out: Path, cases: list[Case], seeds: int, at: Where
+) -> Runner:
     description = {"experiment": "compare-devices", "base": base, "seeds": seeds}
     runs = planned(base, cases, seeds_of("compare-devices", seeds, len(cases)))
-    return carry_out(runs, out, description, at)
+    runner = Runner(runs, out, description, at)
+    runner.go()
+    return runner
 
 
 def _overhead(base: dict[str, Any], out: Path) -> Overhead:
     """Return what was measured in this folder before, or measure it."""
-    path = out / OVERHEAD
-    if path.is_file():
-        with saved_in(path):
-            return Overhead(**json.loads(path.read_text()))
-    found = behaviour_overhead(REFERENCE, base.get("train_images"))
-    run_folder.write_json(path, found._asdict())
-    return found
+    images = base.get("train_images")
+    return Overhead(**once(out / OVERHEAD, lambda: behaviour_overhead(REFERENCE, images)._asdict()))
 
 
 # ---- what they found ---------------------------------------------------------------------------
@@ -236,36 +198,33 @@ def _overhead(base: dict[str, Any], out: Path) -> Overhead:
 def _collect(
     out: Path,
     names: list[str],
-    main: Sweep,
-    changed: Sweep | None,
+    parts: list[Runner],
     chosen: dict[str, str],
-    choice: list[Row],
+    choice: list[dict[Any, Any]],
     overhead: Overhead,
-) -> Comparison:
-    rows = [row for row in main.rows() if "device" in row and "spread" not in row]
-    spread_rows = [row for row in main.rows() if row.get("spread") is not None]
-    sensitivity_rows = changed.rows() if changed else []
-    cases = Cases(rows)
+) -> Findings:
+    table, *changed = (part.table() for part in parts)
+    spreads = table["spread"].notna() if "spread" in table else pd.Series(False, table.index)
+    cases = Cases(table[~spreads])
     entries = [_entry(cases, name, chosen[name]) for name in names if name in cases]
-    effects = tornado(Cases(sensitivity_rows))
+    effects = tornado(Cases(changed[0])) if changed else []
     summary = {
-        "claims": claims(cases, Cases(spread_rows), entries, effects, overhead),
+        "claims": claims(cases, Cases(table[spreads]), entries, effects, overhead),
         "devices": entries,
         "sensitivity": {"reference": REFERENCE, "factors": list(FACTORS), "effects": effects},
         "programming": choice,
         "overhead": overhead._asdict(),
-        "versions": run_folder.versions(),
     }
-    failures = main.failures + (changed.failures if changed else [])
-    return Comparison(out, rows, sensitivity_rows, summary, failures)
+    tables = {TABLE: cases.table} | ({SENSITIVITY: changed[0]} if changed else {})
+    failures = [failure for part in parts for failure in part.failures]
+    return Findings(out, text(summary), summary, tables, failures)
 
 
 def _entry(cases: Cases, name: str, method: str) -> dict[str, Any]:
     """Return mean and spread of every quantity of a device, and its ratios to the reference."""
     device = Device.load(name)
     grades = [device.evidence(key).evidence for key in device.stated_parameters()]
-    first = cases.of(name)[0]
-    quantities = [key for key, value in first.items() if isinstance(value, float | int)]
+    quantities = cases.of(name).select_dtypes("number").columns.drop("seed")
     return {
         "device": name, "programming": method, "seeds": len(cases.of(name)),
         "assumed": grades.count("assumed"), "stated": len(grades),
@@ -277,7 +236,7 @@ def _entry(cases: Cases, name: str, method: str) -> dict[str, Any]:
             quantity: _ratio(cases, name, quantity)
             for quantity in ("train_joules", "array_joules", "write_joules", "inference_joules")
         },
-    } | {q: mean_and_spread(cases.values(name, q)) for q in quantities if q != "seed"}  # fmt: skip
+    } | {q: mean_and_spread(cases.values(name, q)) for q in quantities}  # fmt: skip
 
 
 ENERGY_PARAMETERS = (
@@ -290,16 +249,3 @@ ENERGY_PARAMETERS = (
 def _ratio(cases: Cases, name: str, quantity: str) -> float:
     pairs = cases.paired(name, REFERENCE, quantity)
     return float(np.mean(pairs[:, 0] / pairs[:, 1])) if len(pairs) else float("nan")
-
-
-def _write(found: Comparison) -> None:
-    # matplotlib takes longer to import than a small run takes
-    from cbramsim.experiments.device_studies import figures
-
-    write_csv(found.out / TABLE, found.rows)
-    run_folder.write_json(found.out / SUMMARY, found.summary)
-    text = table(found.summary) + "\n"
-    write_atomically(found.out / REPORT, lambda file: file.write(text.encode()))
-    figures.comparison(found.rows, found.summary, found.out)
-    if found.sensitivity_rows:
-        figures.tornado(found.summary["sensitivity"], found.out)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from cbramsim.experiments.device_studies.attribution import Attribution
-    from cbramsim.experiments.device_studies.robustness import Robustness
+    from matplotlib.figure import Figure
 
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255",
@@ -22,8 +19,16 @@ COLOURS = (
 MARKERS = "osD^vP*XhdH"
 
 
-def comparison(rows: list[dict[str, Any]], summary: dict[str, Any], out: Path) -> None:
-    """Draw accuracy against training energy, one mark per technology, with its spread."""
+def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
+    """Return the figures of the comparison, by the name of their file."""
+    found = {"devices.png": _devices(summary)} if summary["devices"] else {}
+    if summary["sensitivity"]["effects"]:
+        found["sensitivity.png"] = _tornado(summary["sensitivity"])
+    return found
+
+
+def _devices(summary: dict[str, Any]) -> Figure:
+    """Accuracy against training energy, one mark per technology, with its spread."""
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 3.6)
     for n, entry in enumerate(summary["devices"]):
         accuracy, spread = entry["accuracy"]
@@ -45,11 +50,11 @@ def comparison(rows: list[dict[str, Any]], summary: dict[str, Any], out: Path) -
     ax.set_ylabel("test accuracy (%)")
     ax.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False, fontsize="x-small")
-    save(figure, out / "devices.png")
+    return figure
 
 
-def tornado(sensitivity: dict[str, Any], out: Path) -> None:
-    """Draw by what factor training energy, and how far accuracy, moves with each assumption."""
+def _tornado(sensitivity: dict[str, Any]) -> Figure:
+    """By what factor training energy, and how far accuracy, moves with each assumption."""
     effects = sensitivity["effects"]
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.0 + 0.22 * len(effects), sharey="row")
     energy, accuracy = axes
@@ -77,7 +82,7 @@ def tornado(sensitivity: dict[str, Any], out: Path) -> None:
         ncols=4, frameon=False, fontsize="small",
         title=f"each assumed parameter of {sensitivity['reference']}, one at a time",
     )  # fmt: skip
-    save(figure, out / "sensitivity.png")
+    return figure
 
 
 def _factor_axis(ax: Axes) -> None:
@@ -90,9 +95,9 @@ def _factor_axis(ax: Axes) -> None:
     ax.set_xticks(ticks, [f"{10**t:.2g}" for t in ticks])
 
 
-def attribution(found: Attribution, path: Path) -> None:
-    """Draw what each imperfection costs in accuracy and energy, alone and among all."""
-    effects = [e for e in found.effects if e["alone"]["accuracy_loss"] is not None]
+def attribution(summary: dict[str, Any]) -> Figure:
+    """Return what each imperfection costs in accuracy and energy, alone and among all."""
+    effects = [e for e in summary["effects"] if e["alone"]["accuracy_loss"] is not None]
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.2 + 0.34 * len(effects), sharey="row")
     for ax, quantity, scale, origin in (
         (axes[0], "accuracy_loss", 100, 0),
@@ -119,9 +124,9 @@ def attribution(found: Attribution, path: Path) -> None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize="small",
-        title=f"imperfections of {found.device}",
+        title=f"imperfections of {summary['device']}",
     )  # fmt: skip
-    save(figure, path)
+    return figure
 
 
 PANELS = (
@@ -134,16 +139,16 @@ PANELS = (
 """Panels of the robustness figure: axis, curves, scale of the values, kind of axis."""
 
 
-def robustness(found: Robustness, path: Path) -> None:
-    """Draw accuracy against each imperfection."""
-    panels = [panel for panel in PANELS if any(name in found.curves for name in panel[1])]
+def robustness(curves: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Return accuracy against each imperfection."""
+    panels = [panel for panel in PANELS if any(name in curves for name in panel[1])]
     rows = -(-len(panels) // 3)
     figure, axes = axes_grid(rows, min(3, len(panels)), 2 * COLUMN_WIDTH, 2.3 * rows + 0.3)
     # what forgets, forgets all: it has an axis of its own
-    alike = [100 * p["accuracy"] for c, ps in found.curves.items() if c != "retention" for p in ps]
+    alike = [100 * p["accuracy"] for c, ps in curves.items() if c != "retention" for p in ps]
     for ax, (label, names, scale, kind) in zip(axes, panels, strict=False):
-        for n, name in enumerate(name for name in names if name in found.curves):
-            points = found.curves[name]
+        for n, name in enumerate(name for name in names if name in curves):
+            points = curves[name]
             ax.errorbar(
                 [scale * p["value"] for p in points], [100 * p["accuracy"] for p in points],
                 yerr=[100 * (p["spread"] or 0) for p in points], color=COLOURS[n],
@@ -165,4 +170,4 @@ def robustness(found: Robustness, path: Path) -> None:
         ax.set_visible(False)
     for ax in axes[:: min(3, len(panels))]:
         ax.set_ylabel("test accuracy (%)")
-    save(figure, path)
+    return figure

@@ -9,26 +9,17 @@ from typing import Any, NamedTuple
 from cbramsim.core.errors import ParameterError, nearest
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
-from cbramsim.experiments import run_folder
-from cbramsim.experiments.device_studies.study import (
-    HERE,
-    Case,
-    Cases,
-    Row,
-    Where,
-    all_spreads,
-    carry_out,
-    cell,
-    check_base,
-    mean_and_spread,
-    planned,
-    studying,
-)
+from cbramsim.experiments.device_studies import figures
+from cbramsim.experiments.device_studies.changes import all_spreads, cell
 from cbramsim.experiments.results import in_percent
-from cbramsim.experiments.sweep import seeds_of, write_csv
+from cbramsim.experiments.study.cases import Case, check_base, planned, seeds_of
+from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.runner import HERE, Runner, Where
+from cbramsim.experiments.study.table import Cases, mean_and_spread
 
 DAY = 86400.0
-TABLE, SUMMARY, FIGURE = "robustness.csv", "summary.json", "robustness.png"
+FIGURE = "robustness.png"
 
 
 class Curve(NamedTuple):
@@ -74,28 +65,6 @@ CURVES = (
 """What the study looks at."""
 
 
-class Robustness(NamedTuple):
-    """What a robustness study found."""
-
-    device: str
-    curves: dict[str, list[dict[str, Any]]]
-    """Curve -> points of value, accuracy, spread and seeds."""
-    failures: list[Any]
-
-    def report(self) -> str:
-        """Return what was found, for people."""
-        shown = {curve.name: curve for curve in CURVES}
-        lines = [f"{self.device}: accuracy against"]
-        for name, points in self.curves.items():
-            found = ", ".join(
-                f"{shown[name].shown(p['value'])}: {in_percent(p['accuracy'], p['spread'])}"
-                for p in points
-            )
-            lines.append(f"{shown[name].label:<44} {found}")
-        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
-        return "\n".join(lines)
-
-
 def run(
     device: str,
     base: dict[str, Any],
@@ -104,7 +73,7 @@ def run(
     curves: list[str] | None = None,
     seeds: int = 3,
     at: Where = HERE,
-) -> Robustness:
+) -> Findings:
     """Look how accuracy falls as a device gets worse, one imperfection at a time.
 
     Parameters
@@ -141,12 +110,28 @@ def run(
     ]
     runs = planned(base, cases, seeds_of("robustness", seeds, len(cases)))
     description = {"experiment": "robustness", "device": device, "base": base, "seeds": seeds}
-    with studying(out, "robustness", at):
-        sweep = carry_out(runs, out, description, at)
-        rows = sweep.rows()
-        found = Robustness(technology.name, _points(chosen, Cases(rows)), sweep.failures)
-        _write(out, rows, found)
+    with study_folder(out, "robustness", at):
+        runner = Runner(runs, out, description, at)
+        runner.go()
+        table = runner.table()
+        points = _points(chosen, Cases(table))
+        summary = {"device": technology.name, "curves": points}
+        found = Findings(out, text(summary), summary, {TABLE: table}, runner.failures)
+        found.write({FIGURE: figures.robustness(points)} if len(table) else {})
     return found
+
+
+def text(summary: dict[str, Any]) -> str:
+    """Return the points of each curve, a line each."""
+    shown = {curve.name: curve for curve in CURVES}
+    lines = [f"{summary['device']}: accuracy against"]
+    for name, points in summary["curves"].items():
+        found = ", ".join(
+            f"{shown[name].shown(p['value'])}: {in_percent(p['accuracy'], p['spread'])}"
+            for p in points
+        )
+        lines.append(f"{shown[name].label:<44} {found}")
+    return "\n".join(lines)
 
 
 def _chosen(names: list[str] | None) -> list[Curve]:
@@ -174,14 +159,3 @@ def _points(curves: list[Curve], cases: Cases) -> dict[str, list[dict[str, Any]]
         if points:
             found[curve.name] = points
     return found
-
-
-def _write(out: Path, rows: list[Row], found: Robustness) -> None:
-    # matplotlib takes longer to import than a small run takes
-    from cbramsim.experiments.device_studies import figures
-
-    write_csv(out / TABLE, rows)
-    summary = {**found._asdict(), "failures": [f._asdict() for f in found.failures]}
-    run_folder.write_json(out / SUMMARY, summary | {"versions": run_folder.versions()})
-    if found.curves:
-        figures.robustness(found, out / FIGURE)

@@ -6,7 +6,9 @@ from typing import Any
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.experiments.device_studies.study import Case, Cases, cell
+from cbramsim.experiments.device_studies.changes import cell
+from cbramsim.experiments.study.cases import Case
+from cbramsim.experiments.study.table import Cases
 
 FACTORS = (0.1, 1 / 3, 3.0, 10.0)
 """By how much each assumed parameter is changed."""
@@ -46,11 +48,12 @@ def tornado(cases: Cases) -> list[dict[str, Any]]:
     if UNCHANGED not in cases:
         return []
     found: dict[str, dict[str, Any]] = {}
-    for row in cases.rows:
-        if not row["parameter"]:
+    for case in cases.names:
+        row = cases.first(case)
+        if case == UNCHANGED:
             continue
         pairs = {
-            quantity: cases.paired(row["case"], UNCHANGED, quantity)
+            quantity: cases.paired(case, UNCHANGED, quantity)
             for quantity in ("train_joules", "array_joules", "accuracy")
         }
         entry = found.setdefault(row["parameter"], {"parameter": row["parameter"], "changes": []})

@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from cbramsim.core.files import write_atomically
-from cbramsim.experiments import run_folder
-from cbramsim.experiments.device_studies.study import HERE, Where, studying
-from cbramsim.experiments.engine import Outcome
-from cbramsim.experiments.ladder import findings, rungs, tables
+from cbramsim.experiments.ladder import figures, findings, rungs, tables
 from cbramsim.experiments.ladder.approach import Approach
 from cbramsim.experiments.ladder.claims import TITLES
-from cbramsim.experiments.ladder.plan import FULL, QUICK, Job, Scope, jobs
+from cbramsim.experiments.ladder.plan import FULL, QUICK, Scope, jobs
 from cbramsim.experiments.ladder.work import carry_out, seconds_of
-from cbramsim.experiments.sweep import write_csv
+from cbramsim.experiments.study.claims import Claim
+from cbramsim.experiments.study.findings import TEXT, Failure, Findings
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.runner import HERE, Where
 from cbramsim.simulator.comparison.footprint import Footprint
 from cbramsim.simulator.energy.bill import Draws
 
-SUMMARY, TABLE, CONSTANTS, REPORT = "summary.json", "ladder.csv", "constants.csv", "table.md"
-DRAWN = (REPORT, "ladder.png", "ladder_curves.png", "ladder_claims.png")
-"""What is written only where there are results to compare."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-
-class Ladder(NamedTuple):
-    """What the ladder found."""
-
-    out: Path
-    approaches: list[Approach]
-    """Dearest training first."""
-    summary: dict[str, Any]
-    failures: list[Outcome]
-
-    def to_json(self) -> str:
-        """Return the summary as one JSON object."""
-        return json.dumps(self.summary, indent=2)
-
-    def report(self) -> str:
-        """Return what was found, for people."""
-        lines = []
-        if self.summary["ladder"]:
-            lines += [tables.table(self.summary["ladder"], rungs.BASELINE), ""]
-        lines += [_claim_line(claim) for claim in self.summary["claims"]]
-        lines += ["", self.summary["verdict"], f"conversions: {self.summary['conversions']}"]
-        lines += [f"failed  {failure.name}: {failure.error}" for failure in self.failures]
-        return "\n".join(lines)
+LADDER, CONSTANTS = "ladder.csv", "constants.csv"
 
 
 def run(
@@ -57,7 +32,7 @@ def run(
     footprint: Footprint | None = None,
     draws: Draws | None = None,
     at: Where = HERE,
-) -> Ladder:
+) -> Findings:
     """Run what is left of the ladder in the folder `out`, and write what was found.
 
     Parameters
@@ -85,30 +60,48 @@ def run(
     scope = scope or (QUICK if quick else FULL)
     footprint, draws = footprint or Footprint(), draws or Draws()
     planned = jobs(scope, seeds)
-    with studying(out, "ladder", at):
-        return _study(planned, out, scope, footprint, draws, at, seeds=seeds, quick=quick)
-
-
-def _study(
-    planned: list[Job], out: Path, scope: Scope, footprint: Footprint, draws: Draws, at: Where, *,
-    seeds: int, quick: bool,
-) -> Ladder:  # fmt: skip
-    done = carry_out(planned, out, at)
-    approaches = rungs.approaches(done.records, scope, footprint)
-    approaches.sort(key=_dearness, reverse=True)
-    claims = findings.all_claims(done.records, approaches, draws, quick=quick)
-    summary = {
-        "claims": claims,
-        "verdict": verdict(claims),
-        "ladder": _ladder(approaches, draws, footprint),
-        "conversions": str(footprint),
-        "scope": scope._asdict() | {"seeds": seeds},
-        "seconds": seconds_of(planned, out),
-        "versions": run_folder.versions(),
-    }
-    found = Ladder(out, approaches, summary, done.failures)
-    _write(found, draws, footprint)
+    with study_folder(out, "ladder", at):
+        done = carry_out(planned, out, at)
+        approaches = rungs.approaches(done.records, scope, footprint)
+        approaches.sort(key=_dearness, reverse=True)
+        claims = findings.all_claims(done.records, approaches, draws, quick=quick)
+        summary: dict[str, Any] = {
+            "claims": claims,
+            "verdict": verdict(claims),
+            "ladder": _ladder(approaches, draws, footprint),
+            "conversions": str(footprint),
+            "scope": scope._asdict() | {"seeds": seeds},
+            "seconds": seconds_of(planned, out),
+        }
+        conversions = str(footprint) if footprint != Footprint() else ""
+        found = _found(out, approaches, summary, draws, conversions, done.failures)
+        for name in (TEXT, *figures.NAMES):  # what an earlier look drew may not be drawn now
+            (out / name).unlink(missing_ok=True)
+        found.write(_figures(approaches, claims, draws, conversions) if summary["ladder"] else {})
     return found
+
+
+def _found(
+    out: Path, approaches: list[Approach], summary: dict[str, Any], draws: Draws,
+    conversions: str, failures: list[Failure],
+) -> Findings:  # fmt: skip
+    written = {
+        LADDER: tables.rows(approaches, draws), CONSTANTS: tables.constants(approaches),
+    }  # fmt: skip
+    text = tables.table(summary["ladder"], rungs.BASELINE) if summary["ladder"] else ""
+    text += f"\n\nConversions: {conversions}." if text and conversions else ""
+    return Findings(out, text, summary, written, failures, summary["verdict"])
+
+
+def _figures(
+    approaches: list[Approach], claims: list[Claim], draws: Draws, conversions: str
+) -> dict[str, Figure]:
+    readings = {
+        TITLES[claim["name"]]: {"claimed": claim["target"], "readings": claim["readings"]}
+        for claim in claims
+        if claim["name"] in TITLES
+    }
+    return figures.of(approaches, rungs.BASELINE, rungs.TARGETS, readings, draws, conversions)
 
 
 def _dearness(one: Approach) -> float:
@@ -152,38 +145,3 @@ def verdict(claims: list[dict[str, Any]]) -> str:
                     "the variance"
                 )
     return "\n".join(lines)
-
-
-def _claim_line(claim: dict[str, Any]) -> str:
-    held = {True: "held  ", False: "missed", None: "      "}[claim["held"]]
-    line = f"{held}  {claim['name']:<26} {claim['value']:<9.4g} {claim['unit']}"
-    if claim["interval"] is not None:
-        line += " [{:.4g}, {:.4g}]".format(*claim["interval"])
-    return line
-
-
-def _write(found: Ladder, draws: Draws, footprint: Footprint) -> None:
-    # matplotlib takes longer to import than the bills take to add up
-    from cbramsim.experiments.ladder import figures
-
-    write_csv(found.out / TABLE, tables.rows(found.approaches, draws))
-    write_csv(found.out / CONSTANTS, tables.constants(found.approaches))
-    run_folder.write_json(found.out / SUMMARY, found.summary)
-    for name in DRAWN:  # what an earlier look drew may not be drawn now
-        (found.out / name).unlink(missing_ok=True)
-    if not found.summary["ladder"]:
-        return
-    converted = found.summary["conversions"] if footprint != Footprint() else ""
-    text = tables.table(found.summary["ladder"], rungs.BASELINE) + "\n"
-    if converted:
-        text += f"\nConversions: {converted}.\n"
-    write_atomically(found.out / REPORT, lambda file: file.write(text.encode()))
-    figures.ladder(found.approaches, rungs.BASELINE, draws, found.out, converted)
-    figures.curves(found.approaches, rungs.TARGETS, found.out)
-    readings = {
-        TITLES[claim["name"]]: {"claimed": claim["target"], "readings": claim["readings"]}
-        for claim in found.summary["claims"]
-        if claim["name"] in TITLES
-    }
-    if readings:
-        figures.verdicts(readings, found.out)

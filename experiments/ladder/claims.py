@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.experiments.device_studies.claims import claim
 from cbramsim.experiments.ladder.approach import Estimate
+from cbramsim.experiments.study.claims import Claim, claim
 from cbramsim.simulator.energy.bill import Bill, Draws, interval
 
 CLAIMED = {
@@ -70,9 +70,7 @@ def product(name: str, one: Reading, other: Reading) -> Reading:
     )
 
 
-def factor_claim(
-    name: str, readings: list[Reading], definition: str, draws: Draws
-) -> dict[str, Any]:
+def factor_claim(name: str, readings: list[Reading], definition: str, draws: Draws) -> Claim:
     """Return the claim about a factor, of which the first reading is the headline."""
     low, high = CLAIMED[name]
     first = readings[0]

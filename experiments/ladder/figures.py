@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
-from cbramsim.core.plotting import BLUE, GREY, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, GREY, ORANGE, axes_grid
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.ladder.approach import (
     PHASES,
@@ -64,9 +64,60 @@ LOWEST = 70.0
 """Accuracy at which the axis of the curves begins, per cent."""
 
 
+NAMES = ("ladder.png", "ladder_all.png", "ladder_curves.png", "ladder_claims.png")
+MOST_ROWS = 12
+"""Approaches in the figure for the story."""
+
+
+def of(
+    approaches: list[Approach], baseline: str, targets: Sequence[float],
+    readings: Mapping[str, Mapping[str, Any]], draws: Draws, conversions: str = "",
+) -> dict[str, Figure]:  # fmt: skip
+    """Return every figure for which there are results, by the name of its file.
+
+    Parameters
+    ----------
+    approaches
+        All of them.
+    baseline
+        The name of the one that others are compared with.
+    targets
+        Accuracies that are marked on the curves.
+    readings
+        Claim -> {"claimed": (low, high), "readings": [{"name", "value", "low", "high"}]}.
+    draws
+        Random values of the constants.
+    conversions
+        What joules were converted by, for people.
+    """
+    story, everything, over_joules, claims = NAMES
+    made = {
+        story: ladder(told(approaches, baseline), baseline, draws, conversions),
+        everything: ladder(approaches, baseline, draws, conversions),
+        over_joules: curves(approaches, targets),
+    }
+    return made | ({claims: verdicts(readings)} if readings else {})
+
+
+def told(approaches: list[Approach], baseline: str) -> list[Approach]:
+    """Return the approaches that tell the story, at most `MOST_ROWS`, in their order.
+
+    The baseline; of each family the dearest and the cheapest to train; then the most accurate of
+    the others.
+    """
+    trained = [one for one in approaches if one.training is not None]
+    first = [one for one in approaches if one.name == baseline]
+    for family in dict.fromkeys(one.family for one in trained):
+        members = sorted((one for one in trained if one.family == family), key=_dearness)
+        first += [members[-1], members[0]]
+    rest = sorted(trained, key=lambda one: one.accuracy, reverse=True)
+    chosen = list(dict.fromkeys(one.name for one in [*first, *rest]))[:MOST_ROWS]
+    return [one for one in approaches if one.name in chosen]
+
+
 def ladder(
-    approaches: list[Approach], baseline: str, draws: Draws, out: Path, conversions: str = ""
-) -> None:
+    approaches: list[Approach], baseline: str, draws: Draws, conversions: str = ""
+) -> Figure:
     """Draw joules to train and joules per recognised image, dearest first."""
     order = sorted(approaches, key=_dearness, reverse=True)
     figure, (names, training, inference) = axes_grid(
@@ -94,7 +145,7 @@ def ladder(
         for accuracy, marker in ACCURACY_MARKERS.items()
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=8, frameon=False, fontsize=7.5)
-    save(figure, out / "ladder.png", dpi=130)
+    return figure
 
 
 def _bills(one: Approach) -> list[Bill]:
@@ -217,7 +268,7 @@ def _three(value: float) -> str:
 # ---- accuracy over joules ----------------------------------------------------------------------
 
 
-def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> None:
+def curves(approaches: list[Approach], targets: Sequence[float]) -> Figure:
     """Draw accuracy on held-out training images over the joules spent so far."""
     figure, (ax,) = axes_grid(1, 1, 8.6, 4.6)
     ax.set_xscale("log")
@@ -249,13 +300,13 @@ def curves(approaches: list[Approach], targets: Sequence[float], out: Path) -> N
     ax.set_ylabel("accuracy, held-out images (%)")
     ax.grid(alpha=0.25, lw=0.5)
     ax.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.06, 0.5))
-    save(figure, out / "ladder_curves.png")
+    return figure
 
 
 # ---- claims ------------------------------------------------------------------------------------
 
 
-def verdicts(readings: Mapping[str, Mapping[str, Any]], out: Path) -> None:
+def verdicts(readings: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw each claim's readings with their intervals against the range that was claimed.
 
     `readings`: claim -> {"claimed": (low, high), "readings": [{"name", "value", "low", "high"}]}.
@@ -291,4 +342,4 @@ def verdicts(readings: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     ax.set_xlabel("times less energy (band: claimed; line: 90 %)", size=8)
     ax.tick_params(axis="x", labelsize=8)
     ax.grid(axis="x", alpha=0.25, lw=0.5)
-    save(figure, out / "ladder_claims.png")
+    return figure

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.experiments.device_studies.claims import claim
 from cbramsim.experiments.device_studies.comparison import REFERENCE
 from cbramsim.experiments.ladder.approach import Approach
 from cbramsim.experiments.ladder.claims import (
@@ -27,6 +26,7 @@ from cbramsim.experiments.ladder.rungs import (
     Records,
     accuracy_of,
 )
+from cbramsim.experiments.study.claims import Claim, claim
 from cbramsim.simulator.comparison.butter_e import Machine, model_ratios
 from cbramsim.simulator.comparison.formats.radix_four import identical_values
 from cbramsim.simulator.energy.bill import Draws, interval
@@ -48,7 +48,7 @@ QUANTISED = 10**7
 
 def all_claims(
     records: Records, approaches: list[Approach], draws: Draws, *, quick: bool
-) -> list[dict[str, Any]]:
+) -> list[Claim]:
     """Return every claim for which there are results."""
     by_name = {one.name: one for one in approaches}
     made = [

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.comparison import METHODS, REFERENCE
-from cbramsim.experiments.names import safe_name
-from cbramsim.experiments.sweep import seeds_of
+from cbramsim.experiments.study.cases import seeds_of
+from cbramsim.experiments.study.names import safe_name
 from cbramsim.simulator.comparison.mlp import MlpConfig
 from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.images.second_datasets import BY_RULE

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cbramsim.experiments.device_studies.comparison import REFERENCE
-from cbramsim.experiments.device_studies.study import mean_and_spread
 from cbramsim.experiments.ladder import digital
 from cbramsim.experiments.ladder.approach import Approach, Family
 from cbramsim.experiments.ladder.plan import NAMED, PRECISIONS, SMALL, Scope
 from cbramsim.experiments.ladder.reuse import with_naming
+from cbramsim.experiments.study.table import mean_and_spread
 from cbramsim.simulator.comparison.array_bill import what_is_included
 from cbramsim.simulator.comparison.chips import Chip
 from cbramsim.simulator.comparison.footprint import Footprint

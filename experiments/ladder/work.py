@@ -15,11 +15,12 @@ from cbramsim import __version__
 from cbramsim.core.errors import CbramError, DataError
 from cbramsim.core.files import remove_leftovers
 from cbramsim.experiments import run_folder
-from cbramsim.experiments.device_studies.study import Where
-from cbramsim.experiments.engine import Outcome, Task, execute
 from cbramsim.experiments.ladder.plan import Job
-from cbramsim.experiments.names import safe_name
 from cbramsim.experiments.results import saved_in
+from cbramsim.experiments.study.engine import Task, execute
+from cbramsim.experiments.study.findings import Failure
+from cbramsim.experiments.study.names import safe_name
+from cbramsim.experiments.study.runner import Where
 
 FOLDER = "jobs"
 
@@ -66,7 +67,7 @@ class Done(NamedTuple):
 
     records: dict[str, list[dict[str, Any]]]
     """By role, one for each seed, in their order."""
-    failures: list[Outcome]
+    failures: list[Failure]
     """Jobs that failed."""
 
 
@@ -89,7 +90,7 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
     ) as bar:  # fmt: skip
         for outcome in execute(tasks, scheduler=at.scheduler, workers=at.workers):
             if outcome.error:
-                failures.append(outcome)
+                failures.append(Failure(outcome.name, outcome.error))
             bar.set_postfix_str(outcome.name)
             bar.update()
     records: dict[str, list[dict[str, Any]]] = {}

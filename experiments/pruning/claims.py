@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from cbramsim.experiments.pruning.plan import (
     ALL_POLICIES,
@@ -13,9 +15,9 @@ from cbramsim.experiments.pruning.plan import (
     MAIN_FRACTION,
     Policy,
 )
+from cbramsim.experiments.study.claims import Claim, mean_claim
+from cbramsim.experiments.study.table import column, paired
 
-Row = dict[str, Any]
-"""A run as in pruning.csv."""
 ANY_FRACTION = 0.9
 """Fraction at which any value policy may show what it can do."""
 TOLERANCE = 0.01
@@ -33,12 +35,18 @@ HELD_AT = {
 
 
 class Found:
-    """The runs of a study, looked up by what was run."""
+    """The runs of a study, looked up by what was run.
 
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
+    Parameters
+    ----------
+    table
+        A row for each, as in runs.csv.
+    """
 
-    def select(self, policy: str = "unpruned", rule: str = "device", **facts: Any) -> list[Row]:
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+    def select(self, policy: str = "unpruned", rule: str = "device", **facts: Any) -> pd.DataFrame:
         """Return the runs of a policy, by seed; in the plain setting unless `facts` say otherwise.
 
         A policy's own maturity is meant unless `facts` name another.
@@ -50,29 +58,31 @@ class Found:
         known = ALL_POLICIES.get(policy)
         if known and known.mode != "hard-after":
             wanted.setdefault("maturity", known.maturity)
-        rows = [row for row in self.rows if all(row.get(k) == v for k, v in wanted.items())]
-        return sorted(rows, key=lambda row: row["seed"])
+        table = self.table
+        for key, value in wanted.items():
+            table = table[table[key] == value] if key in table else table[:0]
+        return table.sort_values("seed") if len(table) else table
 
     @property
     def epochs(self) -> int:
         """Epochs of the plain runs."""
-        return max((row["epochs"] for row in self.rows), default=0)
+        return int(self.table["epochs"].max()) if len(self.table) else 0
 
-    def values(self, quantity: str, policy: str = "unpruned", **facts: Any) -> np.ndarray:
+    def values(self, quantity: str, policy: str = "unpruned", **facts: Any) -> NDArray[np.float64]:
         """Return one quantity of the runs of a policy, by seed."""
-        return np.array([row[quantity] for row in self.select(policy, **facts)], float)
-
-    def ratios(self, quantity: str, above: list[Row], below: list[Row]) -> np.ndarray:
-        """Return the quantity of some runs over that of others, seed by seed."""
-        under = {row["seed"]: row[quantity] for row in below}
-        return np.array(
-            [row[quantity] / under[row["seed"]] for row in above if row["seed"] in under]
-        )
+        return column(self.select(policy, **facts), quantity)
 
 
-def claims(rows: list[Row], efficiency: dict[str, float] | None) -> list[dict[str, Any]]:
+def ratios(quantity: str, above: pd.DataFrame, below: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the quantity of some runs over that of others, seed by seed."""
+    pairs = paired(above, below, quantity)
+    found: NDArray[np.float64] = pairs[:, 0] / pairs[:, 1]
+    return found
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
     """Return what the runs say about each claim, where there are runs that say anything."""
-    found = Found(rows)
+    found = Found(table)
     constant = {
         "soft_constant_75": "soft-mean",
         "soft_two_constants_75": "soft-mean-2",
@@ -90,38 +100,16 @@ def claims(rows: list[Row], efficiency: dict[str, float] | None) -> list[dict[st
         _hard(found),
         _write_saving(found),
         _algorithm_saving(found),
-        _efficiency(efficiency),
     ]
     return [claim for claim in made if claim]
 
 
 def _claim(
-    name: str,
-    values: np.ndarray,
-    *,
-    unit: str,
-    target: float | None,
-    held: Callable[[float], bool],
-    reference: str | None,
-    definition: str,
-    **more: Any,
-) -> dict[str, Any] | None:
-    if not len(values):
-        return None
-    mean = float(values.mean())
-    return {
-        "name": name,
-        "value": mean,
-        "spread": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "unit": unit,
-        "target": target,
-        "held": bool(held(mean)),
-        "evidence": "simulated with assumed device parameters",
-        "reference": reference,
-        "definition": definition,
-        "runs": len(values),
-        **more,
-    }
+    name: str, values: NDArray[np.float64], held: Callable[[float], bool], **facts: Any
+) -> Claim | None:
+    """Return a claim about the mean over seeds that says whether it is held."""
+    made = mean_claim(name, values, **facts)
+    return made and made | {"held": bool(held(made["value"]))}
 
 
 def _accuracy(
@@ -132,7 +120,7 @@ def _accuracy(
     target: float,
     stretch: float,
     reference: str | None,
-) -> dict[str, Any] | None:
+) -> Claim | None:
     facts = {} if fraction is None else {"target_fraction": fraction}
     what = "without pruning" if fraction is None else f"{policy}, {fraction:.0%} of the weights"
     pruned = found.values("pruned_fraction", policy, **facts)
@@ -150,7 +138,7 @@ def _accuracy(
     )
 
 
-def _hard(found: Found) -> dict[str, Any] | None:
+def _hard(found: Found) -> Claim | None:
     facts = {"target_fraction": HARD_FRACTION}
     return _claim(
         "hard_during_40",
@@ -169,15 +157,15 @@ def _hard(found: Found) -> dict[str, Any] | None:
     )
 
 
-def _write_saving(found: Found) -> dict[str, Any] | None:
+def _write_saving(found: Found) -> Claim | None:
     before = found.select("unpruned")
     after = found.select("soft-freeze", target_fraction=MAIN_FRACTION)
-    if not _seeds(before) & _seeds(after):
+    if not len(paired(before, after, "accuracy")):
         return None
     loss = _loss(before, after)
     return _claim(
         "write_energy_saving_75",
-        found.ratios("write_joules", before, after),
+        ratios("write_joules", before, after),
         unit="ratio",
         target=2.0,
         held=lambda mean: mean >= 2 and loss <= TOLERANCE,
@@ -194,12 +182,12 @@ def _write_saving(found: Found) -> dict[str, Any] | None:
     )
 
 
-def _trade_off(found: Found, before: list[Row]) -> list[dict[str, float | None]]:
+def _trade_off(found: Found, before: pd.DataFrame) -> list[dict[str, float | None]]:
     """Return saving and loss of earlier freezing, of shorter training, and of both together."""
     settings = {
-        (row["epochs"], row["maturity"] if row["policy"] == "soft-freeze" else None)
-        for row in found.rows
-        if row["policy"] in ("unpruned", "soft-freeze") and row["rule"] == "device"
+        (row.epochs, row.maturity if row.policy == "soft-freeze" else None)
+        for row in found.table.itertuples()
+        if row.policy in ("unpruned", "soft-freeze") and row.rule == "device"
     }
     points = []
     for epochs, maturity in settings:
@@ -210,8 +198,8 @@ def _trade_off(found: Found, before: list[Row]) -> list[dict[str, float | None]]
                 "soft-freeze", target_fraction=MAIN_FRACTION, maturity=maturity, epochs=epochs
             )
         )
-        if _seeds(before) & _seeds(rows):
-            saving = float(found.ratios("write_joules", before, rows).mean())
+        if len(paired(before, rows, "accuracy")):
+            saving = float(ratios("write_joules", before, rows).mean())
             points.append(
                 {
                     "epochs": epochs,
@@ -223,17 +211,17 @@ def _trade_off(found: Found, before: list[Row]) -> list[dict[str, float | None]]
     return sorted(points, key=lambda point: point["saving"])
 
 
-def _algorithm_saving(found: Found) -> dict[str, Any] | None:
+def _algorithm_saving(found: Found) -> Claim | None:
     steps = decomposition(found)
     if len(steps) < len(STEPS):
         return None
     dense, last = steps[0][1], steps[-1][1]
-    if not _seeds(dense) & _seeds(last):
+    if not len(paired(dense, last, "accuracy")):
         return None
     loss = _loss(dense, last)
     return _claim(
         "algorithm_saving",
-        found.ratios("train_joules", dense, last),
+        ratios("train_joules", dense, last),
         unit="ratio",
         target=10.0,
         held=lambda mean: mean >= 10 and loss <= TOLERANCE,
@@ -247,8 +235,8 @@ def _algorithm_saving(found: Found) -> dict[str, Any] | None:
         ),
         stretch=100.0,
         loss_of_accuracy=loss,
-        without_the_dense_step=_mean(found.ratios("train_joules", steps[1][1], last)),
-        writes_without_the_dense_step=_mean(found.ratios("write_joules", steps[1][1], last)),
+        without_the_dense_step=_mean(ratios("train_joules", steps[1][1], last)),
+        writes_without_the_dense_step=_mean(ratios("write_joules", steps[1][1], last)),
     )
 
 
@@ -261,19 +249,19 @@ STEPS = (
 """The steps of the algorithm: what they are called, and which runs show them."""
 
 
-def decomposition(found: Found) -> list[tuple[str, list[Row]]]:
+def decomposition(found: Found) -> list[tuple[str, pd.DataFrame]]:
     """Return the runs of each step of the algorithm, for those steps that were run."""
     steps = [(label, found.select(**facts)) for label, facts in STEPS]
-    return [(label, rows) for label, rows in steps if rows]
+    return [(label, rows) for label, rows in steps if len(rows)]
 
 
-def savings(rows: list[Row], policy: Policy) -> dict[str, dict[str, float]] | None:
+def savings(table: pd.DataFrame, policy: Policy) -> dict[str, dict[str, float]] | None:
     """Return what soft pruning of 75 % saves, kind by kind: joules without, with, and the ratio.
 
     Writing, sensing and reading are of training, recognition is of scoring; half-selected cells
     are those of a passive array, for with transistors they cost nothing.
     """
-    found = Found(rows)
+    found = Found(table)
     facts = {"target_fraction": MAIN_FRACTION}
     kinds = {
         "write pulses (number)": ("write_pulses", {}),
@@ -284,49 +272,24 @@ def savings(rows: list[Row], policy: Policy) -> dict[str, dict[str, float]] | No
         "cell current in recognition": ("test_cell_read_joules", {}),
         "half-selected cells (passive array)": ("half_select_joules", {"access": "passive"}),
     }
-    table = {}
+    saved = {}
     for kind, (quantity, where) in kinds.items():
         without = found.values(quantity, "unpruned", **where)
         having = found.values(quantity, policy.name, **facts, **where)
         if len(without) and len(having):
             ratio = without.mean() / having.mean() if having.mean() else float("inf")
-            table[kind] = {
+            saved[kind] = {
                 "without": float(without.mean()), "with": float(having.mean()),
                 "ratio": float(ratio),
             }  # fmt: skip
-    return table or None
+    return saved or None
 
 
-def _efficiency(efficiency: dict[str, float] | None) -> dict[str, Any] | None:
-    if not efficiency:
-        return None
-    return _claim(
-        "sweep_efficiency",
-        np.array([efficiency["efficiency"]]),
-        unit="fraction",
-        target=0.9,
-        held=lambda value: value >= 0.9,
-        reference=None,
-        definition=(
-            "time that the runs take alone, one after the other, over workers times the time of "
-            "the sweep: the share of the workers' time spent in runs, times how much longer a run "
-            "takes alone than beside others"
-        ),
-        **{key: value for key, value in efficiency.items() if key != "efficiency"},
-    )
-
-
-def _mean(values: np.ndarray) -> float | None:
+def _mean(values: NDArray[np.float64]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _seeds(rows: list[Row]) -> set[int]:
-    return {row["seed"] for row in rows}
-
-
-def _loss(before: list[Row], after: list[Row]) -> float:
+def _loss(before: pd.DataFrame, after: pd.DataFrame) -> float:
     """Return by how much the accuracy of some runs is below that of others of the same seeds."""
-    accuracy = {row["seed"]: row["accuracy"] for row in before}
-    return float(
-        np.mean([accuracy[r["seed"]] - r["accuracy"] for r in after if r["seed"] in accuracy])
-    )
+    pairs = paired(before, after, "accuracy")
+    return float((pairs[:, 0] - pairs[:, 1]).mean())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, save, with_absent
+from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, with_absent
 from cbramsim.core.units import in_prefixed
-from cbramsim.experiments.pruning.claims import Found, Row, decomposition
+from cbramsim.experiments.pruning.claims import Found, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cbramsim.experiments.pruning.study import Study
+    from cbramsim.experiments.study.runner import Runner
 
 STYLES = {
     "unpruned": ("black", "s", "-"),
@@ -39,23 +40,26 @@ SHOWN_CLASSES = 10
 """Receptive fields in a row: one of each class, at most so many."""
 
 
-def draw_all(study: Study) -> None:
-    """Write every figure for which there are runs."""
-    found = Found(study.rows)
-    if found.select("unpruned"):
-        _accuracy(study, found)
-        _energy(study, found)
-        _pareto(study, found)
+def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str, Figure]:
+    """Return every figure for which there are runs, by the name of its file."""
+    found, made = Found(table), {}
+    if len(found.select("unpruned")):
+        made = {
+            "accuracy.png": _accuracy(found), "energy.png": _energy(found),
+            "pareto.png": _pareto(found),
+        }  # fmt: skip
     if len(decomposition(found)) > 1:
-        _waterfall(study, found)
-    if any((study.summary.get("savings") or {}).values()):
-        _savings(study)
-    _weights(study)
+        made["waterfall.png"] = _waterfall(found)
+    if saved := {name: kinds for name, kinds in summary["savings"].items() if kinds}:
+        made["savings.png"] = _savings(saved)
+    if len(networks := _networks(runner)) > 1:
+        made["weights.png"] = _weights(networks)
+    return made
 
 
-def _accuracy(study: Study, found: Found) -> None:
+def _accuracy(found: Found) -> Figure:
     """Accuracy over the pruned fraction, by rule."""
-    rules = [rule for rule in ("device", "ideal") if found.select("unpruned", rule)]
+    rules = [rule for rule in ("device", "ideal") if len(found.select("unpruned", rule))]
     figure, axes = axes_grid(1, len(rules), max(COLUMN_WIDTH * len(rules), 6), 3.8, sharey="row")
     for ax, rule in zip(axes, rules, strict=True):
         for policy in ALL_POLICIES.values():
@@ -64,14 +68,14 @@ def _accuracy(study: Study, found: Found) -> None:
         ax.set_title("device pulses" if rule == "device" else "ideal rule", size=9)
         ax.set_xlabel("pruned weights (%)")
         ax.grid(alpha=0.3)
-    accuracies = [100 * row["accuracy"] for row in study.rows]
-    axes[0].set_ylim(max(min(accuracies) - 1, 80), max(*accuracies, 94) + 0.7)
+    accuracies = 100 * found.table["accuracy"]
+    axes[0].set_ylim(max(min(accuracies) - 1, 80), max(max(accuracies), 94) + 0.7)
     axes[0].set_ylabel("test accuracy (%)")
     _legend_below(figure, axes[0])
-    save(figure, study.sweep.out / "accuracy.png")
+    return figure
 
 
-def _energy(study: Study, found: Found) -> None:
+def _energy(found: Found) -> Figure:
     """Training energy over the pruned fraction: all of it, and that of writing."""
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
     shown = {"train_joules": "all of training", "write_joules": "programming: pulses and lines"}
@@ -84,7 +88,7 @@ def _energy(study: Study, found: Found) -> None:
         ax.set_title(title, size=9)
         ax.grid(alpha=0.3)
     _legend_below(figure, axes[0])
-    save(figure, study.sweep.out / "energy.png")
+    return figure
 
 
 def _legend_below(figure: Figure, ax: Axes) -> None:
@@ -97,16 +101,13 @@ def _legend_below(figure: Figure, ax: Axes) -> None:
 
 def _curve(ax: Axes, found: Found, rule: str, policy: Policy, quantity: str, scale: float) -> None:
     """Draw mean and standard deviation of one quantity over the fraction, from 0 on."""
-    groups = {0.0: found.select("unpruned", rule)}
-    for row in found.select(policy.name, rule):
-        groups.setdefault(row["target_fraction"], []).append(row)
-    if len(groups) < 2:
+    rows = found.select(policy.name, rule)
+    if not len(rows):
         return
-    at = sorted(groups)
-    values = [scale * np.array([row[quantity] for row in groups[f]]) for f in at]
-    x = [100 * np.mean([row["pruned_fraction"] for row in groups[f]]) for f in at]
-    mean = np.array([v.mean() for v in values])
-    spread = np.array([v.std(ddof=1) if v.size > 1 else 0.0 for v in values])
+    rows = pd.concat([found.select("unpruned", rule), rows])
+    groups = rows.groupby("target_fraction")
+    x = 100 * groups["pruned_fraction"].mean()
+    mean, spread = scale * groups[quantity].mean(), scale * groups[quantity].std().fillna(0.0)
     colour, marker, line = STYLES[policy.name]
     ax.plot(x, mean, color=colour, marker=marker, ls=line, ms=4, lw=1.2, label=policy.label)
     ax.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
@@ -122,7 +123,7 @@ def _reference_points(ax: Axes) -> None:
         label = None
 
 
-def _pareto(study: Study, found: Found) -> None:
+def _pareto(found: Found) -> Figure:
     """Accuracy against training energy: what is not beaten in both is the front."""
     figure, (ax,) = axes_grid(1, 1, 1.5 * COLUMN_WIDTH, 3.6)
     points: list[tuple[float, float]] = []
@@ -145,16 +146,15 @@ def _pareto(study: Study, found: Found) -> None:
     _label_epochs(ax, found)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
-    save(figure, study.sweep.out / "pareto.png")
+    return figure
 
 
 def _label_epochs(ax: Axes, found: Found) -> None:
     """Say beside each unpruned network for how long it was trained."""
-    for epochs in sorted({row["epochs"] for row in found.rows}):
+    for epochs in sorted(set(found.table["epochs"].tolist())):
         rows = found.select("unpruned", epochs=epochs)
-        if rows:
-            x = 1e6 * np.mean([row["train_joules"] for row in rows])
-            y = 100 * np.mean([row["accuracy"] for row in rows])
+        if len(rows):
+            x, y = 1e6 * rows["train_joules"].mean(), 100 * rows["accuracy"].mean()
             ax.annotate(
                 f"{epochs} epoch{'s' * (epochs > 1)}", (x, y), (0, 8), textcoords="offset points",
                 ha="center", size=7,
@@ -163,19 +163,13 @@ def _label_epochs(ax: Axes, found: Found) -> None:
 
 def _means(found: Found, policy: str) -> NDArray[np.float64]:
     """Return training energy (µJ) and accuracy (%) of every setting of a policy on the device."""
-    groups: dict[Any, list[Row]] = {}
-    for row in found.rows:
-        plain = (row["rule"], row["update"], row["access"]) == ("device", "winner", "transistor")
-        if plain and row["policy"] == policy:
-            setting = (row["target_fraction"], row.get("maturity"), row["epochs"])
-            groups.setdefault(setting, []).append(row)
-    return np.array(
-        [
-            [1e6 * np.mean([r["train_joules"] for r in rows]),
-             100 * np.mean([r["accuracy"] for r in rows])]
-            for rows in groups.values()
-        ]
-    )  # fmt: skip
+    table = found.table
+    plain = {"policy": policy, "rule": "device", "update": "winner", "access": "transistor"}
+    for key, value in plain.items():
+        table = table[table[key] == value]
+    settings = table.groupby(["target_fraction", "maturity", "epochs"], dropna=False, sort=False)
+    means: NDArray[np.float64] = settings[["train_joules", "accuracy"]].mean().to_numpy()
+    return means * (1e6, 100)
 
 
 def _front(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,7 +182,7 @@ def _front(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(front)
 
 
-def _waterfall(study: Study, found: Found) -> None:
+def _waterfall(found: Found) -> Figure:
     """What each step of the algorithm does to pulses and joules."""
     steps = decomposition(found)
     x = np.arange(len(steps))
@@ -197,7 +191,7 @@ def _waterfall(study: Study, found: Found) -> None:
         (left, "write_pulses", "write pulses", "#0072B2"),
         (right, "train_joules", "training energy (J)", "#D55E00"),
     ):
-        means = np.array([np.mean([row[quantity] for row in rows]) for _, rows in steps])
+        means = np.array([rows[quantity].mean() for _, rows in steps])
         bottom = means.min() / 5
         ax.bar(x, means - bottom, bottom=bottom, color=colour, width=0.65)
         for n, mean in enumerate(means):
@@ -209,16 +203,13 @@ def _waterfall(study: Study, found: Found) -> None:
         ax.set_ylabel(label)
         ax.set_xticks(x, [step for step, _ in steps], size=6.5)
         ax.set_title(f"÷ {means[0] / means[-1]:,.0f} in all", size=9)
-    accuracies = " → ".join(
-        f"{100 * np.mean([row['accuracy'] for row in rows]):.1f}" for _, rows in steps
-    )
+    accuracies = " → ".join(f"{100 * rows['accuracy'].mean():.1f}" for _, rows in steps)
     figure.supxlabel(f"test accuracy {accuracies} %", size=8)
-    save(figure, study.sweep.out / "waterfall.png")
+    return figure
 
 
-def _savings(study: Study) -> None:
+def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
     """What soft pruning saves of each kind of cost."""
-    tables = {name: table for name, table in study.summary["savings"].items() if table}
     kinds = list(dict.fromkeys(kind for table in tables.values() for kind in table))
     figure, (ax,) = axes_grid(1, 1, 1.6 * COLUMN_WIDTH, 3.6)
     height = 0.8 / len(tables)
@@ -248,14 +239,11 @@ def _savings(study: Study) -> None:
     ax.legend(
         frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
     )
-    save(figure, study.sweep.out / "savings.png")
+    return figure
 
 
-def _weights(study: Study) -> None:
+def _weights(shown: list[tuple[str, SpikingNetwork]]) -> Figure:
     """Receptive fields and histograms of weights without pruning, and pruned in each way."""
-    shown = _networks(study)
-    if len(shown) < 2:
-        return
     counts = shown[0][1].class_counts
     assert counts is not None
     neurons = counts.argmax(axis=0)[:SHOWN_CLASSES]
@@ -282,14 +270,14 @@ def _weights(study: Study) -> None:
     axes[1].legend(frameon=False, fontsize="xx-small", ncols=2, loc="lower center",
                    bbox_to_anchor=(0.5, 1))  # fmt: skip
     axes[-1].set_xlabel("weight", size=8)
-    save(figure, study.sweep.out / "weights.png")
+    return figure
 
 
-def _networks(study: Study) -> list[tuple[str, SpikingNetwork]]:
+def _networks(runner: Runner) -> list[tuple[str, SpikingNetwork]]:
     """Return the networks whose states were kept, of the first seed, by policy."""
     found: dict[str, SpikingNetwork] = {}
-    for run in study.sweep.runs:
-        state = study.sweep.folder(run.name) / STATE
+    for run in runner.runs:
+        state = runner.folder(run.name) / STATE
         policy = run.settings["policy"]
         if run.keep_state and policy not in found and state.is_file():
             found[policy] = SpikingNetwork.load(state)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from cbramsim.experiments.names import safe_names
-from cbramsim.experiments.sweep import PlannedRun, configured
+from cbramsim.experiments.study.cases import PlannedRun, configured
+from cbramsim.experiments.study.names import safe_names
 from cbramsim.simulator.images.datasets import load_dataset
 
 LATE, EARLY = 0.83, 0.27

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cbramsim.experiments.device_studies.claims import claim
+from cbramsim.experiments.study.claims import Claim, claim
 from cbramsim.experiments.wires.timings import Timing
 
 
@@ -54,20 +54,20 @@ TARGETS = {
 }  # fmt: skip
 
 
-def of_timings(timings: dict[str, Timing], *, quick: bool) -> list[dict[str, Any]]:
+def of_timings(timings: dict[str, Timing], *, quick: bool) -> list[Claim]:
     """Return the claims about time and memory; a `quick` look at smaller problems decides none."""
     return [_claim(name, TARGETS[name], timing, quick) for name, timing in timings.items()]
 
 
-def _claim(name: str, target: Target, timing: Timing, quick: bool) -> dict[str, Any]:
+def _claim(name: str, target: Target, timing: Timing, quick: bool) -> Claim:
     value = None if quick else timing.value
     return claim(
-        name, timing.value,  # type: ignore[arg-type]
+        name, timing.value,
         unit=target.unit, target=target.bound, held=_held(value, target.bound, target),
         definition=("a quick look, at a smaller size than: " if quick else "") + target.definition,
         evidence="measured", stretch=target.stretch,
         stretch_held=_held(value, target.stretch, target), error=timing.error,
-        error_definition=target.error, facts=timing.facts,
+        error_definition=target.error, facts=timing.facts, note=timing.facts.get("skipped"),
     )  # fmt: skip
 
 
@@ -77,9 +77,7 @@ def _held(value: float | None, bound: float, target: Target) -> bool | None:
     return value >= bound if target.more_is_better else value <= bound
 
 
-def of_tiles(
-    tiles: list[dict[str, Any]], images: int, epochs: int, scored: str
-) -> list[dict[str, Any]]:
+def of_tiles(tiles: list[dict[str, Any]], images: int, epochs: int, scored: str) -> list[Claim]:
     """Return the claims about the size of tiles."""
     return [
         claim(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import COLUMN_WIDTH, GREY, array_map, axes_grid, save, with_absent
+from cbramsim.core.plotting import COLUMN_WIDTH, GREY, array_map, axes_grid, with_absent
+from cbramsim.experiments.wires import learning
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 from cbramsim.simulator.lines import Solution
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    from cbramsim.experiments.study.runner import Runner
     from cbramsim.experiments.wires.approximations import Point
     from cbramsim.experiments.wires.learning import Field
 
@@ -25,8 +27,23 @@ FIELDS_SHOWN = 5
 """Rows and columns of receptive fields."""
 
 
-def approximations(points: list[Point], out: Path) -> None:
-    """Draw what arrays lose, and the error of approximations of it, by size and resistance."""
+def of(
+    points: list[Point], entries: list[dict[str, Any]], runner: Runner, device: str,
+    resistances: tuple[float, ...],
+) -> dict[str, Figure]:  # fmt: skip
+    """Return every figure for which there are runs, by the name of its file."""
+    made = {"approximations.png": _approximations(points)}
+    if entries:
+        made["learning.png"] = _learning(entries)
+    if read := learning.read_of_learned_cells(runner, device, resistances):
+        made["node_voltages.png"] = _maps(*read)
+    if panels := learning.fields(runner, device, resistances):
+        made["receptive_fields.png"] = _fields(panels)
+    return made
+
+
+def _approximations(points: list[Point]) -> Figure:
+    """What arrays lose, and the error of approximations of it, by size and resistance."""
     devices = list(dict.fromkeys(point.device for point in points))
     figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 5.0, sharey="row")
     for n, device in enumerate(devices):
@@ -54,7 +71,7 @@ def approximations(points: list[Point], out: Path) -> None:
     axes[len(devices)].set_ylabel("error of a current (%)")
     axes[0].legend(frameon=False, fontsize="x-small", title="a segment", title_fontsize="x-small")
     _styles(axes[-1])
-    save(figure, out / "approximations.png")
+    return figure
 
 
 def _styles(ax: Axes) -> None:
@@ -66,8 +83,8 @@ def _styles(ax: Axes) -> None:
               loc="center right")  # fmt: skip
 
 
-def learning(entries: list[dict[str, Any]], out: Path) -> None:
-    """Draw accuracy, and where the energy of reads goes, by size of the tiles."""
+def _learning(entries: list[dict[str, Any]]) -> Figure:
+    """Accuracy, and where the energy of reads goes, by size of the tiles."""
     devices = list(dict.fromkeys(entry["device"] for entry in entries))
     figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 4.8, sharey="row")
     for n, device in enumerate(devices):
@@ -102,7 +119,7 @@ def learning(entries: list[dict[str, Any]], out: Path) -> None:
         axes[-1].bar([0], [0], color="white", edgecolor=GREY, hatch="////"),
     ]
     axes[-1].legend(parts, ["cells", "lines"], frameon=False, fontsize="x-small")
-    save(figure, out / "learning.png")
+    return figure
 
 
 def _bars(
@@ -119,8 +136,8 @@ def _bars(
     ax.bar(at, lines, width, bottom=cells, color="white", edgecolor=colour, hatch="////", lw=0.8)
 
 
-def maps(solution: Solution, title: str, out: Path) -> None:
-    """Draw the voltages of the nodes of an array, and what is left across its cells."""
+def _maps(solution: Solution, title: str) -> Figure:
+    """The voltages of the nodes of an array, and what is left across its cells."""
     figure, axes = axes_grid(1, 3, 2.4 * COLUMN_WIDTH, 2.9)
     driven = solution.terminals.word_left > 0
     array_map(axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "mV")
@@ -131,11 +148,11 @@ def maps(solution: Solution, title: str, out: Path) -> None:
         ax.set_ylabel("")
     axes[0].set_ylabel("word line (grey: at ground)")
     figure.suptitle(title, size=9)
-    save(figure, out / "node_voltages.png")
+    return figure
 
 
-def fields(panels: list[Field], out: Path) -> None:
-    """Draw receptive fields as reads see them, with and without lines."""
+def _fields(panels: list[Field]) -> Figure:
+    """Receptive fields as reads see them, with and without lines."""
     figure, axes = axes_grid(1, len(panels), 2 * COLUMN_WIDTH, 2.9)
     image = None
     for ax, panel in zip(axes, panels, strict=True):
@@ -146,7 +163,7 @@ def fields(panels: list[Field], out: Path) -> None:
         ax.set_title(panel.title, size=8)
         ax.set_axis_off()
     figure.colorbar(image, ax=axes, label="weight as reads see it", shrink=0.8, extend="both")
-    save(figure, out / "receptive_fields.png")
+    return figure
 
 
 def _mosaic(panel: Field) -> NDArray[np.float64]:

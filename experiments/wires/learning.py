@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.experiments.device_studies.study import Case, Cases, mean_and_spread
 from cbramsim.experiments.run_folder import STATE
-from cbramsim.experiments.sweep import PlannedRun, Sweep
+from cbramsim.experiments.study.cases import Case
+from cbramsim.experiments.study.runner import Runner
+from cbramsim.experiments.study.table import Cases, mean_and_spread
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
@@ -81,28 +83,22 @@ def name(device: str, ohm: float, side: int) -> str:
     return f"{device},{ohm:g} Ohm,{side or 'one array'}"
 
 
-def keep_some(
-    runs: list[PlannedRun], device: str, resistances: tuple[float, ...]
-) -> list[PlannedRun]:
-    """Return the runs, with the states of those that are drawn kept."""
-    drawn = [f"{device},ideal", *(name(device, _middle(resistances), side) for side in DRAWN)]
-    return [
-        run._replace(keep_state=run.settings["case"] in drawn and run.settings["seed"] == 0)
-        for run in runs
-    ]
+def drawn(device: str, resistances: tuple[float, ...]) -> Callable[[str, int], bool]:
+    """Return what says of a case and a seed whether its network is drawn, and so is kept."""
+    cases = [f"{device},ideal", *(name(device, _middle(resistances), side) for side in DRAWN)]
+    return lambda case, seed: case in cases and seed == 0
 
 
 def table(cases: Cases) -> list[dict[str, Any]]:
     """Return mean and spread of what each case found."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in cases.rows:
-        if row["case"] not in found:
-            entry = {key: row[key] for key in ("case", "device", "ohm", "side")}
-            for quantity in QUANTITIES:
-                mean, spread = mean_and_spread(cases.values(row["case"], quantity))
-                entry |= {quantity: mean, f"{quantity}_spread": spread}
-            found[row["case"]] = entry
-    return list(found.values())
+    found = []
+    for case in cases.names:
+        entry = {key: cases.first(case)[key] for key in ("case", "device", "ohm", "side")}
+        for quantity in QUANTITIES:
+            mean, spread = mean_and_spread(cases.values(case, quantity))
+            entry |= {quantity: mean, f"{quantity}_spread": spread}
+        found.append(entry)
+    return found
 
 
 def largest_tiles(entries: list[dict[str, Any]], side_of_all: int) -> list[dict[str, Any]]:
@@ -136,7 +132,7 @@ class Field(NamedTuple):
     """As reads see them, float32[inputs, neurons]."""
 
 
-def fields(sweep: Sweep, device: str, resistances: tuple[float, ...]) -> list[Field]:
+def fields(runner: Runner, device: str, resistances: tuple[float, ...]) -> list[Field]:
     """Return the receptive fields of a device with ideal lines, on tiles and in one array."""
     ohm = _middle(resistances)
     wanted = {f"{device},ideal": "ideal lines"}
@@ -146,7 +142,7 @@ def fields(sweep: Sweep, device: str, resistances: tuple[float, ...]) -> list[Fi
     }
     found = []
     for case, title in wanted.items():
-        if network := _network_of(sweep, case):
+        if network := _network_of(runner, case):
             assert network.pixels is not None
             assert isinstance(network.crossbar, Crossbar)
             weights = network.device.weight_of(network.crossbar.seen)
@@ -155,14 +151,14 @@ def fields(sweep: Sweep, device: str, resistances: tuple[float, ...]) -> list[Fi
 
 
 def read_of_learned_cells(
-    sweep: Sweep, device: str, resistances: tuple[float, ...]
+    runner: Runner, device: str, resistances: tuple[float, ...]
 ) -> tuple[Solution, str] | None:
     """Solve a read of what a device has learned with ideal lines, as one array with lines.
 
     A quarter of the word lines is active: those that most often are. Returns the solution and a
     title.
     """
-    network = _network_of(sweep, f"{device},ideal")
+    network = _network_of(runner, f"{device},ideal")
     if network is None:
         return None
     ohm = _middle(resistances)
@@ -178,10 +174,10 @@ def read_of_learned_cells(
     return solution, f"{device}, {rows} x {columns} cells that have learned, {ohm:g} Ω"
 
 
-def _network_of(sweep: Sweep, case: str) -> SpikingNetwork | None:
+def _network_of(runner: Runner, case: str) -> SpikingNetwork | None:
     """Return the network of a case with seed 0, if its state was kept."""
-    for run in sweep.finished():
-        state = sweep.folder(run.name) / STATE
+    for run in runner.finished():
+        state = runner.folder(run.name) / STATE
         if run.settings["case"] == case and run.settings["seed"] == 0 and state.is_file():
             return SpikingNetwork.load(state)
     return None

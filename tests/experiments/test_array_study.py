@@ -18,7 +18,7 @@ from cbramsim.experiments.array_studies.array_costs import Trained, product_cost
 from cbramsim.experiments.array_studies.array_figures import COMPONENT_COLOURS
 from cbramsim.experiments.array_studies.array_plan import FULL, QUICK, Scope, cases, layouts
 from cbramsim.experiments.cli import main
-from cbramsim.experiments.device_studies.study import Cases
+from cbramsim.experiments.study.table import Cases, tidy
 from cbramsim.experiments.train import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Operation
@@ -45,7 +45,7 @@ def row(case: str, seed: int, accuracy: float, joules: float = 1.0, adc: float =
 
 
 def claimed(rows: list[Any], scope: Scope = FULL) -> dict[str, Any]:
-    made = claims(Cases(rows), TrainConfig(), scope, SPEED, PROGRAMMING)
+    made = claims(Cases(tidy(rows)), TrainConfig(), scope, SPEED, PROGRAMMING)
     return {claim["name"]: claim for claim in made}
 
 
@@ -205,7 +205,7 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"derived", "assumed", "none"} <= {part["evidence"] for part in parts}
     metrics = sorted((tmp_path / "a" / "learning" / "runs").glob("*/metrics.json"))
     before = [path.stat().st_mtime_ns for path in metrics]
-    monkeypatch.setattr(array, "_write", lambda found, products: None)
+    monkeypatch.setattr(array.Findings, "write", lambda found, figures: None)
     report = run(tmp_path / "a").stdout
     assert [path.stat().st_mtime_ns for path in metrics] == before, "nothing is done twice"
     assert "200 images learned" in report

@@ -15,6 +15,7 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies import attribution, comparison, overhead, robustness
+from cbramsim.experiments.device_studies.changes import all_spreads
 from cbramsim.experiments.device_studies.claims import claims
 from cbramsim.experiments.device_studies.overhead import Overhead, loaded
 from cbramsim.experiments.device_studies.sensitivity import (
@@ -23,7 +24,8 @@ from cbramsim.experiments.device_studies.sensitivity import (
     sensitivity_cases,
     tornado,
 )
-from cbramsim.experiments.device_studies.study import Cases, Where, all_spreads
+from cbramsim.experiments.study.runner import Where
+from cbramsim.experiments.study.table import Cases, tidy
 
 CBRAM = Device.load("subquantum-cbram")
 SMALL: dict[str, Any] = {
@@ -118,7 +120,7 @@ def test_the_tornado_is_in_factors_and_ordered_by_range() -> None:
         row("a x 0.333", parameter="a", factor=1 / 3, train_joules=1.0, accuracy=0.85),
         row("b x 10", parameter="b", factor=10.0, train_joules=20.0),
     ]
-    effects = tornado(Cases(rows))
+    effects = tornado(Cases(tidy(rows)))
     assert [effect["parameter"] for effect in effects] == ["b", "a"]
     found = {change["factor"]: change for change in effects[1]["changes"]}
     assert found[3.0]["train_joules"] == pytest.approx(1.5)
@@ -149,7 +151,7 @@ def test_claims_are_computed_from_the_runs() -> None:
             {"factor": 10.0, "train_joules": 40.0},
         ]}
     ]  # fmt: skip
-    made = claims(Cases(rows), Cases(spread), entries, effects, Overhead(2.0, 2.2, 2.6))
+    made = claims(Cases(tidy(rows)), Cases(tidy(spread)), entries, effects, Overhead(2.0, 2.2, 2.6))
     found = {claim["name"]: claim for claim in made}
     assert found["devices_over_85"]["value"] == 2
     assert not found["devices_over_85"]["held"], "2 of 3 are fewer than 80 %"
@@ -174,14 +176,15 @@ def test_attribution_pairs_runs_of_the_same_seed_and_ranks_them() -> None:
             row("none on", seed, accuracy=base),
             row("none off", seed, accuracy=base - 0.05),
         ]
-    found = attribution.attribute("x", {"none": {"n": 1}, "big": {"b": 1}}, Cases(rows), [])
-    assert [effect["imperfection"] for effect in found.effects] == ["big", "none"]
-    big = found.effects[0]
+    present = {"none": {"n": 1}, "big": {"b": 1}}
+    found = attribution.attribute("x", present, Cases(tidy(rows)))
+    assert [effect["imperfection"] for effect in found["effects"]] == ["big", "none"]
+    big = found["effects"][0]
     assert big["alone"]["accuracy_loss"] == pytest.approx(0.04)
     assert big["alone"]["accuracy_loss_spread"] == pytest.approx(0)
     assert big["among"]["accuracy_loss"] == pytest.approx(0.04)
     assert big["alone"]["energy_factor"] == pytest.approx(2)
-    assert found.warnings == ["none (n) had no effect in these runs"]
+    assert found["warnings"] == ["none (n) had no effect in these runs"]
 
 
 # ---- small runs --------------------------------------------------------------------------------
@@ -194,7 +197,7 @@ def test_a_small_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         SMALL, tmp_path / "c", devices=["ag-a-si", "hzo-fefet"], seeds=2, sensitivity=False,
         at=HERE,
     )  # fmt: skip
-    with (tmp_path / "c" / "devices.csv").open() as file:
+    with (tmp_path / "c" / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(r["device"], r["seed"]) for r in rows} == {
         (d, s) for d in ("subquantum-cbram", "ag-a-si", "hzo-fefet") for s in "01"
@@ -224,13 +227,13 @@ def test_a_small_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_small_attribution_warns_of_what_has_no_effect(tmp_path: Path) -> None:
     found = attribution.run("subquantum-cbram", SMALL, tmp_path / "a", seeds=1, at=HERE)
-    assert any("wear" in warning for warning in found.warnings)
-    noise = next(e for e in found.effects if e["imperfection"] == "pulse noise")
+    assert any("wear" in warning for warning in found.summary["warnings"])
+    noise = next(e for e in found.summary["effects"] if e["imperfection"] == "pulse noise")
     assert noise["alone"]["energy_factor"] != 1
-    for name in ("attribution.csv", "summary.json", "attribution.png"):
+    for name in ("runs.csv", "summary.json", "attribution.png"):
         assert (tmp_path / "a" / name).is_file()
     again = attribution.run("subquantum-cbram", SMALL, tmp_path / "a", seeds=1, at=HERE)
-    assert again.effects == found.effects
+    assert again.summary == found.summary
 
 
 def test_small_robustness_curves(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from distributed import LocalCluster
 
 from cbramsim.core.errors import CbramError, ParameterError
-from cbramsim.experiments import engine
-from cbramsim.experiments.engine import Task, ask, execute
+from cbramsim.experiments.study import engine
+from cbramsim.experiments.study.engine import Task, ask, execute
 
 
 def square(x: int) -> int:

@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import ladder
 from cbramsim.experiments.cli import main
-from cbramsim.experiments.device_studies.study import Where
 from cbramsim.experiments.ladder import arrays, digital, plan, rungs, work
-from cbramsim.experiments.ladder.figures import ACCURACY_MARKERS, COLOURS, FAMILY_COLOURS
+from cbramsim.experiments.ladder.figures import ACCURACY_MARKERS, COLOURS, FAMILY_COLOURS, NAMES
 from cbramsim.experiments.ladder.plan import FULL, Scope
+from cbramsim.experiments.study.findings import Findings
+from cbramsim.experiments.study.runner import Where
 from cbramsim.simulator.comparison.chips import COMPONENTS
 from cbramsim.simulator.comparison.footprint import Footprint
 from cbramsim.simulator.comparison.layers import Layers
@@ -42,26 +43,26 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(out: Path) -> ladder.Ladder:
+def found(out: Path) -> Findings:
     return ladder.run(out, quick=True, scope=TINY, at=HERE)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    with (folder / ladder.TABLE).open() as file:
+    with (folder / ladder.LADDER).open() as file:
         return list(csv.DictReader(file))
 
 
-def test_everything_runs_and_is_drawn(found: ladder.Ladder) -> None:
+def test_everything_runs_and_is_drawn(found: Findings) -> None:
     assert not found.failures
     assert "hzo-fefet" in found.report()
-    for name in ("ladder.png", "ladder_curves.png", "ladder_claims.png", "table.md"):
+    for name in (*NAMES, "table.md"):
         assert (found.out / name).stat().st_size > 500
-    names = [one.name for one in found.approaches]
+    names = [entry["approach"] for entry in found.summary["ladder"]]
     assert len(names) == len(set(names)) >= 20
-    assert {one.family for one in found.approaches} == set(FAMILY_COLOURS)
+    assert {entry["family"] for entry in found.summary["ladder"]} == set(FAMILY_COLOURS)
 
 
-def test_claims_have_the_names_and_bounds_that_scripts_ask_for(found: ladder.Ladder) -> None:
+def test_claims_have_the_names_and_bounds_that_scripts_ask_for(found: Findings) -> None:
     claims = {
         claim["name"]: claim
         for claim in json.loads((found.out / "summary.json").read_text())["claims"]
@@ -73,7 +74,7 @@ def test_claims_have_the_names_and_bounds_that_scripts_ask_for(found: ladder.Lad
     assert claims["total_factor"]["value"] == pytest.approx(first * second)
 
 
-def test_the_table_sums_up(found: ladder.Ladder) -> None:
+def test_the_table_sums_up(found: Findings) -> None:
     table = rows(found.out)
     assert list(table[0]) == ["approach", "phase", "component", "joules", "low", "high", "evidence"]
     groups: dict[tuple[str, str], dict[str, float]] = {}
@@ -87,7 +88,7 @@ def test_the_table_sums_up(found: ladder.Ladder) -> None:
         assert sum(parts.values()) == pytest.approx(2 * parts["total"])
 
 
-def test_the_bill_of_an_array_is_what_its_ledger_booked(found: ladder.Ladder) -> None:
+def test_the_bill_of_an_array_is_what_its_ledger_booked(found: Findings) -> None:
     record = json.loads((found.out / work.FOLDER / "array,soft,seed=0.json").read_text())["found"]
     for bill, phases in (("training", ("train", "label")), ("inference", ("test",))):
         booked = sum(
@@ -97,7 +98,7 @@ def test_the_bill_of_an_array_is_what_its_ledger_booked(found: ladder.Ladder) ->
         assert Bill.from_dict(record[bill]).joules == pytest.approx(booked / images, rel=1e-9)
 
 
-def test_counted_work_is_that_of_the_closed_form(found: ladder.Ladder) -> None:
+def test_counted_work_is_that_of_the_closed_form(found: Findings) -> None:
     record = json.loads((found.out / work.FOLDER / "perceptron,fp32,seed=0.json").read_text())[
         "found"
     ]
@@ -109,7 +110,7 @@ def test_counted_work_is_that_of_the_closed_form(found: ladder.Ladder) -> None:
 
 
 def test_a_second_look_runs_nothing_again_and_conversions_scale_what_they_should(
-    found: ladder.Ladder,
+    found: Findings,
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in (found.out / work.FOLDER).iterdir()}
     plain = {entry["approach"]: entry for entry in found.summary["ladder"]}
@@ -141,7 +142,7 @@ def test_a_second_look_runs_nothing_again_and_conversions_scale_what_they_should
     assert "Conversions" not in table
 
 
-def test_other_settings_in_the_same_folder_are_refused(found: ladder.Ladder) -> None:
+def test_other_settings_in_the_same_folder_are_refused(found: Findings) -> None:
     with pytest.raises(CbramError, match="of another version or other settings; use --force"):
         ladder.run(found.out, scope=TINY._replace(neurons=11), at=HERE)
 

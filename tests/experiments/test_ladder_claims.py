@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cbramsim.experiments import ladder
-from cbramsim.experiments.device_studies.study import Where
-from cbramsim.experiments.engine import Outcome
 from cbramsim.experiments.ladder import claims, digital, findings, rungs, tables, work
 from cbramsim.experiments.ladder.approach import (
     Approach,
@@ -20,6 +17,8 @@ from cbramsim.experiments.ladder.approach import (
 )
 from cbramsim.experiments.ladder.figures import times
 from cbramsim.experiments.ladder.plan import FULL, Job
+from cbramsim.experiments.study.findings import Failure, Findings
+from cbramsim.experiments.study.runner import Where
 from cbramsim.simulator.comparison.footprint import Footprint
 from cbramsim.simulator.comparison.hierarchy import Hierarchy
 from cbramsim.simulator.energy.bill import Bill, Constant, Draws
@@ -180,8 +179,8 @@ def test_a_job_that_failed_takes_its_rungs_with_it_and_nothing_else():
 
 def test_without_a_baseline_there_is_still_a_report(tmp_path):
     summary = {"ladder": [], "claims": [], "verdict": "", "conversions": "none"}
-    failure = Outcome("perceptron,fp32,seed=0", None, "no memory", "")
-    report = ladder.Ladder(tmp_path, [], summary, [failure]).report()
+    failure = Failure("perceptron,fp32,seed=0", "no memory")
+    report = Findings(tmp_path, "", summary, {}, [failure]).report()
     assert "failed  perceptron,fp32,seed=0: no memory" in report
 
 

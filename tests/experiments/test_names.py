@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbramsim.core.errors import ParameterError
-from cbramsim.experiments.names import LONGEST, safe_name, safe_names
+from cbramsim.experiments.study.names import LONGEST, safe_name, safe_names
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.pruning import plan
 from cbramsim.experiments.pruning.claims import Found, claims
+from cbramsim.experiments.study.table import tidy
 
 ASKED = (
     "mode,value,target_fraction,pruned_fraction,seed,accuracy,accuracy_majority,train_joules,"
@@ -45,12 +46,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "pruning.csv").open() as file:
+    with (out / "runs.csv").open() as file:
         return list(csv.DictReader(file))
 
 
 def test_the_table_has_what_was_asked_for(study: Path) -> None:
-    assert (study / "pruning.csv").read_text().startswith(ASKED)
+    assert (study / "runs.csv").read_text().startswith(ASKED)
     modes = {row["mode"] for row in rows(study)}
     assert modes == {"none", "soft", "hard", "hard-after"}
     soft = {row["value"] for row in rows(study) if row["mode"] == "soft"}
@@ -102,7 +103,7 @@ def test_a_finished_study_is_not_done_again(study: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in study.rglob("metrics.json")}
     from cbramsim.core.toml_files import read_toml
 
-    base = read_toml(study / "sweep.toml")["base"]
+    base = read_toml(study / "study.toml")["base"]
     result = cbram(
         "--seeds", 1, "--fractions", 0.5, "--rules", "device", "--out", study,
         *(f"--set={key}={value}" for key, value in base.items()),
@@ -143,7 +144,7 @@ def made_up(policy: str = "unpruned", seed: int = 0, **facts: Any) -> dict[str, 
 
 
 def claim_of(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    return next(claim for claim in claims(runs, None) if claim["name"] == name)
+    return next(claim for claim in claims(tidy(runs)) if claim["name"] == name)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_other_settings_are_not_mixed_in() -> None:
         made_up(), made_up(accuracy=0.1, access="passive"), made_up(accuracy=0.1, epochs=1),
         made_up(accuracy=0.1, rule="ideal"), made_up(accuracy=0.1, update="dense", rule="ideal"),
     ]  # fmt: skip
-    assert [row["accuracy"] for row in Found(runs).select()] == [0.945]
+    assert list(Found(tidy(runs)).select()["accuracy"]) == [0.945]
 
 
 def test_the_plan_names_every_run_once_and_each_means_something_else() -> None:

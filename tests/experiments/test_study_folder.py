@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from cbramsim.core.errors import CbramError, DataError
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.results import saved_in
-from cbramsim.experiments.study_folder import study_folder
+from cbramsim.experiments.study.folder import study_folder
 
 STUDIES = (
     "pruning", "compare-devices", "attribute", "robustness", "wires", "array", "ladder",

@@ -13,9 +13,16 @@ import pytest
 import tomli_w
 from click.testing import CliRunner, Result
 
+from cbramsim import __version__
 from cbramsim.core.errors import CbramError, ParameterError
-from cbramsim.experiments import sweep, train
+from cbramsim.experiments import train
 from cbramsim.experiments.cli import main
+from cbramsim.experiments.results import quantities
+from cbramsim.experiments.study import runner
+from cbramsim.experiments.study.cases import seeds_of
+from cbramsim.experiments.study.description import plan
+from cbramsim.experiments.study.findings import TOLD_FAILURES, Failure, Findings
+from cbramsim.experiments.study.runner import Runner
 from cbramsim.simulator.images.datasets import load_dataset
 
 BASE = {
@@ -44,7 +51,7 @@ def refused(result: Result, message: str) -> None:
 
 
 def table(out: Path) -> dict[str, dict[str, str]]:
-    with (out / "sweep.csv").open() as file:
+    with (out / "runs.csv").open() as file:
         return {row["run"]: row for row in csv.DictReader(file)}
 
 
@@ -77,7 +84,7 @@ def test_every_combination_has_a_folder_and_a_row(finished: Path) -> None:
 def test_parts_of_the_training_energy_add_up(finished: Path) -> None:
     for folder in (finished / "runs").iterdir():
         metrics = json.loads((folder / "metrics.json").read_text())
-        found = sweep.quantities(metrics)
+        found = quantities(metrics)
         rest = sum(
             metrics["energy"]["train"][name]["joules"] for name in ("neuron_update", "output_spike")
         )
@@ -191,10 +198,9 @@ def test_a_failed_run_is_reported_and_the_others_go_on(
 
 
 def test_many_failures_are_not_all_listed(tmp_path: Path) -> None:
-    found = sweep.Sweep([], tmp_path / "out", {})
-    found.failures = [sweep.Failure(f"seed={n}", "no") for n in range(100)]
-    lines = sweep.report(found, lambda folders: "").splitlines()
-    assert len(lines) == sweep.TOLD_FAILURES + 2
+    failures = [Failure(f"seed={n}", "no") for n in range(100)]
+    lines = Findings(tmp_path, "", {}, {}, failures, "the end").report().splitlines()
+    assert len(lines) == TOLD_FAILURES + 2
     assert lines[-2] == "failed  80 more: see error.txt in their folders"
 
 
@@ -251,10 +257,10 @@ def test_a_wrong_description_is_one_clear_line(
 def test_results_of_another_version_are_refused_and_kept(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished, out)
-    text = (out / "sweep.toml").read_text()
-    (out / "sweep.toml").write_text(text.replace(sweep.__version__, "0.0.9"))
+    text = (out / "study.toml").read_text()
+    (out / "study.toml").write_text(text.replace(__version__, "0.0.9"))
     result = cbram(description(tmp_path), "--out", out)
-    refused(result, f"holds results of cbramsim 0.0.9, this is {sweep.__version__}")
+    refused(result, f"holds results of cbramsim 0.0.9, this is {__version__}")
     assert len(list(out.rglob("metrics.json"))) == 4, "nothing lost"
 
 
@@ -295,6 +301,7 @@ def test_the_folder_of_version_0_5_0_is_known(finished: Path, tmp_path: Path) ->
     out = tmp_path / "out"
     shutil.copytree(finished, out)
     (out / ".cbramsim").unlink()
+    (out / "study.toml").rename(out / "sweep.toml")
     assert cbram(description(tmp_path), "--out", out, "--workers", 1).exit_code == 0
     assert (out / ".cbramsim").read_text() == "cbram sweep\n"
 
@@ -324,7 +331,7 @@ def test_a_damaged_run_is_named_and_done_again(finished: Path, tmp_path: Path) -
 def test_a_scheduler_that_does_not_answer_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cbramsim.experiments.engine.TIMEOUT", 1.0)
+    monkeypatch.setattr("cbramsim.experiments.study.engine.TIMEOUT", 1.0)
     address = "tcp://127.0.0.1:9"
     result = cbram(description(tmp_path), "--out", tmp_path / "out", "--scheduler", address)
     refused(result, f"--scheduler: no answer from {address} within 1 s")
@@ -332,39 +339,39 @@ def test_a_scheduler_that_does_not_answer_costs_nothing(
 
 
 def test_names_stay_apart_where_the_last_part_of_two_keys_is_the_same() -> None:
-    runs = sweep.plan({"grid": {"stdp": {"ltp": [0.1]}, "competition": {"sharpness": [2.0]}}})
+    runs = plan({"grid": {"stdp": {"ltp": [0.1]}, "competition": {"sharpness": [2.0]}}})
     assert runs[0].name == "ltp=0.1,sharpness=2"
     grid: dict[str, Any] = {"device": ["ideal", "./my cells.toml"]}
     with pytest.raises(CbramError):
-        sweep.plan({"grid": grid | {"nonsense": [1]}})
-    assert [run.name for run in sweep.plan({"grid": grid})] == [
+        plan({"grid": grid | {"nonsense": [1]}})
+    assert [run.name for run in plan({"grid": grid})] == [
         "device=ideal", "device=._my_cells.toml",
     ]  # fmt: skip
 
 
 def test_values_that_look_the_same_have_folders_of_their_own() -> None:
     fractions = [0.1234567, 0.12345671]
-    names = [run.name for run in sweep.plan({"grid": {"pruning": {"fraction": fractions}}})]
+    names = [run.name for run in plan({"grid": {"pruning": {"fraction": fractions}}})]
     assert len(set(names)) == 2
     assert all(name.startswith("fraction=0.123457-") for name in names)
     datasets = ["A/b", "a b", "x" * 300]
-    runs = sweep.plan({"grid": {"dataset": datasets}})
+    runs = plan({"grid": {"dataset": datasets}})
     assert len({run.name.casefold() for run in runs}) == 3
     assert [run.config.dataset for run in runs] == datasets
     with pytest.raises(ParameterError, match="is there twice"):
-        sweep.plan({"grid": {"wait": [1, 1.0]}})
+        plan({"grid": {"wait": [1, 1.0]}})
 
 
 def test_the_number_of_runs_is_looked_at_before_they_are_made() -> None:
     three = {"neurons": list(range(1, 1001)), "epochs": list(range(1, 1001)), "seed": [0] * 1000}
     with pytest.raises(ParameterError, match=r"at most 100,000 runs \(got 1,000,000,000\)"):
-        sweep.plan({"grid": three})
+        plan({"grid": three})
     with pytest.raises(ParameterError, match=r"x.seeds: must make at most .* 10\^15 or more"):
-        sweep.seeds_of("x", 10**400)
+        seeds_of("x", 10**400)
     for wrong in (0, -1, True, 1.0, "3"):
         with pytest.raises(ParameterError, match=r"x\.seeds: must be a whole number"):
-            sweep.seeds_of("x", wrong)  # type: ignore[arg-type]
-    assert sweep.seeds_of("x", 3, 2) == range(3)
+            seeds_of("x", wrong)  # type: ignore[arg-type]
+    assert seeds_of("x", 3, 2) == range(3)
 
 
 def test_a_data_set_is_read_once_for_all_runs(
@@ -376,10 +383,10 @@ def test_a_data_set_is_read_once_for_all_runs(
         read.append(name)
         return load_dataset(name)
 
-    monkeypatch.setattr(sweep, "load_dataset", counted)
+    monkeypatch.setattr(runner, "load_dataset", counted)
     grid = {"seed": list(range(30)), "train_images": [100, 200], "test_images": [10, 20]}
-    runs = sweep.plan({"grid": grid})
-    assert len(sweep.Sweep(runs, tmp_path / "out", {}).waiting()) == 120
+    runs = plan({"grid": grid})
+    assert len(Runner(runs, tmp_path / "out", {}).waiting()) == 120
     assert read == ["mnist"]
 
 
@@ -388,4 +395,4 @@ def test_two_names_for_one_run_are_refused_before_it_begins() -> None:
     with pytest.raises(
         ParameterError, match="sweep: a,seed=0 and b,seed=0 are one and the same run"
     ):
-        sweep.plan(same)
+        plan(same)

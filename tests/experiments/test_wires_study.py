@@ -11,7 +11,8 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.experiments import wires
 from cbramsim.experiments.cli import main
-from cbramsim.experiments.device_studies.study import Where
+from cbramsim.experiments.study.findings import Findings
+from cbramsim.experiments.study.runner import Where
 from cbramsim.experiments.wires import approximations, claims, learning, timings
 from cbramsim.experiments.wires.timings import Timing
 from cbramsim.simulator.lines import Terminals, Wires, effective, solve
@@ -21,12 +22,12 @@ HERE = Where(workers=1, quiet=True)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> wires.Found:
+def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     out = tmp_path_factory.mktemp("wires") / "study"
     return wires.run(SMALL, out, devices=("subquantum-cbram",), quick=True, at=HERE)
 
 
-def test_the_study_writes_what_it_says(found: wires.Found) -> None:
+def test_the_study_writes_what_it_says(found: Findings) -> None:
     assert not found.failures
     names = [claim["name"] for claim in found.summary["claims"]]
     assert names[:6] == list(claims.TARGETS)
@@ -39,7 +40,7 @@ def test_the_study_writes_what_it_says(found: wires.Found) -> None:
     assert "solve_397x500_seconds" in found.report()
 
 
-def test_claims_carry_the_error_that_was_reached(found: wires.Found) -> None:
+def test_claims_carry_the_error_that_was_reached(found: Findings) -> None:
     for claim in found.summary["claims"][:6]:
         assert claim["held"] is None, "a quick look decides nothing"
         limit = 0.5 if claim["name"] == "wires_training_ratio" else 1e-6
@@ -47,7 +48,7 @@ def test_claims_carry_the_error_that_was_reached(found: wires.Found) -> None:
         assert claim["value"] is None or claim["value"] > 0
 
 
-def test_lines_take_their_part_of_the_energy(found: wires.Found) -> None:
+def test_lines_take_their_part_of_the_energy(found: Findings) -> None:
     ideal, *behind = found.summary["learning"]
     assert ideal["read_wire_joules"] == 0
     assert ideal["seen_conductance"] == 1
@@ -58,9 +59,7 @@ def test_lines_take_their_part_of_the_energy(found: wires.Found) -> None:
     assert 0 < seen[-1] < seen[0] < 1
 
 
-def test_what_is_done_is_not_done_again(
-    found: wires.Found, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_done_is_not_done_again(found: Findings, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(**_: object) -> None:
         raise AssertionError("measured again")
 

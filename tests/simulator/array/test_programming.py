@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cbramsim.core.errors import ParameterError
+from cbramsim.core.plotting import save
 from cbramsim.devices.device import Device
 from cbramsim.experiments.array_studies.programming import SHAPE as SHAPE_WRITTEN
 from cbramsim.experiments.array_studies.programming import programming_figure, programming_study
@@ -210,5 +211,5 @@ def test_the_study_counts_every_cell_and_is_drawn(tmp_path: Path) -> None:
     assert (np.diff(half.down) <= 0).all()
     assert half.up[-1] == pytest.approx(CBRAM.g_max)
     assert third.up[20] - CBRAM.g_min < 0.5 * (half.up[20] - CBRAM.g_min)
-    programming_figure(study, tmp_path / "programming.png")
+    save(programming_figure(study), tmp_path / "programming.png")
     assert (tmp_path / "programming.png").stat().st_size > 10_000

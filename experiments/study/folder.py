@@ -8,14 +8,13 @@ from pathlib import Path
 
 from cbramsim.core.errors import CbramError
 from cbramsim.core.files import printable, remove_empty
-from cbramsim.experiments.engine import ask
 from cbramsim.experiments.run_folder import MARK, claim, held, is_empty, is_run
+from cbramsim.experiments.study.engine import ask
+from cbramsim.experiments.study.runner import HERE, Where
 
 
 @contextmanager
-def study_folder(
-    out: Path, command: str, *, scheduler: str | None = None, workers: int | None = None
-) -> Iterator[None]:
+def study_folder(out: Path, command: str, at: Where = HERE) -> Iterator[None]:
     """Hold the folder of a study, once those who are to do the work have answered.
 
     A new folder in which nothing was written in the end is removed again.
@@ -27,7 +26,7 @@ def study_folder(
     command
         The name of the command, such as ``array``.
     scheduler, workers
-        As for `cbramsim.experiments.engine.execute`.
+        As for `cbramsim.experiments.study.engine.execute`.
 
     Raises
     ------
@@ -36,7 +35,7 @@ def study_folder(
         of this command, is inside that of another run or study, is being written by another
         process, or cannot be written.
     """
-    ask(scheduler, workers)
+    ask(at.scheduler, at.workers)
     fresh, missing = False, list[Path]()
     with suppress(OSError, ValueError):  # what is out of reach is refused below
         _check_around(out)

@@ -1,0 +1,25 @@
+"""What the studies of devices share: changes to a device as changes to the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbramsim.devices.device import Device
+
+
+def all_spreads(device: Device, relative: float) -> dict[str, float]:
+    """Return the changes that give every parameter of a device one relative spread.
+
+    Spreads of nonlinearity labels are absolute; they become that part of the label.
+    """
+    changes = {}
+    for key in device.physical_parameters():
+        if key.endswith("_d2d"):
+            value = getattr(device, key.removesuffix("_d2d"))
+            changes[key] = relative * (abs(value) if key.startswith("nonlinearity") else 1.0)
+    return changes
+
+
+def cell(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return changes to a device as dotted keys of the configuration."""
+    return {f"cell.{key}": value for key, value in changes.items()}

@@ -1,0 +1,83 @@
+"""Claims: what a study says of a number, and whether it is what it should be.
+
+A claim is computed from the runs of its study, never set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.experiments.study.table import mean_and_spread
+
+Claim = dict[str, Any]
+"""A claim as summary.json has it: see `claim`."""
+SIMULATED = "simulated with assumed device parameters"
+"""What most claims rest on."""
+
+
+def claim(
+    name: str, value: float | None, *, unit: str, definition: str, target: Any = None,
+    held: bool | None = None, spread: float | None = None,
+    interval: tuple[float, float] | None = None, evidence: str = SIMULATED, **more: Any,
+) -> Claim:  # fmt: skip
+    """Return a claim.
+
+    Parameters
+    ----------
+    name
+        Of the claim.
+    value, spread, interval
+        The number, its sample standard deviation over seeds, and the range it may be in.
+    unit
+        Its unit; `fraction`, alone or with of what, is printed in percent.
+    definition
+        What is computed.
+    target, held
+        What it should be, and whether it is; None where nothing is said about that.
+    evidence
+        What it rests on.
+    **more
+        What else there is to say; `note` is printed below the claim.
+    """
+    return {
+        "name": name, "value": value, "spread": spread, "interval": interval, "unit": unit,
+        "target": target, "held": held, "evidence": evidence, "definition": definition,
+    } | more  # fmt: skip
+
+
+def mean_claim(name: str, values: NDArray[np.float64], **facts: Any) -> Claim | None:
+    """Return a claim about the mean over seeds, or nothing without any; `facts` as for `claim`."""
+    if not len(values):
+        return None
+    mean, spread = mean_and_spread(values)
+    return claim(name, mean, spread=spread, runs=len(values), **facts)
+
+
+def line(claim: Claim) -> str:
+    """Return a claim as a line for people."""
+    held = {True: "held", False: "missed", None: ""}[claim["held"]]
+    unit: str = claim["unit"]
+    unit = {"ratio": "x", "times": "x"}.get(unit, unit)
+    scale, unit = (100, "%") if unit.startswith("fraction") else (1, unit)
+    parts = ["none" if claim["value"] is None else f"{scale * claim['value']:.4g}"]
+    if claim["spread"] is not None:
+        parts.append(f"± {scale * claim['spread']:.2g}")
+    parts.append(unit)
+    if claim["interval"] is not None:
+        low, high = (scale * end for end in claim["interval"])
+        parts.append(f"[{low:.3g}, {high:.3g}]")
+    if target := _target(claim["target"], scale):
+        reference = claim.get("reference")
+        parts.append(f"(target {target}{f'; reference: {reference}' if reference else ''})")
+    told = f"{held:<6}  {claim['name']:<28} {' '.join(parts)}"
+    return told + (f"\n        {claim['note']}" if claim.get("note") else "")
+
+
+def _target(target: Any, scale: float) -> str:
+    if target is None:
+        return ""
+    ends = target if isinstance(target, list | tuple) else [target]
+    return " to ".join(f"{scale * end:g}" for end in ends)

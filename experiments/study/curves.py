@@ -1,0 +1,64 @@
+"""Curves: a quantity of many runs against what was varied, mean and spread over the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cbramsim.core.plotting import axes_or_new, legend, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MARKERS = "osv^DPX*"
+
+
+def curves(
+    table: pd.DataFrame,
+    quantity: str,
+    against: str,
+    others: list[str],
+    ax: Axes | None = None,
+    *,
+    share: bool = False,
+) -> Axes:
+    """Draw the mean of a quantity against a setting, with its sample standard deviation.
+
+    Parameters
+    ----------
+    table
+        A row for each run.
+    quantity, against
+        Columns.
+    others
+        Columns of which each combination of values has a curve of its own.
+    ax
+        Where to draw; a new figure by default.
+    share
+        Whether the quantity is a share, drawn in percent.
+    """
+    (axes,) = axes_or_new(ax, 4.5, 3.2)
+    scale = 100.0 if share else 1.0
+    numbers = pd.api.types.is_numeric_dtype(table[against])
+    groups = table.groupby(others, sort=False) if others else [((), table)]
+    for place, (values, group) in enumerate(groups):
+        found = group.groupby(against, sort=numbers)[quantity].agg(["mean", "std"]).fillna(0.0)
+        at = found.index if numbers else np.arange(len(found))
+        label = ", ".join(f"{_short(k)} {v}" for k, v in zip(others, values, strict=True))
+        axes.errorbar(
+            at, scale * found["mean"], scale * found["std"], label=label, capsize=2,
+            marker=MARKERS[place % len(MARKERS)], markersize=4, color=f"C{place}",
+        )  # fmt: skip
+        if not numbers:
+            axes.set_xticks(at, [str(value) for value in found.index], rotation=30, ha="right")
+    axes.set_xlabel(against)
+    axes.set_ylabel(f"{quantity.replace('_', ' ')}{' (%)' if share else ''}")
+    if others:
+        legend(axes)
+    return tidy(axes)
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2]

@@ -1,0 +1,92 @@
+"""What a study found: printed, and written into its folder, in one way for all studies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from cbramsim.core.files import write_atomically
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.study.claims import line
+from cbramsim.experiments.study.table import write_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TABLE, SUMMARY, TEXT = "runs.csv", "summary.json", "table.md"
+TOLD_FAILURES = 20
+"""Failures that a report lists."""
+
+
+class Failure(NamedTuple):
+    """A run that failed."""
+
+    name: str
+    """Of its folder."""
+    error: str
+    """One line."""
+
+
+class Findings(NamedTuple):
+    """What a study found."""
+
+    out: Path
+    """The folder."""
+    text: str
+    """The findings for people, in Markdown; table.md without the claims."""
+    summary: dict[str, Any]
+    """What there is to say in summary.json; `claims` is a list of them."""
+    tables: Mapping[str, pd.DataFrame | Sequence[Mapping[str, Any]]]
+    """Name of a CSV file -> its table; the runs are in `TABLE`."""
+    failures: Sequence[Failure] = ()
+    closing: str = ""
+    """What is said last: where it all is."""
+
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """The claims."""
+        found: list[dict[str, Any]] = self.summary.get("claims", [])
+        return found
+
+    def report(self) -> str:
+        """Return what was found, for people."""
+        lines = [self.text, ""] if self.text else []
+        lines += map(line, self.claims)
+        told = self.failures[:TOLD_FAILURES]
+        lines += [f"failed  {failure.name}: {failure.error}" for failure in told]
+        if more := len(self.failures) - len(told):
+            lines.append(f"failed  {more:,} more: see error.txt in their folders")
+        lines += [self.closing] if self.closing else []
+        return "\n".join(lines)
+
+    def content(self) -> dict[str, Any]:
+        """Return what summary.json holds."""
+        failed = [failure._asdict() for failure in self.failures]
+        return {**self.summary, "failed": failed, "versions": run_folder.versions()}
+
+    def to_json(self) -> str:
+        """Return the content of summary.json as text."""
+        return json.dumps(self.content(), indent=2)
+
+    def write(self, figures: Mapping[str, Figure]) -> None:
+        """Write tables, summary, text and figures.
+
+        Parameters
+        ----------
+        figures
+            Name of a PNG file -> what it shows.
+        """
+        from cbramsim.core.plotting import save  # takes longer to import than to write the rest
+
+        for name, table in self.tables.items():
+            write_csv(self.out / name, table)
+        run_folder.write_json(self.out / SUMMARY, self.content())
+        if self.text:
+            text = f"{self.text}\n".encode()
+            write_atomically(self.out / TEXT, lambda file: file.write(text))
+        for name, figure in figures.items():
+            save(figure, self.out / name)

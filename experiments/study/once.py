@@ -1,0 +1,31 @@
+"""What is measured once for a study, and kept in its folder: times, above all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.results import saved_in
+
+
+def once(path: Path, measure: Callable[[], dict[str, Any]], *, again: bool = False) -> Any:
+    """Return what a JSON file holds, or what `measure` returns, which is then kept there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    measure
+        Returns what to keep.
+    again
+        Measure anew, even if it is there.
+    """
+    if path.is_file() and not again:
+        with saved_in(path):
+            return json.loads(path.read_text())
+    found = measure()
+    run_folder.write_json(path, found)
+    return found

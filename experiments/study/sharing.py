@@ -1,0 +1,204 @@
+"""Trainings that runs share: those that train alike up to some point part only there.
+
+Until its first neuron is mature, a network that is pruned learns what one that is not does; a
+shorter training is the beginning of a longer one; and what comes after training (pruning of the
+finished network, waiting, labelling, scoring) has no part in it. So one unpruned training, the
+trunk, keeps its state where runs part from it, and each of them goes on from there, to the same
+bits as if it had trained alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cbramsim import __version__
+from cbramsim.core.errors import DataError
+from cbramsim.experiments import run_folder, train
+from cbramsim.experiments.run_folder import CONFIG, STATE
+from cbramsim.experiments.study.cases import PlannedRun
+from cbramsim.experiments.train import TrainConfig
+from cbramsim.simulator.learning.network import Step
+from cbramsim.simulator.learning.state_file import read_state, write_state
+
+AFTER = ("epochs", "wait", "wait_celsius", "label_images", "test_images")
+"""Keys that have no part in what is learned from the images of a pass."""
+STEPS_AHEAD = 3
+"""Steps of training, at their most output spikes, by which a state is kept before a neuron can be
+mature."""
+
+
+class Point(NamedTuple):
+    """Where a run parts from its trunk."""
+
+    images: int
+    """Images learned by then, at most."""
+    spikes: float | None = None
+    """Output spikes that a neuron fires before it may be pruned; None if none is, in training."""
+
+    @property
+    def file(self) -> str:
+        """The name of the state that is kept there."""
+        return f"{self.images}" + (f"-{self.spikes:g}" if self.spikes is not None else "") + ".npz"
+
+
+class Trunk(NamedTuple):
+    """A training that several runs share."""
+
+    name: str
+    """Of its folder."""
+    config: TrainConfig
+    """Of the training, unpruned."""
+    points: tuple[Point, ...]
+    """Where to keep the state."""
+    begins: dict[str, str]
+    """Name of a run -> the state from which it goes on."""
+    shared: dict[str, int]
+    """Name of a run -> about how many images it need not learn itself."""
+    images: int
+    """About how many images the trunk learns."""
+
+
+def trunks_of(runs: Iterable[PlannedRun], learned: Callable[[PlannedRun], int]) -> list[Trunk]:
+    """Return the trainings that several of `runs` share.
+
+    Parameters
+    ----------
+    runs
+        Runs that have not been begun.
+    learned
+        Returns how many images a run learns in each epoch.
+    """
+    groups: dict[str, list[PlannedRun]] = defaultdict(list)
+    for run in runs:
+        if not run.config.later_layers:
+            groups[_trunk_config(run.config).model_dump_json()].append(run)
+    return [_trunk(key, group, learned) for key, group in groups.items() if len(group) > 1]
+
+
+def _trunk_config(config: TrainConfig) -> TrainConfig:
+    """Return what runs have in common that share a training."""
+    fields = type(config).model_fields
+    plain = {key: fields[key].default for key in AFTER}
+    return config.replace(**plain, pruning={"kind": "none"}).resolved_paths()
+
+
+def _trunk(key: str, group: list[PlannedRun], learned: Callable[[PlannedRun], int]) -> Trunk:
+    points = {run.name: point_of(run.config, learned(run)) for run in group}
+    name = "trunk-" + sha256(f"{__version__} {key}".encode()).hexdigest()[:16]
+    windows, neurons = group[0].config.encoding.windows, group[0].config.neurons
+
+    def reached(point: Point) -> int:
+        """Return about how many images are learned at a point: neurons fire much alike."""
+        spikes = point.spikes
+        return (
+            point.images
+            if spikes is None
+            else min(point.images, round(0.9 * spikes * neurons / windows))
+        )
+
+    shared = {run.name: reached(points[run.name]) for run in group}
+    epochs = max(run.config.epochs for run in group)
+    config = _trunk_config(group[0].config).replace(epochs=epochs)
+    begins = {run: point.file for run, point in points.items()}
+    return Trunk(
+        name, config, tuple(dict.fromkeys(points.values())), begins, shared, max(shared.values())
+    )
+
+
+def point_of(config: TrainConfig, learned: int) -> Point:
+    """Return where a run parts from an unpruned training of the same network.
+
+    Parameters
+    ----------
+    config
+        Of the run.
+    learned
+        Images of an epoch.
+    """
+    pruning, end = config.pruning, config.epochs * learned
+    idle = pruning.kind == "none" or pruning.fraction == 0
+    if idle or pruning.maturity == "trained":
+        return Point(end)
+    return Point(end, pruning.mature_spikes / pruning.stages)
+
+
+def train_trunk(config: dict[str, Any], folder: str, points: Iterable[Iterable[Any]]) -> float:
+    """Train until the last of some points, and keep the state at each: the task of a trunk.
+
+    Returns how long that took, s.
+
+    A point that is passed before its state could be kept has none: runs then train on their own.
+    """
+    started = time.perf_counter()
+    wanted, out = TrainConfig(**config), Path(folder)
+    left = [point for point in (Point(*p) for p in points) if not (out / point.file).is_file()]
+    if not left:
+        return 0.0
+    data = train.Data(wanted, quiet=True)
+    wanted = data.resolve(wanted)
+    out.mkdir(parents=True, exist_ok=True)
+    with run_folder.held(out):
+        run_folder.begin(out, wanted)
+        training = train.Run(
+            wanted, data, train.SpikingNetwork(wanted.network()), out, quiet=True, threads=1
+        )
+        training.learn(_Watch(training, left).look)
+    return time.perf_counter() - started
+
+
+class _Watch:
+    """Looks at a training after each step, keeps its state where that is wanted, and ends it."""
+
+    def __init__(self, training: train.Run, left: list[Point]) -> None:
+        self.training, self.left = training, left
+        self.highest, self.step = 0, 0
+
+    def look(self, step: Step) -> bool:
+        """Return whether to go on."""
+        network = self.training.network
+        highest = int(network.spike_counts.max())
+        self.step = max(self.step, highest - self.highest)
+        self.highest = highest
+        for point in list(self.left):
+            if self._is_here(point, network.images_seen):
+                self.training.save(self.training.out / point.file)
+                self.left.remove(point)
+            elif network.images_seen >= point.images or highest >= (point.spikes or np.inf):
+                self.left.remove(point)
+        return bool(self.left)
+
+    def _is_here(self, point: Point, images: int) -> bool:
+        if point.spikes is not None and self.highest >= point.spikes:
+            return False
+        if images == point.images:
+            return True
+        ahead = STEPS_AHEAD * self.step
+        return point.spikes is not None and self.highest + ahead >= point.spikes
+
+
+def branch_off(config: TrainConfig, out: Path, begin: Path) -> bool:
+    """Make a new run in `out` that goes on from the state of its trunk; return whether it does.
+
+    It does not if it was begun before, or if there is no such state.
+    """
+    if (out / CONFIG).is_file() or not begin.is_file():
+        return False
+    wanted = train.Data(config, quiet=True).resolve(config)
+    try:
+        state = read_state(begin)
+    except DataError:
+        return False
+    state["config"] = np.array(wanted.network().model_dump_json())
+    state["extra_epochs"] = np.array(wanted.epochs)
+    state.pop("version", None)
+    with run_folder.writing(out, force=True):
+        run_folder.begin(out, wanted)
+        write_state(out / STATE, state)
+    return True

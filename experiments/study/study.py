@@ -1,0 +1,236 @@
+"""`Study`: any grid over any keys of the configuration, from Python.
+
+>>> import cbramsim as cb
+>>> study = cb.Study("mine", vary={"pruning.fraction": [0.25, 0.5, 0.75], "seed": range(5)},
+...                  base={"neurons": 200})
+>>> runs = study.run()
+>>> runs.table.groupby("pruning.fraction").accuracy.describe()
+>>> runs.plot("accuracy", "pruning.fraction")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cbramsim.core.errors import ParameterError, nearest, shown
+from cbramsim.core.files import printable
+from cbramsim.core.toml_files import read_toml
+from cbramsim.experiments import compare
+from cbramsim.experiments.results import SHARES
+from cbramsim.experiments.run_folder import STATE
+from cbramsim.experiments.study.cases import PlannedRun
+from cbramsim.experiments.study.description import plan
+from cbramsim.experiments.study.findings import TABLE, Failure, Findings
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.names import safe_name
+from cbramsim.experiments.study.runner import Runner, Where
+from cbramsim.experiments.study.table import write_csv
+from cbramsim.simulator.learning.network import SpikingNetwork
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Study:
+    """Runs of every combination of some values, in a folder.
+
+    Parameters
+    ----------
+    name
+        Of the study.
+    vary
+        Dotted key of the configuration (see `cbram keys`) -> the values that it takes.
+    base
+        Keys that all runs share, nested or dotted.
+    variants
+        Name -> dotted keys: the grid is run for each.
+    out
+        The folder; ``runs/NAME`` by default.
+    keep_state
+        Keep the state of each finished run, for `Runs.network`.
+
+    Raises
+    ------
+    ParameterError
+        If a key or a value is wrong, or there are too many runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        vary: Mapping[str, Iterable[Any]],
+        base: Mapping[str, Any] | None = None,
+        variants: Mapping[str, Mapping[str, Any]] | None = None,
+        out: str | Path | None = None,
+        keep_state: bool = False,
+    ) -> None:
+        grid = {key: _listed(key, values) for key, values in dict(vary).items()}
+        table: dict[str, Any] = {"base": dict(base or {}), "grid": grid, "keep_state": keep_state}
+        if variants:
+            table["variants"] = [{"name": n, **keys} for n, keys in variants.items()]
+        self._set(name, table, out, quiet=True)
+
+    @classmethod
+    def read(cls, path: Path, out: Path | None = None, *, quiet: bool = False) -> Study:
+        """Return the study that a TOML file describes, see `description`.
+
+        Raises
+        ------
+        CbramError
+            If the file cannot be read, or is wrong.
+        """
+        study = cls.__new__(cls)
+        study._set(path.stem, read_toml(path), out, quiet=quiet)
+        return study
+
+    def _set(
+        self, name: str, table: dict[str, Any], out: str | Path | None, *, quiet: bool
+    ) -> None:
+        self.name, self.description = name, table
+        self.planned: list[PlannedRun] = plan(table, quiet=quiet)
+        self.out = Path(out) if out is not None else Path("runs") / safe_name(name)
+
+    def __repr__(self) -> str:
+        """Return what the study is."""
+        return f"Study({self.name!r}, {len(self.planned):,} runs, in {printable(self.out)})"
+
+    def run(
+        self,
+        *,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        force: bool = False,
+        quiet: bool = False,
+    ) -> Runs:
+        """Do what is left to do, and return all that is finished.
+
+        Results do not depend on the number of workers. A run that fails does not stop the others.
+
+        Parameters
+        ----------
+        workers
+            Processes on this machine; one per core by default.
+        scheduler
+            Address of a running Dask cluster, instead.
+        force
+            Do runs of another version or configuration again, instead of refusing them.
+        quiet
+            Show no progress.
+
+        Raises
+        ------
+        CbramError
+            If the folder holds something else, or the scheduler does not answer.
+        """
+        at = Where(scheduler, workers, force, quiet)
+        with study_folder(self.out, "sweep", at):
+            runner = Runner(self.planned, self.out, self.description, at)
+            try:
+                runner.go()
+            finally:
+                table = runner.table()
+                write_csv(self.out / TABLE, table)
+        return Runs(self, table, runner.failures)
+
+
+class Runs:
+    """The finished runs of a study.
+
+    Attributes
+    ----------
+    study
+        The study.
+    table
+        A row for each run: its name, what was varied, and what was found, see `cbram compare`.
+    failures
+        Runs that failed.
+    """
+
+    def __init__(self, study: Study, table: pd.DataFrame, failures: list[Failure]) -> None:
+        self.study, self.table, self.failures = study, table, failures
+
+    def __repr__(self) -> str:
+        """Return what there is."""
+        failed = f", {len(self.failures)} failed" * bool(self.failures)
+        return f"{len(self.table)} of {len(self.study.planned)} runs of {self.study}{failed}"
+
+    def _repr_html_(self) -> str:
+        table = self.table.to_html(index=False, max_rows=20)
+        return f"<p>{repr(self).replace('<', '&lt;')}</p>{table}"
+
+    def network(self, run: str) -> SpikingNetwork:
+        """Return the trained network of a run, by the name of its folder.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such run, or its state was not kept.
+        """
+        names = list(self.table["run"]) if len(self.table) else []
+        if run not in names:
+            raise ParameterError(
+                f"Runs.network: must be a finished run (got {shown(run)}){nearest(run, names)}"
+            )
+        path = self.study.out / "runs" / run / STATE
+        if not path.is_file():
+            raise ParameterError(f"Runs.network: the state of {run} was not kept (keep_state)")
+        return SpikingNetwork.load(path)
+
+    def plot(
+        self, quantity: str, against: str, *, by: str | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Draw a quantity against what was varied, mean and spread over the other runs.
+
+        Parameters
+        ----------
+        quantity, against
+            Columns of the table.
+        by
+            A column: a curve for each of its values; whatever else than the seed was varied by
+            default.
+        ax
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such column.
+        """
+        from cbramsim.experiments.study.curves import curves
+
+        for column in (quantity, against, *([by] if by else ())):
+            if column not in self.table:
+                known = list(self.table)
+                raise ParameterError(
+                    f"Runs.plot: must be a column of the table (got {shown(column)})"
+                    f"{nearest(column, known)}"
+                )
+        others = [by] if by else [key for key in self._varied() if key not in (against, "seed")]
+        return curves(self.table, quantity, against, others, ax, share=quantity in SHARES)
+
+    def _varied(self) -> list[str]:
+        settings = self.study.planned[0].settings
+        return [key for key in settings if self.table[key].astype(str).nunique() > 1]
+
+    def findings(self) -> Findings:
+        """Return the runs with their means and spreads, as every study reports them."""
+        folders = [self.study.out / "runs" / name for name in self.table.get("run", ())]
+        text = compare.table(compare.run(folders)) if folders else ""
+        runs = f"{len(folders)} of {len(self.study.planned)} runs"
+        closing = f"{runs} in {self.study.out}, table in {TABLE}"
+        tables = {TABLE: self.table}
+        return Findings(self.study.out, text, {"claims": []}, tables, self.failures, closing)
+
+
+def _listed(key: str, values: Any) -> list[Any]:
+    """Return values as plain ones: of a range, an array, a tuple, ..."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ParameterError(
+            f"Study.vary.{key}: must be values, such as a list (got {shown(values)})"
+        )
+    return [value.item() if hasattr(value, "item") else value for value in values]

@@ -1,0 +1,86 @@
+"""Tidy tables: a row for each run, a column for each setting and each quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cbramsim.core.files import write_atomically
+
+
+def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table, with a column for every key that occurs; whole numbers stay whole."""
+    table = pd.DataFrame(list(rows), dtype=object)
+    return table.where(table.notna(), None).infer_objects()
+
+
+def write_csv(path: Path, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
+    """Write a table, or rows, as CSV."""
+    frame = table if isinstance(table, pd.DataFrame) else tidy(table)
+    text = frame.to_csv(index=False, lineterminator="\n") if len(frame.columns) else "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+class Cases:
+    """Finished runs, looked up by case.
+
+    Parameters
+    ----------
+    table
+        A row for each, with the columns `case` and `seed`.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+    @property
+    def names(self) -> list[str]:
+        """The cases, in the order in which they were run."""
+        return list(self.table["case"].unique()) if len(self.table) else []
+
+    def __contains__(self, case: str) -> bool:
+        """Return whether there is a finished run of a case."""
+        return case in self.names
+
+    def of(self, case: str) -> pd.DataFrame:
+        """Return the runs of a case, by seed."""
+        if not len(self.table):
+            return self.table
+        return self.table[self.table["case"] == case].sort_values("seed")
+
+    def first(self, case: str) -> dict[str, Any]:
+        """Return the first run of a case."""
+        found: dict[str, Any] = self.of(case).iloc[0].to_dict()
+        return found
+
+    def values(self, case: str, quantity: str) -> NDArray[np.float64]:
+        """Return a quantity of the runs of a case, by seed."""
+        return column(self.of(case), quantity)
+
+    def paired(self, case: str, other: str, quantity: str) -> NDArray[np.float64]:
+        """Return a quantity of two cases, float64[seeds, 2], for the seeds that both have."""
+        return paired(self.of(case), self.of(other), quantity)
+
+
+def column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Return a column of numbers; nothing of an empty table."""
+    return table[name].to_numpy(np.float64) if len(table) else np.empty(0)
+
+
+def paired(one: pd.DataFrame, other: pd.DataFrame, quantity: str) -> NDArray[np.float64]:
+    """Return a quantity of two tables of runs, float64[seeds, 2], for the seeds that both have."""
+    if not len(one) or not len(other):
+        return np.empty((0, 2))
+    both = one[["seed", quantity]].merge(other[["seed", quantity]], on="seed")
+    return both.drop(columns="seed").to_numpy(np.float64)
+
+
+def mean_and_spread(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """Return mean and sample standard deviation; None where there are too few values."""
+    mean = float(values.mean()) if len(values) else None
+    return mean, float(values.std(ddof=1)) if len(values) > 1 else None

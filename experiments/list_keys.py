@@ -6,13 +6,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cbramsim.core.validation import describe
+from cbramsim.experiments.tables import aligned, on_terminal
 
 
 def run() -> str:
-    """Return one line per key: its dotted name, meaning, range and default."""
+    """Return every key with its meaning, range and default: a line each, if not on a terminal."""
     from cbramsim.experiments.train import TrainConfig
 
-    return "\n".join(f"{key:<34} {describe(field)}" for key, field in fields(TrainConfig).items())
+    rows = [(key, describe(field)) for key, field in fields(TrainConfig).items()]
+    if on_terminal():
+        return aligned(("key", "meaning, range and default"), rows, wrap=True)
+    return "\n".join(f"{key:<34} {text}" for key, text in rows)
 
 
 def fields(cls: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:

@@ -105,11 +105,15 @@ def sweep(description: Path, out: Path | None, at: Any) -> None:
     """
     from cbramsim.experiments import compare
     from cbramsim.experiments import sweep as experiment
+    from cbramsim.experiments.tables import on_terminal
 
     with flags.going_on(flags.SAME):
         done = experiment.run(description, out, **at._asdict())
-    text = experiment.report(done, lambda folders: compare.table(compare.run(folders)))
-    flags.report(text, done.failures)
+
+    def table(folders: list[Path]) -> str:
+        return compare.table(compare.run(folders), markdown=not on_terminal())
+
+    flags.report(experiment.report(done, table), done.failures)
 
 
 @click.command()
@@ -142,9 +146,13 @@ def compare(folders: tuple[Path, ...], as_json: bool) -> None:
     import json
 
     from cbramsim.experiments import compare as experiment
+    from cbramsim.experiments.tables import on_terminal
 
     summaries = experiment.run(list(folders))
-    click.echo(json.dumps(summaries, indent=2) if as_json else experiment.table(summaries))
+    if as_json:
+        click.echo(json.dumps(summaries, indent=2))
+    else:
+        click.echo(experiment.table(summaries, markdown=not on_terminal()))
 
 
 @click.command()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +271,41 @@ def test_every_key_is_listed_with_its_meaning(finished: Path) -> None:
     written = flat(read_toml(finished / "config.toml"))
     assert set(written) <= set(listed)
     assert all(len(meaning) > 20 for meaning in listed.values())
+
+
+def on_a_terminal(*args: object, columns: int = 90) -> list[str]:
+    """Return the lines that a command prints on a terminal, without what makes them bold."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cbramsim.experiments", *map(str, args)], stdout=theirs,
+        env=os.environ | {"COLUMNS": str(columns), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    printed = b""
+    with suppress(OSError):  # once the other end is closed
+        while part := os.read(ours, 65_536):
+            printed += part
+    os.close(ours)
+    assert process.wait() == 0
+    text = re.sub("\x1b\\[[0-9;]*m", "", printed.decode())
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def test_tables_are_aligned_on_a_terminal_and_plain_elsewhere(finished: Path) -> None:
+    heads, line, *rows = on_a_terminal("keys")
+    assert heads.split(maxsplit=1) == ["key", "meaning, range and default"]
+    assert set(line) == {"-"}
+    assert max(map(len, rows)) <= 90
+    column = heads.index("meaning")
+    assert {row[column - 1] for row in rows} == {" "}
+    keys = [row.split()[0] for row in rows if row[0] != " "]
+    assert keys == [row.split()[0] for row in cbram("keys").output.splitlines()]
+
+    heads, _, row = on_a_terminal("compare", finished, columns=40)
+    markdown = cbram("compare", finished).output.splitlines()
+    for shown, plain in ((heads, markdown[0]), (row, markdown[2])):
+        cells = [cell.strip() for cell in plain.strip("| ").split("|")]
+        assert re.split(" {2,}", shown.strip()) == cells
 
 
 def test_devices_from_files_are_told_apart(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ COMMANDS = {
     },
     "tools": {"benchmark": "Time the training loop."},
 }
-"""Group, and module beside this one -> command -> what it is for."""
+"""Group, a module beside this one -> command, a function in it -> what it is for."""
 LONGEST_ERROR = 2000
 """Characters of an error."""
 

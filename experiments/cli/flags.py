@@ -104,7 +104,7 @@ def with_cluster(command: Command) -> Command:
 
 
 def reported(command: Command) -> Command:
-    """Print what `command` finds, which can be gone on with."""
+    """Print what `command` finds, as text or JSON; after Ctrl-C, say how to go on."""
 
     @wraps(command)
     def run(*, as_json: bool = False, **others: Any) -> None:
@@ -116,7 +116,7 @@ def reported(command: Command) -> Command:
 
 
 def study(default_seeds: int) -> Callable[[Command], Command]:
-    """Make a study of runs over seeds, which share a configuration, of a command."""
+    """Add what studies share: runs over seeds of one configuration, on one machine or a cluster."""
     return lambda command: seeds(default=default_seeds)(reported(with_base(with_cluster(command))))
 
 

@@ -12,21 +12,14 @@ from cbramsim.experiments.cli import flags
 from cbramsim.experiments.cli.flags import PATH, Keys, flag, numbers, option, several
 
 FLAGS = {
-    "--dataset": "dataset",
-    "--train-images": "train_images",
-    "--epochs": "epochs",
-    "--neurons": "neurons",
-    "--device": "device",
-    "--rule": "rule",
-    "--pruning": "pruning.kind",
-    "--prune-fraction": "pruning.fraction",
-    "--seed": "seed",
-}
+    "--dataset": "dataset", "--train-images": "train_images", "--epochs": "epochs",
+    "--neurons": "neurons", "--device": "device", "--rule": "rule", "--pruning": "pruning.kind",
+    "--prune-fraction": "pruning.fraction", "--seed": "seed",
+}  # fmt: skip
 """Flag -> key of `TrainConfig`."""
-TRAIN_CONFIG = "cbramsim.experiments.train", "TrainConfig"
 
 
-@click.command(cls=flags.KeysCommand, of=TRAIN_CONFIG, flags=FLAGS)
+@click.command(cls=flags.KeysCommand, of=("cbramsim.experiments.train", "TrainConfig"), flags=FLAGS)
 @flags.config
 @flags.settings
 @flags.out(default="runs/train")

@@ -53,20 +53,23 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
 def table(summaries: list[dict[str, Any]]) -> str:
     """Return the summaries as a Markdown table, with standard deviations over seeds."""
     keys = list(summaries[0]["settings"])
-    header = [*keys, "seeds", "accuracy", "majority vote", "pruned", "training energy", "pulses"]
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    for summary in summaries:
-        mean, spread = summary["train_joules"]
-        cells = [
-            *(str(summary["settings"][key]) for key in keys),
-            str(len(summary["seeds"])),
-            *(in_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
-            f"{summary['pruned_fraction'][0]:.1%}",
-            in_prefixed(mean, "J") + ("" if spread is None else f" ± {spread / mean:.1%}"),
-            f"{summary['write_pulses'][0] / 1e6:.1f} million",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
+    heads = [*keys, "seeds", "accuracy", "majority vote", "pruned", "training energy", "pulses"]
+    rows = [_cells(summary) for summary in summaries]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
+    lines.insert(1, "|" + " --- |" * len(heads))
     return "\n".join(lines)
+
+
+def _cells(summary: dict[str, Any]) -> list[str]:
+    mean, spread = summary["train_joules"]
+    return [
+        *(str(value) for value in summary["settings"].values()),
+        str(len(summary["seeds"])),
+        *(in_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
+        f"{summary['pruned_fraction'][0]:.1%}",
+        in_prefixed(mean, "J") + ("" if spread is None else f" ± {spread / mean:.1%}"),
+        f"{summary['write_pulses'][0] / 1e6:.1f} million",
+    ]
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

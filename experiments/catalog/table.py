@@ -10,6 +10,7 @@ from typing import Any
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulse_law import NEARLY
+from cbramsim.experiments.tables import aligned
 
 CELSIUS = (25.0, 55.0, 85.0, 125.0)
 """Temperatures at which retention is told, °C."""
@@ -44,17 +45,8 @@ assumed: parameters that no source states, of all that are given. All of them: c
 
 def side_by_side(devices: Sequence[Device]) -> str:
     """Return one line per technology, under a header of two."""
-    rows = [*zip(*HEADERS, strict=True), *(_row(device) for device in devices)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(HEADERS))]
-    lines = [
-        "  ".join(
-            text.ljust(width) if k == 0 else text.rjust(width)
-            for k, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    lines.insert(2, "-" * max(map(len, lines)))
-    return "\n".join([*lines, "", FOOTNOTE.rstrip()])
+    heads = ["\n".join(pair) for pair in HEADERS]
+    return f"{aligned(heads, map(_row, devices), justify='right')}\n\n{FOOTNOTE.rstrip()}"
 
 
 def _row(device: Device) -> tuple[str, ...]:

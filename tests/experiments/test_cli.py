@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ import cbramsim
 from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.experiments import compare as compare_experiment
 from cbramsim.experiments import train as train_experiment
-from cbramsim.experiments.cli import main
+from cbramsim.experiments.cli import COMMANDS, main
 from tests.simulator.images.test_datasets import MNIST, write_dataset
 
 SMALL = ["--train-images", "1200", "--epochs", "2", "--neurons", "30", "--quiet"]
@@ -271,6 +273,41 @@ def test_every_key_is_listed_with_its_meaning(finished: Path) -> None:
     assert all(len(meaning) > 20 for meaning in listed.values())
 
 
+def on_a_terminal(*args: object, columns: int = 90) -> list[str]:
+    """Return the lines that a command prints on a terminal, without what makes them bold."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cbramsim.experiments", *map(str, args)], stdout=theirs,
+        env=os.environ | {"COLUMNS": str(columns), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    printed = b""
+    with suppress(OSError):  # once the other end is closed
+        while part := os.read(ours, 65_536):
+            printed += part
+    os.close(ours)
+    assert process.wait() == 0
+    text = re.sub("\x1b\\[[0-9;]*m", "", printed.decode())
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def test_tables_are_aligned_on_a_terminal_and_plain_elsewhere(finished: Path) -> None:
+    heads, line, *rows = on_a_terminal("keys")
+    assert heads.split(maxsplit=1) == ["key", "meaning, range and default"]
+    assert set(line) == {"-"}
+    assert max(map(len, rows)) <= 90
+    column = heads.index("meaning")
+    assert {row[column - 1] for row in rows} == {" "}
+    keys = [row.split()[0] for row in rows if row[0] != " "]
+    assert keys == [row.split()[0] for row in cbram("keys").output.splitlines()]
+
+    heads, _, row = on_a_terminal("compare", finished, columns=40)
+    markdown = cbram("compare", finished).output.splitlines()
+    for shown, plain in ((heads, markdown[0]), (row, markdown[2])):
+        cells = [cell.strip() for cell in plain.strip("| ").split("|")]
+        assert re.split(" {2,}", shown.strip()) == cells
+
+
 def test_devices_from_files_are_told_apart(tmp_path: Path) -> None:
     text = cbramsim.Device.catalog()["subquantum-cbram"].read_text()
     folders = []
@@ -361,14 +398,58 @@ def test_bad_files_for_prediction_are_refused(finished: Path, tmp_path: Path) ->
     refused(cbram("predict", finished / "state.npz", images, "--vote", "x"), "profile, majority")
 
 
-def test_help_imports_nothing_heavy() -> None:
+def imported_by(*args: str) -> set[str]:
+    """Return the modules that are there after a command, in a process of its own."""
     code = (
         "import sys\nfrom cbramsim.experiments.cli import main\n"
-        "try:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'numpy', 'numba', 'scipy', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        f"try:\n    main({list(args)})\nexcept SystemExit:\n    pass\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stderr.split())
+
+
+HEAVY = {"numpy", "numba", "scipy", "pandas", "matplotlib", "pydantic", "rich"}
+WITH_KEYS = {"train", "ladder"}
+"""Commands with flags that are made from parameter objects, which their help imports."""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    imported = imported_by("--help")
+    assert not HEAVY & imported
+    assert not [name for name in imported if name.startswith("cbramsim.experiments.cli.")]
+    for commands in COMMANDS.values():
+        light = commands.keys() - WITH_KEYS
+        assert not light or not HEAVY & imported_by(min(light), "--help")
+
+
+def test_help_lists_every_command_under_its_group() -> None:
+    *_, learn, devices, array, energy, tools = cbram("--help").output.split("\n\n")
+    for text, (group, commands) in zip(
+        (learn, devices, array, energy, tools), COMMANDS.items(), strict=True
+    ):
+        heading, *lines = text.splitlines()
+        assert heading == f"{group.capitalize()}:"
+        assert [line.split(maxsplit=1) for line in lines] == [[*pair] for pair in commands.items()]
+        assert max(map(len, lines)) < 80
+
+
+@pytest.mark.parametrize("name", [name for commands in COMMANDS.values() for name in commands])
+def test_every_command_tells_what_it_does(name: str) -> None:
+    result = cbram(name, "--help")
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: main {name} ")
+
+
+def test_flags_are_described_by_the_fields_they_set() -> None:
+    text = " ".join(cbram("train", "--help").output.split())
+    for said in (
+        "--neurons N Output neurons, one bit line each [a whole number >= 1 and <= 100000; default",
+        "--pruning none|soft|hard",
+        "--prune-fraction F Fraction of the weights to prune [a number >= 0 and <= 1; default 0.75]",
+        "--train-images N Training images to use, the first of the file; all by default [a whole",
+    ):
+        assert said in text
 
 
 def test_the_benchmark_prints_json() -> None:

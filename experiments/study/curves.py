@@ -45,7 +45,7 @@ def curves(
     groups = table.groupby(others, sort=False) if others else [((), table)]
     for place, (values, group) in enumerate(groups):
         found = group.groupby(against, sort=numbers)[quantity].agg(["mean", "std"]).fillna(0.0)
-        at = found.index if numbers else np.arange(len(found))
+        at = np.asarray(found.index, float) if numbers else np.arange(len(found))
         label = ", ".join(f"{_short(k)} {v}" for k, v in zip(others, values, strict=True))
         axes.errorbar(
             at, scale * found["mean"], scale * found["std"], label=label, capsize=2,

@@ -122,7 +122,7 @@ class Runner:
         """Do what is left to do; failures are collected, and do not stop the others."""
         waiting = self.waiting()
         self.failures = []
-        trunks = [trunk for trunk in trunks_of(self._begun_anew(waiting), self._learned) if trunk]
+        trunks = trunks_of(self._begun_anew(waiting), self._learned)
         steps: dict[str, tuple[PlannedRun | None, int]] = {
             run.name: (run, self._work(run, trunks)) for run in waiting
         } | {trunk.name: (None, trunk.images) for trunk in trunks}

@@ -14,9 +14,14 @@ from cbramsim.core.files import write_atomically
 
 
 def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return rows as a table, with a column for every key that occurs; whole numbers stay whole."""
+    """Return rows as a table, with a column for every key that occurs, None where it does not.
+
+    Whole numbers stay whole: a column in which something is missing holds objects.
+    """
     table = pd.DataFrame(list(rows), dtype=object)
-    return table.where(table.notna(), None).infer_objects()
+    table = table.where(table.notna(), None)
+    full = [name for name in table if table[name].notna().all()]
+    return table.assign(**{name: table[name].infer_objects() for name in full})
 
 
 def write_csv(path: Path, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:

@@ -118,6 +118,12 @@ def axes_grid(  # type: ignore[no-untyped-def]
     return figure, axes
 
 
+def titled(figure: Figure, message: str) -> Figure:
+    """Return a figure with what it says written above it."""
+    figure.suptitle(message, size=9, weight="bold")
+    return figure
+
+
 def save(figure: Figure, path: Path, dpi: int = 200) -> None:
     """Write a figure as PNG."""
     FigureCanvasAgg(figure)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid
+from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid, titled
 from cbramsim.experiments.array_studies.array_plan import ANALOG, binary_case, converter_case
 from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
 
@@ -29,8 +29,14 @@ def of(summary: dict[str, Any]) -> dict[str, Figure]:
     """Return every figure of what was learned, by the name of its file."""
     if ANALOG not in _points(summary):
         return {}
-    drawn = {"converters": _converters, "components": _components, "binary": _binary}
-    return {f"{name}.png": draw(summary) for name, draw in drawn.items()}
+    claims = {claim["name"]: claim["value"] for claim in summary["claims"]}
+    bits = claims.get("adc_bits_needed")
+    needed = f"{bits} bits lose no accuracy" if bits else "Accuracy by resolution"
+    return {
+        "converters.png": titled(_converters(summary), f"Converters: {needed}"),
+        "components.png": titled(_components(summary), "Where the energy of training goes"),
+        "binary.png": titled(_binary(summary), "Weights in binary cells: accuracy and energy"),
+    }
 
 
 def _converters(summary: dict[str, Any]) -> Figure:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, titled
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import WriteScheme
 from cbramsim.simulator.array.crossbar import Crossbar
@@ -190,7 +190,10 @@ def programming_figure(study: ProgrammingStudy) -> Figure:
     _drifts(axes[3], study)
     for ax, letter in zip(axes, "abcd", strict=True):
         ax.set_title(letter, loc="left", weight="bold", size=9)
-    return figure
+    reached = study.written.yield_
+    return titled(
+        figure, f"Write-verify takes {reached:.1%} of the cells of {study.device.name} to target"
+    )
 
 
 def _traces(ax: Axes, study: ProgrammingStudy) -> None:

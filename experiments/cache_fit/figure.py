@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import matplotlib
 import numpy as np
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def draw(picture: Picture) -> Figure:
         ax.set_xlim(0.85 * min(shown), 1.15 * max(shown))
         ax.tick_params(labelsize=8)
     axes[-1].set_xlabel("parameters of the network", size=9)
-    return figure
+    return titled(figure, "What a parameter costs, and in which cache working sets live")
 
 
 def _costs(ax: Axes, picture: Picture) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,9 +21,15 @@ MARKERS = "osD^vP*XhdH"
 
 def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
     """Return the figures of the comparison, by the name of their file."""
-    found = {"devices.png": _devices(summary)} if summary["devices"] else {}
+    found = {}
+    if devices := summary["devices"]:
+        costs = [entry["train_joules"][0] for entry in devices]
+        message = f"One network: {max(costs) / min(costs):,.0f}x in energy between technologies"
+        found["devices.png"] = titled(_devices(summary), message)
     if summary["sensitivity"]["effects"]:
-        found["sensitivity.png"] = _tornado(summary["sensitivity"])
+        most = summary["sensitivity"]["effects"][0]["parameter"]
+        message = f"{summary['sensitivity']['reference']} depends most on what is assumed of {most}"
+        found["sensitivity.png"] = titled(_tornado(summary["sensitivity"]), message)
     return found
 
 
@@ -80,7 +86,7 @@ def _tornado(sensitivity: dict[str, Any]) -> Figure:
     figure.legend(
         handles, ["a tenth", "a third", "3 times", "10 times"], loc="outside upper center",
         ncols=4, frameon=False, fontsize="small",
-        title=f"each assumed parameter of {sensitivity['reference']}, one at a time",
+        title="each assumed parameter, one at a time",
     )  # fmt: skip
     return figure
 
@@ -124,9 +130,9 @@ def attribution(summary: dict[str, Any]) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize="small",
-        title=f"imperfections of {summary['device']}",
     )  # fmt: skip
-    return figure
+    most = effects[0]["imperfection"] if effects else "nothing"
+    return titled(figure, f"{summary['device']}: {most} costs most accuracy")
 
 
 PANELS = (
@@ -170,4 +176,4 @@ def robustness(curves: dict[str, list[dict[str, Any]]]) -> Figure:
         ax.set_visible(False)
     for ax in axes[:: min(3, len(panels))]:
         ax.set_ylabel("test accuracy (%)")
-    return figure
+    return titled(figure, "How far each imperfection may go before accuracy falls")

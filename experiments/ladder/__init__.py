@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cbramsim.experiments.device_studies.comparison import REFERENCE
 from cbramsim.experiments.ladder import figures, findings, rungs, tables
 from cbramsim.experiments.ladder.approach import Approach
 from cbramsim.experiments.ladder.claims import TITLES
@@ -101,7 +102,10 @@ def _figures(
         for claim in claims
         if claim["name"] in TITLES
     }
-    return figures.of(approaches, rungs.BASELINE, rungs.TARGETS, readings, draws, conversions)
+    ours = f"{REFERENCE}, {rungs.OURS['soft']}"
+    return figures.of(
+        approaches, rungs.BASELINE, ours, rungs.TARGETS, readings, draws, conversions
+    )  # fmt: skip
 
 
 def _dearness(one: Approach) -> float:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
-from cbramsim.core.plotting import BLUE, GREY, ORANGE, axes_grid
+from cbramsim.core.plotting import BLUE, GREY, ORANGE, axes_grid, titled
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.ladder.approach import (
     PHASES,
@@ -70,7 +70,7 @@ MOST_ROWS = 12
 
 
 def of(
-    approaches: list[Approach], baseline: str, targets: Sequence[float],
+    approaches: list[Approach], baseline: str, ours: str, targets: Sequence[float],
     readings: Mapping[str, Mapping[str, Any]], draws: Draws, conversions: str = "",
 ) -> dict[str, Figure]:  # fmt: skip
     """Return every figure for which there are results, by the name of its file.
@@ -79,8 +79,8 @@ def of(
     ----------
     approaches
         All of them.
-    baseline
-        The name of the one that others are compared with.
+    baseline, ours
+        The names of the one that others are compared with, and of the one that is ours.
     targets
         Accuracies that are marked on the curves.
     readings
@@ -91,22 +91,36 @@ def of(
         What joules were converted by, for people.
     """
     story, everything, over_joules, claims = NAMES
+    message = _message(approaches, baseline, ours)
+    some = told(approaches, (baseline, ours))
+    after = "Accuracy that is reached for the joules spent"
     made = {
-        story: ladder(told(approaches, baseline), baseline, draws, conversions),
-        everything: ladder(approaches, baseline, draws, conversions),
-        over_joules: curves(approaches, targets),
+        story: titled(ladder(some, baseline, draws, conversions), message),
+        everything: titled(ladder(approaches, baseline, draws, conversions), message),
+        over_joules: titled(curves(approaches, targets), after),
     }
-    return made | ({claims: verdicts(readings)} if readings else {})
+    if readings:
+        made[claims] = titled(verdicts(readings), "Which of the claimed factors hold")
+    return made
 
 
-def told(approaches: list[Approach], baseline: str) -> list[Approach]:
+def _message(approaches: list[Approach], baseline: str, ours: str) -> str:
+    """Return what the ladder says in one line."""
+    bills = {one.name: one.training for one in approaches if one.training is not None}
+    if baseline not in bills or ours not in bills:
+        return "Joules to learn handwritten digits"
+    share = times(bills[ours].joules / bills[baseline].joules)
+    return f"{ours} learns with {share} of the energy of {baseline}"
+
+
+def told(approaches: list[Approach], always: tuple[str, ...]) -> list[Approach]:
     """Return the approaches that tell the story, at most `MOST_ROWS`, in their order.
 
-    The baseline; of each family the dearest and the cheapest to train; then the most accurate of
-    the others.
+    Those that are `always` told of; of each family the dearest and the cheapest to train; then the
+    most accurate of the others.
     """
     trained = [one for one in approaches if one.training is not None]
-    first = [one for one in approaches if one.name == baseline]
+    first = [one for one in approaches if one.name in always]
     for family in dict.fromkeys(one.family for one in trained):
         members = sorted((one for one in trained if one.family == family), key=_dearness)
         first += [members[-1], members[0]]
@@ -130,7 +144,7 @@ def ladder(
         _draw_bars(ax, order, phase, reference, draws)
         ax.set_title(f"{title} (x: times {baseline})", size=9)
     if conversions:
-        figure.suptitle(conversions, size=9)
+        figure.supxlabel(conversions, size=9)
     used = {charge.component for one in order for bill in _bills(one) for charge in bill}
     handles: list[Artist] = [
         Patch(color=COLOURS[name], label=name) for name in COLOURS if name in used

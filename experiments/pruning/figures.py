@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, with_absent
+from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled, with_absent
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.pruning.claims import Found, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
 from cbramsim.experiments.run_folder import STATE
+from cbramsim.experiments.study.table import paired
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 from cbramsim.simulator.learning.network import SpikingNetwork
 
@@ -45,16 +46,43 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
     found, made = Found(table), {}
     if len(found.select("unpruned")):
         made = {
-            "accuracy.png": _accuracy(found), "energy.png": _energy(found),
-            "pareto.png": _pareto(found),
-        }  # fmt: skip
+            "accuracy.png": titled(_accuracy(found), _losses(found)),
+            "energy.png": titled(
+                _energy(found), "Each pruned weight saves its pulses, soft or hard"
+            ),
+            "pareto.png": titled(_pareto(found), "What no other setting beats in both"),
+        }
     if len(decomposition(found)) > 1:
-        made["waterfall.png"] = _waterfall(found)
+        made["waterfall.png"] = titled(_waterfall(found), "What each step of the algorithm saves")
     if saved := {name: kinds for name, kinds in summary["savings"].items() if kinds}:
-        made["savings.png"] = _savings(saved)
+        title = f"What soft pruning of {MAIN_FRACTION:.0%} leaves of each cost"
+        made["savings.png"] = titled(_savings(saved), title)
     if len(networks := _networks(runner)) > 1:
-        made["weights.png"] = _weights(networks)
+        made["weights.png"] = titled(_weights(networks), "What neurons have learned, by policy")
     return made
+
+
+def _losses(found: Found) -> str:
+    """Return what soft and hard pruning cost at the reference's fractions, in points."""
+    told = []
+    for name, fraction in (("soft-mean", MAIN_FRACTION), ("hard", HARD_FRACTION)):
+        rows = found.select(name, target_fraction=fraction)
+        pairs = paired(rows, found.select("unpruned"), "accuracy")
+        if len(pairs):
+            points = 100 * (pairs[:, 0] - pairs[:, 1]).mean()
+            told.append(f"{fraction:.0%} {name.partition('-')[0]}-pruned: {points:+.2f} points")
+    return "; ".join(told) or "Accuracy over the pruned fraction"
+
+
+def _energy_left(found: Found) -> str:
+    """Return what freezing saves of training and of programming at the reference's fraction."""
+    rows = found.select("soft-freeze", target_fraction=MAIN_FRACTION)
+    told = []
+    for quantity, what in (("train_joules", "training"), ("write_joules", "programming")):
+        pairs = paired(rows, found.select("unpruned"), quantity)
+        if len(pairs):
+            told.append(f"{100 * (pairs[:, 0] / pairs[:, 1] - 1).mean():+.0f} % of {what}")
+    return f"{MAIN_FRACTION:.0%} frozen: {', '.join(told)}" if told else "Energy of training"
 
 
 def _accuracy(found: Found) -> Figure:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import COLUMN_WIDTH, GREY, array_map, axes_grid, with_absent
+from cbramsim.core.plotting import COLUMN_WIDTH, GREY, array_map, axes_grid, titled, with_absent
 from cbramsim.experiments.wires import learning
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 from cbramsim.simulator.lines import Solution
@@ -32,13 +32,16 @@ def of(
     resistances: tuple[float, ...],
 ) -> dict[str, Figure]:  # fmt: skip
     """Return every figure for which there are runs, by the name of its file."""
-    made = {"approximations.png": _approximations(points)}
+    title = "What arrays lose in their lines, and how far approximations are off"
+    made = {"approximations.png": titled(_approximations(points), title)}
     if entries:
-        made["learning.png"] = _learning(entries)
+        title = "Learning behind lines: accuracy and energy of reads, by size of tile"
+        made["learning.png"] = titled(_learning(entries), title)
     if read := learning.read_of_learned_cells(runner, device, resistances):
         made["node_voltages.png"] = _maps(*read)
     if panels := learning.fields(runner, device, resistances):
-        made["receptive_fields.png"] = _fields(panels)
+        title = "What neurons have learned, as reads see it"
+        made["receptive_fields.png"] = titled(_fields(panels), title)
     return made
 
 
@@ -147,8 +150,7 @@ def _maps(solution: Solution, title: str) -> Figure:
         ax.set_title(name, size=9)
         ax.set_ylabel("")
     axes[0].set_ylabel("word line (grey: at ground)")
-    figure.suptitle(title, size=9)
-    return figure
+    return titled(figure, title)
 
 
 def _fields(panels: list[Field]) -> Figure:

@@ -62,10 +62,6 @@ class Estimate(NamedTuple):
         """Return whether the whole interval lies in a range."""
         return low <= self.low and self.high <= high
 
-    def meets(self, low: float, high: float) -> bool:
-        """Return whether some of the interval lies in a range."""
-        return self.low <= high and low <= self.high
-
 
 def joules(bill: Bill, draws: Draws) -> Estimate:
     """Return the total of a bill with its interval, J."""

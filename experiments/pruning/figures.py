@@ -47,10 +47,10 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
     if len(found.select("unpruned")):
         made = {
             "accuracy.png": titled(_accuracy(found), _losses(found)),
-            "energy.png": titled(
-                _energy(found), "Each pruned weight saves its pulses, soft or hard"
+            "energy.png": titled(_energy(found), _energy_left(found)),
+            "pareto.png": titled(
+                _pareto(found), "Accuracy against energy, and what nothing beats in both"
             ),
-            "pareto.png": titled(_pareto(found), "What no other setting beats in both"),
         }
     if len(decomposition(found)) > 1:
         made["waterfall.png"] = titled(_waterfall(found), "What each step of the algorithm saves")

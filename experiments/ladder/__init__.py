@@ -10,10 +10,10 @@ from cbramsim.experiments.ladder import figures, findings, rungs, tables
 from cbramsim.experiments.ladder.approach import Approach
 from cbramsim.experiments.ladder.claims import TITLES
 from cbramsim.experiments.ladder.plan import FULL, QUICK, Scope, jobs
-from cbramsim.experiments.ladder.work import carry_out, seconds_of
 from cbramsim.experiments.study.claims import Claim
 from cbramsim.experiments.study.findings import TEXT, Failure, Findings
 from cbramsim.experiments.study.folder import study_folder
+from cbramsim.experiments.study.jobs import carry_out, seconds_of
 from cbramsim.experiments.study.runner import HERE, Where
 from cbramsim.simulator.comparison.footprint import Footprint
 from cbramsim.simulator.energy.bill import Draws

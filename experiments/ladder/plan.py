@@ -10,6 +10,7 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.comparison import METHODS, REFERENCE
 from cbramsim.experiments.study.cases import seeds_of
+from cbramsim.experiments.study.jobs import Job
 from cbramsim.experiments.study.names import safe_name
 from cbramsim.simulator.comparison.mlp import MlpConfig
 from cbramsim.simulator.images.datasets import load_dataset
@@ -74,22 +75,13 @@ QUICK = Scope(
 )  # fmt: skip
 
 
-class Job(NamedTuple):
-    """One thing to run."""
-
-    role: str
-    """What it is for, such as `array,soft`."""
-    seed: int
-    """Its seed."""
-    kind: str
-    """What does it: a key of `work.KINDS`."""
-    settings: dict[str, Any]
-    """Its arguments: plain values."""
-
-    @property
-    def name(self) -> str:
-        """Unique, and that of its file."""
-        return f"{self.role},seed={self.seed}"
+ROOM = "cbramsim.experiments.ladder"
+KINDS = {
+    "array": f"{ROOM}.arrays:run", "perceptron": f"{ROOM}.perceptrons:run",
+    "ticket": f"{ROOM}.perceptrons:ticket", "federation": f"{ROOM}.reuse:together",
+    "second task": f"{ROOM}.reuse:second_task",
+}  # fmt: skip
+"""Kind of job -> what does it."""
 
 
 def jobs(scope: Scope, seeds: int) -> list[Job]:
@@ -188,7 +180,7 @@ def _array(scope: Scope, role: str, changes: dict[str, Any], seed: int) -> Job:
     settings = {
         "network": _network(scope, seed) | changes, "epochs": scope.epochs, **_images(scope)
     }  # fmt: skip
-    return Job(f"array,{role}", seed, "array", settings)
+    return Job(f"array,{role}", seed, KINDS["array"], settings)
 
 
 def _network(scope: Scope, seed: int) -> dict[str, Any]:
@@ -221,7 +213,7 @@ def _federations(scope: Scope, seed: int) -> list[Job]:
     ):
         join = {"clients": scope.shards, "epochs": scope.epochs, "seed": seed, **plan}
         settings = {"network": keys, "join": join, **_images(scope)}
-        made.append(Job(f"federation,{role}", seed, "federation", settings))
+        made.append(Job(f"federation,{role}", seed, KINDS["federation"], settings))
     return made
 
 
@@ -231,9 +223,14 @@ def _second_tasks(scope: Scope, seed: int) -> list[Job]:
         "watched": scope.watched, "pretrain_epochs": scope.epochs, "epochs": 1,
     }  # fmt: skip
     return [
-        Job(f"second task,{Path(second).name}", seed, "second task", settings | {"second": second})
+        Job(
+            f"second task,{Path(second).name}",
+            seed,
+            KINDS["second task"],
+            settings | {"second": second},
+        )
         for second in scope.seconds
-    ]
+    ]  # fmt: skip
 
 
 # ---- perceptrons -------------------------------------------------------------------------------
@@ -262,4 +259,4 @@ def _perceptron(
     scope: Scope, role: str, kind: str, changes: dict[str, Any], precision: str, seed: int
 ) -> Job:
     config = {"precision": precision, "seed": seed, **changes}
-    return Job(role, seed, kind, {"config": config, **_images(scope)})
+    return Job(role, seed, KINDS[kind], {"config": config, **_images(scope)})

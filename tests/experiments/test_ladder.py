@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import ladder
 from cbramsim.experiments.cli import main
-from cbramsim.experiments.ladder import arrays, digital, plan, rungs, work
+from cbramsim.experiments.ladder import arrays, digital, plan, rungs
 from cbramsim.experiments.ladder.figures import ACCURACY_MARKERS, COLOURS, FAMILY_COLOURS, NAMES
 from cbramsim.experiments.ladder.plan import FULL, Scope
 from cbramsim.experiments.study.findings import Findings
+from cbramsim.experiments.study.jobs import FOLDER
 from cbramsim.experiments.study.runner import Where
 from cbramsim.simulator.comparison.chips import COMPONENTS
 from cbramsim.simulator.comparison.footprint import Footprint
@@ -89,7 +90,7 @@ def test_the_table_sums_up(found: Findings) -> None:
 
 
 def test_the_bill_of_an_array_is_what_its_ledger_booked(found: Findings) -> None:
-    record = json.loads((found.out / work.FOLDER / "array,soft,seed=0.json").read_text())["found"]
+    record = json.loads((found.out / FOLDER / "array,soft,seed=0.json").read_text())["found"]
     for bill, phases in (("training", ("train", "label")), ("inference", ("test",))):
         booked = sum(
             entry["joules"] for phase in phases for entry in record["ledger"][phase].values()
@@ -99,9 +100,7 @@ def test_the_bill_of_an_array_is_what_its_ledger_booked(found: Findings) -> None
 
 
 def test_counted_work_is_that_of_the_closed_form(found: Findings) -> None:
-    record = json.loads((found.out / work.FOLDER / "perceptron,fp32,seed=0.json").read_text())[
-        "found"
-    ]
+    record = json.loads((found.out / FOLDER / "perceptron,fp32,seed=0.json").read_text())["found"]
     batch, images = record["config"]["batch"], TINY.learned
     counts = step_counts(Layers(), batch, states=1, master=False) * (images // batch)
     assert digital.multiply_adds(record["training"]) == counts.macs
@@ -112,13 +111,13 @@ def test_counted_work_is_that_of_the_closed_form(found: Findings) -> None:
 def test_a_second_look_runs_nothing_again_and_conversions_scale_what_they_should(
     found: Findings,
 ) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (found.out / work.FOLDER).iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in (found.out / FOLDER).iterdir()}
     plain = {entry["approach"]: entry for entry in found.summary["ladder"]}
     again = ladder.run(
         found.out, quick=True, scope=TINY, at=HERE,
         footprint=Footprint(node=7.0, pue=1.5, country="FRA"),
     )  # fmt: skip
-    assert {path: path.stat().st_mtime_ns for path in (found.out / work.FOLDER).iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in (found.out / FOLDER).iterdir()} == before
     assert "PUE 1.5" in again.summary["conversions"]
     assert "7 nm" in again.summary["conversions"]
     table = (found.out / "table.md").read_text()
@@ -189,7 +188,7 @@ def test_what_is_watched_is_neither_learned_nor_tested() -> None:
 def test_every_job_is_named_once_and_known_how_to_do() -> None:
     jobs = plan.jobs(FULL, seeds=2)
     assert len({job.name for job in jobs}) == len(jobs)
-    assert {job.kind for job in jobs} == set(work.KINDS)
+    assert {job.function for job in jobs} == set(plan.KINDS.values())
     assert json.loads(json.dumps([job.settings for job in jobs]))
     assert all(job.settings.get("watched", 1) for job in jobs)
 

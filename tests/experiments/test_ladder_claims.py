@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cbramsim.experiments.ladder import claims, digital, findings, rungs, tables, work
+from cbramsim.experiments.ladder import claims, digital, findings, rungs, tables
 from cbramsim.experiments.ladder.approach import (
     Approach,
     Estimate,
@@ -16,7 +16,8 @@ from cbramsim.experiments.ladder.approach import (
     ratio,
 )
 from cbramsim.experiments.ladder.figures import times
-from cbramsim.experiments.ladder.plan import FULL, Job
+from cbramsim.experiments.ladder.plan import FULL, KINDS
+from cbramsim.experiments.study import jobs
 from cbramsim.experiments.study.findings import Failure, Findings
 from cbramsim.experiments.study.runner import Where
 from cbramsim.simulator.comparison.footprint import Footprint
@@ -227,10 +228,10 @@ def test_images_cost_the_same_to_read_on_an_accelerator_and_for_an_array_fed_fro
 
 
 def test_a_job_that_fails_leaves_no_record_of_earlier_settings(tmp_path):
-    job = Job("array,soft", 0, "array", {"unknown": 1})
-    (tmp_path / work.FOLDER).mkdir()
+    job = jobs.Job("array,soft", 0, KINDS["array"], {"unknown": 1})
+    (tmp_path / jobs.FOLDER).mkdir()
     earlier = {"version": "0", "settings": {}, "seconds": 1.0, "found": array_record()}
-    (tmp_path / work.FOLDER / f"{job.name}.json").write_text(json.dumps(earlier))
-    done = work.carry_out([job], tmp_path, Where(workers=1, quiet=True, force=True))
+    (tmp_path / jobs.FOLDER / f"{job.name}.json").write_text(json.dumps(earlier))
+    done = jobs.carry_out([job], tmp_path, Where(workers=1, quiet=True, force=True))
     assert [failure.name for failure in done.failures] == [job.name]
     assert done.records == {}

@@ -1,11 +1,11 @@
-"""Carries out the jobs of the ladder, on all cores, and keeps what each found in a file."""
+"""Jobs of a study that are no training runs: done on all cores, each with a file of findings."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from cbramsim import __version__
 from cbramsim.core.errors import CbramError, DataError
 from cbramsim.core.files import remove_leftovers
 from cbramsim.experiments import run_folder
-from cbramsim.experiments.ladder.plan import Job
 from cbramsim.experiments.results import saved_in
 from cbramsim.experiments.study.engine import Task, execute
 from cbramsim.experiments.study.findings import Failure
@@ -25,41 +24,22 @@ from cbramsim.experiments.study.runner import Where
 FOLDER = "jobs"
 
 
-def _array(**settings: Any) -> dict[str, Any]:
-    from cbramsim.experiments.ladder import arrays
+class Job(NamedTuple):
+    """Something to run that is no training run: a function of plain values."""
 
-    return arrays.run(**settings)
+    role: str
+    """What it is for, such as `array,soft`."""
+    seed: int
+    """Its seed."""
+    function: str
+    """What does it, `module:function`, imported where it is done; what it returns is kept."""
+    settings: dict[str, Any]
+    """Its arguments: plain values."""
 
-
-def _perceptron(**settings: Any) -> dict[str, Any]:
-    from cbramsim.experiments.ladder import perceptrons
-
-    return perceptrons.run(**settings)
-
-
-def _ticket(**settings: Any) -> dict[str, Any]:
-    from cbramsim.experiments.ladder import perceptrons
-
-    return perceptrons.ticket(**settings)
-
-
-def _federation(**settings: Any) -> dict[str, Any]:
-    from cbramsim.experiments.ladder import reuse
-
-    return reuse.together(**settings)
-
-
-def _second_task(**settings: Any) -> dict[str, Any]:
-    from cbramsim.experiments.ladder import reuse
-
-    return reuse.second_task(**settings)
-
-
-KINDS: Mapping[str, Callable[..., dict[str, Any]]] = {
-    "array": _array, "perceptron": _perceptron, "ticket": _ticket, "federation": _federation,
-    "second task": _second_task,
-}  # fmt: skip
-"""Kind of job -> what does it; imported where it is done, on a worker."""
+    @property
+    def name(self) -> str:
+        """Unique, and that of its file."""
+        return f"{self.role},seed={self.seed}"
 
 
 class Done(NamedTuple):
@@ -85,7 +65,7 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
     tasks = (Task(job.name, do, (job._asdict(), str(folder.resolve()))) for job in left)
     failures = []
     with tqdm(
-        total=len(jobs), initial=len(jobs) - len(left), unit=" jobs", desc="ladder",
+        total=len(jobs), initial=len(jobs) - len(left), unit=" jobs",
         disable=at.quiet, mininterval=0.2 if sys.stderr.isatty() else 10, dynamic_ncols=True,
     ) as bar:  # fmt: skip
         for outcome in execute(tasks, scheduler=at.scheduler, workers=at.workers):
@@ -107,7 +87,8 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
 def do(values: dict[str, Any], folder: str) -> float:
     """Do one job, write its file, and return how long it took, s."""
     job, begun = Job(**values), time.perf_counter()
-    found = KINDS[job.kind](**job.settings)
+    module, _, function = job.function.partition(":")
+    found = getattr(import_module(module), function)(**job.settings)
     seconds = time.perf_counter() - begun
     content = {
         "version": __version__, "settings": job.settings, "seconds": seconds, "found": found,

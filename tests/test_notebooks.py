@@ -14,6 +14,8 @@ FEWER = {
     r"(data\.train_(?:images|labels))\[:\d+_?000\]": r"\1[:400]",
     r"(data\.train_(?:images|labels))\[\d+_000:\]": r"\1[-300:]",
     r"(data\.test_(?:images|labels))": r"\1[:300]",
+    r'"train_images": [\d_]+': '"train_images": 400, "test_images": 100',
+    r'"neurons": \d+': '"neurons": 10',
 }
 """What is learned, held back and scored, and how much of it is enough to see that all cells run."""
 

@@ -97,7 +97,7 @@ def _accuracy(found: Found) -> Figure:
         ax.set_xlabel("pruned weights (%)")
         ax.grid(alpha=0.3)
     accuracies = 100 * found.table["accuracy"]
-    axes[0].set_ylim(max(min(accuracies) - 1, 80), max(max(accuracies), 94) + 0.7)
+    axes[0].set_ylim(max(min(accuracies) - 1, max(accuracies) - 15), max(max(accuracies), 94) + 0.7)
     axes[0].set_ylabel("test accuracy (%)")
     _legend_below(figure, axes[0])
     return figure

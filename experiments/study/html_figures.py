@@ -19,7 +19,7 @@ LARGEST_FILE = 32 * 2**20
 """Bytes of a file with a figure."""
 LARGEST_SVG = 150_000
 """Characters of a figure beyond which it is a picture, if that is smaller."""
-SMALL_PICTURE = 20_000
+SMALL_PICTURE = 50_000
 """Bytes of a picture up to which it is left as it is."""
 DPI = 150
 """Of a figure that becomes a picture."""

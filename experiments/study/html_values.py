@@ -14,7 +14,7 @@ from cbramsim.core.units import display_unit
 
 DIGITS = 4
 """Significant digits of a number without a spread."""
-WIDE = 1e4
+WIDE = 100.0
 """Ratio of the largest to the smallest value of a column from which on each has its own prefix."""
 PREFIXED = ("J", "W", "S", "V", "A", "s", "F", "Hz", "m")
 """Units that are written with an SI prefix."""

@@ -1,7 +1,7 @@
 """The folder that a run writes: nothing in it is lost, and nothing overwritten unless told to.
 
 * Files are replaced one by one, and whole. config.toml comes first, then state.npz for as long as
-  the run trains, then metrics.json, then the figures.
+  the run trains, then metrics.json, then the figures and the report.
 * A finished run that is trained longer keeps config.toml, metrics.json and its figures until the
   longer one is scored. Until then state.npz alone is ahead; it says how many epochs are wanted.
   Metrics beside a config.toml of other epochs, seed or neurons, which a crash between two files
@@ -45,6 +45,8 @@ CONFIG, METRICS, STATE = "config.toml", "metrics.json", "state.npz"
 FIGURES = tuple(
     f"{name}.png" for name in ("receptive_fields", "weights", "energy", "learning", "confusion")
 )
+REPORT = "report.html"
+"""The file in which everything about a finished run can be looked at."""
 MARK = ".cbramsim"
 """The file that marks the folder of a study as made by cbramsim."""
 LOCK = ".cbramsim.lock"
@@ -199,8 +201,8 @@ def begin(folder: Path, config: Parameters) -> None:
 
 
 def clear_figures(folder: Path) -> None:
-    """Remove the figures of a run."""
-    for name in FIGURES:
+    """Remove the figures of a run, and the report that shows them."""
+    for name in (*FIGURES, REPORT):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -230,7 +232,7 @@ def _check_new(folder: Path, force: bool) -> None:
             return
         if not is_run(folder):
             raise _foreign(folder)
-        for name in (CONFIG, METRICS, STATE, *FIGURES):
+        for name in (CONFIG, METRICS, STATE, *FIGURES, REPORT):
             path = folder / name
             if path.is_symlink() or (path.exists() and not path.is_file()):
                 kind = "a link" if path.is_symlink() else "no file"

@@ -445,9 +445,9 @@ class Run:
             run_folder.write_json(self.out / METRICS, self.metrics, allow_nan=False)
 
     def draw(self) -> None:
-        """Write the figures of a finished run."""
+        """Write the figures of a finished run, and the report that shows them."""
         # matplotlib takes longer to import than a small run takes
-        from cbramsim.experiments import figures
+        from cbramsim.experiments import figures, run_report
 
         network, data = self.network, self.data
         assert self.initial is not None
@@ -459,6 +459,8 @@ class Run:
                 figures.learning(self.curve.to_dict(), data.train_count, self.out)
                 counts = np.array(self.metrics["confusion"])
                 figures.confusion(counts, data.class_names, self.out)
+                config = self.config.model_dump(exclude_none=True)
+                run_report.write(self.out, config, self.metrics)
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"figures are missing; draw with: {self._again}")
             raise

@@ -56,7 +56,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_writes_its_folder(finished: Path) -> None:
     written = {path.name for path in finished.iterdir()}
-    assert written == {"config.toml", "metrics.json", "state.npz"} | {f"{f}.png" for f in FIGURES}
+    figures = {f"{name}.png" for name in FIGURES}
+    assert written == {"config.toml", "metrics.json", "state.npz", "report.html"} | figures
+    report, metrics = (
+        (finished / "report.html").read_text(),
+        (finished / "metrics.json").read_text(),
+    )
+    assert report.count('src="data:image/png;base64,') == len(FIGURES)
+    assert f"{json.loads(metrics)['test_accuracy']:.2%} of " in report
     for figure in finished.glob("*.png"):
         assert figure.stat().st_size > 1_000
         assert figure.read_bytes().startswith(b"\x89PNG")

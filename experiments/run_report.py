@@ -1,0 +1,80 @@
+"""The report of a finished run, report.html: what it found, in one file that can be mailed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cbramsim.core.units import in_prefixed
+from cbramsim.experiments.run_folder import FIGURES, REPORT
+from cbramsim.experiments.study.html import Page, write_html
+from cbramsim.simulator.energy.ledger import Operation
+
+CAPTIONS = (
+    "Weights of the neurons that fired most, each as an image",
+    "Conductances before and after training",
+    "Energy by operation, in parts by phase",
+    "Accuracy and pruned weights while learning",
+    "Classes that are taken for others",
+)
+"""Of `FIGURES`, in their order."""
+
+
+def write(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """Write the report of a finished run beside its figures, which it shows as they are.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    config, metrics
+        What config.toml and metrics.json hold.
+    """
+    scored_on = metrics["scored_on"]
+    per_image = metrics["energy_joules_per_image"]
+    images = metrics["train_images"]
+    figures = zip(CAPTIONS, FIGURES, strict=True)
+    page = Page(
+        title=f"{Path(str(config['dataset'])).name} on {Path(metrics['device']).stem}",
+        summary=(
+            f"{metrics[f'{scored_on}_accuracy']:.2%} of {metrics[f'{scored_on}_images']:,} "
+            f"{scored_on} images are recognised by {metrics['neurons']:,} neurons that learned "
+            f"from {images:,} images in {metrics['epochs']:,} epoch{'s'[: metrics['epochs'] > 1]}. "
+            f"Training took {in_prefixed(metrics['energy_joules']['train'], 'J')}, and scoring "
+            f"{in_prefixed(per_image[scored_on], 'J')} for each image; "
+            f"{metrics['pruned_fraction']:.1%} of the weights were pruned."
+        ),
+        table=_energies(metrics["energy"]),
+        table_title="Energy",
+        figures={caption: folder / name for caption, name in figures if (folder / name).is_file()},
+        configuration=config,
+        evidence=[
+            {"name": f"{part}.{name}", **entry}
+            for part in ("device", "periphery")
+            for name, entry in metrics[f"{part}_parameters"].items()
+            if isinstance(entry, dict)
+        ],
+        versions=metrics["versions"],
+    )
+    write_html(folder / REPORT, page)
+
+
+def _energies(energy: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dict[str, Any]]:
+    """Return count and energy of all that happened, as rows."""
+    rows = []
+    for phase, operations in energy.items():
+        total = sum(booked["joules"] for booked in operations.values())
+        for name, booked in operations.items():
+            count, joules = booked["count"], booked["joules"]
+            rows.append(
+                {
+                    "operation": Operation[name.upper()].label,
+                    "phase": phase,
+                    "count": count,
+                    "joules": joules,
+                    "share of the phase": joules / total if total else None,
+                    "joules per event": joules / count if count else None,
+                }
+            )
+    return rows

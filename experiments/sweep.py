@@ -18,4 +18,7 @@ def run(description: Path, out: Path | None, at: Where) -> Findings:
         If the description, the folder or the scheduler is wrong.
     """
     study = Study.read(description, out, quiet=at.quiet)
-    return study.run(**at._asdict()).findings()
+    runs = study.run(**at._asdict())
+    found = runs.findings()
+    found.write(runs.figures())
+    return found

@@ -27,13 +27,14 @@ from cbramsim.experiments.array_studies.programming import (
 from cbramsim.experiments.results import in_percent, read_metrics
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.study.cases import check_base, planned, seeds_of
-from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases, mean_and_spread, tidy
 from cbramsim.experiments.train import Data, TrainConfig
 from cbramsim.simulator.array.binary import capacity
+from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.network import SpikingNetwork
 
@@ -231,7 +232,11 @@ def _collect(
         "programming": programming.to_dict(),
     }  # fmt: skip
     tables = {TABLE: table, **products}
-    return Findings(out, text(summary), summary, tables, runner.failures)
+    return Findings(
+        out, text(summary), summary, tables, runner.failures, base=config.model_dump(),
+        title="The array as it is built",
+        evidence=evidence_of(config.technology(), Periphery.load(config.periphery)),
+    )  # fmt: skip
 
 
 def _point(cases: Cases, name: str, learned: int) -> dict[str, Any]:

@@ -113,7 +113,10 @@ def run(
             "energy_counters": energy.missing or f"{len(energy.counters)} read",
         }  # fmt: skip
         tables = {NETWORKS: _rows(points, drawn, where, costs)}
-        found = Findings(out, text(summary), summary, tables, closing=f"written to {out}")
+        found = Findings(
+            out, text(summary), summary, tables, closing=f"written to {out}",
+            title="Which size of network suits the caches",
+        )  # fmt: skip
         found.write({FIGURE: draw(_picture(own, points, drawn, lives, memory, costs, advice))})
     return found
 

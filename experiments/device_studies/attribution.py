@@ -15,7 +15,7 @@ from cbramsim.experiments.device_studies import figures
 from cbramsim.experiments.device_studies.changes import cell
 from cbramsim.experiments.results import in_percent
 from cbramsim.experiments.study.cases import Case, check_base, planned, seeds_of
-from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases, mean_and_spread
@@ -82,7 +82,11 @@ def run(
         runner.go()
         table = runner.table()
         summary = attribute(technology.name, present, Cases(table))
-        found = Findings(out, text(summary), summary, {TABLE: table}, runner.failures)
+        found = Findings(
+            out, text(summary), summary, {TABLE: table}, runner.failures, base=base,
+            title=f"What each imperfection of {technology.name} costs",
+            evidence=evidence_of(technology),
+        )  # fmt: skip
         found.write({FIGURE: figures.attribution(summary)} if len(table) else {})
     return found
 

@@ -18,7 +18,7 @@ from cbramsim.experiments.device_studies.overhead import Overhead, behaviour_ove
 from cbramsim.experiments.device_studies.sensitivity import FACTORS, sensitivity_cases, tornado
 from cbramsim.experiments.results import in_percent
 from cbramsim.experiments.study.cases import Case, check_base, planned, seeds_of
-from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
@@ -99,6 +99,10 @@ def run(
         if sensitivity:
             parts.append(_carried_out(base, out / "sensitivity", changed, 1, at))
         found = _collect(out, names, parts, chosen, choice, _overhead(base, out))
+        found = found._replace(
+            title="One network in every memory technology", base=base,
+            evidence=evidence_of(*technologies.values()),
+        )  # fmt: skip
         found.write(figures.comparison(found.summary))
     return found
 

@@ -13,7 +13,7 @@ from cbramsim.experiments.device_studies import figures
 from cbramsim.experiments.device_studies.changes import all_spreads, cell
 from cbramsim.experiments.results import in_percent
 from cbramsim.experiments.study.cases import Case, check_base, planned, seeds_of
-from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases, mean_and_spread
@@ -116,7 +116,10 @@ def run(
         table = runner.table()
         points = _points(chosen, Cases(table))
         summary = {"device": technology.name, "curves": points}
-        found = Findings(out, text(summary), summary, {TABLE: table}, runner.failures)
+        found = Findings(
+            out, text(summary), summary, {TABLE: table}, runner.failures, base=base,
+            title=f"How imperfect {technology.name} may be", evidence=evidence_of(technology),
+        )  # fmt: skip
         found.write({FIGURE: figures.robustness(points)} if len(table) else {})
     return found
 

@@ -91,7 +91,10 @@ def _found(
     }  # fmt: skip
     text = tables.table(summary["ladder"], rungs.BASELINE) if summary["ladder"] else ""
     text += f"\n\nConversions: {conversions}." if text and conversions else ""
-    return Findings(out, text, summary, written, failures, summary["verdict"])
+    return Findings(
+        out, text, summary, written, failures, summary["verdict"], base=summary["scope"],
+        title="Joules to learn handwritten digits", evidence=written[CONSTANTS],
+    )  # fmt: skip
 
 
 def _figures(

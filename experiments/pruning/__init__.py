@@ -14,8 +14,8 @@ from cbramsim.experiments.pruning import plan as planning
 from cbramsim.experiments.pruning.claims import Found, claims, savings
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
 from cbramsim.experiments.results import in_percent
-from cbramsim.experiments.study.cases import check_base, seeds_of
-from cbramsim.experiments.study.findings import TABLE, Findings
+from cbramsim.experiments.study.cases import check_base, configured, seeds_of
+from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import column, mean_and_spread
@@ -80,8 +80,8 @@ def run(
             with usage.measured():
                 runner.go()
         finally:
-            found = _found(runner, usage)
-            found.write({})
+            found = _found(runner, usage, base)
+            found.write_data()
         found.write(figures.of(found.tables[TABLE], found.summary, runner))
     return found
 
@@ -101,7 +101,7 @@ def _check(
     check_base("pruning", base, "access", "pruning", "rule", "seed", "update")
 
 
-def _found(runner: Runner, usage: Usage) -> Findings:
+def _found(runner: Runner, usage: Usage, base: dict[str, Any]) -> Findings:
     table = runner.table()
     table = table.reindex(columns=list(dict.fromkeys([*FIRST, *table])))
     made = [*claims(table), usage.claim()] if len(table) else []
@@ -114,7 +114,11 @@ def _found(runner: Runner, usage: Usage) -> Findings:
     }
     closing = f"{len(table)} of {len(runner.runs)} runs in {runner.out}"
     told = text(policies) if len(table) else ""
-    return Findings(runner.out, told, summary, {TABLE: table}, runner.failures, closing)
+    title = "Soft against hard pruning"
+    return Findings(
+        runner.out, told, summary, {TABLE: table}, runner.failures, closing, title, base,
+        evidence_of(configured(base, {}).technology()),
+    )  # fmt: skip
 
 
 def _policies(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -11,11 +11,15 @@ import pandas as pd
 
 from cbramsim.core.files import write_atomically
 from cbramsim.experiments import run_folder
+from cbramsim.experiments.run_folder import REPORT
 from cbramsim.experiments.study.claims import line
+from cbramsim.experiments.study.html import Page, write_html
 from cbramsim.experiments.study.table import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from cbramsim.core.provenance import SourcedParameters
 
 TABLE, SUMMARY, TEXT = "runs.csv", "summary.json", "table.md"
 TOLD_FAILURES = 20
@@ -45,6 +49,12 @@ class Findings(NamedTuple):
     failures: Sequence[Failure] = ()
     closing: str = ""
     """What is said last: where it all is."""
+    title: str = "A study"
+    """What report.html is called."""
+    base: Mapping[str, Any] = {}
+    """Keys of the configuration that all runs share."""
+    evidence: Sequence[Mapping[str, Any]] = ()
+    """Constants that it rests on, with evidence and source: see `html.Page`."""
 
     @property
     def claims(self) -> list[dict[str, Any]]:
@@ -73,7 +83,7 @@ class Findings(NamedTuple):
         return json.dumps(self.content(), indent=2)
 
     def write(self, figures: Mapping[str, Figure]) -> None:
-        """Write tables, summary, text and figures.
+        """Write tables, summary, text, figures, and the report that shows them all.
 
         Parameters
         ----------
@@ -82,11 +92,48 @@ class Findings(NamedTuple):
         """
         from cbramsim.core.plotting import save  # takes longer to import than to write the rest
 
+        self.write_data()
+        for name, figure in figures.items():
+            save(figure, self.out / name)
+        table = self.tables.get(TABLE, next(iter(self.tables.values()), None))
+        page = Page(
+            title=self.title,
+            summary=self.closing,
+            claims=self.claims,
+            table=table,
+            figures={_caption(figure) or name: figure for name, figure in figures.items()},
+            configuration=self.base,
+            evidence=self.evidence,
+            versions=run_folder.versions(),
+        )
+        write_html(self.out / REPORT, page)
+
+    def write_data(self) -> None:
+        """Write tables, summary and text."""
         for name, table in self.tables.items():
             write_csv(self.out / name, table)
         run_folder.write_json(self.out / SUMMARY, self.content())
         if self.text:
             text = f"{self.text}\n".encode()
             write_atomically(self.out / TEXT, lambda file: file.write(text))
-        for name, figure in figures.items():
-            save(figure, self.out / name)
+
+
+def _caption(figure: Figure) -> str:
+    """Return what a figure says above it."""
+    return str(figure.get_suptitle())
+
+
+def evidence_of(*sources: SourcedParameters) -> list[dict[str, Any]]:
+    """Return the stated parameters of devices and circuits, with evidence and source, as rows.
+
+    Parameters
+    ----------
+    sources
+        `Device`, `Periphery`.
+    """
+    return [
+        {"name": f"{source.name}.{name}", **entry}
+        for source in sources
+        for name, entry in source.to_table().items()
+        if isinstance(entry, dict)
+    ]

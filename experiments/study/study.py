@@ -33,6 +33,7 @@ from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Study:
@@ -224,7 +225,23 @@ class Runs:
         runs = f"{len(folders)} of {len(self.study.planned)} runs"
         closing = f"{runs} in {self.study.out}, table in {TABLE}"
         tables = {TABLE: self.table}
-        return Findings(self.study.out, text, {"claims": []}, tables, self.failures, closing)
+        return Findings(
+            self.study.out, text, {"claims": []}, tables, self.failures, closing, self.study.name,
+            self.study.description.get("base", {}),
+        )  # fmt: skip
+
+    def figures(self) -> dict[str, Figure]:
+        """Return accuracy and training energy against each key that was varied, by file."""
+        from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled
+
+        made = {}
+        for key in self._varied() if len(self.table) else ():
+            if key not in ("seed", "variant"):
+                figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 2.8)
+                for ax, quantity in zip(axes, ("accuracy", "train_joules"), strict=True):
+                    self.plot(quantity, key, ax=ax)
+                made[f"{safe_name(key)}.png"] = titled(figure, f"Accuracy and energy against {key}")
+        return made
 
 
 def _listed(key: str, values: Any) -> list[Any]:

@@ -119,4 +119,7 @@ def _collect(
         "base": shared,
     }
     tables = {TABLE: table, LEARNING: entries, POINTS: [point._asdict() for point in points]}
-    return Findings(runner.out, text(entries), summary, tables, runner.failures)
+    return Findings(
+        runner.out, text(entries), summary, tables, runner.failures, base=shared,
+        title="What the resistance of lines does",
+    )  # fmt: skip

@@ -96,7 +96,9 @@ def of(
     after = "Accuracy that is reached for the joules spent"
     made = {
         story: titled(ladder(some, baseline, draws, conversions), message),
-        everything: titled(ladder(approaches, baseline, draws, conversions), message),
+        everything: titled(
+            ladder(approaches, baseline, draws, conversions), "All approaches, dearest first"
+        ),
         over_joules: titled(curves(approaches, targets), after),
     }
     if readings:

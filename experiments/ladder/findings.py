@@ -82,7 +82,7 @@ def _accuracy_claim(name: str, found: Sequence[Record], **more: Any) -> dict[str
     mean, spread = accuracy_of(found)
     low, high = accuracy_interval(found, found[0]["tested"])
     return claim(
-        name, mean, spread=spread, interval=(low, high), unit="", evidence=MEASURED, low=low,
+        name, mean, spread=spread, interval=(low, high), unit="fraction", evidence=MEASURED, low=low,
         high=high, **more,
     )  # fmt: skip
 
@@ -130,7 +130,7 @@ def _model_error(machine: Machine) -> dict[str, Any]:
     target, authors = ERROR_TARGETS[machine]
     value = float(errors.mean())
     return claim(
-        f"{machine}_model_error", value, interval=(low, high), unit="", target=target,
+        f"{machine}_model_error", value, interval=(low, high), unit="fraction", target=target,
         held=value <= target, low=low, high=high, worst=float(errors.max()), authors_own=authors,
         evidence="derived: digitised medians",
         definition=(
@@ -291,7 +291,7 @@ def _federated_gap(records: Records) -> dict[str, Any] | None:
     return claim(
         "federated_gap", value,
         spread=float(gaps["match"].std(ddof=1)) if len(gaps["match"]) > 1 else None,
-        interval=(value - half, value + half), unit="", target=FEDERATED_TARGET,
+        interval=(value - half, value + half), unit="fraction", target=FEDERATED_TARGET,
         held=value <= FEDERATED_TARGET, stretch=FEDERATED_STRETCH,
         stretch_held=value <= FEDERATED_STRETCH, low=value - half, high=value + half,
         evidence=MEASURED, joins=joins, one_array=share,

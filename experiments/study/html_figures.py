@@ -25,6 +25,8 @@ DPI = 150
 """Of a figure that becomes a picture."""
 WIDE = 1.7
 """Ratio of width to height from which on a figure has a line of its own."""
+WIDE_INCHES = 8.0
+"""Width from which on a figure has a line of its own, whatever its height."""
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -68,7 +70,7 @@ def embedded(figure: Figure | Path, number: int, labelled_by: str) -> tuple[str,
         smaller, _ = _few_colours(_drawn(figure, "png"))
         picture = _picture(smaller, "png", labelled_by)
         text = min(text, picture, key=len)
-    return text, bool(width >= WIDE * height)
+    return text, bool(width >= min(WIDE * height, WIDE_INCHES))
 
 
 def _drawn(figure: Figure, kind: str) -> bytes:

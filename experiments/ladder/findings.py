@@ -82,8 +82,8 @@ def _accuracy_claim(name: str, found: Sequence[Record], **more: Any) -> dict[str
     mean, spread = accuracy_of(found)
     low, high = accuracy_interval(found, found[0]["tested"])
     return claim(
-        name, mean, spread=spread, interval=(low, high), unit="fraction", evidence=MEASURED, low=low,
-        high=high, **more,
+        name, mean, spread=spread, interval=(low, high), unit="fraction", evidence=MEASURED,
+        low=low, high=high, **more,
     )  # fmt: skip
 
 

@@ -107,11 +107,12 @@ def new_trains(
     They begin where the measured ones do, with that part of their spread that is not of readings.
     """
     cell, _, readings = curve = curves.index[i]
-    of_readings = noise.read * found.window[cell]
+    of_readings = noise.read * found.window.mean()
+    scale = found.window.mean() / found.window[cell]
     simulate(
         curve, found.steps, (found.low[cell], found.high[cell]), found.start[i],
-        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)), noise.pulse, noise.read,
-        rng.standard_normal((2, trains, readings)), out[:readings],
+        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)), scale * noise.pulse,
+        scale * noise.read, rng.standard_normal((2, trains, readings)), out[:readings],
     )  # fmt: skip
 
 

@@ -1,10 +1,12 @@
-"""Intervals of what was fitted: cells and cycles drawn again, or new noise for one of each.
+"""Intervals of what was fitted: cells or cycles drawn again, or new noise for one of each.
 
-Cells and their cycles are resampled where there are several of them. Where there is one of each,
-trains are simulated anew with the noise that was found (a parametric bootstrap: B. Efron, R.
-Tibshirani, An Introduction to the Bootstrap, 1993), and what differs from cell to cell is not
-known. Each repetition matches the law anew by one step of Gauss and Newton (the one-step
-bootstrap: W. Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
+Cells are resampled where there are several of them, with their cycles as they are: cells differ by
+their noise too, which would count twice if cycles were resampled as well (A. Davison, D. Hinkley,
+Bootstrap Methods and their Application, section 3.8, 1997). Of few cells, cycles are resampled.
+Where there are few of both, trains are simulated anew with the noise that was found (a parametric
+bootstrap: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993), and what differs from
+cell to cell is not known. Each repetition matches the law anew by one step of Gauss and Newton (the
+one-step bootstrap: W. Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
 
 Simulated trains also show by how much least squares is off where noise meets a bound, or where few
 trains are averaged: that is taken off.
@@ -60,6 +62,8 @@ class Summary:
     """float64[2, n]."""
     spread: Floats
     """Relative, of low and high bound and of both steps, float64[4]."""
+    noise: Floats
+    """What noise adds to that from cell to cell, relative deviations, float64[4]."""
 
 
 @compiled_loop
@@ -148,10 +152,11 @@ class Bootstrap:
         return self._moved(fresh, np.ones(self.cells))
 
     def resampled(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the parameters that other cells and cycles of the same give, and which cells."""
+        """Return the parameters that other cells, or cycles, give, and how often cells count."""
         times = np.ones(self.cells, np.int64)
         if self.cells >= FEWEST:
             times = np.bincount(rng.integers(self.cells, size=self.cells), minlength=self.cells)
+            return self._moved(self.curves.mean, times.astype(float)), times
         fresh = self.curves.mean.copy()
         if self.cycles >= FEWEST:
             for i, rows in enumerate(self.trains):
@@ -222,12 +227,12 @@ def summary(
     own, shapes = own_of(found, span, vector), len(found.candidate.shapes)
     cells = len(own)
     mean = np.average(own, axis=0, weights=times)
-    spread = np.zeros(4)
+    spread, size = np.zeros(4), np.maximum(np.abs(mean), 1e-300)
     if cells > 1:
         variance = np.average((own - mean) ** 2, axis=0, weights=times) * cells / (cells - 1)
-        spread = np.sqrt(np.maximum(variance - error, 0)) / np.maximum(np.abs(mean), 1e-300)
+        spread = np.sqrt(np.maximum(variance - error, 0)) / size
     shape = vector[: 2 * shapes].reshape(2, shapes)
-    return Summary(float(mean[0]), float(mean[1]), mean[2:], shape, spread)
+    return Summary(float(mean[0]), float(mean[1]), mean[2:], shape, spread, np.sqrt(error) / size)
 
 
 def check_repetitions(repetitions: int) -> None:
@@ -304,8 +309,12 @@ def bootstrap(
     return technology, intervals
 
 
-def spread_interval(value: float, cells: int) -> Interval:
-    """Return the interval of a standard deviation of normal numbers, from its chi-square."""
+def spread_interval(value: float, cells: int, noise: float = 0.0) -> Interval:
+    """Return the interval of a standard deviation of normal numbers, from its chi-square.
+
+    That is the one of all that was seen, from which the variance of the noise is taken off.
+    """
     tails = chi2.ppf([0.5 + 0.5 * LEVEL, 0.5 - 0.5 * LEVEL], cells - 1)
-    low, high = value * np.sqrt((cells - 1) / tails)
+    seen = (value**2 + noise**2) * (cells - 1) / tails
+    low, high = np.sqrt(np.maximum(seen - noise**2, 0))
     return Interval(value, float(low), float(high))

@@ -135,8 +135,10 @@ def test_a_large_measurement_pins_the_device_down(found: Fit) -> None:
     assert found.device.read_c2c == pytest.approx(KNOWN.read_c2c, rel=0.15)
     for key in ("g_min_d2d", "g_max_d2d", "pulses_up_d2d"):
         low, value, high = (getattr(found.intervals[key], end) for end in ("low", "value", "high"))
-        assert low < value < high
-        assert value == pytest.approx(getattr(KNOWN, key), rel=0.6)
+        assert low <= value < high
+        assert low < getattr(KNOWN, key) < high
+        # noise of a cell's g_min is as large as its spread, which may be none at all
+        assert key == "g_min_d2d" or value == pytest.approx(getattr(KNOWN, key), rel=0.6)
 
 
 def test_the_same_seed_gives_the_same_fit(found: Fit) -> None:

@@ -1,12 +1,10 @@
-"""Intervals of what was fitted: cells or cycles drawn again, or new noise for one of each.
+"""Intervals of what was fitted: cells and cycles drawn again, or new noise for one of each.
 
-Cells are resampled where there are several of them, with their cycles as they are: cells differ by
-their noise too, which would count twice if cycles were resampled as well (A. Davison, D. Hinkley,
-Bootstrap Methods and their Application, section 3.8, 1997). Of few cells, cycles are resampled.
-Where there are few of both, trains are simulated anew with the noise that was found (a parametric
-bootstrap: B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993), and what differs from
-cell to cell is not known. Each repetition matches the law anew by one step of Gauss and Newton (the
-one-step bootstrap: W. Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
+Cells and their cycles are resampled where there are several of them. Where there is one of each,
+trains are simulated anew with the noise that was found (a parametric bootstrap: B. Efron, R.
+Tibshirani, An Introduction to the Bootstrap, 1993), and what differs from cell to cell is not
+known. Each repetition matches the law anew by one step of Gauss and Newton (the one-step
+bootstrap: W. Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
 
 Simulated trains also show by how much least squares is off where noise meets a bound, or where few
 trains are averaged: that is taken off.
@@ -152,11 +150,10 @@ class Bootstrap:
         return self._moved(fresh, np.ones(self.cells))
 
     def resampled(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the parameters that other cells, or cycles, give, and how often cells count."""
+        """Return the parameters that other cells and cycles of the same give, and which cells."""
         times = np.ones(self.cells, np.int64)
         if self.cells >= FEWEST:
             times = np.bincount(rng.integers(self.cells, size=self.cells), minlength=self.cells)
-            return self._moved(self.curves.mean, times.astype(float)), times
         fresh = self.curves.mean.copy()
         if self.cycles >= FEWEST:
             for i, rows in enumerate(self.trains):

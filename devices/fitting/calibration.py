@@ -17,7 +17,7 @@ from cbramsim.core.rng import generator
 from cbramsim.devices.fitting.curves import Curves
 from cbramsim.devices.fitting.intervals import new_trains
 from cbramsim.devices.fitting.matching import Match, Noise, match
-from cbramsim.devices.fitting.noise import FEW, NoiseFound, estimate_again
+from cbramsim.devices.fitting.noise import NoiseFound, estimate_again
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def calibrated(
     seed
         Of the simulated trains.
     """
-    if noise.lasting or not (noise.pulse and noise.white) or np.bincount(curves.curve).min() < FEW:
+    if noise.lasting or not (noise.pulse and noise.white) or curves.several.mean() < 0.5:
         return noise
     rng = generator(seed, "calibration")
     found = []

@@ -16,6 +16,8 @@ WAYS = ("set", "reset")
 ALIKE, ALIKE_NOISE = 0.1, 10.0
 """Difference of first readings up to which trains are averaged: part of the range, and deviations
 of the difference of neighbouring readings."""
+FEW = 3
+"""Trains of a curve below which a law that is matched to it follows their noise."""
 SMOOTH = 0.02
 """Part of a train over which its ends are averaged."""
 
@@ -108,6 +110,11 @@ class Curves:
             first = first[np.isfinite(first)]
             found[i] = first.std(ddof=1) if first.size > 2 else 0.0
         return found
+
+    @cached_property
+    def several(self) -> NDArray[np.bool_]:
+        """Whether the curve of each train is the mean of `FEW` trains or more, bool[trains]."""
+        return np.bincount(self.curve)[self.curve] >= FEW
 
     @property
     def ways(self) -> tuple[bool, bool]:

@@ -80,7 +80,9 @@ def tabulate(code, first, shapes, steps):  # type: ignore[no-untyped-def]
 
 
 @compiled_loop
-def follow(code, curves, shapes, low, high, first, start, spread, sigma, steps, means, variances):  # type: ignore[no-untyped-def]
+def follow(  # type: ignore[no-untyped-def]
+    code, curves, shapes, low, high, first, start, spread, sigma, scale, steps, means, variances
+):
     """Fill expected readings and the variance of the state, of every curve, in units of readings.
 
     Parameters
@@ -98,7 +100,9 @@ def follow(code, curves, shapes, low, high, first, start, spread, sigma, steps, 
     start, spread
         Where curves begin, and the deviation of that, in units of readings, float64[curves].
     sigma
-        Noise of a pulse, part of the window, at equally spaced depths, float64[2, m].
+        Noise of a pulse, part of the mean window, at equally spaced depths, float64[2, m].
+    scale
+        The mean window over that of each cell, float64[cells].
     steps
         Filled with the steps, parts of the window, float64[cells, 2, POINTS].
     means, variances
@@ -115,6 +119,7 @@ def follow(code, curves, shapes, low, high, first, start, spread, sigma, steps, 
             if k > 0:
                 step, slope = linear(steps[cell, way], mean)
                 noise, _ = linear(sigma[way], mean)
+                noise *= scale[cell]
                 slope += 1.0
                 mean, variance = clipped(
                     mean + step, math.sqrt(slope * slope * variance + noise * noise)

@@ -316,8 +316,8 @@ def _spreads(curves: Curves, technology: Summary, repetitions: int) -> dict[str,
     found = {}
     for key, place in zip(keys, places, strict=True):
         value = min(float(technology.spread[place]), 2.0)
-        known = spread_interval(value, cells)
-        found[key] = known if repetitions and value else Interval(value, np.nan, np.nan)
+        known = spread_interval(value, cells, float(technology.noise[place]))
+        found[key] = known if repetitions and known.high else Interval(value, np.nan, np.nan)
     return found
 
 

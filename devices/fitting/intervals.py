@@ -60,6 +60,8 @@ class Summary:
     """float64[2, n]."""
     spread: Floats
     """Relative, of low and high bound and of both steps, float64[4]."""
+    noise: Floats
+    """What noise adds to that from cell to cell, relative deviations, float64[4]."""
 
 
 @compiled_loop
@@ -107,11 +109,12 @@ def new_trains(
     They begin where the measured ones do, with that part of their spread that is not of readings.
     """
     cell, _, readings = curve = curves.index[i]
-    of_readings = noise.read * found.window[cell]
+    of_readings = noise.read * found.window.mean()
+    scale = found.window.mean() / found.window[cell]
     simulate(
         curve, found.steps, (found.low[cell], found.high[cell]), found.start[i],
-        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)), noise.pulse, noise.read,
-        rng.standard_normal((2, trains, readings)), out[:readings],
+        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)), scale * noise.pulse,
+        scale * noise.read, rng.standard_normal((2, trains, readings)), out[:readings],
     )  # fmt: skip
 
 
@@ -221,12 +224,12 @@ def summary(
     own, shapes = own_of(found, span, vector), len(found.candidate.shapes)
     cells = len(own)
     mean = np.average(own, axis=0, weights=times)
-    spread = np.zeros(4)
+    spread, size = np.zeros(4), np.maximum(np.abs(mean), 1e-300)
     if cells > 1:
         variance = np.average((own - mean) ** 2, axis=0, weights=times) * cells / (cells - 1)
-        spread = np.sqrt(np.maximum(variance - error, 0)) / np.maximum(np.abs(mean), 1e-300)
+        spread = np.sqrt(np.maximum(variance - error, 0)) / size
     shape = vector[: 2 * shapes].reshape(2, shapes)
-    return Summary(float(mean[0]), float(mean[1]), mean[2:], shape, spread)
+    return Summary(float(mean[0]), float(mean[1]), mean[2:], shape, spread, np.sqrt(error) / size)
 
 
 def check_repetitions(repetitions: int) -> None:
@@ -303,8 +306,12 @@ def bootstrap(
     return technology, intervals
 
 
-def spread_interval(value: float, cells: int) -> Interval:
-    """Return the interval of a standard deviation of normal numbers, from its chi-square."""
+def spread_interval(value: float, cells: int, noise: float = 0.0) -> Interval:
+    """Return the interval of a standard deviation of normal numbers, from its chi-square.
+
+    That is the one of all that was seen, from which the variance of the noise is taken off.
+    """
     tails = chi2.ppf([0.5 + 0.5 * LEVEL, 0.5 - 0.5 * LEVEL], cells - 1)
-    low, high = value * np.sqrt((cells - 1) / tails)
+    seen = (value**2 + noise**2) * (cells - 1) / tails
+    low, high = np.sqrt(np.maximum(seen - noise**2, 0))
     return Interval(value, float(low), float(high))

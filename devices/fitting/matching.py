@@ -37,7 +37,7 @@ FLOOR = 1e-3
 
 
 class Noise(NamedTuple):
-    """Noise as parts of the window."""
+    """Noise as parts of the mean window; in S it is the same in all cells, as in a `Device`."""
 
     pulse: Floats
     """Of one pulse at equally spaced depths, float64[2, m]."""
@@ -169,6 +169,7 @@ class _Problem:
     ) -> None:  # fmt: skip
         self.curves, self.candidate, self.noise = curves, candidate, noise
         self.low, self.range = span[0], span[1] - span[0]
+        self.scale = self.range.mean() / self.range
         self.layout = _Layout(curves, candidate)
         cell = curves.index[:, 0]
         self.data = (curves.mean - self.low[cell, None]) / self.range[cell, None]
@@ -182,7 +183,8 @@ class _Problem:
         self.begin = np.array(
             [row[np.flatnonzero(ok)[0]] for row, ok in zip(self.data, self.there, strict=True)]
         )
-        spread = (curves.spread / self.range[cell]) ** 2 - noise.read**2
+        self.read = self.scale[cell] * noise.read
+        spread = (curves.spread / self.range[cell]) ** 2 - self.read**2
         self.spread = np.sqrt(np.maximum(spread, 0))
         self.steps = np.empty((len(curves.cells), 2, POINTS))
         self.mean, self.variance = np.zeros(self.data.shape), np.zeros(self.data.shape)
@@ -259,7 +261,7 @@ class _Problem:
         follow(
             self.candidate.code, self.curves.index, self.shapes_of(vector), vector[layout.low],
             vector[layout.high], np.exp(vector[layout.first]).reshape(layout.cells, 2),
-            vector[layout.start], self.spread, self.noise.pulse, self.steps,
+            vector[layout.start], self.spread, self.noise.pulse, self.scale, self.steps,
             self.mean, self.variance,
         )  # fmt: skip
         return self.mean
@@ -353,7 +355,7 @@ class _Problem:
     def weigh(self, vector: Floats) -> None:
         """Set the weights of readings from what noise adds up to."""
         self.follow(vector)
-        read = max(self.noise.read, FLOOR)
+        read = np.maximum(self.read, FLOOR)[:, None]
         deviation = np.sqrt(read**2 + np.where(self.there, self.variance, 0))
         self.weight = np.sqrt(self.curves.count) / deviation
 

@@ -32,7 +32,9 @@ DEPTHS = 9
 """Depths at which noise of pulses is known where it depends on the state."""
 EDGE, NEAR = 3.0, 0.08
 """Where noise is cut off by a bound and not looked at: deviations of a pulse from it, and at least
-this part of the window, but no more than `MOST_EDGE`."""
+this part of the window, but no more than `MOST_EDGE`. Where noise has added up, single trains meet
+a bound that their mean keeps away from: of several trains, the state that is predicted from earlier
+readings must be as far. What the past alone chooses leaves the likelihood unbiased."""
 MOST_EDGE = 0.3
 MOST_READINGS = 40_000
 """Readings that the likelihood is taken of; of more, every n-th train."""
@@ -44,8 +46,6 @@ RARE = 1e-3
 """Probability of chance above which noise is taken to be the same in all states."""
 LEAST = 1e-5
 """Smallest noise that is looked for, part of the window."""
-FEW = 3
-"""Trains of a curve below which the law follows their noise."""
 LONGEST = 0.93
 """Largest correlation of what lasts: beyond, it could not be told from a state that wanders."""
 FEWEST = 20
@@ -53,7 +53,7 @@ FEWEST = 20
 
 
 class NoiseFound(NamedTuple):
-    """Noise of pulses and readings, parts of the window."""
+    """Noise of pulses and readings, parts of the mean window: in S it is the same in all cells."""
 
     pulse: float
     """Of one pulse, in the mean over states."""
@@ -82,7 +82,9 @@ class NoiseFound(NamedTuple):
 
 
 @compiled_loop
-def filter_trains(trains, inside, where, steps, sigma, white, lasting, memory, out, depth):  # type: ignore[no-untyped-def]
+def filter_trains(  # type: ignore[no-untyped-def]
+    trains, inside, where, steps, scale, sigma, all_white, all_lasting, memory, out, depth
+):
     """Fill normalised innovations of trains, and their states; return the log-likelihood.
 
     Parameters
@@ -95,10 +97,12 @@ def filter_trains(trains, inside, where, steps, sigma, white, lasting, memory, o
         Cell and way of each train, int64[trains, 2].
     steps
         Of each cell at equally spaced depths, float64[cells, 2, points].
+    scale
+        The mean window over that of each cell, float64[cells].
     sigma
-        Noise of a pulse by depth, float64[2, m].
-    white, lasting, memory
-        Noise of readings.
+        Noise of a pulse by depth, part of the mean window, float64[2, m].
+    all_white, all_lasting, memory
+        Noise of readings, parts of the mean window.
     out, depth
         What is filled, float64[trains, longest]; NaN where there is no innovation.
 
@@ -110,12 +114,14 @@ def filter_trains(trains, inside, where, steps, sigma, white, lasting, memory, o
     total = 0.0
     for i in range(len(trains)):
         cell, way = where[i]
+        white, lasting = scale[cell] * all_white, scale[cell] * all_lasting
         out[i] = np.nan
         x, u, begun = 0.0, 0.0, False
         pxx = pxu = 0.0
         puu = lasting * lasting
         for k in range(trains.shape[1]):
             noise, _ = linear(sigma[way], x)
+            noise *= scale[cell]
             if k > 0 and begun:
                 step, slope = linear(steps[cell, way], x)
                 slope += 1.0
@@ -205,13 +211,17 @@ class _Data:
         self.trains = law.depth(curves.readings[chosen], cell, way)
         self.where = index[chosen, :2].copy()
         expected = law.depth(law.mean[curves.curve[chosen]], cell, way)
-        self.expected, self.few = expected, bool(np.bincount(curves.curve).min() < FEW)
-        edge = min(max(EDGE * self.guess(), NEAR), MOST_EDGE)
+        several = curves.several[chosen]
+        self.expected, self.few = expected, bool(several.mean() < 0.5)
+        self.law, self.scale = law, law.window.mean() / law.window
+        self.out, self.depth = np.empty(self.trains.shape), np.full(self.trains.shape, np.nan)
+        guess = self.guess()
+        edge = min(max(EDGE * guess, NEAR), MOST_EDGE)
         self.inside = (expected >= edge) & (expected <= 1 - edge) & np.isfinite(self.trains)
         self.inside[:, 0] = False
+        self.run(np.full((2, 1), guess), guess, 0.0, 0.0)
+        self.inside[several] &= ((self.depth >= edge) & (self.depth <= 1 - edge))[several]
         self.number = int(self.inside.sum())
-        self.law = law
-        self.out, self.depth = np.empty(self.trains.shape), np.empty(self.trains.shape)
 
     def guess(self) -> float:
         """Return the spread of differences, half of it for pulses and half for readings."""
@@ -221,8 +231,8 @@ class _Data:
 
     def run(self, sigma: Floats, white: float, lasting: float, memory: float) -> float:
         return filter_trains(
-            self.trains, self.inside, self.where, self.law.steps, sigma, white, lasting, memory,
-            self.out, self.depth,
+            self.trains, self.inside, self.where, self.law.steps, self.scale, sigma, white,
+            lasting, memory, self.out, self.depth,
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def unlikely(self, x: Floats) -> float:
@@ -238,7 +248,8 @@ class _Data:
         :math:`V_2 = 2 \sigma_p^2 + 2 \sigma_w^2`. A law that was matched to few trains follows
         where they wander, and hides it from the likelihood, but not from neighbouring readings.
         """
-        left = np.where(self.inside, self.trains - self.expected, np.nan)
+        left = (self.trains - self.expected) / self.scale[self.where[:, :1]]
+        left = np.where(self.inside, left, np.nan)
         one, two = (left[:, k:] - left[:, :-k] for k in (1, 2))
         squares = two**2 - one[:, 1:] ** 2
         number = int(np.isfinite(squares).sum())

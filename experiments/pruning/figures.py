@@ -55,7 +55,7 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
     if len(decomposition(found)) > 1:
         made["waterfall.png"] = titled(_waterfall(found), "What each step of the algorithm saves")
     if saved := {name: kinds for name, kinds in summary["savings"].items() if kinds}:
-        title = f"What soft pruning of {MAIN_FRACTION:.0%} leaves of each cost"
+        title = f"What soft pruning of {100 * MAIN_FRACTION:.0f} % leaves of each cost"
         made["savings.png"] = titled(_savings(saved), title)
     if len(networks := _networks(runner)) > 1:
         made["weights.png"] = titled(_weights(networks), "What neurons have learned, by policy")
@@ -70,7 +70,7 @@ def _losses(found: Found) -> str:
         pairs = paired(rows, found.select("unpruned"), "accuracy")
         if len(pairs):
             points = 100 * (pairs[:, 0] - pairs[:, 1]).mean()
-            told.append(f"{fraction:.0%} {name.partition('-')[0]}-pruned: {points:+.2f} points")
+            told.append(f"{100 * fraction:.0f} % {name.partition('-')[0]}-pruned: {points:+.2f} points")
     return "; ".join(told) or "Accuracy over the pruned fraction"
 
 
@@ -82,7 +82,7 @@ def _energy_left(found: Found) -> str:
         pairs = paired(rows, found.select("unpruned"), quantity)
         if len(pairs):
             told.append(f"{100 * (pairs[:, 0] / pairs[:, 1] - 1).mean():+.0f} % of {what}")
-    return f"{MAIN_FRACTION:.0%} frozen: {', '.join(told)}" if told else "Energy of training"
+    return f"{100 * MAIN_FRACTION:.0f} % frozen: {', '.join(told)}" if told else "Energy of training"
 
 
 def _accuracy(found: Found) -> Figure:

@@ -65,12 +65,14 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
 def _losses(found: Found) -> str:
     """Return what soft and hard pruning cost at the reference's fractions, in points."""
     told = []
-    for name, fraction in (("soft-mean", MAIN_FRACTION), ("hard", HARD_FRACTION)):
+    for kind, name, fraction in (
+        ("soft", "soft-mean", MAIN_FRACTION), ("hard", "hard", HARD_FRACTION),
+    ):  # fmt: skip
         rows = found.select(name, target_fraction=fraction)
         pairs = paired(rows, found.select("unpruned"), "accuracy")
         if len(pairs):
             points = 100 * (pairs[:, 0] - pairs[:, 1]).mean()
-            told.append(f"{100 * fraction:.0f} % {name.partition('-')[0]}-pruned: {points:+.2f} points")
+            told.append(f"{100 * fraction:.0f} % {kind}-pruned: {points:+.2f} points")
     return "; ".join(told) or "Accuracy over the pruned fraction"
 
 
@@ -82,7 +84,8 @@ def _energy_left(found: Found) -> str:
         pairs = paired(rows, found.select("unpruned"), quantity)
         if len(pairs):
             told.append(f"{100 * (pairs[:, 0] / pairs[:, 1] - 1).mean():+.0f} % of {what}")
-    return f"{100 * MAIN_FRACTION:.0f} % frozen: {', '.join(told)}" if told else "Energy of training"
+    frozen = f"{100 * MAIN_FRACTION:.0f} % frozen"
+    return f"{frozen}: {', '.join(told)}" if told else "Energy of training"
 
 
 def _accuracy(found: Found) -> Figure:

@@ -15,7 +15,7 @@ from cbramsim.experiments.ladder.approach import (
     nearest_alternative,
     ratio,
 )
-from cbramsim.experiments.ladder.figures import times
+from cbramsim.experiments.ladder.figures import MOST_ROWS, times, told
 from cbramsim.experiments.ladder.plan import FULL, KINDS
 from cbramsim.experiments.study import jobs
 from cbramsim.experiments.study.findings import Failure, Findings
@@ -235,3 +235,17 @@ def test_a_job_that_fails_leaves_no_record_of_earlier_settings(tmp_path):
     done = jobs.carry_out([job], tmp_path, Where(workers=1, quiet=True, force=True))
     assert [failure.name for failure in done.failures] == [job.name]
     assert done.records == {}
+
+
+def test_the_story_has_both_ends_of_each_family():
+    def approach(name: str, family: str, joules: float, accuracy: float) -> Approach:
+        bill = Bill().add("arithmetic", joules, FIXED)
+        return Approach(name, family, accuracy, None, bill, None)
+
+    chips = [approach(f"chip {n}", "neuromorphic chip", n + 1.0, 0.5) for n in range(20)]
+    others = [approach("ours", "our array", 0.1, 0.9), approach("best", "low precision", 2, 0.99)]
+    base = approach("base", "conventional", 50.0, 0.8)
+    names = [one.name for one in told([base, *chips, *others], ("base", "ours"))]
+    assert len(names) == MOST_ROWS
+    assert {"base", "ours", "best", "chip 0", "chip 19"} <= set(names)
+    assert names == [one.name for one in [base, *chips, *others] if one.name in names]

@@ -98,7 +98,7 @@ class Findings(NamedTuple):
         table = self.tables.get(TABLE, next(iter(self.tables.values()), None))
         page = Page(
             title=self.title,
-            summary=self.closing,
+            summary="\n".join(filter(None, (self.closing, self._failed()))),
             claims=self.claims,
             table=table,
             figures={_caption(figure) or name: figure for name, figure in figures.items()},
@@ -107,6 +107,14 @@ class Findings(NamedTuple):
             versions=run_folder.versions(),
         )
         write_html(self.out / REPORT, page)
+
+    def _failed(self) -> str:
+        """Return how many runs have failed, and why the first of them did."""
+        if not self.failures:
+            return ""
+        (name, error), *others = self.failures
+        count = f"{1 + len(others):,} runs" if others else "1 run"
+        return f"{count} failed: {name} ({error})" + (", ..." if others else "")
 
     def write_data(self) -> None:
         """Write tables, summary and text."""

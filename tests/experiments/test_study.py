@@ -171,6 +171,10 @@ def test_findings_are_printed_and_written_alike(tmp_path: Path) -> None:
     assert (tmp_path / "table.md").read_text().startswith("| a |")
     assert (tmp_path / "runs.csv").read_text() == "a\n1\n"
     assert (tmp_path / "f.png").is_file()
+    page = (tmp_path / "report.html").read_text()
+    assert "<title>A study</title>" in page
+    assert "1 run failed: b (no memory)" in page
+    assert "speed" in page
     report = found.report().splitlines()
     assert report[-1] == "the end"
     assert "failed  b: no memory" in report

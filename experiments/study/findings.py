@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
-
 from cbramsim.core.files import write_atomically
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.run_folder import REPORT
@@ -17,6 +15,7 @@ from cbramsim.experiments.study.html import Page, write_html
 from cbramsim.experiments.study.table import write_csv
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from cbramsim.core.provenance import SourcedParameters

@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 import tomli_w
 from tqdm import tqdm
 
@@ -48,6 +47,10 @@ from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.state_file import read_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 STUDY, RUNS, SHARED, ERROR = "study.toml", "runs", "shared", "error.txt"
 

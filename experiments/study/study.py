@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from cbramsim.core.errors import ParameterError, nearest, shown
 from cbramsim.core.files import printable
 from cbramsim.core.toml_files import read_toml
@@ -32,6 +30,7 @@ from cbramsim.experiments.study.table import write_csv
 from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 

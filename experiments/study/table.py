@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cbramsim.core.files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -18,6 +20,8 @@ def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     Whole numbers stay whole: a column in which something is missing holds objects.
     """
+    import pandas as pd  # takes as long to import as the rest of a command
+
     table = pd.DataFrame(list(rows), dtype=object)
     table = table.where(table.notna(), None)
     full = [name for name in table if table[name].notna().all()]
@@ -26,7 +30,7 @@ def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def write_csv(path: Path, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
     """Write a table, or rows, as CSV."""
-    frame = table if isinstance(table, pd.DataFrame) else tidy(table)
+    frame: pd.DataFrame = table if hasattr(table, "to_csv") else tidy(table)
     text = frame.to_csv(index=False, lineterminator="\n") if len(frame.columns) else "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 

@@ -16,6 +16,9 @@ from cbramsim.experiments.results import in_percent, quantities, read_metrics, s
 from cbramsim.experiments.run_folder import CONFIG, METRICS
 from cbramsim.simulator.learning.old_words import in_todays_words
 
+TOLD = ("accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "write_pulses")
+"""Quantities in the table."""
+
 
 def run(folders: list[Path]) -> list[dict[str, Any]]:
     """Group runs that differ in nothing but the seed, and return a summary of each group.

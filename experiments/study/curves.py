@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cbramsim.core.plotting import axes_or_new, legend, tidy
+from cbramsim.experiments.study.table import worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +43,7 @@ def curves(
     (axes,) = axes_or_new(ax, 4.5, 3.2)
     scale = 100.0 if share else 1.0
     numbers = pd.api.types.is_numeric_dtype(table[against])
+    table = worded(table, [against, *others])
     groups = table.groupby(others, sort=False) if others else [((), table)]
     for place, (values, group) in enumerate(groups):
         found = group.groupby(against, sort=numbers)[quantity].agg(["mean", "std"]).fillna(0.0)

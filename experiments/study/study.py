@@ -26,7 +26,7 @@ from cbramsim.experiments.study.findings import TABLE, Failure, Findings
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.names import safe_name
 from cbramsim.experiments.study.runner import Runner, Where
-from cbramsim.experiments.study.table import write_csv
+from cbramsim.experiments.study.table import column, mean_and_spread, worded, write_csv
 from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
@@ -203,13 +203,14 @@ class Runs:
         """
         from cbramsim.experiments.study.curves import curves
 
-        for column in (quantity, against, *([by] if by else ())):
-            if column not in self.table:
-                known = list(self.table)
+        for name in (quantity, against, *([by] if by else ())):
+            if name not in self.table:
                 raise ParameterError(
-                    f"Runs.plot: must be a column of the table (got {shown(column)})"
-                    f"{nearest(column, known)}"
+                    f"Runs.plot: must be a column of the table (got {shown(name)})"
+                    f"{nearest(name, list(self.table))}"
                 )
+        if self.table[quantity].dtype.kind not in "if":
+            raise ParameterError(f"Runs.plot: must be a column of numbers (got {shown(quantity)})")
         others = [by] if by else [key for key in self._varied() if key not in (against, "seed")]
         return curves(self.table, quantity, against, others, ax, share=quantity in SHARES)
 
@@ -219,15 +220,28 @@ class Runs:
 
     def findings(self) -> Findings:
         """Return the runs with their means and spreads, as every study reports them."""
-        folders = [self.study.out / "runs" / name for name in self.table.get("run", ())]
-        text = compare.table(compare.run(folders)) if folders else ""
-        runs = f"{len(folders)} of {len(self.study.planned)} runs"
+        text = compare.table(self._summaries()) if len(self.table) else ""
+        runs = f"{len(self.table)} of {len(self.study.planned)} runs"
         closing = f"{runs} in {self.study.out}, table in {TABLE}"
         tables = {TABLE: self.table}
         return Findings(
             self.study.out, text, {"claims": []}, tables, self.failures, closing, self.study.name,
             self.study.description.get("base", {}),
         )  # fmt: skip
+
+    def _summaries(self) -> list[dict[str, Any]]:
+        """Return settings, seeds and statistics of runs that differ in the seed only."""
+        keys = [key for key in self._varied() if key != "seed"]
+        table = worded(self.table, keys)
+        groups = table.groupby(keys, sort=False) if keys else [((), table)]
+        return [
+            {
+                "settings": dict(zip(keys, values, strict=True)),
+                "seeds": list(group["seed"]) if "seed" in group else [None],
+                **{name: mean_and_spread(column(group, name)) for name in compare.TOLD},
+            }
+            for values, group in groups
+        ]
 
     def figures(self) -> dict[str, Figure]:
         """Return accuracy and training energy against each key that was varied, by file."""

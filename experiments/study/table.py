@@ -76,6 +76,12 @@ class Cases:
         return paired(self.of(case), self.of(other), quantity)
 
 
+def worded(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return a table in which some columns, where they are no numbers, hold texts."""
+    texts = [name for name in names if table[name].dtype.kind not in "if"]
+    return table.assign(**{name: table[name].astype(str) for name in texts})
+
+
 def column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """Return a column of numbers; nothing of an empty table."""
     return table[name].to_numpy(np.float64) if len(table) else np.empty(0)

@@ -93,6 +93,19 @@ def test_means_and_spreads_are_drawn(runs: Runs) -> None:
     assert [c.get_label() for c in by_seed.containers] == ["seed 0", "seed 1"]
     with pytest.raises(ParameterError, match="did you mean 'accuracy'"):
         runs.plot("acuracy", "pruning.fraction")
+    with pytest.raises(ParameterError, match=r"must be a column of numbers \(got 'run'\)"):
+        runs.plot("run", "pruning.fraction")
+
+
+def test_settings_that_are_no_numbers_are_drawn_and_told_as_texts(tmp_path: Path) -> None:
+    vary = {"later_layers": [[], [{"neurons": 5}]], "device": ["ideal", "gst-pcm"]}
+    runs = cb.Study("x", vary=vary, base=BASE, out=tmp_path / "x").run(workers=1, quiet=True)
+    ax = runs.plot("accuracy", "later_layers")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["[]", "[{'neurons': 5}]"]
+    assert [c.get_label() for c in ax.containers] == ["device ideal", "device gst-pcm"]
+    head, _, first, *_ = runs.findings().text.splitlines()
+    assert head.startswith("| later_layers | device | seeds | accuracy |"), "and nothing else"
+    assert first.startswith("| [] | ideal | 1 |")
 
 
 def test_a_study_tells_what_it_is(runs: Runs) -> None:

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 
 STUDY, RUNS, SHARED, ERROR = "study.toml", "runs", "shared", "error.txt"
+OLD = "sweep.toml"
+"""What `STUDY` was called up to version 0.9.0."""
 
 
 class Where(NamedTuple):
@@ -126,8 +128,9 @@ class Runner:
         waiting = self.waiting()
         self.failures = []
         trunks = trunks_of(self._begun_anew(waiting), self._learned)
+        shared = {name: images for trunk in trunks for name, images in trunk.shared.items()}
         steps: dict[str, tuple[PlannedRun | None, int]] = {
-            run.name: (run, self._work(run, trunks)) for run in waiting
+            run.name: (run, self._work(run, shared.get(run.name, 0))) for run in waiting
         } | {trunk.name: (None, trunk.images) for trunk in trunks}
         at, done = self.at, len(self.runs) - len(waiting)
         bar = tqdm(
@@ -187,10 +190,9 @@ class Runner:
         """Return how many images a run learns in each epoch."""
         return self._images[run.name][0]
 
-    def _work(self, run: PlannedRun, trunks: Iterable[Trunk]) -> int:
-        """Return how many images a run presents itself."""
+    def _work(self, run: PlannedRun, shared: int) -> int:
+        """Return how many images a run presents itself, if its trunk presents `shared`."""
         learned, others = self._images[run.name]
-        shared = max((trunk.shared.get(run.name, 0) for trunk in trunks), default=0)
         return max(1, run.config.epochs * learned + others - shared)
 
     def _is_done(self, run: PlannedRun) -> bool:
@@ -216,8 +218,9 @@ class Runner:
     def _adopt(self, description: dict[str, Any]) -> None:
         """Check what is in the folder and what is to be run, and make the folder this study's."""
         remade = False
-        if (self.out / STUDY).is_file():
-            made_by = read_toml(self.out / STUDY).get("cbramsim")
+        described = [path for path in (self.out / STUDY, self.out / OLD) if path.is_file()]
+        if described:
+            made_by = read_toml(described[0]).get("cbramsim")
             remade = made_by != __version__
             if remade and not self.at.force:
                 raise CbramError(

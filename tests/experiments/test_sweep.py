@@ -264,6 +264,21 @@ def test_results_of_another_version_are_refused_and_kept(finished: Path, tmp_pat
     assert len(list(out.rglob("metrics.json"))) == 4, "nothing lost"
 
 
+def test_a_study_of_an_earlier_version_is_known_by_its_old_name(
+    finished: Path, tmp_path: Path
+) -> None:
+    """Also the folders inside that of a study, which bear no mark."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / ".cbramsim").unlink()
+    text = (out / "study.toml").read_text()
+    (out / "study.toml").unlink()
+    (out / "sweep.toml").write_text(text.replace(__version__, "0.9.0"))
+    with pytest.raises(CbramError, match=r"holds results of cbramsim 0\.9\.0"):
+        Runner([], out, {})
+    Runner([], out, {}, runner.Where(force=True))
+
+
 def test_runs_of_another_configuration_are_refused_and_kept(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished, out)

@@ -8,12 +8,15 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cbramsim.core.errors import DataError
 from cbramsim.core.files import printable
 from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.core.units import in_prefixed
-from cbramsim.experiments.results import in_percent, quantities, read_metrics, statistics
+from cbramsim.experiments.results import in_percent, quantities, read_metrics
 from cbramsim.experiments.run_folder import CONFIG, METRICS
+from cbramsim.experiments.study.table import mean_and_spread
 from cbramsim.simulator.learning.old_words import in_todays_words
 
 TOLD = ("accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "write_pulses")
@@ -47,7 +50,7 @@ def run(folders: list[Path]) -> list[dict[str, Any]]:
         {
             "settings": {key: runs[0][0].get(key) for key in differing},
             "seeds": sorted(config["seed"] for config, _ in runs),
-            **statistics([quantities(metrics) for _, metrics in runs]),
+            **_statistics([quantities(metrics) for _, metrics in runs]),
         }
         for runs in groups.values()
     ]
@@ -61,6 +64,10 @@ def table(summaries: list[dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
     lines.insert(1, "|" + " --- |" * len(heads))
     return "\n".join(lines)
+
+
+def _statistics(runs: list[dict[str, float]]) -> dict[str, Any]:
+    return {name: mean_and_spread(np.array([run[name] for run in runs])) for name in runs[0]}
 
 
 def _cells(summary: dict[str, Any]) -> list[str]:

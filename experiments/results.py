@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cbramsim.core.errors import CbramError, DataError
 from cbramsim.core.files import printable, read_text
 from cbramsim.experiments.run_folder import LARGEST, METRICS
@@ -119,13 +117,3 @@ def _joules(phase: dict[str, dict[str, float]], *operations: str) -> float:
 def in_percent(mean: float, spread: float | None) -> str:
     """Return a fraction with its standard deviation, if there is one, as text."""
     return f"{100 * mean:.2f}" + ("" if spread is None else f" ± {100 * spread:.2f}") + " %"
-
-
-def statistics(runs: list[dict[str, float]]) -> dict[str, tuple[float, float | None]]:
-    """Return mean and sample standard deviation of each quantity (none for a single run)."""
-    found: dict[str, tuple[float, float | None]] = {}
-    for name in runs[0]:
-        values = [run[name] for run in runs]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        found[name] = (float(np.mean(values)), spread)
-    return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.run_folder import FIGURES, REPORT
-from cbramsim.experiments.study.html import Page, write_html
+from cbramsim.experiments.study.html import Page, constants, write_html
 from cbramsim.simulator.energy.ledger import Operation
 
 CAPTIONS = (
@@ -49,12 +49,9 @@ def write(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]) -
         table_title="Energy",
         figures={caption: folder / name for caption, name in figures if (folder / name).is_file()},
         configuration=config,
-        evidence=[
-            {"name": f"{part}.{name}", **entry}
-            for part in ("device", "periphery")
-            for name, entry in metrics[f"{part}_parameters"].items()
-            if isinstance(entry, dict)
-        ],
+        evidence=constants(
+            {part: metrics[f"{part}_parameters"] for part in ("device", "periphery")}
+        ),
         versions=metrics["versions"],
     )
     write_html(folder / REPORT, page)

@@ -11,7 +11,7 @@ from cbramsim.core.files import write_atomically
 from cbramsim.experiments import run_folder
 from cbramsim.experiments.run_folder import REPORT
 from cbramsim.experiments.study.claims import line
-from cbramsim.experiments.study.html import Page, write_html
+from cbramsim.experiments.study.html import Page, constants, write_html
 from cbramsim.experiments.study.table import write_csv
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ class Findings(NamedTuple):
             summary="\n".join(filter(None, (self.closing, self._failed()))),
             claims=self.claims,
             table=table,
-            figures={_caption(figure) or name: figure for name, figure in figures.items()},
+            figures={
+                f"{figure.get_suptitle()} ({name})".strip(): figure
+                for name, figure in figures.items()
+            },
             configuration=self.base,
             evidence=self.evidence,
             versions=run_folder.versions(),
@@ -125,11 +128,6 @@ class Findings(NamedTuple):
             write_atomically(self.out / TEXT, lambda file: file.write(text))
 
 
-def _caption(figure: Figure) -> str:
-    """Return what a figure says above it."""
-    return str(figure.get_suptitle())
-
-
 def evidence_of(*sources: SourcedParameters) -> list[dict[str, Any]]:
     """Return the stated parameters of devices and circuits, with evidence and source, as rows.
 
@@ -138,9 +136,4 @@ def evidence_of(*sources: SourcedParameters) -> list[dict[str, Any]]:
     sources
         `Device`, `Periphery`.
     """
-    return [
-        {"name": f"{source.name}.{name}", **entry}
-        for source in sources
-        for name, entry in source.to_table().items()
-        if isinstance(entry, dict)
-    ]
+    return constants({source.name: source.to_table() for source in sources})

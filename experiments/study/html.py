@@ -83,6 +83,22 @@ class Page:
     """Package -> version."""
 
 
+def constants(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of `Page.evidence`, from parameters with sources.
+
+    Parameters
+    ----------
+    tables
+        Of what -> its parameters, as `SourcedParameters.to_table` returns them.
+    """
+    return [
+        {"name": f"{owner}.{name}", **entry}
+        for owner, table in tables.items()
+        for name, entry in table.items()
+        if isinstance(entry, dict)
+    ]
+
+
 def write_html(path: Path, page: Page) -> None:
     """Write a report.
 

@@ -193,6 +193,17 @@ def test_findings_are_printed_and_written_alike(tmp_path: Path) -> None:
     assert "failed  b: no memory" in report
 
 
+def test_figures_of_one_title_are_all_in_the_report(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from cbramsim.core.plotting import titled
+
+    Findings(tmp_path, "", {}, {}).write({f"{n}.png": titled(Figure(), "same") for n in "ab"})
+    page = (tmp_path / "report.html").read_text()
+    assert "same (a.png)" in page
+    assert "same (b.png)" in page
+
+
 def test_what_is_measured_is_measured_once(tmp_path: Path) -> None:
     times = iter((1, 2))
     path = tmp_path / "speed.json"

@@ -355,24 +355,14 @@ class Run:
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
 
     def learn(self, going: Callable[[Step], bool]) -> None:
-        """Train from the beginning for as long as `going` says so after each step.
+        """Train for as long as `going` says so after each step; for the caller, who holds the
+        folder."""
+        with suppress(_Enough):
+            self._train(self.network.prepare(self.data.train_images), going)
 
-        For the caller, who holds the folder; nothing is written.
-        """
-        images = self.network.prepare(self.data.train_images)
-        self.initial = self.network.crossbar.conductance.copy()
-        clock = _Clock(0.0)
-
-        def after_step(step: Step) -> None:
-            self.curve.add(step, self.network)
-            self.seconds = clock.seconds()
-            if not going(step):
-                raise StopIteration
-
-        with suppress(StopIteration):
-            self.network.resume(images, epochs=self.config.epochs, callback=after_step)
-
-    def _train(self, images: NDArray[np.uint8]) -> None:
+    def _train(
+        self, images: NDArray[np.uint8], going: Callable[[Step], bool] = lambda step: True
+    ) -> None:
         network, total = self.network, self.config.epochs * len(images)
         if self.initial is None:
             self.initial = network.crossbar.conductance.copy()
@@ -396,6 +386,8 @@ class Run:
                 refresh=False,
             )
             bar.update(len(step.images))
+            if not going(step):
+                raise _Enough
             if clock.due(SAVE_EVERY):
                 self.save()
 
@@ -617,6 +609,10 @@ def summary(metrics: dict[str, Any]) -> str:
             f"after {life} at {rate:g} images per second"
         )
     return "\n".join(lines)
+
+
+class _Enough(Exception):
+    """Training has gone on for as long as it was to."""
 
 
 class _Clock:

@@ -9,6 +9,7 @@ bits as if it had trained alone.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -39,13 +40,13 @@ class Point(NamedTuple):
 
     images: int
     """Images learned by then, at most."""
-    spikes: float | None = None
-    """Output spikes that a neuron fires before it may be pruned; None if none is, in training."""
+    spikes: float = math.inf
+    """Output spikes that a neuron fires before it may be pruned; inf if none is, in training."""
 
     @property
     def file(self) -> str:
         """The name of the state that is kept there."""
-        return f"{self.images}" + (f"-{self.spikes:g}" if self.spikes is not None else "") + ".npz"
+        return f"{self.images}-{self.spikes:g}.npz"
 
 
 class Trunk(NamedTuple):
@@ -96,12 +97,7 @@ def _trunk(key: str, group: list[PlannedRun], learned: Callable[[PlannedRun], in
 
     def reached(point: Point) -> int:
         """Return about how many images are learned at a point: neurons fire much alike."""
-        spikes = point.spikes
-        return (
-            point.images
-            if spikes is None
-            else min(point.images, round(0.9 * spikes * neurons / windows))
-        )
+        return int(min(point.images, 0.9 * point.spikes * neurons / windows))
 
     shared = {run.name: reached(points[run.name]) for run in group}
     epochs = max(run.config.epochs for run in group)
@@ -163,24 +159,15 @@ class _Watch:
     def look(self, step: Step) -> bool:
         """Return whether to go on."""
         network = self.training.network
-        highest = int(network.spike_counts.max())
+        highest, images = int(network.spike_counts.max()), network.images_seen
         self.step = max(self.step, highest - self.highest)
         self.highest = highest
-        for point in list(self.left):
-            if self._is_here(point, network.images_seen):
+        soon = highest + STEPS_AHEAD * self.step
+        for point in [p for p in self.left if images >= p.images or soon >= p.spikes]:
+            if images <= point.images and highest < point.spikes:
                 self.training.save(self.training.out / point.file)
-                self.left.remove(point)
-            elif network.images_seen >= point.images or highest >= (point.spikes or np.inf):
-                self.left.remove(point)
+            self.left.remove(point)
         return bool(self.left)
-
-    def _is_here(self, point: Point, images: int) -> bool:
-        if point.spikes is not None and self.highest >= point.spikes:
-            return False
-        if images == point.images:
-            return True
-        ahead = STEPS_AHEAD * self.step
-        return point.spikes is not None and self.highest + ahead >= point.spikes
 
 
 def branch_off(config: TrainConfig, out: Path, begin: Path) -> bool:

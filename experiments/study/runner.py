@@ -177,9 +177,13 @@ class Runner:
         folder = str((self.out / SHARED / trunk.name).resolve())
         return Task(trunk.name, train_trunk, (trunk.config.model_dump(), folder, trunk.points))
 
-    def _begun_anew(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
-        """Return the runs that have not been begun."""
-        return [run for run in runs if not (self.folder(run.name) / CONFIG).is_file()]
+    def _begun_anew(self, runs: list[PlannedRun]) -> Iterator[PlannedRun]:
+        """Yield the runs that have not been begun, with a bar if looking at them takes long."""
+        with progress("grouping", len(runs), self.at.quiet) as bar:
+            for run in runs:
+                if not (self.folder(run.name) / CONFIG).is_file():
+                    yield run
+                bar.update()
 
     @property
     def learned(self) -> int:

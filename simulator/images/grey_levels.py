@@ -32,6 +32,8 @@ FAR = 0.1
 """Part of the range between background and full level from which a pixel is far beyond."""
 FEW = 20
 """Images that are too few to tell the grey levels of their kind."""
+LOOKED_AT = 1000
+"""Images by which those of a training and a test set are compared."""
 BLOCK = 4096
 """Images that are converted at a time, which saves memory."""
 
@@ -148,7 +150,7 @@ def differing_levels(train: NDArray[Any], test: NDArray[Any]) -> str:
     if len(test) < FEW:
         return ""
     try:
-        sets = (checked_images(images[:BLOCK]) for images in (train, test))
+        sets = (checked_images(images[:LOOKED_AT]) for images in (train, test))
         learned, shown = map(GreyLevels._found, sets)
     except DataError:  # for the network to refuse
         return ""

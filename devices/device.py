@@ -2,11 +2,15 @@
 
 ========================================= ==========================================================
 :mod:`~cbramsim.devices.states`           conductance window, levels, quantised states, read noise
+:mod:`~cbramsim.devices.one_over_f`       noise of reads that grows with time
 :mod:`~cbramsim.devices.pulse_law`        how far a pulse moves the state, and its noise
+:mod:`~cbramsim.devices.write_noise`      what a write leaves beside the state
 :mod:`~cbramsim.devices.conduction`       voltages, widths, current-voltage curve, capacitances
 :mod:`~cbramsim.devices.disturb`          switching of cells that see a part of the write voltage
 :mod:`~cbramsim.devices.faults`           stuck and open cells
-:mod:`~cbramsim.devices.retention`        drift and relaxation with time and temperature
+:mod:`~cbramsim.devices.drift`            structural relaxation of an amorphous phase
+:mod:`~cbramsim.devices.retention`        filaments that dissolve with time and temperature
+:mod:`~cbramsim.devices.relaxation`       what filaments do in the first days
 :mod:`~cbramsim.devices.endurance`        wear
 ========================================= ==========================================================
 """
@@ -19,22 +23,40 @@ from cbramsim.core.arguments import one_of
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.conduction import Conduction
 from cbramsim.devices.disturb import Disturb
+from cbramsim.devices.drift import Drift
 from cbramsim.devices.endurance import Endurance
 from cbramsim.devices.faults import Faults
+from cbramsim.devices.one_over_f import OneOverF
 from cbramsim.devices.pulse_law import PulseLaw
+from cbramsim.devices.relaxation import Relaxation
 from cbramsim.devices.retention import Retention
 from cbramsim.devices.states import States
+from cbramsim.devices.write_noise import WriteNoise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VARIABILITY = ("_d2d", "_c2c")
+VARIABILITY = ("_d2d", "_d2d_of_window", "_c2c")
 """Endings of the parameters that make cells, or pulses, differ."""
-NOISE = ("step_c2c", "noise_up", "noise_down", "read_c2c", "g_flicker")
+NOISE = (
+    "step_c2c",
+    "step_c2c_of_step",
+    "noise_up",
+    "noise_down",
+    "read_c2c",
+    "g_flicker",
+    "write_c2c",
+    "program_noise",
+    "read_1f",
+)
 """What differs from event to event."""
-FAULTS = ("stuck_low", "stuck_high", "stuck_open")
+FAULTS = ("stuck_low", "stuck_high", "stuck_mid", "stuck_open")
 """Cells that do not switch."""
-AGEING = ("drift_exponent", "retention_time", "activation_energy", "endurance")
+AGEING = (
+    "drift_exponent", "drift_by_state", "drift_spread_by_state", "retention_time",
+    "activation_energy", "relaxation_shift", "relaxation_spread", "relaxation_times",
+    "relaxation_states", "relaxation_sigmas", "endurance",
+)  # fmt: skip
 """What time and use do."""
 DISTURB = ("v_switch",)
 """What the programming of others does."""
@@ -42,7 +64,19 @@ GRANULARITY = ("levels", "level_radix", "g_quantum")
 """States a cell can take."""
 
 
-class Device(Endurance, Retention, Faults, Disturb, Conduction, PulseLaw, States):
+class Device(
+    Endurance,
+    Relaxation,
+    Retention,
+    Drift,
+    Faults,
+    Disturb,
+    Conduction,
+    WriteNoise,
+    PulseLaw,
+    OneOverF,
+    States,
+):
     """A frozen description of one cell technology, in SI units.
 
     A quantity and its spreads are named alike: `x`, `x_d2d` (relative standard deviation from
@@ -103,6 +137,11 @@ class Device(Endurance, Retention, Faults, Disturb, Conduction, PulseLaw, States
     def step_down(self, conductance: Any) -> Any:
         """Return the size of the mean step of a reset pulse of the nominal cell, S."""
         return self.g_range * self.relative_step_down((conductance - self.g_min) / self.g_range)
+
+    @property
+    def ages(self) -> bool:
+        """Whether time changes a cell or its noise."""
+        return self.drifts or self.relaxes or self.retention_time > 0 or bool(self.read_1f)
 
     def without(self, *parameters: str) -> Self:
         """Return the same technology with optional `parameters` off."""

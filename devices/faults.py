@@ -1,4 +1,4 @@
-"""Cells that do not switch: stuck at their lowest or highest conductance, or open.
+"""Cells that do not switch: stuck at the lowest or highest conductance, between, or open.
 
 Faults are independent, or come in clusters of some size, as from particles and from edges of a
 wafer. Clustered faults are where a smooth random field (white noise, averaged over a Gaussian of
@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from cbramsim.core.provenance import SourcedParameters
 from cbramsim.devices.quantities import Fraction
 
-WORKING, LOW, HIGH, OPEN = range(4)
+WORKING, LOW, HIGH, OPEN, MIDDLE = range(5)
 """Conditions of a cell."""
 
 
@@ -28,6 +28,8 @@ class Faults(SourcedParameters):
     """Fraction of cells that stay at their lowest conductance whatever the pulses."""
     stuck_high: Fraction = 0.0
     """Fraction of cells that stay at their highest conductance whatever the pulses."""
+    stuck_mid: Fraction = 0.0
+    """Fraction of cells that stay in the middle of their window whatever the pulses."""
     stuck_open: Fraction = 0.0
     """Fraction of cells that do not conduct; the controller does not know, and their read noise
     stays in the sum."""
@@ -36,16 +38,18 @@ class Faults(SourcedParameters):
 
     @model_validator(mode="after")
     def _check_faults(self) -> Self:
-        if self.stuck_low + self.stuck_high + self.stuck_open > 1:
-            raise ValueError("stuck_low + stuck_high + stuck_open must be <= 1")
+        if self.stuck_low + self.stuck_high + self.stuck_mid + self.stuck_open > 1:
+            raise ValueError("stuck_low + stuck_high + stuck_mid + stuck_open must be <= 1")
         return self
 
 
 def draw_faults(
     faults: Faults, shape: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return the condition of every cell, uint8[shape]: `WORKING`, `LOW`, `HIGH` or `OPEN`."""
+    """Return the condition of every cell, uint8[shape]: as above."""
     fractions = {LOW: faults.stuck_low, HIGH: faults.stuck_high, OPEN: faults.stuck_open}
+    if faults.stuck_mid:
+        fractions[MIDDLE] = faults.stuck_mid
     if faults.fault_cluster:
         return _clustered(fractions, faults.fault_cluster, shape, rng)
     lot = rng.random(shape)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cbramsim.core.rng import NORMAL_MASK, next_word
-from cbramsim.core.verbs import add_normals, add_read_noise, implements, sense
+from cbramsim.core.verbs import add_normals, add_read_noise, follow_state, implements, sense
 from cbramsim.devices.device import Device
+from cbramsim.devices.one_over_f import Growing
 
 
 class Noiseless(NamedTuple):
@@ -39,8 +40,10 @@ class Flickering(NamedTuple):
     """A standard normal number is below it with the probability `duty`."""
 
 
-def noise_of(device: Device) -> Noiseless | Steady | Flickering:
-    """Return the noise of a device."""
+def noise_of(device: Device, shape: tuple[int, int]) -> Noiseless | Steady | Flickering | Growing:
+    """Return the noise of an array of a device, `shape` (word lines, bit lines)."""
+    if device.read_1f:
+        return Growing.of(device, shape)
     sigma, flicker = device.read_c2c * device.g_range, device.flicker_sigma
     if flicker:
         return Flickering(
@@ -71,18 +74,26 @@ def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
 
 
 @implements(add_read_noise, Noiseless)
-def _(noise, array, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
+def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
     pass
 
 
 @implements(add_read_noise, Steady)
-def _(noise, array, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
+def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
     offset = np.int64(next_word(stream) & NORMAL_MASK)
     add_normals(array.gaps, noise.sigma, n_active, currents, work, array.normals[offset:])
 
 
 @implements(add_read_noise, Flickering)
-def _(noise, array, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
+def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
     """Of many cells, flicker adds up to a normal number as well."""
     offset = np.int64(next_word(stream) & NORMAL_MASK)
     add_normals(array.gaps, noise.of_sum, n_active, currents, work, array.normals[offset:])
+
+
+def _unchanged(noise, column, row, g):  # type: ignore[no-untyped-def]
+    pass
+
+
+for _kind in (Noiseless, Steady, Flickering):
+    implements(follow_state, _kind)(_unchanged)

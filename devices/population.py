@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.devices.faults import HIGH, LOW, OPEN, draw_faults
+from cbramsim.devices.faults import HIGH, LOW, MIDDLE, OPEN, draw_faults
 from cbramsim.devices.pulse_law import affine_step
 from cbramsim.devices.pulses import (
     CELL_SIZE,
@@ -24,8 +24,9 @@ def draw_population(
     """Draw the parameters of every cell of an array.
 
     Spreads are log-normal with the nominal value as mean, so that no conductance or step turns
-    negative (assumed; common for filament devices); that of a nonlinearity label is normal. A
-    cell whose window would be inside out has none, and neither has a stuck one.
+    negative (assumed; common for filament devices). Those of a nonlinearity label, of a slope, and
+    of bounds in parts of the window (`g_min_d2d_of_window`) are normal. A cell whose window would
+    be inside out has none, and neither has a stuck one.
 
     Parameters
     ----------
@@ -49,6 +50,13 @@ def draw_population(
     high = log_normal(rng, device.g_max, device.g_max_d2d, size)
     factor_up = log_normal(rng, 1.0, device.pulses_up_d2d, size)
     factor_down = log_normal(rng, 1.0, device.pulses_down_d2d, size)
+    if device.pulses_d2d:
+        both = log_normal(rng, 1.0, device.pulses_d2d, size)
+        factor_up, factor_down = both * factor_up, both * factor_down
+    for bound, spread in ((low, device.g_min_d2d_of_window), (high, device.g_max_d2d_of_window)):
+        if spread:
+            bound += spread * device.g_range * rng.standard_normal(size)
+            np.maximum(bound, 0, out=bound)
     low, high = _on_states(device, np.minimum(low, high), high)
     window = high - low
     cells = np.zeros((*size, CELL_SIZE), np.float32)
@@ -68,6 +76,11 @@ def _steps(
     No cell takes less than one pulse from end to end.
     """
     pulses = np.maximum(getattr(device, f"pulses_{way}") / factor, 1)
+    if device.law == "linear":
+        slope = np.full_like(pulses, getattr(device, f"slope_{way}"))
+        if spread := getattr(device, f"slope_{way}_d2d"):
+            slope = np.maximum(slope + spread * rng.standard_normal(factor.shape), -1)
+        return 1 / pulses, slope / pulses
     if device.law != "exponential":
         return 1 / pulses, 0.0
     label = sign * getattr(device, f"nonlinearity_{way}")
@@ -90,6 +103,9 @@ def _on_states(
 def _apply_faults(cells: NDArray[np.float32], device: Device, rng: np.random.Generator) -> None:
     condition = draw_faults(device, cells.shape[:2], rng)  # type: ignore[arg-type]
     low, high, open_ = condition == LOW, condition == HIGH, condition == OPEN
+    middle = condition == MIDDLE
+    between = (cells[middle, G_LOW] + cells[middle, G_HIGH]) / 2
+    cells[middle, G_LOW] = cells[middle, G_HIGH] = between
     cells[low, G_HIGH] = cells[low, G_LOW]
     cells[high, G_LOW] = cells[high, G_HIGH]
     cells[open_, :] = 0

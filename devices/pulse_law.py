@@ -3,14 +3,16 @@ r"""How far one pulse moves a cell: laws of the field, each a step as a function
 With x the position in the cell's own window (0 at its lowest, 1 at its highest conductance), a set
 pulse moves x up by a step, and a reset pulse moves it down by a step taken at depth 1 - x:
 
-============= ===================================== =============================================
-law           step of a set pulse, part of window   parameters
-============= ===================================== =============================================
-`exponential` :math:`\alpha - r x`                  `pulses_up`, `nonlinearity_up`
-`constant`    :math:`1 / N`                         `pulses_up`
-`power`       :math:`(1 - x)^\gamma / N`            `pulses_up`, `exponent_up`
-`table`       S(x) / N, interpolated in `shape_up`  `pulses_up`, `shape_up`
-============= ===================================== =============================================
+================== ===================================== ========================================
+law                step of a set pulse, part of window   parameters
+================== ===================================== ========================================
+`exponential`      :math:`\alpha - r x`                  `pulses_up`, `nonlinearity_up`
+`constant`         :math:`1 / N`                         `pulses_up`
+`linear`           :math:`(1 + s x) / N`                 `pulses_up`, `slope_up`
+`power`            :math:`(1 - x)^\gamma / N`            `pulses_up`, `exponent_up`
+`exponential-step` :math:`(1 + p\, e^{k x})_+ / N`       `pulses_up`, `factor_up`, `rate_up`
+`table`            S(x) / N, interpolated in `shape_up`  `pulses_up`, `shape_up`
+================== ===================================== ========================================
 
 *Exponential* is the pulse curve of the field, :math:`G(P) = B (1 - e^{-P/A}) + G_{min}` with
 :math:`B = (G_{max} - G_{min}) / (1 - e^{-N/A})` (MLP+NeuroSim V3.0 manual, eqs 1-3), written as one
@@ -25,9 +27,20 @@ manual's table to its rounding). Signs are the manual's: a positive label is a c
 from `g_min` to `g_max`, for depression too. So set pulses saturate if `nonlinearity_up` is
 positive, and reset pulses saturate if `nonlinearity_down` is negative.
 
-*Power*: the step falls as a power of the distance to the bound. *Table*: as measured, at equally
-spaced states from where the train begins to where it ends, relative; for these two, N is the
-window over the step at 1.
+*Linear*: the step changes in proportion to the way gone: s = -1 are *soft bounds*, where it falls
+to 0 at the bound, s = 0 is constant, s > 0 grows. *Exponential-step*: it changes exponentially
+towards a constant; where it would be negative it is 0. (LinearStep, SoftBounds and ExpStep of
+Gokmen and Vlasov, Front. Neurosci. 10, 333, 2016, and of Rasch et al., AICAS 2021; their step is in
+units of that at weight 0, ours of that which N names.) *Power*: the step falls as a power of the
+distance to the bound. *Table*: as measured, at equally spaced states from where the train begins to
+where it ends, relative. For all of these N is the window over the step of which the form is 1.
+
+The noise of a pulse is normal,
+
+.. math:: \sigma^2 = \sigma_w^2 (G_{max} - G_{min})^2 + \sigma_s^2 S^2,
+
+with :math:`\sigma_w` of the *window*, `step_c2c` (times a shape, `noise_up`, where it depends on
+the state), and :math:`\sigma_s` of the mean *step* S at that state, `step_c2c_of_step`.
 """
 
 from __future__ import annotations
@@ -41,17 +54,27 @@ from pydantic import Field, model_validator
 from cbramsim.core.provenance import SourcedParameters
 from cbramsim.devices.quantities import Spread
 
-Law = Literal["exponential", "constant", "power", "table"]
+Law = Literal["exponential", "constant", "linear", "power", "exponential-step", "table"]
 Pulses = Annotated[float, Field(ge=1, le=1e6)]
 Label = Annotated[float, Field(ge=-9, le=9)]
+Slope = Annotated[float, Field(ge=-1, le=100)]
+Factor = Annotated[float, Field(ge=-1e3, le=1e3)]
+Rate = Annotated[float, Field(ge=-100, le=20)]
 Shape = Annotated[tuple[Annotated[float, Field(ge=0, le=1000)], ...], Field(max_length=1025)]
 
 LABEL_UNIT = 0.099
 """Largest departure from the line, part of the window, of a device of label 1."""
 NEARLY = 0.99
 """Part of the window that counts as the whole for laws that only approach its bound."""
-POWER_POINTS = 1025
-"""States at which the law `power` is tabulated for compiled loops."""
+FORM_POINTS = 1025
+"""States at which a law that is not linear in the state is tabulated for compiled loops."""
+AFFINE = ("exponential", "constant", "linear")
+"""Laws whose step is linear in the state."""
+FORMS = {
+    "nonlinearity": "exponential", "slope": "linear", "exponent": "power",
+    "factor": "exponential-step", "rate": "exponential-step", "shape": "table",
+}  # fmt: skip
+"""Which law a parameter belongs to, without its polarity."""
 
 
 class PulseLaw(SourcedParameters):
@@ -60,33 +83,54 @@ class PulseLaw(SourcedParameters):
     law: Law = "exponential"
     """The form of the step: see the module."""
     pulses_up: Pulses
-    """Set pulses from `g_min` to `g_max`; for `power` and `table`, window over the unit step."""
+    """Set pulses from `g_min` to `g_max`, or window over the unit step: see the module."""
+    pulses_d2d: Spread = 0.0
+    """Spread of the size of set and reset steps, together, from cell to cell, relative."""
     pulses_up_d2d: Spread = 0.0
-    """Spread of the size of a set step from cell to cell, relative."""
+    """Spread of the size of a set step alone from cell to cell, relative."""
     nonlinearity_up: Label = 0.0
     """Label of the set curve, law `exponential`: positive if set pulses saturate."""
     nonlinearity_up_d2d: Spread = 0.0
     """Spread of that label from cell to cell, absolute."""
+    slope_up: Slope = 0.0
+    """Law `linear`: change of the set step over the window, a part of the first one."""
+    slope_up_d2d: Spread = 0.0
+    """Spread of `slope_up` from cell to cell, absolute."""
     exponent_up: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Law `power`: exponent of the distance to the upper bound."""
+    factor_up: Factor = 0.0
+    """Law `exponential-step`: the part of the first set step that changes with the state."""
+    rate_up: Rate = 0.0
+    """Law `exponential-step`: its exponent over the window; negative if it falls."""
     shape_up: Shape = ()
     """Law `table`: relative set steps at equally spaced states, from lowest to highest."""
 
     pulses_down: Pulses
-    """Reset pulses from `g_max` to `g_min`; for `power` and `table`, as `pulses_up`."""
+    """Reset pulses from `g_max` to `g_min`, or window over the unit step, as `pulses_up`."""
     pulses_down_d2d: Spread = 0.0
-    """Spread of the size of a reset step from cell to cell, relative."""
+    """Spread of the size of a reset step alone from cell to cell, relative."""
     nonlinearity_down: Label = 0.0
     """Label of the reset curve, law `exponential`: negative if reset pulses saturate."""
     nonlinearity_down_d2d: Spread = 0.0
     """Spread of that label from cell to cell, absolute."""
+    slope_down: Slope = 0.0
+    """Law `linear`: change of the reset step over the window, a part of the first one."""
+    slope_down_d2d: Spread = 0.0
+    """Spread of `slope_down` from cell to cell, absolute."""
     exponent_down: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Law `power`: exponent of the distance to the lower bound."""
+    factor_down: Factor = 0.0
+    """Law `exponential-step`: the part of the first reset step that changes with the state."""
+    rate_down: Rate = 0.0
+    """Law `exponential-step`: its exponent over the window; negative if it falls."""
     shape_down: Shape = ()
     """Law `table`: relative reset steps at equally spaced states, from highest to lowest."""
 
     step_c2c: Spread = 0.0
     """Noise of one pulse: standard deviation as a fraction of `g_max - g_min`."""
+    step_c2c_of_step: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Noise of one pulse as a fraction of the mean step at its state; adds to `step_c2c` as
+    independent noise."""
     noise_up: Shape = ()
     """Noise of a set pulse at equally spaced states, lowest to highest, times `step_c2c`; none if
     it is the same in all."""
@@ -109,11 +153,11 @@ class PulseLaw(SourcedParameters):
                     f"shape_{way} must be at least two steps, not all 0, for the law table "
                     f"(got {list(shape)})"
                 )
-            for key, law in (("shape", "table"), ("exponent", "power")):
+            for key, law in FORMS.items():
                 if getattr(self, f"{key}_{way}") and self.law != law:
                     raise ValueError(f"{key}_{way} needs the law {law} (got law {self.law})")
-            if getattr(self, f"nonlinearity_{way}") and self.law != "exponential":
-                raise ValueError(f"nonlinearity_{way} needs the law exponential (got {self.law})")
+            if self.law == "exponential-step" and not self._form(way, np.linspace(0, 1, 65)).any():
+                raise ValueError(f"factor_{way}, rate_{way}: the step must not be 0 in all states")
         return self
 
     def relative_step_up(self, x: Any) -> Any:
@@ -137,10 +181,29 @@ class PulseLaw(SourcedParameters):
 
     def shape_table(self, way: Literal["up", "down"]) -> NDArray[np.float32]:
         """Return the relative steps for compiled loops; none if the step is affine in the state."""
-        if self.law == "power":
-            depth = np.linspace(0, 1, POWER_POINTS)
-            return ((1 - depth) ** getattr(self, f"exponent_{way}")).astype(np.float32)
-        return np.array(getattr(self, f"shape_{way}") if self.law == "table" else (), np.float32)
+        if self.law in AFFINE:
+            return np.zeros(0, np.float32)
+        if self.law == "table":
+            return np.array(getattr(self, f"shape_{way}"), np.float32)
+        return self._form(way, np.linspace(0, 1, FORM_POINTS)).astype(np.float32)
+
+    def _form(self, way: str, depth: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the step of a law in units of the step that `pulses_up` names."""
+        match self.law:
+            case "linear":
+                return 1 + getattr(self, f"slope_{way}") * depth
+            case "power":
+                return np.maximum(1 - depth, 0) ** getattr(self, f"exponent_{way}")
+            case "exponential-step":
+                changing = getattr(self, f"factor_{way}") * np.exp(
+                    getattr(self, f"rate_{way}") * depth
+                )
+                return np.maximum(1 + changing, 0)
+            case "table":
+                shape = getattr(self, f"shape_{way}")
+                return np.interp(depth, np.linspace(0, 1, len(shape)), shape)
+            case _:
+                return np.ones_like(depth)
 
 
 def affine_step(pulses: Any, label: Any) -> tuple[Any, Any]:
@@ -193,12 +256,8 @@ def _relative_step(law: PulseLaw, way: str, depth: Any) -> Any:
     """Return the size of a step at `depth`, the part of the window that is behind the train."""
     depth = np.asarray(depth, np.float64)
     pulses = getattr(law, f"pulses_{way}")
-    if law.law == "power":
-        exponent = getattr(law, f"exponent_{way}")
-        return np.maximum(1 - depth, 0) ** exponent / pulses
-    if law.law == "table":
-        shape = getattr(law, f"shape_{way}")
-        return np.interp(depth, np.linspace(0, 1, len(shape)), shape) / pulses
+    if law.law != "exponential":
+        return law._form(way, depth) / pulses
     sign = 1 if way == "up" else -1
     first, slope = affine_step(pulses, sign * getattr(law, f"nonlinearity_{way}"))
     return first + slope * depth

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cbramsim.core.kernels import lean_kernel
 from cbramsim.devices.device import Device
+from cbramsim.devices.pulse_law import AFFINE
 
 G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
 """Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
@@ -45,7 +46,7 @@ class PulseConstants(NamedTuple):
     read_sigma: float
     """Standard deviation of the noise of one cell in one read, without flicker, S."""
     sum_sigma: float
-    """The same with flicker, for a sum over many cells, S."""
+    """The same with flicker, and the 1/f noise of a new cell at mid-window, S."""
     g_mid: float
     """Conductance of a reference cell, S."""
 
@@ -53,6 +54,7 @@ class PulseConstants(NamedTuple):
 def pulse_constants(device: Device) -> PulseConstants:
     """Gather the constants of `device` that compiled loops need."""
     read_sigma = device.read_c2c * device.g_range
+    pink = float(device.read_1f_sigma(device.g_mid, device.g_max, 0.0))
     return PulseConstants(
         step_sigma=device.step_c2c * device.g_range,
         v2t_set=device.v2t_set,
@@ -63,7 +65,7 @@ def pulse_constants(device: Device) -> PulseConstants:
         gate_reset=device.gate_reset,
         v2t_read=device.v2t_read,
         read_sigma=read_sigma,
-        sum_sigma=math.hypot(read_sigma, device.flicker_sigma),
+        sum_sigma=math.hypot(read_sigma, device.flicker_sigma, pink),
         g_mid=device.g_mid,
     )
 
@@ -77,10 +79,10 @@ def nominal_cell(device: Device) -> NDArray[np.float32]:
         (SET, 1, device.relative_step_up(deep), device.pulses_up),
         (RESET, -1, device.relative_step_down(1 - deep), device.pulses_down),
     ):
-        if device.law in ("power", "table"):
-            cell[start + 1] = sign * device.g_range / pulses
-        else:
+        if device.law in AFFINE:
             cell[start + 1], cell[start + 2] = sign * device.g_range * steps[0], steps[1] - steps[0]
+        else:
+            cell[start + 1] = sign * device.g_range / pulses
     return cell.astype(np.float32)
 
 

@@ -1,20 +1,12 @@
-r"""What time and temperature do to the conductance of a cell that is left alone.
+r"""Retention: a filament dissolves with time, the faster the hotter.
 
-*Drift* (structural relaxation of an amorphous phase): :math:`G(t) = G_p (t / t_0)^{-\nu}`, t the
-time since the cell was programmed, from :math:`t_0` on (Ielmini et al.; power law of PCM).
-
-*Retention* (a filament dissolves): the conductance relaxes towards `g_relaxed`,
+The conductance relaxes towards `g_relaxed`,
 
 .. math:: G(t) = G_r + (G_p - G_r)\, e^{-(t / \tau)^\beta}, \qquad
           \tau(T) = \tau_{ref} \exp\left[\frac{E_a}{k}\left(\frac1T - \frac1{T_{ref}}\right)\right]
 
 (Arrhenius). With a history of temperatures, :math:`t / \tau` is the integral of
-:math:`dt / \tau(T)`. In a cell that does both, it is the conductance without its drift that
-relaxes.
-
-Both are laws of the time since programming, so each cell has an age. A cell counts as programmed
-anew when its conductance is not what `Ageing` left behind: programming itself keeps no clock, and
-costs nothing. Waiting for t1 and then t2 is the same as waiting for t1 + t2.
+:math:`dt / \tau(T)`.
 """
 
 from __future__ import annotations
@@ -44,14 +36,7 @@ Celsius, ElectronVolt = "degC", "eV"
 
 
 class Retention(SourcedParameters):
-    """Drift and retention; neither by default."""
-
-    drift_exponent: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Exponent of the drift, 0 if there is none."""
-    drift_exponent_d2d: Spread = 0.0
-    """Spread of `drift_exponent` from cell to cell, relative."""
-    drift_start: Annotated[float, Field(ge=1e-12, le=1e9), Second] = 1.0
-    """Time after programming from which on a cell drifts, s."""
+    """Loss of the state with time and temperature; none by default."""
 
     retention_time: Annotated[float, Field(ge=0, le=1e15), zero_or_from(1e-12), Second] = 0.0
     """Time constant of relaxation at `retention_celsius`, s; 0 if the cell does not relax."""
@@ -72,11 +57,6 @@ class Retention(SourcedParameters):
             raise ValueError("activation_energy needs a retention_time (got 0)")
         return self
 
-    @property
-    def ages(self) -> bool:
-        """Whether time changes the conductance."""
-        return self.drift_exponent > 0 or self.retention_time > 0
-
     def retention_time_at(self, celsius: float) -> float:
         """Return the time constant of relaxation at a temperature, s."""
         checked_celsius(celsius)
@@ -90,69 +70,22 @@ def checked_celsius(celsius: float) -> float:
     return number("celsius:", celsius, COLDEST, HOTTEST)
 
 
-class Ageing:
-    """The ages of the cells of an array, and what they do to its conductances.
-
-    Attributes
-    ----------
-    age
-        float64[cells], seconds since each cell was programmed.
-    relaxed
-        float64[cells], integral of dt / tau since then.
-    left
-        float32[cells], the conductances that were left behind, S.
-    """
+class Dissolving:
+    """Retention of the cells of an array."""
 
     def __init__(
-        self, retention: Retention, conductance: NDArray[np.float32], rng: np.random.Generator
+        self, retention: Retention, shape: tuple[int, ...], rng: np.random.Generator
     ) -> None:
-        """Draw the cells' own drift and retention, and take their present state as new.
-
-        Parameters
-        ----------
-        retention
-            The device's parameters.
-        conductance
-            float32[...], S.
-        rng
-            The stream of this purpose.
-        """
-        shape = conductance.shape
+        """Draw what is each cell's own."""
         self.retention = retention
-        self.age = np.zeros(shape)
-        self.relaxed = np.zeros(shape)
-        self.left = conductance.copy()
-        self._exponent = log_normal(
-            rng, retention.drift_exponent, retention.drift_exponent_d2d, shape
-        )
         self._slowness = log_normal(rng, 1.0, retention.retention_time_d2d, shape)
 
     def wait(
-        self, conductance: NDArray[np.float32], seconds: float, celsius: float
-    ) -> NDArray[np.float32]:
-        """Return the conductances, float32[...], S, after some time at some temperature."""
-        programmed = conductance != self.left
-        self.age[programmed] = 0
-        self.relaxed[programmed] = 0
-        g = conductance.astype(np.float64)
-        if self.retention.drift_exponent:
-            g /= self._drift()
-        if self.retention.retention_time:
-            tau = self.retention.retention_time_at(celsius)
-            g = self._relax(g, seconds / (tau * self._slowness))
-        self.age += seconds
-        if self.retention.drift_exponent:
-            g *= self._drift()
-        self.left = g.astype(np.float32)
-        return self.left.copy()
-
-    def _drift(self) -> NDArray[np.float64]:
-        """Return what drift has left of each conductance since it was programmed, a fraction."""
-        start = self.retention.drift_start
-        return (np.maximum(self.age, start) / start) ** -self._exponent
-
-    def _relax(self, g: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
+        self, g: NDArray[np.float64], relaxed: NDArray[np.float64], seconds: float, celsius: float
+    ) -> NDArray[np.float64]:
+        """Return conductances, S, after some time; `relaxed`, integral of dt / tau, is updated."""
+        tau = self.retention.retention_time_at(celsius)
         beta, target = self.retention.retention_exponent, self.retention.g_relaxed
-        before = self.relaxed**beta
-        self.relaxed += np.minimum(part, RELAXED)
-        return target + (g - target) * np.exp(before - self.relaxed**beta)
+        before = relaxed**beta
+        relaxed += np.minimum(seconds / (tau * self._slowness), RELAXED)
+        return target + (g - target) * np.exp(before - relaxed**beta)

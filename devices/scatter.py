@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.verbs import implements, pulse_noise
+from cbramsim.core.verbs import implements, mean_step, pulse_noise
 from cbramsim.devices.device import Device
+from cbramsim.devices.laws import law_of
 from cbramsim.devices.laws.shaped import depth_of, interpolated, on_one_grid
 
 
@@ -28,13 +30,27 @@ class ShapedScatter(NamedTuple):
     """Relative noise of set and of reset pulses by depth, float32[2, points]."""
 
 
-def scatter_of(device: Device) -> EvenScatter | ShapedScatter:
+class StepScatter(NamedTuple):
+    """Noise in proportion to the mean step, beside that of another kind."""
+
+    of_step: float
+    """Standard deviation of one pulse over its mean step."""
+    law: Any
+    """Of the mean step: see `devices.laws`."""
+    other: Any
+    """`EvenScatter` or `ShapedScatter`, independent of it."""
+
+
+def scatter_of(device: Device) -> EvenScatter | ShapedScatter | StepScatter:
     """Return the noise of the pulses of a device."""
-    sigma = device.step_c2c * device.g_range
-    if not (device.noise_up or device.noise_down):
-        return EvenScatter(sigma)
-    even = (1.0, 1.0)
-    return ShapedScatter(sigma, on_one_grid(device.noise_up or even, device.noise_down or even))
+    sigma, even = device.step_c2c * device.g_range, (1.0, 1.0)
+    scatter: EvenScatter | ShapedScatter = EvenScatter(sigma)
+    if device.noise_up or device.noise_down:
+        shapes = on_one_grid(device.noise_up or even, device.noise_down or even)
+        scatter = ShapedScatter(sigma, shapes)
+    if device.step_c2c_of_step:
+        return StepScatter(device.step_c2c_of_step, law_of(device), scatter)
+    return scatter
 
 
 @implements(pulse_noise, EvenScatter)
@@ -45,3 +61,11 @@ def _(scatter, cells, column, row, way, g):  # type: ignore[no-untyped-def]
 @implements(pulse_noise, ShapedScatter)
 def _(scatter, cells, column, row, way, g):  # type: ignore[no-untyped-def]
     return scatter.sigma * interpolated(scatter.shapes, way, depth_of(cells, column, row, way, g))
+
+
+@implements(pulse_noise, StepScatter)
+def _(scatter, cells, column, row, way, g):  # type: ignore[no-untyped-def]
+    step = mean_step(scatter.law, cells, column, row, way, g)
+    return math.hypot(
+        scatter.of_step * step, pulse_noise(scatter.other, cells, column, row, way, g)
+    )

@@ -40,10 +40,14 @@ class States(SourcedParameters):
     """Lowest programmable conductance, S; 0 if such a cell conducts nothing."""
     g_min_d2d: Spread = 0.0
     """Spread of `g_min` from cell to cell, relative."""
+    g_min_d2d_of_window: Spread = 0.0
+    """The same, normal, as a fraction of `g_max - g_min`; no bound is below 0."""
     g_max: Conductance
     """Highest programmable conductance, S."""
     g_max_d2d: Spread = 0.0
     """Spread of `g_max` from cell to cell, relative."""
+    g_max_d2d_of_window: Spread = 0.0
+    """The same, normal, as a fraction of `g_max - g_min`."""
 
     levels: Annotated[int, Field(ge=0, le=65536)] = 0
     """States in the window; 0 if the cell is analog."""

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from cbramsim.core.rng import generator
 from cbramsim.core.units import TIMES
+from cbramsim.devices.ageing import Ageing
 from cbramsim.devices.device import AGEING, FAULTS, GRANULARITY, NOISE, Device
 from cbramsim.devices.fitting.synthetic import trains_of
-from cbramsim.devices.retention import Ageing
 
 LONGEST = 300
 """Pulses of one direction that are given at most."""
 CYCLES, CELLS = 400, 400
 """Trains of the nominal cell, and cells of the population, from which bands are taken."""
 
+PULSE_NOISE = ("step_c2c", "step_c2c_of_step", "noise_up", "noise_down")
 CELSIUS = (25.0, 85.0)
 """Temperatures at which retention is shown, °C."""
 LONG = 10 * TIMES["year"]
@@ -47,9 +48,7 @@ def pulse_trains(device: Device) -> PulseTrains:
         for kind, count in (
             (quiet.without(*GRANULARITY), 1),
             (
-                quiet.replace(
-                    step_c2c=device.step_c2c, noise_up=device.noise_up, noise_down=device.noise_down
-                ),
+                quiet.replace(**{key: getattr(device, key) for key in PULSE_NOISE}),
                 CYCLES,
             ),
             (steady, CELLS),

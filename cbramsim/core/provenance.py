@@ -106,15 +106,17 @@ class SourcedParameters(Preset):
             if name not in known:
                 raise ParameterError(f"{where}.{name}: unknown key{nearest(name, known)}")
         value, base = entry["value"], cls.unit(key)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        numbers = value if isinstance(value, list) and base else [value]
+        if all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
             if base and "unit" not in entry:
                 raise ParameterError(
                     f"{where}.unit: is required ({base}, with or without a prefix of f p n u m k M)"
                 )
             try:
-                value = to_si(value, entry.get("unit", base), base)
+                found = [to_si(number, entry.get("unit", base), base) for number in numbers]
             except ValueError as error:
                 raise ParameterError(f"{where}.unit: {error}") from None
+            value = found if isinstance(value, list) else found[0]
         try:
             origin = Provenance(
                 evidence=entry.get("evidence", "assumed"), source=entry.get("source", "not stated")

@@ -109,8 +109,39 @@ def sense(noise, g, word, row, normals):
 
 
 @verb
-def add_read_noise(noise, array, n_active, currents, work, stream):
-    """Add the noise of `n_active` cells of each bit line to their summed conductances, S."""
+def add_read_noise(noise, array, rows, n_active, currents, work, stream):
+    """Add the noise of the first `n_active` of `rows` to summed conductances, S."""
+
+
+@verb
+def follow_state(noise, column, row, g):
+    """Take note that reads see a cell at `g`, S, from now on."""
+
+
+# ---- what a write leaves -----------------------------------------------------------------------
+
+
+@verb
+def store(written, array, column, row, before, after):
+    """Change the state of one cell from `before` to `after`, S, wherever it is kept.
+
+    What reads then see of its column says `see_again`.
+    """
+
+
+@verb
+def blur(written, array, column, row, stream):
+    """Leave in what reads see of a cell what a write leaves."""
+
+
+@verb
+def seen_of(written, array, column, row):
+    """Return the conductance of one cell as reads see it, S."""
+
+
+@verb
+def see_column(written, array, column, seen):
+    """Write the conductances of a column as reads see them into `seen`, float32[rows], S."""
 
 
 # ---- an array: its lines, its access devices, its disconnected cells ---------------------------
@@ -220,6 +251,11 @@ def settle_column(access, array, column, stream):
 @verb
 def settle_weights(access, slices, column, stream):
     """Move the half-selected cells of a column of weights by what they have seen."""
+
+
+@verb
+def compensate(gain, array, currents, work):
+    """Multiply summed conductances, S, by what makes up for drift; comes after `add_reference`."""
 
 
 @verb

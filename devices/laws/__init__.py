@@ -5,11 +5,9 @@ from __future__ import annotations
 from cbramsim.devices.device import Device
 from cbramsim.devices.laws.affine import Affine
 from cbramsim.devices.laws.shaped import Shaped
-
-TABULATED = ("power", "table")
-"""Laws whose step is a `Shaped` one."""
+from cbramsim.devices.pulse_law import AFFINE
 
 
 def law_of(device: Device) -> Affine | Shaped:
     """Return the law of a device for compiled loops."""
-    return Shaped.of(device) if device.law in TABULATED else Affine()
+    return Affine() if device.law in AFFINE else Shaped.of(device)

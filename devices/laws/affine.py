@@ -1,4 +1,4 @@
-r"""The step as a linear function of the state: laws `exponential` and `constant`.
+r"""The step as a linear function of the state: laws `exponential`, `constant`, `linear`.
 
 .. math:: S(G) = S_1 + s\,(G - G_{edge}),
 

@@ -1,4 +1,4 @@
-r"""The step as a tabulated function of the depth in the window: laws `power` and `table`.
+r"""The step as a tabulated function of the depth in the window: laws that are not linear.
 
 .. math:: S(G) = S_1\, \sigma(d), \qquad d = \frac{G - G_{edge}}{G_{far} - G_{edge}},
 

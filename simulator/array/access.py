@@ -33,11 +33,11 @@ from cbramsim.core.verbs import (
     seen_by,
     settle_cell,
     settle_column,
+    store,
     sum_of_others,
 )
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET
-from cbramsim.simulator.array.cells import store_conductance
 from cbramsim.simulator.energy.ledger import Operation
 
 HALF_SELECT = int(Operation.HALF_SELECT)
@@ -377,22 +377,22 @@ def _(others, array, column, row, stream):  # type: ignore[no-untyped-def]
         row, stream,
     )  # fmt: skip
     if after != before:
-        store_conductance(array, column, row, before, after)
+        store(array.written, array, column, row, before, after)
     return np.float64(after) - before
 
 
 @implements(settle_column, Moving)
 def _(others, array, column, stream):  # type: ignore[no-untyped-def]
     # one array after the other: a tuple of arrays is costly to hand on for every cell
-    g, row_sum, drive = array.g, array.row_sum, others.drive
+    drive = others.drive
     g_column, driven, unresolved = (
         array.g_columns[column], others.driven[:, column], others.unresolved[column],
     )  # fmt: skip
     for row in range(g_column.size):
         before = np.float64(g_column[row])
         after = _followed(before, drive, driven, unresolved, array, column, row, stream)
-        g[row, column] = g_column[row] = after
-        row_sum[row] += np.float64(after) - before
+        if after != before:
+            store(array.written, array, column, row, before, after)
 
 
 @part

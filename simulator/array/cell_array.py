@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.arguments import flag, number
 from cbramsim.core.rng import generator, stream
+from cbramsim.devices.ageing import Ageing
 from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import Wear
 from cbramsim.devices.pulses import PulseConstants
-from cbramsim.devices.retention import Ageing, checked_celsius
+from cbramsim.devices.retention import checked_celsius
 from cbramsim.simulator.array import storing
 from cbramsim.simulator.array.access import Moving, settle_all
 from cbramsim.simulator.array.cells import ArrayState
@@ -46,6 +47,7 @@ class CellArray:
         self.device, self.state = device, cells
         self.pulse_stream = stream(seed, "pulses")
         self.clock = Clock(device, generator(seed, "ageing"), self._age)
+        self._programming = generator(seed, "programming noise")
         self._lifetime = Lifetime(device, self.shape[::-1], seed)
         self._conductance_changed()
 
@@ -62,14 +64,14 @@ class CellArray:
     @property
     def conductance(self) -> NDArray[np.float32]:
         """The conductances, float32[rows, columns], S; read-only."""
-        view = self.state.g.view()
+        view = storing.states_of(self.state).view()
         view.flags.writeable = False
         return view
 
     @property
     def weights(self) -> NDArray[np.float32]:
         """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
-        weights = self.device.weight_of(self.state.g)
+        weights = self.device.weight_of(self.conductance)
         return np.where(self.connected, weights, 0).astype(np.float32)
 
     @property
@@ -87,7 +89,9 @@ class CellArray:
         """Whether programming a cell moves half-selected ones: `Device.v_switch`, if passive."""
         return isinstance(getattr(self.state.access, "others", None), Moving)
 
-    def set_conductance(self, conductance: ArrayLike, *, clip: bool = False) -> None:
+    def set_conductance(
+        self, conductance: ArrayLike, *, clip: bool = False, programmed: bool = False
+    ) -> None:
         """Put every cell into a given state; not booked.
 
         This is how an array comes from the factory or from a file, not an operation of it. A cell
@@ -101,6 +105,9 @@ class CellArray:
             the cell's own window where that is wider.
         clip
             Take the nearest that is in the window, instead of refusing what is outside.
+        programmed
+            Let each cell miss its conductance by as much as verified programming does,
+            `Device.program_noise`, within its own window.
 
         Raises
         ------
@@ -109,11 +116,17 @@ class CellArray:
         """
         values = fitted("Crossbar.set_conductance: values", conductance, self.shape)
         self._put("set_conductance", values, clip)
+        if programmed:
+            self._miss()
 
-    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
+    def set_weights(
+        self, weights: ArrayLike, *, clip: bool = False, programmed: bool = False
+    ) -> None:
         """Put every cell at a given weight, -1 to 1, as `set_conductance`."""
         values = fitted("Crossbar.set_weights: values", weights, self.shape)
         self._put("set_weights", values.astype(np.float64), clip, weights=True)
+        if programmed:
+            self._miss()
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let the cells keep their state from now on: they get no more pulses."""
@@ -197,7 +210,7 @@ class CellArray:
     def _age(self, ageing: Ageing, seconds: float, celsius: float) -> None:
         """Replace the conductances by what they are after some time; stuck cells stay."""
         aged = age(self.state, ageing, seconds, celsius)
-        self.state.g[:] = np.where(self.connected, aged.T, self.state.g)
+        storing.move_states(self.state, np.where(self.connected, aged.T, self.conductance))
         self._conductance_changed()
 
     def restore(
@@ -246,6 +259,16 @@ class CellArray:
         storing.put(self.state, self.device, f"Crossbar.{method}: values", values, clip, weights)
         self._conductance_changed()
 
+    def _miss(self) -> None:
+        """Let all cells miss their conductances as verified programming does."""
+        aim = self.conductance.astype(np.float64)
+        sigma = self.device.program_sigma(aim, self.device.g_max)
+        missed = aim + sigma * self._programming.standard_normal(aim.shape)
+        storing.put(self.state, self.device, "", missed, clip=True, weights=False)
+        self._conductance_changed()
+
     def _conductance_changed(self) -> None:
         """Bring what is derived from `state.g` into step with it."""
-        storing.bring_into_step(self.state)
+        ageing = self.clock.ageing
+        age = 0.0 if ageing is None else ageing.age
+        storing.bring_into_step(self.state, self.device, age)

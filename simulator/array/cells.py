@@ -17,6 +17,7 @@ from cbramsim.core.verbs import (
     add_read_noise,
     add_reference,
     book_cells_read,
+    compensate,
     convert,
     implements,
     leave_out,
@@ -64,10 +65,12 @@ class ArrayState(NamedTuple):
     """The cells of an array, and what they are made of and connected by, for compiled loops."""
 
     g: NDArray[np.float32]
-    """Conductances, float32[rows, columns], S: a row is contiguous, for rows are read."""
+    """Conductances as reads see them, float32[rows, columns], S: a row is contiguous, for rows are
+    read."""
     g_columns: NDArray[np.float32]
-    """The same conductances, float32[columns, rows]: a column is contiguous, for it is columns that
-    are programmed. Whatever changes a cell writes both."""
+    """Their states, float32[columns, rows], S: the same conductances, unless writes leave noise. A
+    column is contiguous, for it is columns that are programmed. Whatever changes a cell writes
+    both."""
     cells: NDArray[np.float32]
     """Each cell's own window and steps, float32[columns, rows, 6], see `draw_population`."""
     wear: NDArray[np.uint32]
@@ -94,10 +97,14 @@ class ArrayState(NamedTuple):
     """How far a pulse moves a cell: see `devices.laws`."""
     scatter: Any
     """The noise of a pulse: see `devices.scatter`."""
+    written: Any
+    """What a write leaves: see `devices.write_noise`."""
     grid: Any
     """Where it may end: see `devices.grids`."""
     noise: Any
     """How a read sees it: see `devices.noise`."""
+    gain: Any
+    """What makes up for drift: see `array.compensation`."""
     gaps: Any
     """Which cells are disconnected: `AllConnected` or `Disconnected`."""
     lines: Any
@@ -134,7 +141,8 @@ def sum_cells(array, rows, n_active, currents, work, stream):  # type: ignore[no
     """Write what is read of active rows, S, with its noise and what gaps spare, into `currents`."""
     sum_seen(array.lines, array, rows, n_active, currents, work)
     add_reference(array.gaps, rows, n_active, currents, work)
-    add_read_noise(array.noise, array, n_active, currents, work, stream)
+    add_read_noise(array.noise, array, rows, n_active, currents, work, stream)
+    compensate(array.gain, array, currents, work)
 
 
 @lean_vector_kernel
@@ -208,14 +216,3 @@ def _(gaps, row, column):  # type: ignore[no-untyped-def]
 @implements(missing, Disconnected)
 def _(gaps, row, column):  # type: ignore[no-untyped-def]
     return gaps.spared[row, column] > 0
-
-
-@part
-def store_conductance(array, column, row, before, after):  # type: ignore[no-untyped-def]
-    """Change one cell from `before` to `after` wherever its conductance is kept.
-
-    What reads then see of its column says `see_again`.
-    """
-    array.g[row, column] = after
-    array.g_columns[column, row] = after
-    array.row_sum[row] += np.float64(after) - np.float64(before)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.devices.retention import Ageing, Retention
+from cbramsim.devices.ageing import Ageing
+from cbramsim.devices.device import Device
 
 DRIFT_STEP = 100.0
-"""Seconds of work after which drift is looked at."""
+"""Seconds of work after which laws of the logarithm of time are looked at."""
+PREFIX = "clock_"
+"""How names of saved arrays begin."""
 RELAXED_STEP = 1e-3
 """Part of the time constant of relaxation after which it is looked at."""
 
@@ -35,7 +38,7 @@ class Clock:
 
     def __init__(
         self,
-        retention: Retention,
+        device: Device,
         rng: np.random.Generator,
         age: Callable[[Ageing, float, float], None],
     ) -> None:
@@ -43,14 +46,14 @@ class Clock:
 
         Parameters
         ----------
-        retention
+        device
             How cells age.
         rng
             The stream from which the cells' own drift and relaxation are drawn.
         age
             Called with `ageing`, seconds and temperature, to age the cells.
         """
-        self.retention = retention
+        self.device = device
         self.seconds = self.pending = 0.0
         self.celsius = 25.0
         self.ageing: Ageing | None = None
@@ -58,8 +61,8 @@ class Clock:
 
     def start(self, conductance: NDArray[np.float32]) -> None:
         """Take the present state of the cells, float32[...], S, as newly programmed."""
-        if self.retention.ages and self.ageing is None:
-            self.ageing = Ageing(self.retention, conductance, self._rng)
+        if self.device.ages and self.ageing is None:
+            self.ageing = Ageing(self.device, conductance, self._rng)
 
     def advance(self, seconds: float, celsius: float) -> None:
         """Let time pass at some temperature."""
@@ -80,13 +83,14 @@ class Clock:
             self._age(self.ageing, seconds, self.celsius)
 
     def _step(self) -> float:
-        retention = self.retention
+        device = self.device
         relaxation = (
-            RELAXED_STEP * retention.retention_time_at(self.celsius)
-            if retention.retention_time
+            RELAXED_STEP * device.retention_time_at(self.celsius)
+            if device.retention_time
             else np.inf
         )
-        return min(relaxation, DRIFT_STEP if retention.drift_exponent else np.inf)
+        logarithmic = device.drifts or device.relaxes or device.read_1f
+        return min(relaxation, DRIFT_STEP if logarithmic else np.inf)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the clock as arrays that can be saved; `restore` reads them back."""
@@ -94,8 +98,7 @@ class Clock:
             "clock": np.array([self.seconds, self.pending, self.celsius])
         }
         if self.ageing is not None:
-            for name in ("age", "relaxed", "left"):
-                arrays[f"clock_{name}"] = getattr(self.ageing, name)
+            arrays |= {PREFIX + name: kept for name, kept in self.ageing.to_arrays().items()}
         return arrays
 
     def restore(self, arrays: dict[str, NDArray[Any]], conductance: NDArray[np.float32]) -> None:
@@ -103,5 +106,5 @@ class Clock:
         self.seconds, self.pending, self.celsius = (float(x) for x in arrays["clock"])
         if "clock_age" in arrays:
             self.start(conductance)
-            for name in ("age", "relaxed", "left"):
-                getattr(self.ageing, name)[:] = arrays[f"clock_{name}"]
+            assert self.ageing is not None  # what does not age has no ages in its state
+            self.ageing.restore({name: arrays[PREFIX + name] for name in self.ageing.to_arrays()})

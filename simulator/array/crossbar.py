@@ -41,6 +41,7 @@ from cbramsim.simulator.array.checks import (
     checked_voltages,
     one_per_row,
 )
+from cbramsim.simulator.array.compensation import Compensating
 from cbramsim.simulator.array.costs import program_costs
 from cbramsim.simulator.array.curved_reads import reads_of
 from cbramsim.simulator.array.own import Own, made
@@ -57,6 +58,7 @@ from cbramsim.simulator.array.reading import (
     add_noise,
     book_read,
     circuit_of,
+    make_up,
     multiply,
     subtract_reference,
 )
@@ -73,7 +75,7 @@ MAX_TRACED = 100_000
 """More pulses in one trace are taken for a mistake."""
 
 
-class Crossbar(CellArray):
+class Crossbar(Compensating, CellArray):
     """An array of cells of one technology.
 
     Examples
@@ -140,7 +142,7 @@ class Crossbar(CellArray):
         )
         instance("Crossbar.ledger:", ledger, EnergyLedger, type(None))
         self.ledger = EnergyLedger() if ledger is None else ledger
-        self.phase = "use"
+        self.phase, self.seed = "use", seed
         checked_access(access, scheme)
         instance("Crossbar.wires:", wires, Wires, type(None))
         instance("Crossbar.tiles:", tiles, Tiles, type(None))
@@ -149,10 +151,10 @@ class Crossbar(CellArray):
             raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
         self.access, self.scheme = access, scheme
         tiles = tiles or Tiles()
-        row_parts, column_parts = tiles.parts((rows, columns))
+        row_parts, self.column_parts = tiles.parts((rows, columns))
         # Drivers of a word line: one for each of the physical arrays that it runs through.
-        self._drivers = len(column_parts) - 1
-        self._tile_shape = int(np.diff(row_parts).max()), int(np.diff(column_parts).max())
+        self._drivers = len(self.column_parts) - 1
+        self._tile_shape = int(np.diff(row_parts).max()), int(np.diff(self.column_parts).max())
         costs = program_costs(self.device, self.periphery, self._tile_shape, access, scheme)
         cells = drawn(self.device, (rows, columns), seed, costs, access, scheme)
         super().__init__(self.device, cells, seed)
@@ -189,13 +191,13 @@ class Crossbar(CellArray):
     def seen(self) -> NDArray[np.float32]:
         """The conductances as reads see them, float32[rows, columns], S; read-only.
 
-        Behind resistive lines these are the effective conductances: `read` is the product with
-        them; of cells that are not ohmic, on average over typical reads at `v_read`. They are
-        solved for when they are first asked for after a cell has changed.
+        With what the last writes left, `devices.write_noise`. Behind resistive lines these are the
+        effective conductances: `read` is the product with them; of cells that are not ohmic, on
+        average over typical reads at `v_read`. They are solved for when they are first asked for
+        after a cell has changed.
         """
-        if self.wired is None:
-            return self.conductance
-        view = self.wired.conductance(self.state.g).view()
+        g = self.state.g
+        view = (g if self.wired is None else self.wired.conductance(g)).view()
         view.flags.writeable = False
         return view
 
@@ -231,9 +233,16 @@ class Crossbar(CellArray):
         flag("Crossbar.read: signed", signed)
         flag("Crossbar.read: noise", noise)
         v = checked_voltages("read", self.shape, self.device, voltages).astype(np.float32)
-        product = multiply(self.state, self.device, self.wired, v)
-        if noise:
-            add_noise(product, self.state, self._read_noise)
+        return self.read_with(v, self._read_noise if noise else None, signed)
+
+    def read_with(
+        self, voltages: NDArray[np.float32], noise: np.random.Generator | None, signed: bool
+    ) -> NDArray[np.float32]:
+        """Return the currents of a read with noise from a generator, if any; booked."""
+        product = multiply(self.state, self.device, self.wired, voltages)
+        if noise is not None:
+            add_noise(product, self.state, noise)
+        make_up(product, self.state)
         if signed:
             subtract_reference(product, self.state)
         driver = self._drivers * self.periphery.e_word_line

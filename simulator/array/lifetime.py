@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from cbramsim.core.arguments import number, whole
 from cbramsim.core.rng import generator
+from cbramsim.devices.ageing import Ageing
 from cbramsim.devices.device import Device
 from cbramsim.devices.endurance import YEAR, Wear, draw_endurance
 from cbramsim.devices.pulses import G_HIGH, G_LOW
-from cbramsim.devices.retention import Ageing
 from cbramsim.simulator.array.cells import ArrayState
 
 LONGEST_WAIT = 1e15

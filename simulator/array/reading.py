@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from cbramsim.core.arguments import whole
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
+from cbramsim.devices.one_over_f import Growing
 from cbramsim.simulator.array.cells import ArrayState, Disconnected
+from cbramsim.simulator.array.compensation import Compensated
 from cbramsim.simulator.array.wired_reads import WiredReads
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.lines import Terminals, Wires
@@ -44,9 +46,21 @@ def multiply(
 def add_noise(product: Product, array: ArrayState, generator: np.random.Generator) -> None:
     """Add the noise of all cells of a bit line: one normal number with the variance of its sum."""
     if array.pulse.sum_sigma:
-        sigma = array.pulse.sum_sigma * np.sqrt(connected_sum(array, product.ohmic**2))
+        squares, noise = product.ohmic**2, array.noise
+        if isinstance(noise, Growing):
+            white = np.float32(noise.sigma**2) * connected_sum(array, squares)
+            sigma = np.sqrt(white + squares @ noise.variance)
+        else:
+            sigma = array.pulse.sum_sigma * np.sqrt(connected_sum(array, squares))
         currents = product.currents
         currents += sigma * generator.standard_normal(currents.shape, np.float32)
+
+
+def make_up(product: Product, array: ArrayState) -> None:
+    """Multiply the currents by what makes up for drift."""
+    if isinstance(array.gain, Compensated):
+        currents = product.currents
+        currents *= array.gain.factors
 
 
 def subtract_reference(product: Product, array: ArrayState) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.memory import check_memory
 from cbramsim.core.rng import generator, normal_table
@@ -13,10 +13,12 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.grids import grid_of
 from cbramsim.devices.laws import law_of
 from cbramsim.devices.noise import noise_of
+from cbramsim.devices.one_over_f import Growing
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, nominal_cell, pulse_constants
 from cbramsim.devices.scatter import scatter_of
 from cbramsim.devices.states import level_places
+from cbramsim.devices.write_noise import Blurred, written_of
 from cbramsim.simulator.array.access import access_of
 from cbramsim.simulator.array.cells import (
     LEARNING,
@@ -26,6 +28,7 @@ from cbramsim.simulator.array.cells import (
     ProgramCosts,
 )
 from cbramsim.simulator.array.checks import refuse_outside
+from cbramsim.simulator.array.compensation import Uncompensated
 from cbramsim.simulator.array.ideal_lines import IdealLines
 
 BYTES_PER_CELL = 100
@@ -58,8 +61,10 @@ def drawn(
         booked_as=LEARNING,
         law=law,
         scatter=scatter_of(device),
+        written=written_of(device),
         grid=grid_of(device),
-        noise=noise_of(device),
+        noise=noise_of(device, shape),
+        gain=Uncompensated(),
         gaps=AllConnected(),
         lines=IdealLines(),
         access=access_of(device, shape, access, scheme),
@@ -89,8 +94,9 @@ def put(
             where, beyond * per_siemens, ROUNDING * device.g_max * per_siemens,
             (-1, 1, "") if weights else (device.g_min, device.g_max, " S"),
         )  # fmt: skip
-    array.g[:] = nearest_state(device, np.clip(wanted, low, high), low, high)
-    array.g[apart] = 0
+    put_states(
+        array, np.where(apart, 0, nearest_state(device, np.clip(wanted, low, high), low, high))
+    )
 
 
 def nearest_state(
@@ -120,7 +126,8 @@ def put_back(
     inhibited: NDArray[np.bool_],
 ) -> None:
     """Restore cells, all connected; arrays as in `ArrayState`."""
-    array.g[:], array.cells[:] = conductance, cells
+    put_states(array, conductance)
+    array.cells[:] = cells
     array.wear[:], array.inhibited[:] = wear, inhibited
     if isinstance(array.gaps, Disconnected):
         array.gaps.spared[:] = 0
@@ -143,12 +150,39 @@ def with_gaps(array: ArrayState) -> ArrayState:
 
 def take_out(array: ArrayState, mask: NDArray[np.bool_]) -> None:
     """Disconnect the cells of `mask`, bool[rows, columns], of an array `with_gaps`."""
-    array.g[mask] = 0
+    array.g[mask] = array.g_columns[mask.T] = 0
     array.gaps.spared[mask] = array.gaps.g_mid
     array.n_connected[:] = connected(array).sum(axis=1)
 
 
-def bring_into_step(array: ArrayState) -> None:
-    """Bring what is derived from `g` into step with it."""
-    array.g_columns[:] = array.g.T
+def states_of(array: ArrayState) -> NDArray[np.float32]:
+    """Return the states of all cells, float32[rows, columns], S."""
+    if isinstance(array.written, Blurred):
+        return np.ascontiguousarray(array.g_columns.T)
+    return array.g
+
+
+def put_states(array: ArrayState, states: NDArray[np.float32]) -> None:
+    """Put all cells into `states`, float32[rows, columns], S; reads see them."""
+    array.g[:], array.g_columns[:] = states, states.T
+
+
+def move_states(array: ArrayState, states: NDArray[np.float32]) -> None:
+    """Move all cells to `states`, as `put_states`; what the last writes left stays with them."""
+    if isinstance(array.written, Blurred):
+        left = array.g - array.g_columns.T
+        put_states(array, states)
+        array.g[:] = np.maximum(states + left, 0)
+    else:
+        put_states(array, states)
+
+
+def bring_into_step(array: ArrayState, device: Device, age: ArrayLike = 0.0) -> None:
+    """Bring what is derived from `g` into step with it.
+
+    `age` is that of each cell, float64[columns, rows], s.
+    """
     array.row_sum[:] = array.g.sum(axis=1, dtype=np.float64)
+    if isinstance(array.noise, Growing):
+        sigma = device.read_1f_sigma(array.g, device.g_max, np.asarray(age).T)
+        array.noise.variance[:] = np.square(sigma)

@@ -7,6 +7,7 @@ import numpy as np
 from cbramsim.core.kernels import lean_loop, lean_vector_kernel, part
 from cbramsim.core.rng import next_word, normal_of, upper_uniform_of
 from cbramsim.core.verbs import (
+    blur,
     book_cell_sensed,
     book_column_sensed,
     book_column_sneak,
@@ -22,14 +23,17 @@ from cbramsim.core.verbs import (
     pulse_noise,
     push_others,
     see_again,
+    see_column,
+    seen_of,
     sense,
     sense_column,
     settle_cell,
     settle_column,
+    store,
     sum_of_others,
 )
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_energy, within
-from cbramsim.simulator.array.cells import ArrayState, store_conductance
+from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.energy.ledger import Operation
 
 SENSED_BITS = 8
@@ -119,7 +123,8 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
     array.wear[column, row] += np.uint32(abs(pulses))
     g = np.float64(first)
     book_others(array.access, array, row, g, column_sum + settled, is_set, abs(pulses), account)
-    store_conductance(array, column, row, first, before)
+    store(array.written, array, column, row, first, before)
+    blur(array.written, array, column, row, stream)
     change = settled + (np.float64(before) - g)
     return change, joules, lost_in_lines(array.lines, i2t, squares, column, row)
 
@@ -139,7 +144,8 @@ def sense_cell(array, column, row, stream, account):  # type: ignore[no-untyped-
     account.joules[SENSE_READ] += array.pulse.v2t_read * g + array.costs.sense
     book_sneak(array.access, array, row, 1, g, account)
     book_cell_sensed(array.lines, array, column, row, g, account)
-    return sense(array.noise, g, next_word(stream), 0, array.normals)
+    seen = np.float64(seen_of(array.written, array, column, row))
+    return sense(array.noise, seen, next_word(stream), 0, array.normals)
 
 
 @part
@@ -224,11 +230,12 @@ def _(array, table, column, work, stream, account):  # type: ignore[no-untyped-d
     book_column_sensed(array.lines, array, column, cells, account)
     book_column_sneak(array.access, array, column, account)
     word = next_word(stream)
-    g, noise, normals = array.g_columns[column], array.noise, array.normals
+    noise, normals = array.noise, array.normals
     states, seen = work.states, work.seen
     low, per_siemens = table.g_min, table.states_per_siemens
-    for row in range(g.size):
-        seen[row] = sense(noise, g[row], word, row, normals)
+    see_column(array.written, array, column, seen)
+    for row in range(array.g.shape[0]):
+        seen[row] = sense(noise, seen[row], word, row, normals)
         state = np.int32((seen[row] - low) * per_siemens)
         states[row] = min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 

@@ -13,6 +13,7 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.simulator.array.binary import BinaryWeights
 from cbramsim.simulator.array.checks import Access, WriteScheme
+from cbramsim.simulator.array.compensation import Compensation
 from cbramsim.simulator.learning.encoding import Encoding
 from cbramsim.simulator.learning.neurons import Competition
 from cbramsim.simulator.learning.old_words import in_todays_words
@@ -75,6 +76,9 @@ class NetworkConfig(Parameters):
     """Resistances of the lines, with `wires`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays that share the cells."""
+    compensation: Compensation = "none"
+    """How drift is made up for when time passes after learning, see `array.compensation`: `global`,
+    one factor for a physical array, or `column`, one for each bit line."""
     readout: Readout = Readout()
     """Converters between the bit lines and the neurons."""
     wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01

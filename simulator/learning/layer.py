@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
+from cbramsim.devices.one_over_f import Growing
+from cbramsim.devices.write_noise import Blurred
 from cbramsim.simulator.array.binary import BinaryCrossbar, BinarySlices
 from cbramsim.simulator.array.cells import ArrayState
+from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.own import (
     PREFIX,
     Own,
@@ -21,6 +24,7 @@ from cbramsim.simulator.array.own import (
     made,
     put_back,
 )
+from cbramsim.simulator.array.storing import states_of
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
 from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
@@ -196,6 +200,8 @@ class Layer:
         """
         config, crossbar = self.config, self.crossbar
         account = self.ledger.account("train")
+        if self._physical.sums is not None:
+            self._physical.forget_sums()
         if self._after and crossbar.wired:
             crossbar.wired.patterns = self.inputs.patterns
         crossbar.follow(self.inputs.together, config.wires_error, threads)
@@ -270,6 +276,26 @@ class Layer:
         now = self._learned()
         names = ("conductance", *self._learning)
         return {name: zlib.crc32(np.asarray(now[name]).tobytes()) for name in names}
+
+    def wait(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass, s, at some temperature, °C; what drifts is made up for if that is asked.
+
+        Sums are measured before the first wait after learning, and again after each.
+        """
+        physical, kind = self._physical, self.config.compensation
+        physical.phase = "compensation"
+        if kind != "none":
+            physical.note_sums()
+        self.crossbar.wait(seconds, celsius=celsius)
+        if kind != "none":
+            physical.compensate(kind)
+        physical.phase = "use"
+
+    @property
+    def _physical(self) -> Crossbar:
+        """The array of cells."""
+        array = self.crossbar
+        return array.cells if isinstance(array, BinaryCrossbar) else array
 
     # ---- at work -------------------------------------------------------------------------------
 
@@ -376,7 +402,7 @@ class Layer:
             "device": self.nominal.model_dump_json(),
             "periphery": self.periphery.model_dump_json(),
             "competition_scale": self.competition_scale,
-            "conductance": state.g,
+            "conductance": states_of(state),
             "cells": state.cells,
             "wear": state.wear,
             "inhibited": state.inhibited,
@@ -391,12 +417,17 @@ class Layer:
             "seen_spikes": pruner.seen_spikes,
             "missed": pruner.missed,
         }
+        if isinstance(state.written, Blurred):
+            arrays["seen"] = state.g
+        if isinstance(state.noise, Growing):
+            arrays["variance"] = state.noise.variance
         if self.crossbar.disturbs:
             arrays["unresolved"] = state.access.others.unresolved
         if self.crossbar.wired:
             arrays |= self.crossbar.wired.to_arrays(state)
         if self.parts:
             arrays |= {f"{PREFIX}parts": kinds_of(self.parts), **arrays_of(self.parts)}
+        arrays |= self._physical.compensation_arrays()
         return arrays | self.inputs.to_arrays() | self.crossbar.clock.to_arrays()
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -436,7 +467,12 @@ class Layer:
             arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
             arrays["connected"], arrays["row_sum"].copy(),
         )  # fmt: skip
+        if "seen" in arrays:
+            crossbar.state.g[:] = arrays["seen"]
+        if "variance" in arrays:
+            crossbar.state.noise.variance[:] = arrays["variance"]
         if crossbar.disturbs:
             crossbar.state.access.others.unresolved[:] = arrays["unresolved"]
         crossbar.restore_lines(arrays)
+        self._physical.restore_compensation(arrays)
         crossbar.clock.restore(arrays, crossbar.state.g_columns)

@@ -46,6 +46,7 @@ class Scratch(NamedTuple):
     rows: NDArray[np.int32]
     currents: NDArray[np.float32]
     spared: NDArray[np.float32]
+    variances: NDArray[np.float32]
     exponent_bits: NDArray[np.int32]
     power_of_two: NDArray[np.float32]
     sums: NDArray[np.float32]
@@ -72,6 +73,7 @@ def scratch(inputs: int, neurons: int, bits: int = 1) -> Scratch:
         rows=np.zeros(inputs + 1, np.int32),
         currents=np.zeros(neurons, np.float32),
         spared=np.zeros(bits * neurons, np.float32),
+        variances=np.zeros(bits * neurons, np.float32),
         exponent_bits=exponents,
         power_of_two=exponents.view(np.float32),
         sums=np.zeros(-(-neurons // BLOCK), np.float32),

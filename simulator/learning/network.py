@@ -17,6 +17,7 @@ from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.core.interrupts import held_back_interrupts
 from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
+from cbramsim.simulator.array.lifetime import total_seconds
 from cbramsim.simulator.array.own import Own, check
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger
@@ -385,8 +386,9 @@ class SpikingNetwork(Recogniser):
         """
         if not self.layers:
             raise ParameterError("SpikingNetwork.wait: fit comes first")
+        total = total_seconds("SpikingNetwork.wait", seconds, hours, days, years)
         for layer in self.layers:
-            layer.crossbar.wait(seconds, hours=hours, days=days, years=years, celsius=celsius)
+            layer.wait(total, celsius)
         return self
 
     # ---- state ---------------------------------------------------------------------------------

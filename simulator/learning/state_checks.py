@@ -235,6 +235,19 @@ def layer_entries(
             "clock_relaxed": Entry((lines, rows), f8, 0, MOST_RELAXED),
             "clock_left": Entry((lines, rows), f4, 0, highest),
         }
+        if device.relaxes or device.drift_by_state:
+            table["clock_programmed"] = Entry((lines, rows), f4, 0, highest)
+    if device.read_1f and config.rule == "device":
+        table["variance"] = Entry((rows, lines), f4, 0, LARGE)
+    if "sums" in arrays:
+        table |= {
+            "sums": Entry((lines,), f8, -1, LARGE),
+            "gain": Entry(arrays["gain"].shape[:1] if "gain" in arrays else (), f4, 0, LARGE),
+            "sums_measured": Entry((), i8, 0, MOST),
+        }
+    if device.write_c2c and config.rule == "device":
+        most = DEVIATIONS * device.write_c2c * device.g_range
+        table["seen"] = Entry((rows, lines), f4, 0, highest + most)
     return table
 
 
@@ -246,10 +259,18 @@ def conductance_bounds(device: Device) -> tuple[float, float]:
         [g * math.exp(sign * DEVIATIONS * sigma - sigma**2 / 2) for sign in (-1, 1)]
         for g, sigma in zip(nominal, sigmas, strict=True)
     ]
+    normal = DEVIATIONS * device.g_range
+    below = normal * max(device.g_min_d2d_of_window, device.g_max_d2d_of_window)
     lowest = min(low for low, _ in spread) * (0.5 if device.g_quantum else 1)
-    highest = max(high for _, high in spread) + device.g_quantum
+    lowest = max(lowest - below, 0.0)
+    highest = max(high for _, high in spread) + device.g_quantum + below
     if device.retention_time:
         highest = max(highest, device.g_relaxed)
+    if device.relaxes:
+        states = np.linspace(0, device.g_max, 65)
+        furthest = np.max(device.relaxation_sigma(states, LONGEST))
+        shift = abs(device.relaxation_shift) * math.log(LONGEST)
+        highest += float(DEVIATIONS * furthest + shift)
     return lowest * (1 - ROUNDING), highest * (1 + ROUNDING)
 
 
@@ -313,6 +334,8 @@ def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator
     ages = "clock_age" in arrays
     floor = np.where(works, 0, low) if ages else low
     ceiling = np.maximum(high, device.g_relaxed) if ages and device.retention_time else high
+    if ages and device.relaxes:
+        ceiling = np.maximum(ceiling, conductance_bounds(device)[1])
     yield (
         "conductance must be within the window of its cell",
         connected & ((g > ceiling * (1 + ROUNDING)) | (g < floor * (1 - ROUNDING))),
@@ -321,13 +344,25 @@ def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator
         relaxed = arrays["clock_relaxed"].T ** device.retention_exponent
         yield (
             "conductance must be above 0 where connected, unless a cell has relaxed",
-            connected & works & (low > 0) & (g == 0) & ~(relaxed > FORGOTTEN),
+            connected
+            & works
+            & (low > 0)
+            & (g == 0)
+            & ~(relaxed > FORGOTTEN)
+            & (not device.relaxes),
         )
         yield (
             "clock_age must be at most the time of the clock",
             arrays["clock_age"] > arrays["clock"][0] * (1 + ROUNDING),
         )
-    total = g.sum(axis=1, dtype=np.float64)
+    if "gain" in arrays:
+        yield (
+            "gain must be none, or one for each bit line",
+            len(arrays["gain"]) not in (0, len(g.T)),
+        )
+    seen = arrays.get("seen", g)
+    yield "seen must be 0 where connected is false", ~connected & (seen != 0)
+    total = seen.sum(axis=1, dtype=np.float64)
     yield (
         "row_sum must be the sum of each row of conductance",
         np.abs(arrays["row_sum"] - total) > ROUNDING * (total + device.g_max),

@@ -132,10 +132,13 @@ def matching(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> ND
 COLUMNS_FIRST = (
     "cells", "wear", "inhibited", "unresolved", "bias", "spike_counts", "pruned", "stage",
     "seen_weights", "seen_spikes", "clock_age", "clock_relaxed", "clock_left",
+    "clock_programmed",
 )  # fmt: skip
 """Arrays of a network's state with one entry per neuron."""
-COLUMNS_LAST = ("conductance", "connected")
+COLUMNS_LAST = ("conductance", "connected", "seen", "variance")
 """Arrays of a network's state with one column per neuron."""
+OF_ONE_ARRAY = ("sums", "gain", "sums_measured")
+"""Arrays of a network's state that say nothing of another array: how drift is compensated."""
 
 
 def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
@@ -168,7 +171,9 @@ def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
     states = [network.to_state() for network in networks]
     # The arrays are joined as they are.
     joint: dict[str, Any] = {
-        name: value for name, value in states[0].items() if not name.startswith(LEARNING)
+        name: value
+        for name, value in states[0].items()
+        if not name.startswith(LEARNING) and name not in OF_ONE_ARRAY
     }
     for names, axis in ((COLUMNS_FIRST, 0), (COLUMNS_LAST, 1)):
         for name in names:

@@ -175,12 +175,15 @@ def test_a_parameter_can_be_put_back_to_its_default() -> None:
         ({"exponent_up": 2.0}, "exponent_up needs the law power (got law exponential)"),
         ({"shape_down": (1.0, 0.5)}, "shape_down needs the law table (got law exponential)"),
         ({"law": "constant"}, "nonlinearity_up needs the law exponential (got constant)"),
-        ({"law": "linear"}, "Device.law: must be one of exponential, constant, power, table"),
+        ({"law": "parabolic"}, "Device.law: must be one of exponential, constant, linear, power"),
         (
             {"law": "table", "nonlinearity_up": 0.0, "nonlinearity_down": 0.0},
             "shape_up must be at least two steps, not all 0, for the law table (got [])",
         ),
-        ({"stuck_low": 0.7, "stuck_high": 0.7}, "stuck_low + stuck_high + stuck_open must be <= 1"),
+        (
+            {"stuck_low": 0.7, "stuck_high": 0.7},
+            "stuck_low + stuck_high + stuck_mid + stuck_open must be <= 1",
+        ),
         ({"v_sinh": 0.01}, "v_sinh must be 0, or at least 0.02 V"),
         ({"retention_time": 0.0}, "activation_energy needs a retention_time (got 0)"),
         ({"g_mn": 1.0}, "Device.g_mn: unknown key (did you mean 'g_min'?)"),

@@ -185,3 +185,91 @@ def test_a_flat_table_is_the_constant_law() -> None:
         np.testing.assert_allclose(
             simulated(flat, pulses, start), simulated(constant, pulses, start), rtol=1e-5
         )
+
+
+# ---- laws in terms of weights ------------------------------------------------------------------
+
+
+def weight_step(w: float, way: int, form: str, p: dict[str, float]) -> float:
+    """The step of a pulse in weights from -1 to 1, as IBM's analog hardware kit states it."""
+    if form == "linear":  # bounds of the weight w_min, w_max; gamma 1 are soft bounds
+        bound = p["w_max"] if way > 0 else p["w_min"]
+        return way * p["dw"] * (1 - p["gamma"] * w / bound)
+    z = 2 * p["a"] * w / (p["w_max"] - p["w_min"]) + p["b"]
+    return way * p["dw"] * max(1 - p["A"] * np.exp(way * p["gamma"] * z), 0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1153, 0.7342, 1.0])
+@pytest.mark.parametrize("way", [1, -1])
+def test_linear_steps_are_those_in_weights(gamma: float, way: int) -> None:
+    p = {"dw": 0.002, "gamma": gamma, "w_max": 1.1724, "w_min": -0.8276}
+    start = p["w_min"] if way > 0 else p["w_max"]
+    first = abs(weight_step(start, way, "linear", p))
+    bound = p["w_max"] if way > 0 else p["w_min"]
+    slope = -2 * gamma * p["dw"] / abs(bound) / first
+    device = STRAIGHT.replace(
+        law="linear", pulses_up=2 / first, slope_up=slope, pulses_down=2 / first, slope_down=slope
+    )
+    for x in np.linspace(0, 1, 21):
+        w = p["w_min"] + 2 * x
+        step = device.relative_step_up(x) if way > 0 else -device.relative_step_down(x)
+        assert 2 * step == pytest.approx(weight_step(w, way, "linear", p), abs=1e-15)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize(("factor", "gamma"), [(-1.18445, 5.0), (-0.081404, 5.0), (0.3, 4.0)])
+def test_exponential_steps_are_those_in_weights(factor: float, gamma: float, way: int) -> None:
+    p = {"dw": 0.00135, "a": -0.5, "b": -0.5, "A": factor, "gamma": gamma, "w_max": 1, "w_min": -1}
+    # z = -(1 + w) / 2: -d at the depth d of a set train, d - 1 at that of a reset train
+    at_start = 1.0 if way > 0 else np.exp(gamma)
+    rate = -gamma
+    device = STRAIGHT.replace(
+        law="exponential-step", pulses_up=2 / p["dw"], factor_up=-factor * at_start, rate_up=rate,
+        pulses_down=2 / p["dw"], factor_down=-factor * at_start, rate_down=rate,
+    )  # fmt: skip
+    for x in np.linspace(0, 1, 21):
+        step = device.relative_step_up(x) if way > 0 else -device.relative_step_down(x)
+        expected = weight_step(2 * x - 1, way, "exponential", p)
+        assert 2 * step == pytest.approx(expected, abs=1e-12)
+
+
+LINEAR = STRAIGHT.replace(law="linear", slope_up=-1.0, slope_down=-1.0)
+GROWING = STRAIGHT.replace(law="linear", slope_up=2.0, slope_down=0.7)
+EXPONENTIAL = STRAIGHT.replace(
+    law="exponential-step", factor_up=1.18445, rate_up=-5.0, factor_down=12.08, rate_down=-5.0,
+    pulses_up=200.0, pulses_down=900.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("device", [LINEAR, GROWING, EXPONENTIAL], ids=lambda d: d.law)
+def test_new_laws_are_followed_by_the_kernel(device: Device) -> None:
+    start, pulses = device.g_min, 20
+    np.testing.assert_allclose(
+        simulated(device, pulses, start), train(device, pulses, start), rtol=1e-5
+    )
+    start = device.g_max
+    np.testing.assert_allclose(
+        simulated(device, -pulses, start), train(device, -pulses, start), rtol=1e-5
+    )
+
+
+def test_soft_bounds_are_approached_exponentially() -> None:
+    """The closed form of a train: 1 - (1 - 1 / N)^P of the window."""
+    found = simulated(LINEAR, 40, LINEAR.g_min)
+    expected = LINEAR.g_min + LINEAR.g_range * (1 - (1 - 1 / LINEAR.pulses_up) ** np.arange(41))
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+    assert LINEAR.pulses_end_to_end("up") == pytest.approx(64 * np.log(100), rel=2e-3)
+
+
+def test_noise_in_parts_of_the_step_follows_the_step() -> None:
+    """And adds to the noise in parts of the window as independent noise."""
+    device = LINEAR.replace(step_c2c=0.002, step_c2c_of_step=0.5)
+    crossbar = Crossbar(device, (2000, 2), seed=3)
+    for column, x in ((0, 0.2), (1, 0.8)):
+        g = device.g_min + x * device.g_range
+        crossbar.set_conductance(g)
+        crossbar.program(column, np.arange(2000), 1)
+        moved = (crossbar.conductance[:, column].astype(float) - g) / device.g_range
+        step = (1 - x) / device.pulses_up
+        assert moved.mean() == pytest.approx(step, abs=4 * moved.std() / 2000**0.5)
+        assert moved.std() == pytest.approx(np.hypot(0.002, 0.5 * step), rel=0.08)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbramsim.core.errors import ParameterError
+from cbramsim.devices.ageing import Ageing
 from cbramsim.devices.device import Device
-from cbramsim.devices.retention import BOLTZMANN, ZERO_CELSIUS, Ageing, Retention
+from cbramsim.devices.retention import BOLTZMANN, ZERO_CELSIUS
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.learning.network import SpikingNetwork
 
@@ -22,10 +23,10 @@ BOTH = RELAX.replace(drift_exponent=0.05, retention_exponent=0.7)
 times = st.floats(0, 1e8)
 
 
-def aged(retention: Retention, *waits: tuple[float, float], start: float = 1e-5) -> float:
+def aged(device: Device, *waits: tuple[float, float], start: float = 1e-5) -> float:
     """Return a conductance, S, after some (seconds, °C)."""
     g = np.array([start], np.float32)
-    ageing = Ageing(retention, g, np.random.default_rng(0))
+    ageing = Ageing(device, g, np.random.default_rng(0))
     for seconds, celsius in waits:
         g = ageing.wait(g, seconds, celsius)
     return float(g[0])

@@ -13,6 +13,7 @@ import numpy as np
 from cbramsim.core.kernels import lean_loop, part
 from cbramsim.core.rng import next_word
 from cbramsim.core.verbs import (
+    blur,
     book_cell_sensed,
     book_column_sensed,
     book_lines,
@@ -25,17 +26,18 @@ from cbramsim.core.verbs import (
     push_others,
     see_again,
     see_weights_again,
+    seen_of,
     sense,
     sense_column,
     settle_cell,
     settle_column,
     settle_weights,
+    store,
     sum_of_others,
 )
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.simulator.array.access import Moving, Passive, Still, Transistor
 from cbramsim.simulator.array.binary.slices import BinarySlices, follow_cells
-from cbramsim.simulator.array.cells import store_conductance
 from cbramsim.simulator.array.resistive_lines import ResistiveLines
 from cbramsim.simulator.array.writing import PROGRAM_LINE, SENSE_READ, open_conductance
 
@@ -70,11 +72,12 @@ def sense_codes(slices, column, stream, codes):  # type: ignore[no-untyped-def]
     array, mid = slices.cells, np.float32(slices.g_mid)
     codes[:] = 0
     for plane in range(slices.bits):
-        g = array.g_columns[plane * slices.logic.shape[1] + column]
+        line = plane * slices.logic.shape[1] + column
         word = next_word(stream)
         value = np.int32(1 << plane)
-        for row in range(g.size):
-            seen = sense(array.noise, g[row], word, row, array.normals)
+        for row in range(codes.size):
+            g = seen_of(array.written, array, line, row)
+            seen = sense(array.noise, g, word, row, array.normals)
             codes[row] += value * np.int32(seen > mid)
 
 
@@ -101,7 +104,8 @@ def turned_bits(slices, column, row, written, stream, account):  # type: ignore[
         cells += 1
         conductance += np.float64(g)
         book_cell_sensed(array.lines, array, line, row, np.float64(g), account)
-        bit = np.int32(sense(array.noise, g, next_word(stream), 0, array.normals) > mid)
+        seen = seen_of(array.written, array, line, row)
+        bit = np.int32(sense(array.noise, seen, next_word(stream), 0, array.normals) > mid)
         turned |= (bit ^ ((slices.codes[row] >> plane) & 1)) << plane
     account.counts[SENSE_READ] += cells
     account.joules[SENSE_READ] += (
@@ -208,7 +212,8 @@ def write_bit(slices, line, row, is_set, booked_as, stream, account):  # type: i
     before = array.g_columns[line, row]
     after = array.cells[line, row, G_HIGH if is_set else G_LOW]
     book_others(array.access, array, row, np.float64(before), others, is_set, pulses, account)
-    store_conductance(array, line, row, before, after)
+    store(array.written, array, line, row, before, after)
+    blur(array.written, array, line, row, stream)
     array.wear[line, row] += np.uint32(pulses)
     operation = booked_as.set if is_set else booked_as.reset
     v2t = pulse.v2t_set if is_set else pulse.v2t_reset

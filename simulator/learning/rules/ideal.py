@@ -19,11 +19,12 @@ from cbramsim.core.verbs import (
     lost_in_lines,
     see_again,
     seen_by,
+    store,
     sum_of_others,
 )
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
-from cbramsim.simulator.array.cells import ArrayState, store_conductance
+from cbramsim.simulator.array.cells import ArrayState
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
@@ -103,7 +104,7 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
             continue
         book_others(array.access, array, row, before, column_sum, is_set, 1, account)
         column_sum += np.float64(after) - before
-        store_conductance(array, winner, row, before, after)
+        store(array.written, array, winner, row, before, after)
         account.counts[operation] += 1
         account.joules[operation] += pulse_energy(v2t, gate, before, after)
         account.counts[PROGRAM_LINE] += 1
@@ -143,7 +144,7 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
             g = np.float64(array.g_columns[column, row])
             low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
             change = share * (min(max(asked(ideal, g, spiked[row]), low), high) - g)
-            store_conductance(array, column, row, g, np.float32(g + change))
+            store(array.written, array, column, row, g, np.float32(g + change))
         see_again(array.lines, array, column)
     _book_all_cells(rule, array, spiked, 0.5, account)
     rows, columns = array.g.shape

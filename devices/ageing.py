@@ -1,0 +1,109 @@
+"""What time does to the cells of an array that are left alone: drift, retention, relaxation.
+
+All are laws of the time since programming, so each cell has an age. A cell counts as programmed
+anew when its conductance is not what `Ageing` left behind: programming itself keeps no clock, and
+costs nothing. Waiting for t1 and then t2 is the same as waiting for t1 + t2.
+
+In a cell that does several, it is the conductance without its drift that dissolves, and what is
+left of both that relaxes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.devices.drift import Drifting
+from cbramsim.devices.relaxation import Relaxing
+from cbramsim.devices.retention import Dissolving
+
+if TYPE_CHECKING:
+    from cbramsim.devices.device import Device
+
+
+class Ageing:
+    """The ages of the cells of an array, and what they do to its conductances.
+
+    Attributes
+    ----------
+    age
+        float64[cells], seconds since each cell was programmed.
+    relaxed
+        float64[cells], integral of dt / tau since then.
+    left
+        float32[cells], the conductances that were left behind, S.
+    programmed
+        float32[cells], the conductances to which cells were programmed, S; None if no law asks.
+    """
+
+    def __init__(
+        self, device: Device, conductance: NDArray[np.float32], rng: np.random.Generator
+    ) -> None:
+        """Draw what is each cell's own, and take their present state as new.
+
+        Parameters
+        ----------
+        device
+            The technology.
+        conductance
+            float32[...], S.
+        rng
+            The stream of this purpose.
+        """
+        shape = conductance.shape
+        self.device = device
+        self.age = np.zeros(shape)
+        self.relaxed = np.zeros(shape)
+        self.left = conductance.copy()
+        self._drifting = Drifting(device, device.g_max, shape, rng)
+        self._dissolving = Dissolving(device, shape, rng)
+        self._relaxing = Relaxing(device, shape, rng) if device.relaxes else None
+        by_state = device.relaxes or device.drift_by_state
+        self.programmed = conductance.copy() if by_state else None
+        self._drifting.program(np.ones(shape, np.bool_), conductance)
+
+    def wait(
+        self, conductance: NDArray[np.float32], seconds: float, celsius: float
+    ) -> NDArray[np.float32]:
+        """Return the conductances, float32[...], S, after some time at some temperature."""
+        self._note(conductance)
+        device, g = self.device, conductance.astype(np.float64)
+        if self._relaxing is not None:
+            g -= self._relaxing.moved(self.programmed, self.age)  # type: ignore[arg-type]
+        if device.drifts:
+            g /= self._drifting.left(self.age)
+        if device.retention_time:
+            g = self._dissolving.wait(g, self.relaxed, seconds, celsius)
+        self.age += seconds
+        if device.drifts:
+            g *= self._drifting.left(self.age)
+        if self._relaxing is not None:
+            g += self._relaxing.moved(self.programmed, self.age)  # type: ignore[arg-type]
+            np.maximum(g, 0, out=g)
+        self.left = g.astype(np.float32)
+        return self.left.copy()
+
+    def _note(self, conductance: NDArray[np.float32]) -> None:
+        """Take cells whose conductance is not what was left behind as programmed anew."""
+        anew = conductance != self.left
+        self.age[anew] = 0
+        self.relaxed[anew] = 0
+        if self.programmed is not None:
+            self.programmed[anew] = conductance[anew]
+            self._drifting.program(anew, conductance)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what has become of the cells, by name, for `restore`."""
+        arrays: dict[str, NDArray[Any]] = {
+            "age": self.age, "relaxed": self.relaxed, "left": self.left,
+        }  # fmt: skip
+        return arrays if self.programmed is None else arrays | {"programmed": self.programmed}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what `to_arrays` returned."""
+        for name, saved in arrays.items():
+            getattr(self, name)[:] = saved
+        if self.programmed is not None:
+            self._drifting.program(np.ones(self.age.shape, np.bool_), self.programmed)

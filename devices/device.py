@@ -104,6 +104,39 @@ class Device(Endurance, Retention, Faults, Disturb, Conduction, PulseLaw, States
         """Return the size of the mean step of a reset pulse of the nominal cell, S."""
         return self.g_range * self.relative_step_down((conductance - self.g_min) / self.g_range)
 
+    def to_spice(self) -> str:
+        """Return the mean cell as a subcircuit for ngspice: `cbramsim.devices.export.spice`.
+
+        Raises
+        ------
+        ParameterError
+            If the cell has a gate, is moved by its read voltage, or has pulses that no state
+            equation has.
+        """
+        from cbramsim.devices.export import spice
+
+        return spice.to_spice(self)
+
+    def to_verilog_a(self) -> str:
+        """Return the mean cell as a module in Verilog-A: `cbramsim.devices.export.verilog_a`.
+
+        It has been read with care, but no compiler has seen it.
+
+        Raises
+        ------
+        ParameterError
+            As for `to_spice`.
+        """
+        from cbramsim.devices.export import verilog_a
+
+        return verilog_a.to_verilog_a(self)
+
+    def to_json(self) -> str:
+        """Return parameters, their sources, and tables of what pulses do, as JSON, in SI units."""
+        from cbramsim.devices.export import plain
+
+        return plain.to_json(self)
+
     def without(self, *parameters: str) -> Self:
         """Return the same technology with optional `parameters` off."""
         fields = type(self).model_fields

@@ -143,6 +143,39 @@ class Device(
         """Whether time changes a cell or its noise."""
         return self.drifts or self.relaxes or self.retention_time > 0 or bool(self.read_1f)
 
+    def to_spice(self) -> str:
+        """Return the mean cell as a subcircuit for ngspice: `cbramsim.devices.export.spice`.
+
+        Raises
+        ------
+        ParameterError
+            If the cell has a gate, is moved by its read voltage, or has pulses that no state
+            equation has.
+        """
+        from cbramsim.devices.export import spice
+
+        return spice.to_spice(self)
+
+    def to_verilog_a(self) -> str:
+        """Return the mean cell as a module in Verilog-A: `cbramsim.devices.export.verilog_a`.
+
+        It has been read with care, but no compiler has seen it.
+
+        Raises
+        ------
+        ParameterError
+            As for `to_spice`.
+        """
+        from cbramsim.devices.export import verilog_a
+
+        return verilog_a.to_verilog_a(self)
+
+    def to_json(self) -> str:
+        """Return parameters, their sources, and tables of what pulses do, as JSON, in SI units."""
+        from cbramsim.devices.export import plain
+
+        return plain.to_json(self)
+
     def without(self, *parameters: str) -> Self:
         """Return the same technology with optional `parameters` off."""
         fields = type(self).model_fields

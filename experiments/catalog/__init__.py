@@ -5,9 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import tomli_w
+
+from cbramsim.core.errors import CbramError
+from cbramsim.core.files import printable, write_atomically
 from cbramsim.devices.device import Device
-from cbramsim.experiments.catalog.table import in_full, side_by_side, to_dict
+from cbramsim.devices.export.plain import to_dict
+from cbramsim.experiments.catalog.table import in_full, side_by_side
 from cbramsim.experiments.targets import Target, check_targets
+
+FORMS = {
+    **dict.fromkeys((".cir", ".sp", ".spice"), Device.to_spice),
+    ".va": Device.to_verilog_a,
+    ".json": Device.to_json,
+    ".toml": lambda device: tomli_w.dumps(device.to_table()),
+}
+"""What is written into a file, by how its name ends."""
 
 
 def report(name: str = "", *, as_json: bool = False) -> str:
@@ -49,4 +62,28 @@ def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
     from cbramsim.experiments.catalog.figure import draw_device
 
     draw_device(Device.load(name), file)
+    return file
+
+
+def export(name: str, file: Path, *, force: bool = False) -> Path:
+    """Write a device for other programs, in the form by which the name of `file` ends: `FORMS`.
+
+    Raises
+    ------
+    CbramError
+        If there is no such device or form, the form cannot stand for the device, or `file` is there
+        already or cannot be written. Nothing is written then.
+    """
+    device, suffix = Device.load(name), file.suffix.lower()
+    if suffix not in FORMS:
+        *others, last = FORMS
+        raise CbramError(
+            f"--export: must be a file whose name ends in {', '.join(others)} or {last} (got "
+            f"'{printable(file)}')"
+        )
+    check_targets(Target("--export", file, suffix), reads={Path(name): "the device"}, force=force)
+    text = FORMS[suffix](device)
+    if not text.endswith("\n"):
+        text += "\n"
+    write_atomically(file, lambda out: out.write(text.encode()))
     return file

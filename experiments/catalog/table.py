@@ -1,4 +1,4 @@
-"""Cell technologies in numbers: side by side, one in full, and as a dictionary for JSON."""
+"""Cell technologies in numbers: side by side, and one in full."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
+from cbramsim.devices.export.plain import CELSIUS, drift_per_decade, parameters
 from cbramsim.devices.pulse_law import NEARLY
 from cbramsim.experiments.tables import aligned
 
-CELSIUS = (25.0, 55.0, 85.0, 125.0)
-"""Temperatures at which retention is told, °C."""
 WIDTH = 118
 """Columns into which sources are wrapped."""
 
@@ -116,7 +115,7 @@ def _derived_lines(device: Device) -> list[str]:
         times = (f"{in_prefixed(device.retention_time_at(t), 's')} at {t:g} °C" for t in CELSIUS)
         lines.append(f"{'retention':<20} {', '.join(times)}")
     if device.drift_exponent:
-        lines.append(f"{'drift':<20} {_drift_per_decade(device):.3g} % per decade of time")
+        lines.append(f"{'drift':<20} {drift_per_decade(device):.3g} % per decade of time")
     if device.endurance:
         lines.append(f"{'endurance':<20} {_count(device.endurance)} pulses")
     return lines
@@ -140,61 +139,3 @@ def _count(pulses: float) -> str:
     if math.isinf(pulses):
         return "∞"
     return f"{pulses:,.0f}" if pulses < 1e6 else f"{pulses:.3g}"
-
-
-# ---- what is known, and what follows -----------------------------------------------------------
-
-
-def to_dict(device: Device) -> dict[str, Any]:
-    """Return name, summary, parameters and derived figures, in SI units, for JSON."""
-    few, all_ = len(device.assumed_parameters()), len(device.stated_parameters())
-    marks = {"g_min": device.g_min, "g_mid": device.g_mid, "g_max": device.g_max}
-    derived: dict[str, Any] = {
-        "on_off_ratio": _finite(device.on_off_ratio),
-        "states": device.state_count,
-        "pulses_up": _finite(device.pulses_end_to_end("up")),
-        "pulses_down": _finite(device.pulses_end_to_end("down")),
-        "energy_joules": {
-            pulse: {mark: device.energies(g)[pulse] for mark, g in marks.items()}
-            for pulse in ("set", "reset", "read")
-        },
-        "stated_parameters": all_,
-        "assumed_parameters": few,
-    }
-    if device.retention_time:
-        derived["retention_seconds_at_celsius"] = {
-            f"{t:g}": device.retention_time_at(t) for t in CELSIUS
-        }
-    if device.drift_exponent:
-        derived["drift_percent_per_decade"] = _drift_per_decade(device)
-    if device.endurance:
-        derived["endurance_pulses"] = device.endurance
-    return {
-        "name": device.name,
-        "summary": device.summary,
-        "parameters": parameters(device),
-        "derived": derived,
-    }
-
-
-def parameters(device: Device) -> dict[str, dict[str, Any]]:
-    """Return value, unit, evidence and source of all parameters that are stated, or not default."""
-    entries = {}
-    for key in device.stated_parameters():
-        value, origin = getattr(device, key), device.evidence(key)
-        entries[key] = {
-            "value": list(value) if isinstance(value, tuple) else value,
-            "unit": device.unit(key),
-            "evidence": origin.evidence,
-            "source": origin.source,
-        }
-    return entries
-
-
-def _drift_per_decade(device: Device) -> float:
-    """Return the change of a conductance over ten times the time, per cent: negative."""
-    return 100 * (10**-device.drift_exponent - 1)
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

@@ -36,24 +36,33 @@ def conductances(text: str) -> tuple[float, float]:
 @flags.as_json
 @option("--figure", type=PATH, metavar="FILE", help="PNG to write  [NAME.png]")
 @flag("--no-figure", help="Print only.")
-@flags.force(help="Overwrite that PNG.")
-def devices(name: str, as_json: bool, figure: Path | None, no_figure: bool, force: bool) -> None:
+@option("--export", type=PATH, metavar="FILE",
+        help="Write the device for other programs, and draw nothing unless told to: .cir, .sp or "
+        ".spice for ngspice, .va for Verilog-A, .json or .toml.")  # fmt: skip
+@flags.force(help="Overwrite these files.")
+def devices(name: str, as_json: bool, no_figure: bool, force: bool, **files: Path | None) -> None:
     """List the cell technologies of the catalog side by side.
 
     With the NAME of one, or a TOML file of the same form: print it in full, with the source of
     every parameter, and draw its pulse curves, steps, energies and states.
     """
+    figure, export = files["figure"], files["export"]
     if figure is not None and (no_figure or not name):
         raise CbramError("--figure: needs a NAME, and no --no-figure")
+    if export is not None and not name:
+        raise CbramError("--export: needs a NAME")
     from cbramsim.experiments import catalog as experiment
 
-    drawn = figure is not None or (name and not as_json and not no_figure)
+    unasked = name and not as_json and not no_figure and export is None
+    drawn = figure is not None or unasked
     if drawn:
         experiment.figure_of(name, figure, force=force)
+    written = [experiment.export(name, export, force=force)] if export else []
     click.echo(experiment.report(name, as_json=as_json))
     if drawn:
-        written = experiment.draw(name, figure, force=force)
-        click.echo(f"written to {written}", err=True)
+        written.append(experiment.draw(name, figure, force=force))
+    for file in written:
+        click.echo(f"written to {file}", err=True)
 
 
 @click.command()

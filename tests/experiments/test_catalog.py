@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cbramsim.devices.device import Device
+from cbramsim.devices.export.plain import to_dict
 from cbramsim.experiments.catalog import table
 from cbramsim.experiments.catalog.figure import draw_device
 from cbramsim.experiments.cli import main
@@ -122,7 +123,7 @@ def test_pulses_end_to_end_are_counted_where_the_law_has_no_such_number() -> Non
     assert power.pulses_end_to_end("down") == pytest.approx(0.99 * 64)
     dead = straight.replace(law="table", shape_up=(1.0, 0.0, 0.0), shape_down=(1.0, 1.0))
     assert dead.pulses_end_to_end("up") == np.inf
-    assert table.to_dict(dead)["derived"]["pulses_up"] is None
+    assert to_dict(dead)["derived"]["pulses_up"] is None
     assert "∞ set pulses" in table.in_full(dead)
 
 
@@ -147,6 +148,48 @@ def test_devices_with_any_behaviour_are_drawn(tmp_path: Path) -> None:
     draw_device(table_law, tmp_path / "table.png")
     draw_device(QUIET.replace(pulses_up=1.0, pulses_down=5000.0), tmp_path / "jump.png")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+# ---- for other programs ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suffix", "first"),
+    [
+        (".cir", "* pcmo: "), (".sp", "* pcmo: "), (".SPICE", "* pcmo: "), (".va", "// pcmo: "),
+        (".json", "{\n"), (".toml", 'name = "pcmo"\n'),
+    ],
+)  # fmt: skip
+def test_a_device_is_written_for_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, first: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path(f"cell{suffix}")
+    result = cbram("devices", "pcmo", "--export", file)
+    assert result.exit_code == 0, result.output
+    assert f"written to {file}" in result.stderr
+    text = file.read_text()
+    assert text.startswith(first)
+    assert text.endswith("\n")
+    assert list(tmp_path.iterdir()) == [tmp_path / file]
+    refused(cbram("devices", "pcmo", "--export", file), "--export: cell")
+    assert cbram("devices", "pcmo", "--export", file, "--force").exit_code == 0
+    if suffix == ".toml":
+        assert Device.load(file) == Device.load("pcmo")
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
+    for file in ("cell.pdf", "cell"):
+        refused(
+            cbram("devices", "pcmo", "--export", tmp_path / file),
+            "must be a file whose name ends in .cir, .sp, .spice, .va, .json or .toml",
+        )
+    refused(cbram("devices", "--export", tmp_path / "all.cir"), "--export: needs a NAME")
+    refused(cbram("devices", "hzo-fefet", "--export", tmp_path / "x.va"), "c_gate must be 0")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(Device.catalog()["ideal"].read_text())
+    refused(cbram("devices", mine, "--export", mine, "--force"), "is the device")
+    assert list(tmp_path.iterdir()) == [mine]
 
 
 def test_bad_requests_are_refused(tmp_path: Path) -> None:

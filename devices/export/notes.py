@@ -20,8 +20,9 @@ WIDTH = 98
 _AROUND = ("t_read", "c_cell")
 """What belongs to the circuit around a cell."""
 _CELL = (
-    "g_min", "g_max", "law", "pulses_up", "nonlinearity_up", "exponent_up", "shape_up",
-    "pulses_down", "nonlinearity_down", "exponent_down", "shape_down",
+    "g_min", "g_max", "law", "pulses_up", "nonlinearity_up", "slope_up", "exponent_up",
+    "factor_up", "rate_up", "shape_up", "pulses_down", "nonlinearity_down", "slope_down",
+    "exponent_down", "factor_down", "rate_down", "shape_down",
     "v_set", "t_set", "v_reset", "t_reset", "v_read", "v_sinh",
 )  # fmt: skip
 """What is exported."""

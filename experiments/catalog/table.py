@@ -18,6 +18,7 @@ WIDTH = 118
 
 HEADERS = (
     ("", "device"),
+    ("published", "or derived"),
     ("conductance", "g_min – g_max"),
     ("on/", "off"),
     ("", "states"),
@@ -29,13 +30,13 @@ HEADERS = (
     ("", "read"),
     ("NL label", "up  down"),
     ("spread, %", "c2c/G/ΔG"),
-    ("", "assumed"),
 )
 FOOTNOTE = """\
+published or derived: parameters that a source states, or that follow from such, of all that are
+given; the others are assumed. All of them, with their sources: cbram devices NAME
 pulses: from one end of the window to the other. energy at mid: per pulse at mid-window.
 NL label: above 0, the curve from g_min to g_max lies above the straight line; ±9 is a jump.
 spread: c2c, noise of one pulse (of the window); G and ΔG, bounds and steps from cell to cell.
-assumed: parameters that no source states, of all that are given. All of them: cbram devices NAME
 """
 
 
@@ -43,21 +44,24 @@ assumed: parameters that no source states, of all that are given. All of them: c
 
 
 def side_by_side(devices: Sequence[Device]) -> str:
-    """Return one line per technology, under a header of two."""
+    """Return one line per technology, under a header of two: what is best documented comes first."""
     heads = ["\n".join(pair) for pair in HEADERS]
-    return f"{aligned(heads, map(_row, devices), justify='right')}\n\n{FOOTNOTE.rstrip()}"
+    best_first = sorted(devices, key=lambda device: (-_sourced(device), device.name))
+    return f"{aligned(heads, map(_row, best_first), justify='right')}\n\n{FOOTNOTE.rstrip()}"
 
 
 def _row(device: Device) -> tuple[str, ...]:
     energy = device.energies(device.g_mid)
     up, down = (_count(device.pulses_end_to_end(way)) for way in ("up", "down"))
+    of_window = max(device.g_min_d2d_of_window, device.g_max_d2d_of_window)
     spreads = (
         device.step_c2c,
-        max(device.g_min_d2d, device.g_max_d2d),
-        max(device.pulses_up_d2d, device.pulses_down_d2d),
+        max(device.g_min_d2d, device.g_max_d2d, of_window),
+        math.hypot(device.pulses_d2d, max(device.pulses_up_d2d, device.pulses_down_d2d)),
     )
     return (
         device.name,
+        sourced_share(device),
         f"{in_prefixed(device.g_min, 'S')} – {in_prefixed(device.g_max, 'S')}",
         _ratio(device),
         str(device.state_count or "analog"),
@@ -67,8 +71,17 @@ def _row(device: Device) -> tuple[str, ...]:
         *(in_prefixed(energy[pulse], "J") for pulse in ("set", "reset", "read")),
         _nonlinearity(device),
         "/".join(f"{100 * spread:.3g}" for spread in spreads),
-        f"{len(device.assumed_parameters())}/{len(device.stated_parameters())}",
     )
+
+
+def sourced_share(device: Device) -> str:
+    """Return how many of the stated parameters are published or derived, as `12/20  60 %`."""
+    stated = len(device.stated_parameters())
+    return f"{stated - len(device.assumed_parameters())}/{stated} {_sourced(device):4.0%}"
+
+
+def _sourced(device: Device) -> float:
+    return 1 - len(device.assumed_parameters()) / len(device.stated_parameters())
 
 
 def _nonlinearity(device: Device) -> str:

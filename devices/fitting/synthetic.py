@@ -77,26 +77,25 @@ def trains_of(
     noise = pulse.read_sigma, device.g_flicker, device.flicker_duty
     _measure(
         population, law_of(device), scatter_of(device), grid_of(device), noise,
-        stream(seed, "pulses"), normal_table(pad=1), *readings,
+        stream(seed, "pulses"), normal_table(pad=1), readings,
     )  # fmt: skip
     return readings  # type: ignore[return-value]
 
 
 @lean_loop
-def _measure(  # type: ignore[no-untyped-def]
-    population, law, scatter, grid, noise, random, normals, set_readings, reset_readings
-):
-    """Fill the readings, float64[cells, cycles, pulses + 1], of float32[1, cells, 6]."""
+def _measure(population, law, scatter, grid, noise, random, normals, readings):  # type: ignore[no-untyped-def]
+    """Fill both readings, float64[cells, cycles, pulses + 1] each, of float32[1, cells, 6]."""
     read_sigma, flicker, duty = noise
+    set_readings, reset_readings = readings
     for i in range(population.shape[1]):
         low, high = population[0, i, G_LOW], population[0, i, G_HIGH]
         g = low
         for cycle in range(set_readings.shape[1]):
-            for way, readings in (
+            for way, train in (
                 (SET, set_readings[i, cycle]),
                 (RESET, reset_readings[i, cycle]),
             ):
-                for p in range(readings.size):
+                for p in range(train.size):
                     if p > 0:
                         error = pulse_noise(scatter, population, 0, i, way, g)
                         error *= normal_of(next_word(random), normals)
@@ -105,4 +104,4 @@ def _measure(  # type: ignore[no-untyped-def]
                         g = within(target, low, high)
                     error = read_sigma * normal_of(next_word(random), normals)
                     upper = 1.0 if upper_uniform_of(next_word(random)) < duty else 0.0
-                    readings[p] = g + error + flicker * (upper - duty)
+                    train[p] = g + error + flicker * (upper - duty)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.verbs import implements, pulse_noise
-from cbramsim.devices.device import Device
 from cbramsim.devices.laws.shaped import depth_of, interpolated, on_one_grid
+from cbramsim.devices.technology import Technology
 
 
 class EvenScatter(NamedTuple):
@@ -28,7 +28,7 @@ class ShapedScatter(NamedTuple):
     """Relative noise of set and of reset pulses by depth, float32[2, points]."""
 
 
-def scatter_of(device: Device) -> EvenScatter | ShapedScatter:
+def scatter_of(device: Technology) -> EvenScatter | ShapedScatter:
     """Return the noise of the pulses of a device."""
     sigma = device.step_c2c * device.g_range
     if not (device.noise_up or device.noise_down):

@@ -20,17 +20,17 @@ from cbramsim.core.rng import (
     upper_uniform_of,
 )
 from cbramsim.core.verbs import mean_step, nearby_state_drawn, pulse_noise
-from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.grids import grid_of
 from cbramsim.devices.laws import law_of
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_constants, within
 from cbramsim.devices.scatter import scatter_of
+from cbramsim.devices.technology import Technology
 
 
 def measure(
-    device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
+    device: Technology, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
 ) -> Measurement:
     """Measure `cells` new cells of `device`, as `trains_of` does."""
     return Measurement.of_arrays(
@@ -39,7 +39,7 @@ def measure(
 
 
 def trains_of(
-    device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
+    device: Technology, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give new cells of `device` trains of set, then of reset pulses, `cycles` times.
 

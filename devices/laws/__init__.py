@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cbramsim.devices.device import Device
 from cbramsim.devices.laws.affine import Affine
 from cbramsim.devices.laws.shaped import Shaped
+from cbramsim.devices.technology import Technology
 
 TABULATED = ("power", "table")
 """Laws whose step is a `Shaped` one."""
 
 
-def law_of(device: Device) -> Affine | Shaped:
+def law_of(device: Technology) -> Affine | Shaped:
     """Return the law of a device for compiled loops."""
     return Shaped.of(device) if device.law in TABULATED else Affine()

@@ -306,6 +306,8 @@ def test_each_voltage_is_fitted_and_one_is_chosen() -> None:
     assert fit(data, repetitions=0, voltages={"set": 1.4}).device.v_set == 1.4
     with pytest.raises(DataError, match=r"v_set must be a voltage of set pulses in it, 1, 1.4 V"):
         fit(data, voltages={"set": 2.0})
+    with pytest.raises(ParameterError, match=r"voltages must be one of set, reset \(got 'v_set'\)"):
+        fit(data, voltages={"v_set": 1.4})
 
 
 def test_a_cell_that_jumps_is_named() -> None:

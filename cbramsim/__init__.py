@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cbramsim.core.errors import ParameterError as ParameterError
     from cbramsim.devices.device import Device as Device
     from cbramsim.devices.fitting.fit import fit as fit
+    from cbramsim.devices.fitting.reading import read_measurement as read_measurement
     from cbramsim.experiments.study.study import Study as Study
     from cbramsim.simulator.array.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.array.own import Own as Own
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Device": "cbramsim.devices.device",
     "fit": "cbramsim.devices.fitting.fit",
+    "read_measurement": "cbramsim.devices.fitting.reading",
     "Study": "cbramsim.experiments.study.study",
     "ParameterError": "cbramsim.core.errors",
     "Crossbar": "cbramsim.simulator.array.crossbar",

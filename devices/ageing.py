@@ -10,7 +10,7 @@ left of both that relaxes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from cbramsim.devices.drift import Drifting
 from cbramsim.devices.relaxation import Relaxing
 from cbramsim.devices.retention import Dissolving
-
-if TYPE_CHECKING:
-    from cbramsim.devices.device import Device
+from cbramsim.devices.technology import Technology
 
 
 class Ageing:
@@ -39,7 +37,7 @@ class Ageing:
     """
 
     def __init__(
-        self, device: Device, conductance: NDArray[np.float32], rng: np.random.Generator
+        self, device: Technology, conductance: NDArray[np.float32], rng: np.random.Generator
     ) -> None:
         """Draw what is each cell's own, and take their present state as new.
 

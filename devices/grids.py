@@ -9,7 +9,7 @@ import numpy as np
 from cbramsim.core.kernels import lean_kernel
 from cbramsim.core.rng import next_word, upper_uniform_of
 from cbramsim.core.verbs import implements, nearby_state, nearby_state_drawn
-from cbramsim.devices.device import Device
+from cbramsim.devices.technology import Technology
 
 
 class Continuous(NamedTuple):
@@ -36,7 +36,7 @@ class Quanta(NamedTuple):
     """S."""
 
 
-def grid_of(device: Device) -> Continuous | EvenLevels | SpacedLevels | Quanta:
+def grid_of(device: Technology) -> Continuous | EvenLevels | SpacedLevels | Quanta:
     """Return the grid of a device."""
     if device.level_radix:
         return SpacedLevels(device.levels, device.level_radix)

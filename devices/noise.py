@@ -10,8 +10,8 @@ import numpy as np
 
 from cbramsim.core.rng import NORMAL_MASK, next_word
 from cbramsim.core.verbs import add_normals, add_read_noise, follow_state, implements, sense
-from cbramsim.devices.device import Device
 from cbramsim.devices.one_over_f import Growing
+from cbramsim.devices.technology import Technology
 
 
 class Noiseless(NamedTuple):
@@ -40,7 +40,9 @@ class Flickering(NamedTuple):
     """A standard normal number is below it with the probability `duty`."""
 
 
-def noise_of(device: Device, shape: tuple[int, int]) -> Noiseless | Steady | Flickering | Growing:
+def noise_of(
+    device: Technology, shape: tuple[int, int]
+) -> Noiseless | Steady | Flickering | Growing:
     """Return the noise of an array of a device, `shape` (word lines, bit lines)."""
     if device.read_1f:
         return Growing.of(device, shape)

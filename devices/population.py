@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.devices.device import Device
 from cbramsim.devices.faults import HIGH, LOW, MIDDLE, OPEN, draw_faults
 from cbramsim.devices.pulse_law import affine_step
 from cbramsim.devices.pulses import (
@@ -16,10 +15,11 @@ from cbramsim.devices.pulses import (
     SET,
 )
 from cbramsim.devices.quantities import log_normal
+from cbramsim.devices.technology import Technology
 
 
 def draw_population(
-    device: Device, shape: tuple[int, int], rng: np.random.Generator
+    device: Technology, shape: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Draw the parameters of every cell of an array.
 
@@ -69,7 +69,7 @@ def draw_population(
 
 
 def _steps(
-    device: Device, way: str, sign: int, factor: NDArray[np.float64], rng: np.random.Generator
+    device: Technology, way: str, sign: int, factor: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
     """Return first step, part of the window, and slope of every cell; `factor` is its own size.
 
@@ -90,7 +90,7 @@ def _steps(
 
 
 def _on_states(
-    device: Device, low: NDArray[np.float64], high: NDArray[np.float64]
+    device: Technology, low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the windows of quantised cells, whose bounds are multiples of the quantum."""
     quantum = device.g_quantum
@@ -100,7 +100,7 @@ def _on_states(
     return quantum * lowest, quantum * np.maximum(np.round(high / quantum), lowest)
 
 
-def _apply_faults(cells: NDArray[np.float32], device: Device, rng: np.random.Generator) -> None:
+def _apply_faults(cells: NDArray[np.float32], device: Technology, rng: np.random.Generator) -> None:
     condition = draw_faults(device, cells.shape[:2], rng)  # type: ignore[arg-type]
     low, high, open_ = condition == LOW, condition == HIGH, condition == OPEN
     middle = condition == MIDDLE

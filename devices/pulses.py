@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.kernels import lean_kernel
-from cbramsim.devices.device import Device
 from cbramsim.devices.pulse_law import AFFINE
+from cbramsim.devices.technology import Technology
 
 G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
 """Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
@@ -51,7 +51,7 @@ class PulseConstants(NamedTuple):
     """Conductance of a reference cell, S."""
 
 
-def pulse_constants(device: Device) -> PulseConstants:
+def pulse_constants(device: Technology) -> PulseConstants:
     """Gather the constants of `device` that compiled loops need."""
     read_sigma = device.read_c2c * device.g_range
     pink = float(device.read_1f_sigma(device.g_mid, device.g_max, 0.0))
@@ -70,7 +70,7 @@ def pulse_constants(device: Device) -> PulseConstants:
     )
 
 
-def nominal_cell(device: Device) -> NDArray[np.float32]:
+def nominal_cell(device: Technology) -> NDArray[np.float32]:
     """Return window and steps of the nominal cell, float32[6]."""
     cell = np.zeros(CELL_SIZE)
     cell[G_LOW], cell[G_HIGH] = device.g_min, device.g_max

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.verbs import implements, mean_step, pulse_noise
-from cbramsim.devices.device import Device
 from cbramsim.devices.laws import law_of
 from cbramsim.devices.laws.shaped import depth_of, interpolated, on_one_grid
+from cbramsim.devices.technology import Technology
 
 
 class EvenScatter(NamedTuple):
@@ -41,7 +41,7 @@ class StepScatter(NamedTuple):
     """`EvenScatter` or `ShapedScatter`, independent of it."""
 
 
-def scatter_of(device: Device) -> EvenScatter | ShapedScatter | StepScatter:
+def scatter_of(device: Technology) -> EvenScatter | ShapedScatter | StepScatter:
     """Return the noise of the pulses of a device."""
     sigma, even = device.step_c2c * device.g_range, (1.0, 1.0)
     scatter: EvenScatter | ShapedScatter = EvenScatter(sigma)

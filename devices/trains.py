@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cbramsim.core.rng import generator
 from cbramsim.core.units import TIMES
 from cbramsim.devices.ageing import Ageing
-from cbramsim.devices.device import AGEING, FAULTS, GRANULARITY, NOISE, Device
 from cbramsim.devices.fitting.synthetic import trains_of
+from cbramsim.devices.technology import AGEING, FAULTS, GRANULARITY, NOISE, Technology
 
 LONGEST = 300
 """Pulses of one direction that are given at most."""
@@ -38,7 +38,7 @@ class PulseTrains(NamedTuple):
     """Of cells that differ, analog and without noise, float64[pulses + 1, cells]."""
 
 
-def pulse_trains(device: Device) -> PulseTrains:
+def pulse_trains(device: Technology) -> PulseTrains:
     """Give trains from end to end of the window to simulated cells, without read noise."""
     up, down = (round(min(device.pulses_end_to_end(way), LONGEST)) for way in ("up", "down"))
     quiet = device.without_variability()
@@ -57,7 +57,9 @@ def pulse_trains(device: Device) -> PulseTrains:
     return PulseTrains(up, law[:, 0], cycles, cells)
 
 
-def left_over_time(device: Device) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+def left_over_time(
+    device: Technology,
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Return what time leaves of the bounds and the middle of the nominal window.
 
     Returns
@@ -83,7 +85,7 @@ def left_over_time(device: Device) -> tuple[NDArray[np.float64], dict[str, NDArr
     return seconds, {f"{celsius:g} °C": left(celsius) for celsius in CELSIUS}
 
 
-def _measured(device: Device, cells: int, pulses: tuple[int, int]) -> NDArray[np.float64]:
+def _measured(device: Technology, cells: int, pulses: tuple[int, int]) -> NDArray[np.float64]:
     """Return the readings of one cycle of each cell, float64[pulses + 1, cells], S."""
     set_readings, reset_readings = trains_of(device, cells, 1, pulses)
     return np.concatenate([set_readings[:, 0], reset_readings[:, 0, 1:]], axis=1).T

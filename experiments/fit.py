@@ -87,10 +87,10 @@ def run(
     )  # fmt: skip
     asked = {key: value for key, value in (reading or {}).items() if value is not None}
     measurement = read_measurement(path, **asked)
-    found = fit(
-        measurement, name=out.stem, like=template, made_by=_command(path, like, asked | options),
-        progress=_progress(quiet), **options,
-    )  # fmt: skip
+    made_by = _command(path, like, asked | options)
+    options["voltages"] = {way: options.pop(f"v_{way}", None) for way in ("set", "reset")}
+    found = fit(measurement, like=template, progress=_progress(quiet), **options)
+    found = found.named(out.stem, made_by)
     draw(found, figure)
     text = tomli_w.dumps(found.device.to_table())
     write_atomically(out, lambda file: file.write(text.encode()))

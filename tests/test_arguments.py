@@ -69,6 +69,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: Crossbar(DEVICE, (3, 2), periphery=3), "periphery: must be a text or a path"),  # type: ignore[arg-type]
     (lambda: Crossbar(DEVICE, (3, 2), ledger={}), "Crossbar.ledger: must be an EnergyLedger or None"),  # type: ignore[arg-type]
     (lambda: Crossbar(DEVICE, (3, 2), tiles=2), "Crossbar.tiles: must be a Tiles or None"),  # type: ignore[arg-type]
+    (lambda: Crossbar(DEVICE, (3, 2), wire=None), "Crossbar: options must be one of access, scheme"),  # type: ignore[call-arg]
     (lambda: Crossbar(DEVICE, (3, 2), wires=True), "Crossbar.wires: must be a Wires or None"),  # type: ignore[arg-type]
     (lambda: Crossbar(DEVICE, (True, 2)), "Crossbar.shape: must be two whole numbers"),
     (lambda: Crossbar(DEVICE, (10**6, 10**6)), "Crossbar.shape: must be at most 16,777,216 cells"),

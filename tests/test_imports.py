@@ -1,4 +1,4 @@
-"""Imports point down only, without circles, also those for type hints."""
+"""Imports point down only, without circles, also those for type hints and those in functions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,10 @@ SOURCES = {
 }
 
 
-def imports(path: Path, *, lazy: bool = True) -> set[str]:
-    """Return which modules of ours a file imports; without the `lazy` ones, inside functions."""
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if lazy else _outermost(tree)
+def imports(path: Path) -> set[str]:
+    """Return which modules of ours a file imports."""
     found = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -58,15 +56,6 @@ def imports(path: Path, *, lazy: bool = True) -> set[str]:
                 inner = name.removeprefix("cbramsim.")
                 found.add(inner if inner in SOURCES else inner.rpartition(".")[0])
     return found & SOURCES.keys()
-
-
-def _outermost(node: ast.AST) -> list[ast.AST]:
-    """Return all nodes that run, or are read by a type checker, when a module is imported."""
-    found = []
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            found += [child, *_outermost(child)]
-    return found
 
 
 def room_of(module: str) -> str:
@@ -89,7 +78,7 @@ def test_no_import_points_up(module: str) -> None:
 def test_no_imports_go_in_circles() -> None:
     # Importing a module runs the packages around it first, so that these must not need it.
     graph = {
-        module: {name for name in imports(path, lazy=False) if name != module}
+        module: {name for name in imports(path) if name != module}
         for module, path in SOURCES.items()
     }
     list(TopologicalSorter(graph).static_order())

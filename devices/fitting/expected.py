@@ -18,9 +18,15 @@ clipped to [0, 1]). So a fit sees what noise at a bound does to a mean, without 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cbramsim.core.kernels import compiled_loop, inlined
 from cbramsim.devices.fitting.laws import STRETCHED, step_at
+
+Floats = NDArray[np.float64]
 
 CERTAIN = 1e-6
 """Deviation, part of the window, below which a state is a number."""
@@ -28,6 +34,30 @@ FAR = 6.0
 """Deviations from a bound beyond which it cuts nothing off."""
 POINTS = 257
 """Depths between which steps are linear."""
+
+
+class EachCell(NamedTuple):
+    """What each cell has of its own."""
+
+    low: Floats
+    """Lower bound, float64[cells]."""
+    high: Floats
+    """Upper bound, float64[cells]."""
+    first: Floats
+    """Steps at depth 0 of set and of reset pulses, parts of its window, float64[cells, 2]."""
+    scale: Floats
+    """The mean window over its own, float64[cells]."""
+
+
+class CurveStarts(NamedTuple):
+    """Which curves are expected, and where they begin."""
+
+    which: NDArray[np.int64]
+    """Cell and way (0 set, 1 reset), and number of readings, int64[curves, 3]."""
+    start: Floats
+    """Mean of the first reading, float64[curves]."""
+    spread: Floats
+    """Deviation of the state there, float64[curves]."""
 
 
 @inlined
@@ -80,46 +110,36 @@ def tabulate(code, first, shapes, steps):  # type: ignore[no-untyped-def]
 
 
 @compiled_loop
-def follow(  # type: ignore[no-untyped-def]
-    code, curves, shapes, low, high, first, start, spread, sigma, scale, steps, means, variances
-):
+def follow(code, shapes, cells, curves, sigma, steps, means, variances):  # type: ignore[no-untyped-def]
     """Fill expected readings and the variance of the state, of every curve, in units of readings.
 
     Parameters
     ----------
     code
         The law.
-    curves
-        Cell and way (0 set, 1 reset) of each curve, and its readings, int64[curves, 3].
     shapes
         Shape parameters of both ways, float64[2, n].
-    low, high
-        Bounds of the cells, float64[cells].
-    first
-        Steps at depth 0, float64[cells, 2].
-    start, spread
-        Where curves begin, and the deviation of that, in units of readings, float64[curves].
+    cells, curves
+        `EachCell` and `CurveStarts`, conductances in units of readings.
     sigma
         Noise of a pulse, part of the mean window, at equally spaced depths, float64[2, m].
-    scale
-        The mean window over that of each cell, float64[cells].
     steps
         Filled with the steps, parts of the window, float64[cells, 2, POINTS].
     means, variances
         What is filled, float64[curves, readings].
     """
-    tabulate(code, first, shapes, steps)
-    for i in range(len(curves)):
-        cell, way, readings = curves[i]
-        window = high[cell] - low[cell]
-        edge, sign = (low[cell], 1.0) if way == 0 else (high[cell], -1.0)
-        mean, deviation = sign * (start[i] - edge) / window, spread[i] / window
+    tabulate(code, cells.first, shapes, steps)
+    for i in range(len(curves.which)):
+        cell, way, readings = curves.which[i]
+        window = cells.high[cell] - cells.low[cell]
+        edge, sign = (cells.low[cell], 1.0) if way == 0 else (cells.high[cell], -1.0)
+        mean, deviation = sign * (curves.start[i] - edge) / window, curves.spread[i] / window
         variance = deviation * deviation
         for k in range(readings):
             if k > 0:
                 step, slope = linear(steps[cell, way], mean)
                 noise, _ = linear(sigma[way], mean)
-                noise *= scale[cell]
+                noise *= cells.scale[cell]
                 slope += 1.0
                 mean, variance = clipped(
                     mean + step, math.sqrt(slope * slope * variance + noise * noise)

@@ -12,7 +12,7 @@ are ranked by how well they foretell what they were not matched to (`ranking`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from cbramsim.devices.fitting.laws import (
     device_law,
     steps_at,
 )
-from cbramsim.devices.fitting.making import make_device
+from cbramsim.devices.fitting.making import Conditions
 from cbramsim.devices.fitting.matching import QUIET, Match, Noise, match
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.fitting.noise import NoiseFound, find_noise
@@ -65,16 +65,12 @@ LEAST_SIGNAL = 3.0
 def fit(
     measurement: Measurement | Path | str,
     *,
-    name: str = "fitted",
     like: Device | str = LIKE,
     law: str | None = None,
     extrapolate: bool = False,
-    v_set: float | None = None,
-    v_reset: float | None = None,
-    window: tuple[float, float] | None = None,
+    voltages: Mapping[str, float | None] | None = None,
     repetitions: int = 200,
     seed: int = 0,
-    made_by: str = "cbramsim.fit",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Fit:
     """Fit pulse trains, and describe the device that gave them.
@@ -82,9 +78,8 @@ def fit(
     Parameters
     ----------
     measurement
-        The pulse trains, or the file that has them: `cbramsim.devices.fitting.reading`.
-    name
-        Of the device.
+        The pulse trains, or the file that has them. Of readings in arbitrary units, or of currents,
+        `read_measurement` makes a measurement.
     like
         The device, or its name, whose parameters stand in for what was not measured.
     law
@@ -92,14 +87,11 @@ def fit(
     extrapolate
         Where trains do not arrive at a bound: look for it beyond what was measured, instead of
         taking the measured range for the window.
-    v_set, v_reset
-        Which voltages to take where there are several, V; by default those of most readings.
-    window
-        Conductances, S, on which readings in arbitrary units are mapped (of a file).
+    voltages
+        Which to take where there are several, V, such as ``{"set": 1.2, "reset": 1.5}``; by default
+        those of most readings.
     repetitions, seed
         Of the bootstrap; without repetitions there are no intervals.
-    made_by
-        What the sources of the parameters say of how they were found.
     progress
         Shows how far the bootstrap is, as `tqdm.tqdm`.
 
@@ -111,21 +103,17 @@ def fit(
     if not isinstance(measurement, Measurement):
         from cbramsim.devices.fitting.reading import read_measurement
 
-        measurement = read_measurement(Path(measurement), window=window)
+        measurement = read_measurement(Path(measurement))
     check_repetitions(repetitions)
     if law is not None:
         one_of("fit: law", law, NAMES)
     template = like if isinstance(like, Device) else Device.load(like)
-    chosen, rest = _combinations(measurement, {"set": v_set, "reset": v_reset})
-    work = _Work(measurement, law, extrapolate)
-    others = {
-        _told(conditions): work.fit(conditions, name, template, 0, seed, made_by, iter)
-        for conditions in rest
-    }
-    return work.fit(chosen, name, template, repetitions, seed, made_by, progress, others)
-
-
-Conditions = dict[str, tuple[float | None, float | None]]
+    for way in voltages or ():
+        one_of("fit: voltages", way, WAYS)
+    chosen, rest = _combinations(measurement, voltages or {})
+    work = _Work(measurement, template, law, extrapolate, seed)
+    others = {_told(conditions): work.fit(conditions, 0) for conditions in rest}
+    return work.fit(chosen, repetitions, progress, others)
 
 
 @dataclass(frozen=True)
@@ -133,12 +121,14 @@ class _Work:
     """What all fits of a measurement have in common."""
 
     measurement: Measurement
+    like: Device
     law: str | None
     extrapolate: bool
+    seed: int
 
     def fit(
-        self, conditions: Conditions, name: str, template: Device, repetitions: int, seed: int,
-        made_by: str, progress: Any, others: dict[str, Fit] | None = None,
+        self, conditions: Conditions, repetitions: int, progress: Any = iter,
+        others: dict[str, Fit] | None = None,
     ) -> Fit:  # fmt: skip
         """Fit the trains of one voltage and width of either polarity."""
         measurement = self.measurement
@@ -164,7 +154,7 @@ class _Work:
         flexible = next((law.match for law in ranked if law.match.candidate.code == TABLE), best)
         found = find_noise(curves, best)
         if found is not None:
-            found = calibrated(curves, best, found, span, free, seed)
+            found = calibrated(curves, best, found, span, free, self.seed)
             noise = found.simple()
             best = match(curves, best.candidate, span, free, noise, best, far=self.extrapolate)
             ranked[0] = replace(ranked[0], match=best, distance=distance(curves, best))
@@ -173,20 +163,15 @@ class _Work:
             return fields(best, technology)
 
         technology, intervals = bootstrap(
-            curves, best, noise, span, values, repetitions, seed, progress
+            curves, best, noise, span, values, repetitions, self.seed, progress
         )
         intervals |= _spreads(curves, technology, repetitions)
         intervals |= _noise(found, intervals, repetitions)
         warnings = doubts(measurement, curves, ranked, arrives, found, self.extrapolate)
         return Fit(
-            measurement=measurement, conditions=conditions, curves=curves, ranked=ranked,
-            steps=steps_of(curves, flexible, found), noise=found, arrives=arrives,
-            intervals=intervals, repetitions=repetitions, warnings=warnings,
-            device=make_device(
-                name, measurement, curves, best, technology, intervals, found, template, made_by,
-                conditions,
-            ),
-            others=others or {},
+            measurement, conditions, curves, ranked, technology, found, intervals, self.like,
+            steps=steps_of(curves, flexible, found), arrives=arrives, repetitions=repetitions,
+            warnings=warnings, others=others or {},
         )  # fmt: skip
 
     def _chosen(self, ranked: list[Ranked]) -> list[Ranked]:
@@ -227,7 +212,7 @@ def fields(found: Match, technology: Summary) -> dict[str, float]:
 
 
 def _combinations(
-    measurement: Measurement, asked: dict[str, float | None]
+    measurement: Measurement, asked: Mapping[str, float | None]
 ) -> tuple[Conditions, list[Conditions]]:
     """Return the voltages and widths to fit, and the others that there are."""
     readings: dict[str, dict[tuple[float | None, float | None], int]] = {}
@@ -237,7 +222,7 @@ def _combinations(
         known[key] = known.get(key, 0) + train.readings.size
     chosen: Conditions = {}
     for way, known in readings.items():
-        voltage = asked[way]
+        voltage = asked.get(way)
         left = [key for key in known if voltage is None or _equal(key[0], voltage)]
         if not left:
             there = ", ".join(f"{key[0]:g}" for key in known if key[0] is not None) or "none"
@@ -248,7 +233,7 @@ def _combinations(
         chosen[way] = max(left, key=lambda key: known[key])
     rest = []
     for way, known in readings.items():
-        if asked[way] is None:
+        if asked.get(way) is None:
             rest += [{**chosen, way: key} for key in known if key != chosen[way]]
     return chosen, rest
 

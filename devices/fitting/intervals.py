@@ -65,7 +65,7 @@ class Summary:
 
 
 @compiled_loop
-def simulate(curve, steps, bounds, start, spread, sigma, read, normals, out):  # type: ignore[no-untyped-def]
+def simulate(curve, steps, bounds, start, spread, noise, normals, out):  # type: ignore[no-untyped-def]
     """Fill the mean of new trains of one curve.
 
     Parameters
@@ -78,8 +78,8 @@ def simulate(curve, steps, bounds, start, spread, sigma, read, normals, out):  #
         Low and high one of the cell, S.
     start, spread
         Where trains begin, and the deviation of that, S.
-    sigma, read
-        Noise of pulses by depth, float64[2, m], and of readings, parts of the window.
+    noise
+        `Noise`, as parts of the window of the cell.
     normals
         Standard normal numbers, float64[2, trains, readings].
     out
@@ -95,9 +95,9 @@ def simulate(curve, steps, bounds, start, spread, sigma, read, normals, out):  #
         for j in range(readings):
             if j > 0:
                 step, _ = linear(steps[cell, way], x)
-                noise, _ = linear(sigma[way], x)
-                x = min(max(x + step + noise * normals[0, k, j], 0.0), 1.0)
-            out[j] += (edge + sign * window * (x + read * normals[1, k, j])) / trains
+                sigma, _ = linear(noise.pulse[way], x)
+                x = min(max(x + step + sigma * normals[0, k, j], 0.0), 1.0)
+            out[j] += (edge + sign * window * (x + noise.read * normals[1, k, j])) / trains
 
 
 def new_trains(
@@ -113,8 +113,9 @@ def new_trains(
     scale = found.window.mean() / found.window[cell]
     simulate(
         curve, found.steps, (found.low[cell], found.high[cell]), found.start[i],
-        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)), scale * noise.pulse,
-        scale * noise.read, rng.standard_normal((2, trains, readings)), out[:readings],
+        math.sqrt(max(curves.spread[i] ** 2 - of_readings**2, 0.0)),
+        Noise(scale * noise.pulse, scale * noise.read),
+        rng.standard_normal((2, trains, readings)), out[:readings],
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.fitting.curves import Curves
-from cbramsim.devices.fitting.expected import POINTS, follow
+from cbramsim.devices.fitting.expected import POINTS, CurveStarts, EachCell, follow
 from cbramsim.devices.fitting.laws import FARTHEST, POWER, SIGMOID, STRETCHED, TABLE, Candidate
 
 Floats = NDArray[np.float64]
@@ -258,11 +258,12 @@ class _Problem:
     def follow(self, vector: Floats) -> Floats:
         """Return expected curves, in units of each cell's range."""
         layout = self.layout
+        first = np.exp(vector[layout.first]).reshape(layout.cells, 2)
         follow(
-            self.candidate.code, self.curves.index, self.shapes_of(vector), vector[layout.low],
-            vector[layout.high], np.exp(vector[layout.first]).reshape(layout.cells, 2),
-            vector[layout.start], self.spread, self.noise.pulse, self.scale, self.steps,
-            self.mean, self.variance,
+            self.candidate.code, self.shapes_of(vector),
+            EachCell(vector[layout.low], vector[layout.high], first, self.scale),
+            CurveStarts(self.curves.index, vector[layout.start], self.spread),
+            self.noise.pulse, self.steps, self.mean, self.variance,
         )  # fmt: skip
         return self.mean
 

@@ -81,28 +81,42 @@ class NoiseFound(NamedTuple):
         return Noise(self.by_depth, math.hypot(self.white, self.lasting * math.sqrt(longer)))
 
 
+class DepthTrains(NamedTuple):
+    """Trains as the likelihood looks at them."""
+
+    readings: Floats
+    """As depths, NaN where there are none, float64[trains, longest]."""
+    inside: NDArray[np.bool_]
+    """Which of them the likelihood is taken of, bool[trains, longest]."""
+    where: NDArray[np.int64]
+    """Cell and way of each train, int64[trains, 2]."""
+
+
+class NoiseModel(NamedTuple):
+    """What the state and its readings do, all noise as parts of the mean window; see above."""
+
+    steps: Floats
+    """Of each cell at equally spaced depths, float64[cells, 2, points]."""
+    scale: Floats
+    """The mean window over that of each cell, float64[cells]."""
+    pulse: Floats
+    """Noise of a pulse by depth, float64[2, m]."""
+    white: float
+    """Noise of a reading, what is new in each."""
+    lasting: float
+    """Noise of a reading, what lasts."""
+    memory: float
+    """Correlation of what lasts from one reading to the next."""
+
+
 @compiled_loop
-def filter_trains(  # type: ignore[no-untyped-def]
-    trains, inside, where, steps, scale, sigma, all_white, all_lasting, memory, out, depth
-):
+def filter_trains(trains, model, out, depth):  # type: ignore[no-untyped-def]
     """Fill normalised innovations of trains, and their states; return the log-likelihood.
 
     Parameters
     ----------
-    trains
-        Readings as depths, NaN where there are none, float64[trains, longest].
-    inside
-        Which readings the likelihood is taken of, bool[trains, longest].
-    where
-        Cell and way of each train, int64[trains, 2].
-    steps
-        Of each cell at equally spaced depths, float64[cells, 2, points].
-    scale
-        The mean window over that of each cell, float64[cells].
-    sigma
-        Noise of a pulse by depth, part of the mean window, float64[2, m].
-    all_white, all_lasting, memory
-        Noise of readings, parts of the mean window.
+    trains, model
+        `DepthTrains` and `NoiseModel`.
     out, depth
         What is filled, float64[trains, longest]; NaN where there is no innovation.
 
@@ -111,26 +125,27 @@ def filter_trains(  # type: ignore[no-untyped-def]
     float
         The log-likelihood.
     """
-    total = 0.0
-    for i in range(len(trains)):
-        cell, way = where[i]
-        white, lasting = scale[cell] * all_white, scale[cell] * all_lasting
+    total, memory = 0.0, model.memory
+    for i in range(len(trains.readings)):
+        cell, way = trains.where[i]
+        scale = model.scale[cell]
+        white, lasting = scale * model.white, scale * model.lasting
         out[i] = np.nan
         x, u, begun = 0.0, 0.0, False
         pxx = pxu = 0.0
         puu = lasting * lasting
-        for k in range(trains.shape[1]):
-            noise, _ = linear(sigma[way], x)
-            noise *= scale[cell]
+        for k in range(trains.readings.shape[1]):
+            noise, _ = linear(model.pulse[way], x)
+            noise *= scale
             if k > 0 and begun:
-                step, slope = linear(steps[cell, way], x)
+                step, slope = linear(model.steps[cell, way], x)
                 slope += 1.0
                 x = min(max(x + step, 0.0), 1.0)
                 u *= memory
                 pxx = slope * slope * pxx + noise * noise
                 pxu = slope * memory * pxu
                 puu = memory * memory * (puu - lasting * lasting) + lasting * lasting
-            y = trains[i, k]
+            y = trains.readings[i, k]
             if math.isnan(y):
                 continue
             if not begun:
@@ -141,7 +156,7 @@ def filter_trains(  # type: ignore[no-untyped-def]
             e, f = y - x - u, pxx + 2.0 * pxu + puu + white * white
             out[i, k] = e / math.sqrt(f)
             depth[i, k] = x
-            if inside[i, k]:
+            if trains.inside[i, k]:
                 total -= 0.5 * (math.log(f) + e * e / f)
             gain_x, gain_u = (pxx + pxu) / f, (pxu + puu) / f
             x, u = x + gain_x * e, u + gain_u * e
@@ -230,10 +245,9 @@ class _Data:
         return max(1.05 * float(np.nanmedian(np.abs(steps - middle))), 10 * LEAST)
 
     def run(self, sigma: Floats, white: float, lasting: float, memory: float) -> float:
-        return filter_trains(
-            self.trains, self.inside, self.where, self.law.steps, self.scale, sigma, white,
-            lasting, memory, self.out, self.depth,
-        )  # type: ignore[no-any-return]  # fmt: skip
+        model = NoiseModel(self.law.steps, self.scale, sigma, white, lasting, memory)
+        trains = DepthTrains(self.trains, self.inside, self.where)
+        return filter_trains(trains, model, self.out, self.depth)  # type: ignore[no-any-return]
 
     def unlikely(self, x: Floats) -> float:
         """Return minus the log-likelihood of logarithms of noise."""

@@ -69,7 +69,10 @@ LABELS = ("cell", "cycle", "polarity", "unit")
 
 
 def read_measurement(
-    path: Path, *, window: tuple[float, float] | None = None, read_voltage: float | None = None
+    path: Path | str,
+    *,
+    window: tuple[float, float] | None = None,
+    read_voltage: float | None = None,
 ) -> Measurement:
     """Read and check pulse trains.
 
@@ -98,6 +101,7 @@ def read_measurement(
         )
     if read_voltage is not None and not 1e-6 <= abs(read_voltage) <= 100:
         raise ParameterError(f"read_voltage: must be from 1e-6 to 100 V (got {read_voltage:g})")
+    path = Path(path)
     table = Table(path)
     wide, roles, kinds = _form(table)
     reading = Reading(table, roles, _numbers(table, roles, kinds))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from cbramsim.core.cards import Table, card
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
-from cbramsim.devices.fitting.curves import WAYS, Curves
+from cbramsim.devices.fitting.curves import WAYS
 from cbramsim.devices.fitting.intervals import LEVEL, Interval
-from cbramsim.devices.fitting.measurement import Measurement
-from cbramsim.devices.fitting.noise import NoiseFound
-from cbramsim.devices.fitting.ranking import Ranked
+from cbramsim.devices.fitting.making import Found
 from cbramsim.devices.fitting.steps import Steps
 
 if TYPE_CHECKING:
@@ -23,37 +21,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Found):
     """What was found in a measurement; by `fit`."""
 
-    measurement: Measurement
-    """All that was measured."""
-    conditions: dict[str, tuple[float | None, float | None]]
-    """Voltage (V) and width (s) of the set and reset pulses that were fitted."""
-    curves: Curves
-    """Mean curves of them."""
-    ranked: list[Ranked]
-    """Laws; the first is taken."""
     steps: Steps
     """Mean steps and noise state by state, without a law."""
-    noise: NoiseFound | None
-    """None if it cannot be told."""
     arrives: NDArray[np.bool_]
     """Whether trains arrive at the low and at the high bound, bool[2]."""
-    intervals: dict[str, Interval]
-    """By parameter of the device; spreads only where they are known."""
     repetitions: int
     """Of the bootstrap."""
     warnings: list[str]
-    device: Device
-    """With sources and grades."""
     others: dict[str, Fit]
     """Fits of the other voltages and widths in the file, by what they are."""
+    name: str = "fitted"
+    """Of the device."""
+    made_by: str = "cbramsim.fit"
+    """What the sources of its parameters say of how they were found."""
+    device: Device = field(init=False)
+    """With sources and grades."""
 
-    @property
-    def best(self) -> Ranked:
-        """The law that is taken."""
-        return self.ranked[0]
+    def __post_init__(self) -> None:
+        """Make the device."""
+        object.__setattr__(self, "device", self.as_device(self.name, self.made_by))
+
+    def named(self, name: str, made_by: str = "cbramsim.fit") -> Self:
+        """Return the same with a device of another `name`, whose sources say `made_by`."""
+        others = {what: fit.named(name, made_by) for what, fit in self.others.items()}
+        return replace(self, name=name, made_by=made_by, others=others)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the measured trains with the fit.

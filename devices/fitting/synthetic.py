@@ -20,17 +20,17 @@ from cbramsim.core.rng import (
     upper_uniform_of,
 )
 from cbramsim.core.verbs import mean_step, nearby_state_drawn, pulse_noise
-from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.grids import grid_of
 from cbramsim.devices.laws import law_of
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, RESET, SET, pulse_constants, within
 from cbramsim.devices.scatter import scatter_of
+from cbramsim.devices.technology import Technology
 
 
 def measure(
-    device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
+    device: Technology, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
 ) -> Measurement:
     """Measure `cells` new cells of `device`, as `trains_of` does."""
     return Measurement.of_arrays(
@@ -39,7 +39,7 @@ def measure(
 
 
 def trains_of(
-    device: Device, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
+    device: Technology, cells: int, cycles: int, pulses: tuple[int, int], seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give new cells of `device` trains of set, then of reset pulses, `cycles` times.
 
@@ -77,26 +77,25 @@ def trains_of(
     noise = pulse.read_sigma, device.g_flicker, device.flicker_duty
     _measure(
         population, law_of(device), scatter_of(device), grid_of(device), noise,
-        stream(seed, "pulses"), normal_table(pad=1), *readings,
+        stream(seed, "pulses"), normal_table(pad=1), readings,
     )  # fmt: skip
     return readings  # type: ignore[return-value]
 
 
 @lean_loop
-def _measure(  # type: ignore[no-untyped-def]
-    population, law, scatter, grid, noise, random, normals, set_readings, reset_readings
-):
-    """Fill the readings, float64[cells, cycles, pulses + 1], of float32[1, cells, 6]."""
+def _measure(population, law, scatter, grid, noise, random, normals, readings):  # type: ignore[no-untyped-def]
+    """Fill both readings, float64[cells, cycles, pulses + 1] each, of float32[1, cells, 6]."""
     read_sigma, flicker, duty = noise
+    set_readings, reset_readings = readings
     for i in range(population.shape[1]):
         low, high = population[0, i, G_LOW], population[0, i, G_HIGH]
         g = low
         for cycle in range(set_readings.shape[1]):
-            for way, readings in (
+            for way, train in (
                 (SET, set_readings[i, cycle]),
                 (RESET, reset_readings[i, cycle]),
             ):
-                for p in range(readings.size):
+                for p in range(train.size):
                     if p > 0:
                         error = pulse_noise(scatter, population, 0, i, way, g)
                         error *= normal_of(next_word(random), normals)
@@ -105,4 +104,4 @@ def _measure(  # type: ignore[no-untyped-def]
                         g = within(target, low, high)
                     error = read_sigma * normal_of(next_word(random), normals)
                     upper = 1.0 if upper_uniform_of(next_word(random)) < duty else 0.0
-                    readings[p] = g + error + flicker * (upper - duty)
+                    train[p] = g + error + flicker * (upper - duty)

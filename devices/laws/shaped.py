@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from cbramsim.core.kernels import lean_kernel
 from cbramsim.core.verbs import implements, mean_step, mean_train
-from cbramsim.devices.device import Device
 from cbramsim.devices.pulses import G_HIGH, G_LOW, SET
+from cbramsim.devices.technology import Technology
 
 Floats = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ class Shaped(NamedTuple):
     """Relative steps of set and of reset pulses by depth, float32[2, points]."""
 
     @classmethod
-    def of(cls, device: Device) -> Self:
+    def of(cls, device: Technology) -> Self:
         """Return the law of a device."""
         return cls(on_one_grid(device.shape_table("up"), device.shape_table("down")))
 

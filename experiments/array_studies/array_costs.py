@@ -19,7 +19,8 @@ from cbramsim.experiments.array_studies.array_plan import LAYOUTS
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.circuits.adc import Adc, Converters
 from cbramsim.simulator.circuits.dac import InputEncoding, Kind
-from cbramsim.simulator.circuits.reference import Reference, Scheme
+from cbramsim.simulator.circuits.reference import Reference
+from cbramsim.simulator.circuits.reference import ReferenceKind as Scheme
 from cbramsim.simulator.circuits.rollup import Macro, Rollup, roll_up
 
 IMAGES = 50
@@ -53,7 +54,7 @@ class Trained(NamedTuple):
 
     def reference(self, scheme: Scheme) -> Reference:
         """Return how its weights are stored."""
-        return Reference(scheme=scheme, g_min=self.device.g_min, g_max=self.device.g_max)
+        return Reference(kind=scheme, g_min=self.device.g_min, g_max=self.device.g_max)
 
     def encoding(self, kind: Kind) -> InputEncoding:
         """Return how its inputs are put on the word lines: a slot is a read pulse of the device."""

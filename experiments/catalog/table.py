@@ -44,7 +44,7 @@ spread: c2c, noise of one pulse (of the window); G and ΔG, bounds and steps fro
 
 
 def side_by_side(devices: Sequence[Device]) -> str:
-    """Return one line per technology, under a header of two: what is best documented comes first."""
+    """Return one line per technology, what is best documented first, under a header of two."""
     heads = ["\n".join(pair) for pair in HEADERS]
     best_first = sorted(devices, key=lambda device: (-_sourced(device), device.name))
     return f"{aligned(heads, map(_row, best_first), justify='right')}\n\n{FOOTNOTE.rstrip()}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbramsim.core.arguments import array, finite, one_of, whole, whole_numbers
+from cbramsim.core.arguments import array, finite, whole, whole_numbers
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.devices.conduction import STEEPEST
 from cbramsim.devices.device import Device
@@ -134,13 +134,3 @@ def checked_voltages(
             f"(got shape {v.shape}{transposed(v.shape[-1:], shape[1:])})"
         )
     return finite(where, v, min(HIGHEST_VOLTAGE, STEEPEST * device.v_sinh or np.inf), "V")
-
-
-def checked_access(access: Access, scheme: WriteScheme) -> None:
-    """Refuse what is not with a cell, or what is no way to program it."""
-    one_of("Crossbar.access:", access, get_args(Access))
-    one_of("Crossbar.scheme:", scheme, get_args(WriteScheme))
-    if scheme != "V/2" and access != "passive":
-        raise ParameterError(
-            f"Crossbar.scheme: must be V/2 unless access is passive (got {scheme!r})"
-        )

@@ -10,7 +10,7 @@ cells at mid-window: :math:`I_k - I_{ref} = \tfrac12 (G_{max} - G_{min}) \sum_i 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,12 +28,10 @@ from cbramsim.core.arguments import (
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
+from cbramsim.simulator.array.built import Built, checked_built
 from cbramsim.simulator.array.cell_array import CellArray
 from cbramsim.simulator.array.cells import BookedAs, ProgramCosts
 from cbramsim.simulator.array.checks import (
-    Access,
-    WriteScheme,
-    checked_access,
     checked_cells,
     checked_lines,
     checked_shape,
@@ -66,7 +64,7 @@ from cbramsim.simulator.array.storing import drawn
 from cbramsim.simulator.array.writing import program_column, program_to
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
-from cbramsim.simulator.lines import Solution, Terminals, Tiles, Wires, solve
+from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
 from cbramsim.simulator.lines.curves import curve_of
 
 MAX_PULSES = 1_000_000
@@ -93,11 +91,8 @@ class Crossbar(Compensating, CellArray):
         seed: int = 0,
         periphery: Periphery | str | Path = "cmos-28nm",
         ledger: EnergyLedger | None = None,
-        access: Access = "transistor",
-        scheme: WriteScheme = "V/2",
-        wires: Wires | None = None,
-        tiles: Tiles | None = None,
         own: Own | None = None,
+        **built: Unpack[Built],
     ) -> None:
         """Draw the cells and leave each at its lowest conductance.
 
@@ -113,21 +108,11 @@ class Crossbar(Compensating, CellArray):
             Circuits around the array: a `Periphery`, a preset, or a TOML file.
         ledger
             Where to book energy; a new one by default.
-        access
-            `transistor`, one with every cell, which shuts half-selected cells off; or `passive`:
-            bare cells.
-        scheme
-            How a passive array is programmed, see `simulator.array.access`: other cells on the two
-            lines see half the voltage (`V/2`), or all other cells a third of it (`V/3`).
-        wires
-            Resistances of the lines; ideal lines by default. Reads then are exact: Kirchhoff's law
-            holds at every node. Word lines that are not active are at ground, with their cells
-            conducting. What access transistors take in a read counts as the cells'. Half-selected
-            cells and the reference column see ideal lines (assumed).
-        tiles
-            Size of the physical arrays, each with lines of its own; one by default.
         own
             A law of one's own, `Own.law`. Controllers still reckon with that of the device.
+        **built
+            What is with each cell, and its lines: `access`, `scheme`, `wires`, `tiles`, see
+            `Built`.
 
         Raises
         ------
@@ -143,20 +128,16 @@ class Crossbar(Compensating, CellArray):
         instance("Crossbar.ledger:", ledger, EnergyLedger, type(None))
         self.ledger = EnergyLedger() if ledger is None else ledger
         self.phase, self.seed = "use", seed
-        checked_access(access, scheme)
-        instance("Crossbar.wires:", wires, Wires, type(None))
-        instance("Crossbar.tiles:", tiles, Tiles, type(None))
         instance("Crossbar.own:", own, Own, type(None))
         if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
             raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
-        self.access, self.scheme = access, scheme
-        tiles = tiles or Tiles()
+        self.access, self.scheme, wires, tiles = checked_built(built)
         row_parts, self.column_parts = tiles.parts((rows, columns))
         # Drivers of a word line: one for each of the physical arrays that it runs through.
         self._drivers = len(self.column_parts) - 1
         self._tile_shape = int(np.diff(row_parts).max()), int(np.diff(self.column_parts).max())
-        costs = program_costs(self.device, self.periphery, self._tile_shape, access, scheme)
-        cells = drawn(self.device, (rows, columns), seed, costs, access, scheme)
+        costs = self.program_costs()
+        cells = drawn(self.device, (rows, columns), seed, costs, self.access, self.scheme)
         super().__init__(self.device, cells, seed)
         self._read_noise = generator(seed, "crossbar read noise")
         if wires is not None:

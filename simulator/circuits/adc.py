@@ -17,7 +17,7 @@ errors: where `dnl` is so large that edges cross (1 in 1,000 at 0.32 LSB), a cod
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +73,20 @@ class Adc(Parameters):
         return self.minimum + self.lsb * np.asarray(codes, np.float64)
 
 
+class Conversion(NamedTuple):
+    """How inputs become codes, for compiled loops."""
+
+    factor: np.float32
+    """LSB per unit of the input."""
+    summand: np.float32
+    """An input of zero, LSB above `minimum`."""
+    offsets: NDArray[np.float32]
+    """Offset of each converter, float32[converters], LSB."""
+    edges: NDArray[np.float32]
+    """Code k is given from edge k to edge k + 1, float32[converters, 2^bits + 1], LSB above
+    `minimum`; the outermost are infinite. No rows if the converters are ideal."""
+
+
 class Converters:
     """The converters of an array: one for each `sharing` neighbouring columns."""
 
@@ -99,10 +113,7 @@ class Converters:
         """The converter of each column, uint32[columns]."""
         self.count = int(self.of_column[-1]) + 1
         self.offsets = np.zeros(self.count, np.float32)
-        """Offset of each converter, float32[converters], LSB."""
         self.edges = np.zeros((0, adc.top + 2), np.float32)
-        """Code k is given from edge k to edge k + 1, float32[converters, 2^bits + 1], LSB above
-        `minimum`; the outermost are infinite. No rows if the converters are ideal."""
         if not adc.ideal:
             self._draw(generator(seed, "adc"))
 
@@ -133,14 +144,14 @@ class Converters:
             raise ParameterError("Converters.convert: values must be numbers (got NaN)")
         flat = np.ascontiguousarray(x.reshape(-1, self.columns))
         codes = np.empty(flat.shape, Code)
-        _convert(flat, *self.scale, self.of_column, self.offsets, self.edges, codes)
+        _convert(flat, self.conversion, self.of_column, codes)
         return codes.reshape(x.shape)
 
     @property
-    def scale(self) -> tuple[np.float32, np.float32]:
-        """Factor and summand that turn an input into LSB above `minimum`."""
-        lsb = self.adc.lsb
-        return np.float32(1 / lsb), np.float32(-self.adc.minimum / lsb)
+    def conversion(self) -> Conversion:
+        """How inputs become codes, for compiled loops."""
+        factor, summand = np.float32(1 / self.adc.lsb), np.float32(-self.adc.minimum / self.adc.lsb)
+        return Conversion(factor, summand, self.offsets, self.edges)
 
 
 def check_range(adc: Adc, signal_span: float, signal_step: float = 0.0) -> None:
@@ -183,12 +194,13 @@ def round_and_clip(values, factor, summand, top, codes):  # type: ignore[no-unty
 
 
 @kernel
-def count_edges(values, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
+def count_edges(values, conversion, of_column, codes):  # type: ignore[no-untyped-def]
     """Convert `values`: the ideal code, corrected until the input is between the code's edges.
 
     A few columns at a time, so that their edges stay in the cache. The first correction, by one
     code at most, is made without a branch, for it is as likely as not.
     """
+    factor, summand, offsets, edges = conversion
     top, one = np.float32(edges.shape[1] - 2), np.uint32(1)
     for first in range(0, values.shape[1], TILE):
         for n in range(values.shape[0]):
@@ -207,15 +219,19 @@ def count_edges(values, factor, summand, of_column, offsets, edges, codes):  # t
 
 
 @lean_kernel
-def convert_rows(values, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
-    """Convert `values`, float32[n, columns], to `codes`, uint16[n, columns]."""
-    if edges.shape[0]:
-        count_edges(values, factor, summand, of_column, offsets, edges, codes)
+def convert_rows(values, conversion, of_column, codes):  # type: ignore[no-untyped-def]
+    """Convert `values`, float32[n, columns], to `codes`, uint16[n, columns].
+
+    The converter of each column is `of_column`, uint32[columns].
+    """
+    if conversion.edges.shape[0]:
+        count_edges(values, conversion, of_column, codes)
     else:
+        factor, summand, _, edges = conversion
         for n in range(values.shape[0]):
             round_and_clip(values[n], factor, summand, edges.shape[1] - 2, codes[n])
 
 
 @lean_loop
-def _convert(values, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
-    convert_rows(values, factor, summand, of_column, offsets, edges, codes)
+def _convert(values, conversion, of_column, codes):  # type: ignore[no-untyped-def]
+    convert_rows(values, conversion, of_column, codes)

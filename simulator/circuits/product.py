@@ -89,7 +89,7 @@ def noisy_product(
             raise ParameterError("noisy_product: voltages and g must be finite")
         every, each = _variances(part, g2, noise.absolute, columns)
         _finish(
-            out, every, each, state, *chain.scale, chain.of_column, chain.offsets, chain.edges,
+            out, every, each, state, chain.conversion, chain.of_column,
             codes[start : start + at_once],
         )  # fmt: skip
     return currents if converters is None else codes
@@ -183,7 +183,7 @@ def _add_noise(out, normals, every, each):  # type: ignore[no-untyped-def]
 
 
 @compiled_loop
-def _finish(out, every, each, state, factor, summand, of_column, offsets, edges, codes):  # type: ignore[no-untyped-def]
+def _finish(out, every, each, state, conversion, of_column, codes):  # type: ignore[no-untyped-def]
     """Add noise to `out`, float32[n, columns], and convert it to `codes` if there is room."""
     rows, columns = out.shape
     normals = np.empty(rows * columns, np.float32)
@@ -192,4 +192,4 @@ def _finish(out, every, each, state, factor, summand, of_column, offsets, edges,
         own = each[n] if each.shape[0] else each.reshape(-1)
         _add_noise(out[n], normals[n * columns : (n + 1) * columns], every[n], own)
     if codes.shape[0]:
-        convert_rows(out, factor, summand, of_column, offsets, edges, codes)
+        convert_rows(out, conversion, of_column, codes)

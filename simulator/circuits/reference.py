@@ -3,7 +3,7 @@ r"""How a conductance, which is positive, stands for a weight, which has a sign.
 With :math:`\Delta = G_{max} - G_{min}`, :math:`G_{mid}` in between, and the sum over word lines i:
 
 ==========  ======================================  ==========================================
-scheme      cells of a weight w                     :math:`\sum V w` from currents
+kind        cells of a weight w                     :math:`\sum V w` from currents
 ==========  ======================================  ==========================================
 `column`    one at :math:`G_{mid} + w\Delta/2`      :math:`2 (I_k - I_{ref}) / \Delta`
 `pair`      two: :math:`G_{min} + \max(\pm w, 0)    :math:`(I^+_k - I^-_k) / \Delta`
@@ -29,13 +29,13 @@ from pydantic import Field, model_validator
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.validation import Parameters
 
-Scheme = Literal["column", "pair", "offset"]
+ReferenceKind = Literal["column", "pair", "offset"]
 
 
 class Reference(Parameters):
     """How a signed weight is stored and read."""
 
-    scheme: Scheme = "column"
+    kind: ReferenceKind = "column"
     """Against a reference `column`, as a `pair` of cells, or less a digital `offset`."""
     g_min: Annotated[float, Field(ge=0, le=1), "S"]
     """Lowest conductance in use, S."""
@@ -61,11 +61,11 @@ class Reference(Parameters):
     @property
     def g_unit(self) -> float:
         """Signed conductance of the weight 1, S."""
-        return self.g_range if self.scheme == "pair" else 0.5 * self.g_range
+        return self.g_range if self.kind == "pair" else 0.5 * self.g_range
 
     def physical_columns(self, columns: int) -> int:
         """Return how many columns of cells store `columns` columns of weights."""
-        return {"column": columns + 1, "pair": 2 * columns, "offset": columns}[self.scheme]
+        return {"column": columns + 1, "pair": 2 * columns, "offset": columns}[self.kind]
 
     def conductances(self, weights: ArrayLike) -> NDArray[np.float32]:
         """Return the cells of `weights`, -1 to 1, float[rows, columns].
@@ -79,12 +79,12 @@ class Reference(Parameters):
         w = np.asarray(weights, np.float64)
         if not (np.abs(w) <= 1).all():
             raise ParameterError("Reference.conductances: weights must be numbers >= -1 and <= 1")
-        if self.scheme == "pair":
+        if self.kind == "pair":
             both = np.stack([np.maximum(w, 0), np.maximum(-w, 0)], axis=-1)
             g = self.g_min + self.g_range * both.reshape(len(w), -1)
         else:
             g = self.g_mid + 0.5 * self.g_range * w
-            if self.scheme == "column":
+            if self.kind == "column":
                 g = np.column_stack([g, np.full(len(w), self.g_mid)])
         return g.astype(np.float32)
 
@@ -99,9 +99,9 @@ class Reference(Parameters):
             float[...], sum of the voltages on the word lines, V; only `offset` uses it.
         """
         i = np.asarray(currents, np.float64)
-        if self.scheme == "pair":
+        if self.kind == "pair":
             signed = i[..., 0::2] - i[..., 1::2]
-        elif self.scheme == "column":
+        elif self.kind == "column":
             signed = i[..., :-1] - i[..., -1:]
         else:
             signed = i - self.g_mid * np.asarray(input_sum, np.float64)[..., None]
@@ -113,4 +113,4 @@ class Reference(Parameters):
         `offset` also sums up the inputs. (Analogue subtraction before conversion would need none
         for `column` and `pair`, and half the conversions of `pair`.)
         """
-        return columns + (rows if self.scheme == "offset" else 0)
+        return columns + (rows if self.kind == "offset" else 0)

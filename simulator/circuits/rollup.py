@@ -170,7 +170,7 @@ def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
         _priced("shift and add", conversions if reads * row_tiles > 1 else 0, SHIFT_ADD),
         _priced("output registers", conversions, OUTPUT_REGISTER),
         _priced(
-            f"reference: {macro.reference.scheme}",
+            f"reference: {macro.reference.kind}",
             macro.reference.additions(macro.rows, macro.columns),
             ADD_16,
         ),

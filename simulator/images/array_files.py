@@ -9,18 +9,17 @@ import gzip
 import math
 import os
 import stat
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from cbramsim.core.errors import DataError
 from cbramsim.core.files import in_bytes, open_without_waiting, printable
+from cbramsim.core.npz import Header, by, npz_file, read_header, read_values, regular_file
 
 LARGEST = 4 * 10**9
 """Bytes of an array that is read."""
@@ -28,15 +27,9 @@ MOST_PACKED = 250
 """By how much a large array may have been compressed; real images are by less than 50."""
 LARGE = 250 * 10**6
 """Bytes of an array from which on that is looked at."""
-LARGEST_DIRECTORY = 2**17
-"""Bytes of the list of arrays in a .npz file."""
 IDX_UBYTE = 0x08
 
 _CHUNK = 2**20
-_DIRECTORY_END, _LARGE_DIRECTORY_END = b"PK\5\6", b"PK\6\7"
-_RECORD, _LARGE_RECORDS = 22, 76
-"""Bytes of the last record of a .npz file, which is a zip file, and of those before it in a file of
-more than 2 GB."""
 
 
 class Stored(NamedTuple):
@@ -86,39 +79,39 @@ def idx_file(path: Path, dimensions: int | None = None) -> Stored:
 
 def npy_file(path: Path) -> Stored:
     """Return what a .npy file says of itself; its values are not read yet."""
-    with _reading(path), _regular(path) as file:
-        shape, dtype = _npy_header(file)
+    with _reading(path), regular_file(path) as file:
+        header = read_header(file)
         size = os.fstat(file.fileno()).st_size
-        _check_size(shape, dtype, size - file.tell(), size)
+        _check_size(header, size - file.tell(), size)
 
     def read() -> NDArray[Any]:
-        with _reading(path), _regular(path) as file:
-            return _native(npy.read_array(file, allow_pickle=False))
+        with _reading(path), regular_file(path) as file:
+            return read_values(file)
 
-    return Stored(printable(path), shape, dtype, read)
+    return Stored(printable(path), *header, read)
 
 
 def npz_names(path: Path) -> list[str]:
     """Return the names of the arrays in a .npz file."""
-    with _reading(path), _opened_npz(path) as packed:
+    with _reading(path), npz_file(path) as packed:
         return [member.filename.removesuffix(".npy") for member in packed.infolist()]
 
 
 def npz_member(path: Path, name: str) -> Stored:
     """Return what a .npz file says of one of its arrays; its values are not read yet."""
     where = f"{printable(path)}: {name}"
-    with _reading(where), _opened_npz(path) as packed:
+    with _reading(where), npz_file(path) as packed:
         member = packed.getinfo(name if name in packed.namelist() else f"{name}.npy")
         with packed.open(member) as content:
-            shape, dtype = _npy_header(content)
+            header = read_header(content)
             stored = min(member.compress_size, path.stat().st_size)
-            _check_size(shape, dtype, member.file_size - content.tell(), stored)
+            _check_size(header, member.file_size - content.tell(), stored)
 
     def read() -> NDArray[Any]:
-        with _reading(where), _opened_npz(path) as packed, packed.open(member) as content:
-            return _native(npy.read_array(content, allow_pickle=False))
+        with _reading(where), npz_file(path) as packed, packed.open(member) as content:
+            return read_values(content)
 
-    return Stored(where, shape, dtype, read)
+    return Stored(where, *header, read)
 
 
 @contextmanager
@@ -168,35 +161,25 @@ def _check_claim(shape: tuple[int, ...], size: int, content: IO[bytes], file: An
     if not stat.S_ISREG(status.st_mode):  # a pipe, which tells no size
         _check_claimed(shape, size, size)
     elif content is file:
-        _check_size(shape, np.dtype(np.uint8), status.st_size - content.tell(), status.st_size)
+        header = Header(shape, np.dtype(np.uint8))
+        _check_size(header, status.st_size - content.tell(), status.st_size)
     else:
         _check_claimed(shape, size, status.st_size)
 
 
-def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], there: int, stored: int) -> None:
-    """Refuse an array that is too large, or not as large as its header says.
+def _check_size(header: Header, there: int, stored: int) -> None:
+    """Refuse an array that is too large, or of which other bytes are `there` than it says.
 
-    Parameters
-    ----------
-    shape, dtype
-        What its header says.
-    there
-        Bytes that it has, unpacked.
-    stored
-        Bytes that it takes in its file.
+    It takes so many `stored` bytes in its file.
     """
-    claimed = math.prod(shape) * dtype.itemsize
-    _check_claimed(shape, claimed, stored)
-    if claimed != there:
-        raise DataError(
-            f"truncated or damaged, {claimed} bytes expected for {_by(shape)} values (got {there})"
-        )
+    _check_claimed(header.shape, header.size, stored)
+    header.check(there)
 
 
 def _check_claimed(shape: tuple[int, ...], claimed: int, stored: int) -> None:
     if claimed > LARGEST:
         raise DataError(
-            f"must hold at most {in_bytes(LARGEST)} (got {in_bytes(claimed)}, {_by(shape)} values)"
+            f"must hold at most {in_bytes(LARGEST)} (got {in_bytes(claimed)}, {by(shape)} values)"
         )
     if claimed > max(LARGE, MOST_PACKED * stored):
         raise DataError(
@@ -215,75 +198,7 @@ def _exactly(content: IO[bytes], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     more = bool(content.read(1))
     if done < count or more:
         raise DataError(
-            f"truncated or damaged, {count} bytes expected for {_by(shape)} values (got "
+            f"truncated or damaged, {count} bytes expected for {by(shape)} values (got "
             f"{'more' if more else done})"
         )
     return values.reshape(shape)
-
-
-@contextmanager
-def _regular(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file in which one can go to and fro."""
-    with open_without_waiting(path) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise DataError("must be a file, not a device or a pipe")
-        yield file
-
-
-@contextmanager
-def _opened_npz(path: Path) -> Iterator[zipfile.ZipFile]:
-    with _regular(path) as file:
-        _check_directory(file)
-        try:
-            packed = zipfile.ZipFile(file)
-        except zipfile.BadZipFile:
-            raise DataError("not a .npz file, or a damaged one") from None
-        with packed:
-            yield packed
-
-
-def _check_directory(file: IO[bytes]) -> None:
-    """Refuse a list of more arrays than there is use for, before it is read."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 2**16 - _RECORD - _LARGE_RECORDS))
-    tail = file.read()
-    last = len(tail) - _RECORD
-    start = last if tail[last:].startswith(_DIRECTORY_END) else tail.rfind(_DIRECTORY_END)
-    if start < 0:
-        return
-    length = int.from_bytes(tail[start + 12 : start + 16], "little")
-    before = tail[:start][-_LARGE_RECORDS:]
-    if before[-20:].startswith(_LARGE_DIRECTORY_END):
-        length = int.from_bytes(before[40:48], "little")
-    if length > LARGEST_DIRECTORY:
-        raise DataError(
-            f"must list its arrays in at most {in_bytes(LARGEST_DIRECTORY)} (got "
-            f"{in_bytes(length)})"
-        )
-
-
-def _npy_header(content: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and type of an array, in native byte order, before it is read."""
-    try:
-        # What is longer than in version 1.0 describes no array of numbers.
-        if npy.read_magic(content) != (1, 0):
-            raise ValueError
-        shape, _, dtype = npy.read_array_header_1_0(content)
-        if min(shape, default=0) < 0:
-            raise ValueError
-    except Exception:
-        raise DataError("not an array in .npy format, version 1.0") from None
-    if dtype.kind not in "biufcSUO":
-        raise DataError(f"must be an array of numbers (got {str(dtype)[:60]})")
-    if dtype.hasobject:
-        raise DataError("must be an array of numbers (got Python objects)")
-    return shape, dtype.newbyteorder("=")
-
-
-def _native(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array in the byte order of this machine."""
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

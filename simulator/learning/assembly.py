@@ -8,6 +8,7 @@ import numpy as np
 
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.binary import BinaryCrossbar
+from cbramsim.simulator.array.built import Built
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.circuits import Periphery
@@ -30,18 +31,19 @@ def array_of(
 ) -> Crossbar | BinaryCrossbar:
     """Return the array of a layer with so many inputs, in its first state."""
     shape = (inputs, config.neurons)
-    wires = config.wiring if config.wires else None
+    built: Built = {
+        "access": config.access, "scheme": config.scheme, "tiles": config.tiles,
+        "wires": config.wiring if config.wires else None,
+    }  # fmt: skip
     crossbar: Crossbar | BinaryCrossbar
     if config.storage == "binary":
         crossbar = BinaryCrossbar(
-            device, shape, config.binary, config.seed, periphery, ledger, access=config.access,
-            scheme=config.scheme, wires=wires, tiles=config.tiles,
-        )  # fmt: skip
+            device, shape, config.binary, config.seed, periphery, ledger, **built
+        )
     else:
         crossbar = Crossbar(
-            device, shape, config.seed, periphery, ledger, config.access, config.scheme, wires,
-            config.tiles, Own(law=own.law),
-        )  # fmt: skip
+            device, shape, config.seed, periphery, ledger, Own(law=own.law), **built
+        )
     if config.pruning.kind == "hard":
         crossbar.expect_gaps()
     return crossbar

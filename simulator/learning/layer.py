@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
-from cbramsim.devices.one_over_f import Growing
-from cbramsim.devices.write_noise import Blurred
+from cbramsim.simulator.array import saving
 from cbramsim.simulator.array.binary import BinaryCrossbar, BinarySlices
 from cbramsim.simulator.array.cells import ArrayState
-from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.own import (
     PREFIX,
     Own,
@@ -24,7 +22,6 @@ from cbramsim.simulator.array.own import (
     made,
     put_back,
 )
-from cbramsim.simulator.array.storing import states_of
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
 from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
@@ -200,8 +197,8 @@ class Layer:
         """
         config, crossbar = self.config, self.crossbar
         account = self.ledger.account("train")
-        if self._physical.sums is not None:
-            self._physical.forget_sums()
+        if (cells := saving.physical(crossbar)).sums is not None:
+            cells.forget_sums()
         if self._after and crossbar.wired:
             crossbar.wired.patterns = self.inputs.patterns
         crossbar.follow(self.inputs.together, config.wires_error, threads)
@@ -282,20 +279,14 @@ class Layer:
 
         Sums are measured before the first wait after learning, and again after each.
         """
-        physical, kind = self._physical, self.config.compensation
-        physical.phase = "compensation"
+        cells, kind = saving.physical(self.crossbar), self.config.compensation
+        cells.phase = "compensation"
         if kind != "none":
-            physical.note_sums()
+            cells.note_sums()
         self.crossbar.wait(seconds, celsius=celsius)
         if kind != "none":
-            physical.compensate(kind)
-        physical.phase = "use"
-
-    @property
-    def _physical(self) -> Crossbar:
-        """The array of cells."""
-        array = self.crossbar
-        return array.cells if isinstance(array, BinaryCrossbar) else array
+            cells.compensate(kind)
+        cells.phase = "use"
 
     # ---- at work -------------------------------------------------------------------------------
 
@@ -397,17 +388,11 @@ class Layer:
 
     def _present(self) -> dict[str, Any]:
         """Return the present state, but the ledger, by name."""
-        state, pruner = self.crossbar.state, self.pruner
+        pruner = self.pruner
         arrays: dict[str, Any] = {
             "device": self.nominal.model_dump_json(),
             "periphery": self.periphery.model_dump_json(),
             "competition_scale": self.competition_scale,
-            "conductance": states_of(state),
-            "cells": state.cells,
-            "wear": state.wear,
-            "inhibited": state.inhibited,
-            "connected": self.crossbar.connected,
-            "row_sum": state.row_sum,
             "bias": self.bias,
             "spike_counts": self.spike_counts,
             "streams": np.array(self.streams),
@@ -417,18 +402,9 @@ class Layer:
             "seen_spikes": pruner.seen_spikes,
             "missed": pruner.missed,
         }
-        if isinstance(state.written, Blurred):
-            arrays["seen"] = state.g
-        if isinstance(state.noise, Growing):
-            arrays["variance"] = state.noise.variance
-        if self.crossbar.disturbs:
-            arrays["unresolved"] = state.access.others.unresolved
-        if self.crossbar.wired:
-            arrays |= self.crossbar.wired.to_arrays(state)
         if self.parts:
             arrays |= {f"{PREFIX}parts": kinds_of(self.parts), **arrays_of(self.parts)}
-        arrays |= self._physical.compensation_arrays()
-        return arrays | self.inputs.to_arrays() | self.crossbar.clock.to_arrays()
+        return arrays | saving.arrays_of(self.crossbar) | self.inputs.to_arrays()
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put back what `to_arrays` returned, after `state_checks` has checked it.
@@ -462,17 +438,4 @@ class Layer:
         for name in ("pruned", "stage", "seen_weights", "seen_spikes"):
             getattr(self.pruner, name)[:] = arrays[name]
         self.pruner.missed = int(arrays["missed"])
-        crossbar = self.crossbar
-        crossbar.restore(
-            arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
-            arrays["connected"], arrays["row_sum"].copy(),
-        )  # fmt: skip
-        if "seen" in arrays:
-            crossbar.state.g[:] = arrays["seen"]
-        if "variance" in arrays:
-            crossbar.state.noise.variance[:] = arrays["variance"]
-        if crossbar.disturbs:
-            crossbar.state.access.others.unresolved[:] = arrays["unresolved"]
-        crossbar.restore_lines(arrays)
-        self._physical.restore_compensation(arrays)
-        crossbar.clock.restore(arrays, crossbar.state.g_columns)
+        saving.restore(self.crossbar, arrays)

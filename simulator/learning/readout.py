@@ -17,7 +17,7 @@ from pydantic import Field
 from cbramsim.core.validation import Parameters, zero_or_from
 from cbramsim.core.verbs import convert, implements
 from cbramsim.simulator.array.cells import sum_cells
-from cbramsim.simulator.circuits.adc import Adc, Converters, check_range, convert_rows
+from cbramsim.simulator.circuits.adc import Adc, Conversion, Converters, check_range, convert_rows
 from cbramsim.simulator.circuits.prices import AdcSource, Price, conversion_price
 from cbramsim.simulator.energy.ledger import Operation
 
@@ -80,16 +80,10 @@ class Converted(NamedTuple):
     """Value of code 0, S."""
     lsb: np.float32
     """Distance of two codes, S."""
-    factor: np.float32
-    """Codes per siemens."""
-    summand: np.float32
-    """Code of zero."""
+    conversion: Conversion
+    """From conductances, S, to codes."""
     of_column: NDArray[np.uint32]
     """Converter of each bit line, uint32[tiles, columns]."""
-    offsets: NDArray[np.float32]
-    """See `Converters`, float32[converters]."""
-    edges: NDArray[np.float32]
-    """See `Converters`, float32[converters, 2^bits + 1]; no rows if they are ideal."""
 
 
 def converted(adc: Adc, starts: NDArray[np.int64], columns: int, seed: int) -> Converted:
@@ -97,8 +91,8 @@ def converted(adc: Adc, starts: NDArray[np.int64], columns: int, seed: int) -> C
     tiles = len(starts) - 1
     converters = Converters(adc, tiles * columns, seed)
     return Converted(
-        starts, np.float32(adc.minimum), np.float32(adc.lsb), *converters.scale,
-        converters.of_column.reshape(tiles, columns), converters.offsets, converters.edges,
+        starts, np.float32(adc.minimum), np.float32(adc.lsb), converters.conversion,
+        converters.of_column.reshape(tiles, columns),
     )  # fmt: skip
 
 
@@ -124,10 +118,7 @@ def _(readout, array, n_active, work, stream, account):  # type: ignore[no-untyp
         reference = np.float32(n * array.pulse.g_mid)
         for k in range(columns):
             part[k] -= reference
-        convert_rows(
-            work.partial, readout.factor, readout.summand, readout.of_column[t], readout.offsets,
-            readout.edges, codes,
-        )  # fmt: skip
+        convert_rows(work.partial, readout.conversion, readout.of_column[t], codes)
         for k in range(columns):
             currents[k] += readout.minimum + readout.lsb * np.float32(codes[0, k])
         first = last

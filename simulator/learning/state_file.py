@@ -1,27 +1,26 @@
 """The file that holds a trained network: replaced at once when written, and trusted in nothing.
 
-What is read may come from anywhere. So sizes are looked at before anything is unpacked: in the
-directory of the .npz file, then in the header of each array. Nothing that is read is executed.
-What the arrays must be is declared by one `Entry` each; `network_state` says which there are.
+What is read may come from anywhere, so that sizes are looked at before anything is unpacked, see
+`cbramsim.core.npz`. What the arrays must be is declared by one `Entry` each; `network_state` says
+which there are.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from cbramsim.core.arguments import array
 from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.core.files import write_atomically
+from cbramsim.core.npz import npz_file, read_header, read_values
 
 STATE_VERSION = 3
 LARGEST = 2**31 - 2**20
@@ -30,11 +29,6 @@ LARGEST_PACKED = 2**28
 """Bytes that a compressed state may hold. (cbramsim does not compress.)"""
 LONGEST_TEXT = 200_000
 """Characters of a text, such as the configuration."""
-LARGEST_DIRECTORY = 2**17
-"""Bytes of the list of arrays in a file."""
-DIRECTORY_END, LARGE_DIRECTORY_END = b"PK\5\6", b"PK\6\7"
-"""How the last record of a .npz file, which is a zip file, begins; and what is before it in the
-extension for large files."""
 PLAIN = "biufU"
 """Kinds of arrays that are read: booleans, numbers, texts."""
 
@@ -74,7 +68,7 @@ def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
             raise DataError(f"version must be {STATE_VERSION} (got {got})")
     except FileNotFoundError:
         raise DataError(f"state file {path}: no such file") from None
-    except PermissionError as error:
+    except (PermissionError, IsADirectoryError) as error:
         raise DataError(f"state file {path}: {error.strerror}") from None
     except DataError as error:
         raise DataError(f"state file {path}: {error}") from None
@@ -84,31 +78,20 @@ def read_state(path: str | Path) -> dict[str, NDArray[Any]]:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise DataError("must be a file")
-    with path.open("rb") as file:
-        _check_directory(file)
-        with zipfile.ZipFile(file) as packed:
-            members = packed.infolist()
-            _check_sizes(members)
-            for member in members:
-                with packed.open(member) as content:
-                    _check_header(content, member)
-            return {
-                member.filename.removesuffix(".npy"): npy.read_array(content, allow_pickle=False)
-                for member in members
-                for content in [packed.open(member)]
-            }
+    with npz_file(path) as packed:
+        members = packed.infolist()
+        _check_sizes(members)
+        for member in members:
+            with packed.open(member) as content:
+                try:
+                    _check_header(content, member.file_size)
+                except DataError as error:
+                    raise DataError(f"{member.filename!r:.60}: {error}") from None
+        return {_name(member): read_values(packed.open(member)) for member in members}
 
 
-def _check_directory(file: IO[bytes]) -> None:
-    """Refuse a directory of more than there is use for, before it is read."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 2**16))
-    before, found, end = file.read().rpartition(DIRECTORY_END)
-    length = int.from_bytes(end[8:12], "little")
-    if found and (length > LARGEST_DIRECTORY or LARGE_DIRECTORY_END in before[-20:]):
-        raise DataError(f"must have a directory of at most {LARGEST_DIRECTORY:,} bytes")
+def _name(member: zipfile.ZipInfo) -> str:
+    return member.filename.removesuffix(".npy")
 
 
 def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
@@ -119,7 +102,7 @@ def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
         raise DataError(
             f"must hold at most {limit:,} bytes{' if compressed' if packed else ''} (got {total:,})"
         )
-    names = [member.filename.removesuffix(".npy") for member in members]
+    names = [_name(member) for member in members]
     if twice := {name for name in names if names.count(name) > 1}:
         raise DataError(f"{min(twice)!r:.60} is there twice")
     for member in members:
@@ -127,17 +110,14 @@ def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
             raise DataError(f"{member.filename!r:.60} must be stored or deflated")
 
 
-def _check_header(content: IO[bytes], member: zipfile.ZipInfo) -> None:
-    """Refuse an array that is not plain, or not as large as it says."""
-    if npy.read_magic(content) != (1, 0):
-        raise DataError(f"{member.filename!r:.60} must be of version 1.0 of the .npy format")
-    shape, _, dtype = npy.read_array_header_1_0(content)
-    if dtype.kind not in PLAIN or len(shape) > 3:
-        raise DataError(f"{member.filename!r:.60} must hold plain values (got {dtype!r:.60})")
-    if content.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
-        raise DataError(f"{member.filename!r:.60} must be as large as its header says")
-    if dtype.kind == "U" and math.prod(shape) * dtype.itemsize > 4 * LONGEST_TEXT:
-        raise DataError(f"{member.filename!r:.60} must be at most {LONGEST_TEXT} characters long")
+def _check_header(content: IO[bytes], size: int) -> None:
+    """Refuse an array that is not plain, or not as large as it says, with its header `size`."""
+    header = read_header(content)
+    if header.dtype.kind not in PLAIN or len(header.shape) > 3:
+        raise DataError(f"must hold plain values (got {header.dtype!r:.60})")
+    header.check(size - content.tell())
+    if header.dtype.kind == "U" and header.size > 4 * LONGEST_TEXT:
+        raise DataError(f"must be at most {LONGEST_TEXT} characters long")
 
 
 def parsed(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Any]:

@@ -117,8 +117,8 @@ def effective(
     def drive(worker: int) -> float:
         own = np.arange(worker, rows, workers)
         return _drive_each(
-            factors, lines, own, no_source(*g.shape), memory(g.shape), tolerance, *result
-        )  # type: ignore[misc,arg-type]
+            factors, lines, own, no_source(*g.shape), memory(g.shape), tolerance, result
+        )  # type: ignore[no-any-return]
 
     with ThreadPoolExecutor(workers) as pool:
         reached = [worst <= tolerance for worst in pool.map(drive, range(workers))]
@@ -126,10 +126,8 @@ def effective(
 
 
 @compiled_loop
-def _drive_each(  # type: ignore[no-untyped-def]
-    factors, lines, driven, source, drops, tolerance, conductance, admittance, dissipation
-):
-    """Put 1 V on each of the word lines `driven`, one after the other, and write what they show.
+def _drive_each(factors, lines, driven, source, drops, tolerance, seen):  # type: ignore[no-untyped-def]
+    """Put 1 V on each of the word lines `driven`, one after the other, and write what is `seen`.
 
     Returns the largest part of the terminal currents that Kirchhoff's law leaves over.
     """
@@ -151,12 +149,12 @@ def _drive_each(  # type: ignore[no-untyped-def]
         left_over = bound / through if through > 0 else bound
         worst = left_over if not left_over <= worst else worst  # also one that is not a number
         for j in range(columns):
-            conductance[i, j] = (
+            seen.conductance[i, j] = (
                 lines.bottom[j] * drops.v[rows - 1, j] + lines.top[j] * drops.v[0, j]
             )
-        current_into_word_lines(lines, drops, admittance[i])
+        current_into_word_lines(lines, drops, seen.admittance[i])
         source.word[i] = 0.0
-        if not dissipation.size:
+        if not seen.dissipation.size:
             continue
         # A relative change of all cells: what it adds to the currents, it adds as a source.
         largest = 0.0
@@ -169,7 +167,7 @@ def _drive_each(  # type: ignore[no-untyped-def]
         drops.u[:] = 0.0
         steps = correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
         worst = np.inf if steps >= STEPS else worst
-        current_into_word_lines(lines, drops, dissipation[i])
+        current_into_word_lines(lines, drops, seen.dissipation[i])
     return worst
 
 

@@ -67,6 +67,17 @@ class Factors(NamedTuple):
     """Of the bit lines, [rows, columns], Ohm."""
 
 
+class Row(NamedTuple):
+    """A row of the array, as sweeps along the bit lines see it."""
+
+    g: NDArray[np.float64]
+    """Its cells, [columns], S."""
+    pivots: NDArray[np.float64]
+    """Reciprocal pivots of the bit lines there, [columns], Ohm."""
+    g_bit: float
+    """One segment of a bit line, S."""
+
+
 class Source(NamedTuple):
     """Voltages at the terminals, V."""
 
@@ -228,7 +239,8 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
         beta = rz / rz_before if steps else 0.0
         above = nothing
         for i in range(rows):
-            _down(beta, z[i], p[i], s[i], r[i], g[i], factors.bit[i], lines.bit, above, q[i])
+            row = Row(g[i], factors.bit[i], lines.bit)
+            _down(beta, z[i], p[i], s[i], r[i], row, above, q[i])
             above = q[i]
         below[:] = 0
         pq = 0.0
@@ -285,11 +297,7 @@ def _word_lines(alpha, u, p, r, q, pivots, g_word, z):  # type: ignore[no-untype
     while i + 4 <= rows:
         for k in range(i, i + 4):
             left_over += _step(alpha, u[k], p[k], r[k], q[k])
-        rz += _four_word_lines(
-            r[i], r[i + 1], r[i + 2], r[i + 3],
-            pivots[i], pivots[i + 1], pivots[i + 2], pivots[i + 3],
-            z[i], z[i + 1], z[i + 2], z[i + 3], g_word,
-        )  # fmt: skip
+        rz += _four_word_lines(r[i : i + 4], pivots[i : i + 4], z[i : i + 4], g_word)
         i += 4
     while i < rows:
         left_over += _step(alpha, u[i], p[i], r[i], q[i])
@@ -309,7 +317,10 @@ def _step(alpha, u, p, r, q):  # type: ignore[no-untyped-def]
 
 
 @vector_kernel
-def _four_word_lines(ra, rb, rc, rd, fa, fb, fc, fd, za, zb, zc, zd, g):  # type: ignore[no-untyped-def]
+def _four_word_lines(r, pivots, z, g):  # type: ignore[no-untyped-def]
+    ra, rb, rc, rd = r[0], r[1], r[2], r[3]
+    fa, fb, fc, fd = pivots[0], pivots[1], pivots[2], pivots[3]
+    za, zb, zc, zd = z[0], z[1], z[2], z[3]
     last = ra.size - 1
     a, b, c, d = ra[0] * fa[0], rb[0] * fb[0], rc[0] * fc[0], rd[0] * fd[0]
     za[0], zb[0], zc[0], zd[0] = a, b, c, d
@@ -352,8 +363,9 @@ def _word_line(r, pivots, z, g):  # type: ignore[no-untyped-def]
 
 
 @vector_kernel
-def _down(beta, z, p, s, r, g, pivots, g_bit, above, y):  # type: ignore[no-untyped-def]
+def _down(beta, z, p, s, r, row, above, y):  # type: ignore[no-untyped-def]
     """Turn to the next direction, and begin to solve (T_b + D) y = D p: one row of it."""
+    g, pivots, g_bit = row
     for j in range(z.size):
         direction = z[j] + beta * p[j]
         p[j] = direction

@@ -15,10 +15,12 @@ by a common relative change of all cells (see `effective`), which is carried alo
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import compiled_loop
+from cbramsim.core.kernels import compiled_loop, inlined
 from cbramsim.simulator.lines.circuit import Terminals, Wires
 from cbramsim.simulator.lines.effective_matrix import Effective, current_into_word_lines, effective
 from cbramsim.simulator.lines.leftovers import leftovers
@@ -34,6 +36,21 @@ from cbramsim.simulator.lines.solver import ConvergenceError, circuit_of
 
 WORTHWHILE = 0.5
 """Changed cells for each word line from which on it is quicker to solve for all inputs again."""
+
+
+class Responses(NamedTuple):
+    """What follows from 1 A through each of some cells, from its word line to its bit line."""
+
+    out_of_bit_lines: NDArray[np.float64]
+    """c, currents, float64[cells, columns], A."""
+    into_word_lines: NDArray[np.float64]
+    """d, currents, float64[cells, rows], A."""
+    into_word_lines_dot: NDArray[np.float64]
+    """How d changes with a common relative change of all cells, float64[cells, rows], A."""
+    across: NDArray[np.float64]
+    """Z, voltages across the same cells, float64[cells, cells], V."""
+    across_dot: NDArray[np.float64]
+    """How Z changes likewise."""
 
 
 def updated(
@@ -65,17 +82,18 @@ def updated(
     if cells > WORTHWHILE * rows:
         return effective(g_after, wires, tolerance=tolerance)
     lines, _ = circuit_of(Terminals.product(np.zeros(rows), columns, wires), wires)
-    c, z, z_dot = np.empty((cells, columns)), np.empty((cells, cells)), np.empty((cells, cells))
-    d, d_dot = np.empty((cells, rows)), np.empty((cells, rows))
+    sizes = (columns, rows, rows, cells, cells)
+    responses = Responses(*(np.empty((cells, size)) for size in sizes))
     worst = _push_through_each(
-        factorise(np.ascontiguousarray(old), lines), lines, row, column,
-        no_source(rows, columns), memory((rows, columns)), tolerance, c, d, z, d_dot, z_dot,
+        factorise(np.ascontiguousarray(old), lines), lines, np.column_stack([row, column]),
+        no_source(rows, columns), memory((rows, columns)), tolerance, responses,
     )  # fmt: skip
     if worst > tolerance:
         raise ConvergenceError(
             f"updated: the array did not converge to {tolerance:g}: what Kirchhoff's law leaves "
             f"over is {worst:.2g} of the currents"
         )
+    c, d, d_dot, z, z_dot = responses
     per_change = np.diag(1 / (new - old)[row, column])
     k = np.linalg.inv(per_change - z.T)
     k_dot = k @ (per_change + z_dot.T) @ k
@@ -89,18 +107,16 @@ def updated(
 
 
 @compiled_loop
-def _push_through_each(  # type: ignore[no-untyped-def]
-    factors, lines, row, column, source, drops, tolerance, c, d, z, d_dot, z_dot
-):
-    """Push 1 A through each of some cells, and write what follows; see above.
+def _push_through_each(factors, lines, cells, source, drops, tolerance, responses):  # type: ignore[no-untyped-def]
+    """Push 1 A through each of some cells, int64[cells, 2], and write the `Responses`.
 
     Returns the largest part of the current that Kirchhoff's law leaves over.
     """
     g = factors.g
     last = g.shape[0] - 1
     worst = 0.0
-    for k in range(row.size):
-        i, j = row[k], column[k]
+    for k in range(len(cells)):
+        i, j = cells[k]
         drops.u[:] = 0.0
         drops.rw[:] = 0.0
         drops.rb[:] = 0.0
@@ -114,10 +130,9 @@ def _push_through_each(  # type: ignore[no-untyped-def]
         bound += abs(drops.rw[i, j] - 1.0) - abs(drops.rw[i, j])
         bound += abs(drops.rb[i, j] + 1.0) - abs(drops.rb[i, j])
         worst = max(worst, bound)
-        c[k] = lines.bottom * drops.v[last] + lines.top * drops.v[0]
-        current_into_word_lines(lines, drops, d[k])
-        for m in range(row.size):
-            z[k, m] = drops.u[row[m], column[m]] - drops.v[row[m], column[m]]
+        responses.out_of_bit_lines[k] = lines.bottom * drops.v[last] + lines.top * drops.v[0]
+        current_into_word_lines(lines, drops, responses.into_word_lines[k])
+        _write_across(cells, drops, responses.across[k])
         drops.rb[:] = g * (drops.u - drops.v)
         drops.rw[:] = -drops.rb
         largest = np.abs(drops.rb).sum()
@@ -126,7 +141,14 @@ def _push_through_each(  # type: ignore[no-untyped-def]
         correct(factors, lines, source, drops, 0.0, tolerance * largest, STEPS)
         kept += g * drops.u
         bit_lines(kept, factors.bit, lines.bit, drops.v)
-        current_into_word_lines(lines, drops, d_dot[k])
-        for m in range(row.size):
-            z_dot[k, m] = drops.u[row[m], column[m]] - drops.v[row[m], column[m]]
+        current_into_word_lines(lines, drops, responses.into_word_lines_dot[k])
+        _write_across(cells, drops, responses.across_dot[k])
     return worst
+
+
+@inlined
+def _write_across(cells, drops, voltages):  # type: ignore[no-untyped-def]
+    """Write the voltages across cells, V."""
+    for m in range(len(cells)):
+        row, column = cells[m]
+        voltages[m] = drops.u[row, column] - drops.v[row, column]

@@ -21,6 +21,7 @@ from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.fit import Fit, fit
 from cbramsim.devices.fitting.measurement import Measurement, Train
 from cbramsim.devices.fitting.ranking import smoothed
+from cbramsim.devices.fitting.reading import read_measurement
 from cbramsim.devices.fitting.synthetic import measure
 
 Floats = NDArray[np.float64]
@@ -204,7 +205,7 @@ def run_gong(path: str) -> None:
     (aihwkit 1.2.0, MIT licence) and its update rule are written out here; scale, offset and the
     starts of both trains are granted to it.
     """
-    found = fit(Path(path), window=(2e-6, 20e-6), repetitions=0)
+    found = fit(read_measurement(Path(path), window=(2e-6, 20e-6)), repetitions=0)
     window = float(found.best.match.window[0])
     for law in found.ranked:
         print(f"{law.law:<12} {100 * law.distance:.2f} %")

@@ -12,7 +12,7 @@ import cbramsim
 from cbramsim.core.errors import CbramError, DataError, ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.devices.fitting.curves import Curves
-from cbramsim.devices.fitting.expected import POINTS, follow
+from cbramsim.devices.fitting.expected import POINTS, CurveStarts, EachCell, follow
 from cbramsim.devices.fitting.fit import Fit, fit
 from cbramsim.devices.fitting.laws import CANDIDATES, EXPONENTIAL, device_law, steps_at
 from cbramsim.devices.fitting.matching import match
@@ -92,9 +92,10 @@ def test_expected_trains_are_the_means_of_many_simulated_ones(sigma: float, off:
     start, spread = (np.array([f(up[:, 0]), f(down[:, 0])]) for f in (np.mean, np.std))
     means, variances = np.empty((2, 151)), np.empty((2, 151))
     follow(
-        EXPONENTIAL, curves, np.ones((2, 1)), np.array([device.g_min]), np.array([device.g_max]),
-        first, start, spread, np.full((2, 1), sigma), np.ones(1), np.empty((1, 2, POINTS)), means,
-        variances,
+        EXPONENTIAL, np.ones((2, 1)),
+        EachCell(np.array([device.g_min]), np.array([device.g_max]), first, np.ones(1)),
+        CurveStarts(curves, start, spread),
+        np.full((2, 1), sigma), np.empty((1, 2, POINTS)), means, variances,
     )  # fmt: skip
     misses = (means - np.array([up.mean(axis=0), down.mean(axis=0)])) / device.g_range
     assert np.sqrt((misses**2).mean()) < off
@@ -302,9 +303,11 @@ def test_each_voltage_is_fitted_and_one_is_chosen() -> None:
     assert list(result.others) == ["set 1.4 V, reset 1 V"]
     fast = result.others["set 1.4 V, reset 1 V"].device
     assert fast.pulses_end_to_end("up") < 0.7 * result.device.pulses_end_to_end("up")
-    assert fit(data, repetitions=0, v_set=1.4).device.v_set == 1.4
+    assert fit(data, repetitions=0, voltages={"set": 1.4}).device.v_set == 1.4
     with pytest.raises(DataError, match=r"v_set must be a voltage of set pulses in it, 1, 1.4 V"):
-        fit(data, v_set=2.0)
+        fit(data, voltages={"set": 2.0})
+    with pytest.raises(ParameterError, match=r"voltages must be one of set, reset \(got 'v_set'\)"):
+        fit(data, voltages={"v_set": 1.4})
 
 
 def test_a_cell_that_jumps_is_named() -> None:

@@ -150,4 +150,7 @@ def test_a_fit_prints_itself(found: Fit) -> None:
 
 def test_a_fit_says_where_its_numbers_come_from(found: Fit) -> None:
     assert "cbramsim.fit" in found.device.evidence("g_max").source
+    mine = found.named("mine", "by hand").device
+    assert (mine.name, mine.g_max) == ("mine", found.device.g_max)
+    assert mine.evidence("g_max").source.endswith("; by hand")
     assert found.device.evidence("v_set").source == "not measured; as subquantum-cbram"

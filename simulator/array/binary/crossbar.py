@@ -21,7 +21,7 @@ from cbramsim.simulator.array.binary.bit_errors import (
     noise_turns_bits,
 )
 from cbramsim.simulator.array.binary.parameters import BinaryWeights
-from cbramsim.simulator.array.binary.physical import BinaryCells, Built
+from cbramsim.simulator.array.binary.physical import BinaryCells
 from cbramsim.simulator.array.binary.slices import (
     REWRITING,
     BinarySlices,
@@ -33,6 +33,7 @@ from cbramsim.simulator.array.binary.slices import (
     fill_logic,
 )
 from cbramsim.simulator.array.binary.writing import write_codes
+from cbramsim.simulator.array.built import Built
 from cbramsim.simulator.array.cells import (
     AllConnected,
     ArrayState,

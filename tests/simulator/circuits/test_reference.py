@@ -6,19 +6,19 @@ import pytest
 from cbramsim.core.errors import ParameterError
 from cbramsim.simulator.circuits.reference import Reference
 
-SCHEMES = ["column", "pair", "offset"]
+KINDS = ["column", "pair", "offset"]
 ROWS, COLUMNS = 40, 7
 
 
-def case(scheme: str) -> tuple[Reference, np.ndarray, np.ndarray, np.ndarray]:
+def case(kind: str) -> tuple[Reference, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
-    reference = Reference(scheme=scheme, g_min=2e-6, g_max=9e-5)
+    reference = Reference(kind=kind, g_min=2e-6, g_max=9e-5)
     return reference, rng.uniform(-1, 1, (ROWS, COLUMNS)), rng.uniform(0, 0.2, (6, ROWS)), rng
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_all_schemes_give_the_signed_product(scheme: str) -> None:
-    reference, w, v, _ = case(scheme)
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_give_the_signed_product(kind: str) -> None:
+    reference, w, v, _ = case(kind)
     g = reference.conductances(w).astype(float)
     assert g.shape == (ROWS, reference.physical_columns(COLUMNS))
     assert g.min() >= 2e-6 * (1 - 1e-6)
@@ -26,9 +26,9 @@ def test_all_schemes_give_the_signed_product(scheme: str) -> None:
     np.testing.assert_allclose(reference.combine(v @ g, v.sum(axis=1)), v @ w, atol=1e-5)
 
 
-def errors(scheme: str, disturb) -> tuple[float, float]:  # type: ignore[no-untyped-def]
+def errors(kind: str, disturb) -> tuple[float, float]:  # type: ignore[no-untyped-def]
     """Return the error of a disturbed product beside the product, and of one scaled to fit."""
-    reference, w, v, _ = case(scheme)
+    reference, w, v, _ = case(kind)
     currents = disturb(v @ reference.conductances(w).astype(float))
     result, exact = reference.combine(currents, v.sum(axis=1)), v @ w
     scale = (result * exact).sum() / (exact**2).sum()
@@ -39,8 +39,8 @@ def test_a_common_gain_only_scales_what_is_read_against_cells() -> None:
     def lossy(currents: np.ndarray) -> np.ndarray:
         return 0.9 * currents
 
-    for scheme in ("column", "pair"):
-        error, shape_error = errors(scheme, lossy)
+    for kind in ("column", "pair"):
+        error, shape_error = errors(kind, lossy)
         assert error > 0.05
         assert shape_error < 1e-5
     # The digital offset keeps its full size: -0.1 G_mid sum(V) is left over in every column.
@@ -69,11 +69,11 @@ def test_a_gradient_along_the_array_cancels_in_neighbours_only() -> None:
 
 def test_columns_and_additions_are_counted() -> None:
     counted = {
-        scheme: (
-            Reference(scheme=scheme, g_min=0, g_max=1e-4).physical_columns(10),
-            Reference(scheme=scheme, g_min=0, g_max=1e-4).additions(100, 10),
+        kind: (
+            Reference(kind=kind, g_min=0, g_max=1e-4).physical_columns(10),
+            Reference(kind=kind, g_min=0, g_max=1e-4).additions(100, 10),
         )
-        for scheme in SCHEMES
+        for kind in KINDS
     }
     assert counted == {"column": (11, 10), "pair": (20, 10), "offset": (10, 110)}
 

@@ -7,7 +7,7 @@ from cbramsim.simulator.circuits.dac import InputEncoding
 from cbramsim.simulator.circuits.reference import Reference
 from cbramsim.simulator.circuits.rollup import Line, Macro, Rollup, roll_up
 
-OFFSET = Reference(scheme="offset", g_min=1e-6, g_max=1e-4)
+OFFSET = Reference(kind="offset", g_min=1e-6, g_max=1e-4)
 
 
 def macro(**changes: object) -> Macro:
@@ -18,12 +18,12 @@ def part(rollup: Rollup, name: str) -> Line:
     return next(line for line in rollup.energy + rollup.area if line.part == name)
 
 
-@pytest.mark.parametrize("scheme", ["column", "pair", "offset"])
+@pytest.mark.parametrize("reference", ["column", "pair", "offset"])
 @pytest.mark.parametrize("kind", ["amplitude", "duration", "count", "bit-serial"])
-def test_parts_sum_to_the_total(scheme: str, kind: str) -> None:
+def test_parts_sum_to_the_total(reference: str, kind: str) -> None:
     result = roll_up(macro(
         rows=397, columns=500, cells_joules=1e-10, neurons=True,
-        reference=OFFSET.replace(scheme=scheme), encoding=InputEncoding(kind=kind, bits=4),
+        reference=OFFSET.replace(kind=reference), encoding=InputEncoding(kind=kind, bits=4),
     ))  # fmt: skip
     energies = {line.part: line.total for line in result.energy if line.total is not None}
     assert len(energies) == len(result.energy) - 1  # all but control and wiring
@@ -72,7 +72,7 @@ def test_durations_cost_time_and_bits_cost_conversions() -> None:
 
 
 def test_pairs_double_the_columns_and_activity_scales_the_drivers() -> None:
-    single, double = roll_up(macro()), roll_up(macro(reference=OFFSET.replace(scheme="pair")))
+    single, double = roll_up(macro()), roll_up(macro(reference=OFFSET.replace(kind="pair")))
     assert double.conversions == 2 * single.conversions
     quiet = roll_up(macro(activity=0.25))
     drivers = [part(r, "word-line drivers").total for r in (single, quiet)]

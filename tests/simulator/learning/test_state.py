@@ -267,10 +267,16 @@ def rewritten(path: Path, change) -> None:
     [
         (lambda f, n, c: f.writestr(n, c, zipfile.ZIP_LZMA), "must be stored or deflated"),
         (lambda f, n, c: [f.writestr(n, c) for _ in range(2)], "is there twice"),
-        (lambda f, n, c: f.writestr(n, c + b"0"), "as large as its header says"),
-        (lambda f, n, c: f.writestr(n, c.replace(b"<f4", b"|O4")), "damaged|plain|header"),
+        (lambda f, n, c: f.writestr(n, c + b"0"), "truncated or damaged, .* bytes expected"),
+        (
+            lambda f, n, c: f.writestr(n, c.replace(b"<f4", b"|O4")),
+            "not an array in .npy format|Python objects",
+        ),
         (lambda f, n, c: f.writestr(n, c.replace(b"NUMPY\1", b"NUMPY\2")), "version 1.0"),
-        (lambda f, n, c: [f.writestr(f"{k}{n}", c) for k in range(99)], "directory of at most"),
+        (
+            lambda f, n, c: [f.writestr(f"{k}{n}", c) for k in range(99)],
+            "list its arrays in at most",
+        ),
     ],
     ids=["lzma", "twice", "longer", "objects", "format", "directory"],
 )
@@ -287,7 +293,7 @@ def test_texts_and_kinds_of_files_are_bounded(saved: Path, tmp_path: Path) -> No
         read_state(saved)
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(DataError, match="must be a file"):
+        with pytest.raises(DataError, match=r"must be a file|Is a directory"):
             read_state(path)
     with pytest.raises(DataError, match="no such file"):
         read_state(tmp_path / "none.npz")

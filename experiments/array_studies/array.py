@@ -216,7 +216,7 @@ def _collect(
         "size": {
             "train_images": data.train_count, "epochs": config.epochs, "seeds": seeds,
             "scored_images": len(data.score_images),
-            "scored_on": "validation" if config.validation_images else "test",
+            "scored_on": config.scored_on,
         },
         "layouts": array_plan.layouts(config),
         "points": points,

@@ -13,7 +13,7 @@ from cbramsim.core.arguments import whole
 from cbramsim.core.errors import CbramError, ParameterError, shown
 from cbramsim.core.toml_files import flat, nested
 from cbramsim.experiments.study.names import safe_names
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 
 MOST_RUNS = 100_000
 """Most runs of a study."""

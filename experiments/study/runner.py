@@ -42,7 +42,7 @@ from cbramsim.experiments.study.engine import Outcome, Task, execute
 from cbramsim.experiments.study.findings import Failure
 from cbramsim.experiments.study.sharing import Trunk, branch_off, train_trunk, trunks_of
 from cbramsim.experiments.study.table import tidy
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.learning.old_words import in_todays_words
@@ -365,11 +365,11 @@ def perform(
     started, out = time.perf_counter(), Path(folder)
     if not _is_timed(out):
         (out / ERROR).unlink(missing_ok=True)
-        shares = begin is not None and branch_off(TrainConfig(**config), out, Path(begin))
-        run, before = _resumed(out) or (
+        shared = begin and branch_off(TrainConfig(**config), out, Path(begin))
+        run, before = _resumed(out, shared or None) or (
             train.run(TrainConfig(**config), out, force=True, quiet=True, threads=1), 0.0
         )  # fmt: skip
-        before = 0.0 if shares else before
+        before = 0.0 if shared else before
         run.amend(run_seconds=before + time.perf_counter() - started)
     if not keep_state:
         (out / STATE).unlink(missing_ok=True)
@@ -385,8 +385,10 @@ def _is_timed(out: Path) -> bool:
     return path.is_file() and b'"run_seconds"' in path.read_bytes()
 
 
-def _resumed(out: Path) -> tuple[train.Run, float] | None:
+def _resumed(out: Path, data: train.Data | None) -> tuple[train.Run, float] | None:
     """Take up a run that was interrupted, if there is one and its state is whole.
+
+    `data` are its images, if they are read already.
 
     Returns it, once finished, and the seconds that it had been trained for before.
     """
@@ -394,6 +396,8 @@ def _resumed(out: Path) -> tuple[train.Run, float] | None:
         return None
     try:
         saved = read_state(out / STATE) if (out / STATE).is_file() else {}
-        return train.resume(out, quiet=True, threads=1), float(saved.get("extra_seconds", 0.0))
+        return train.resume(out, quiet=True, threads=1, data=data), float(
+            saved.get("extra_seconds", 0.0)
+        )
     except DataError:
         return None

@@ -12,7 +12,7 @@ from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.wires import approximations, claims, figures, learning, timings
 from cbramsim.experiments.wires.timings import Timing
 
@@ -107,11 +107,10 @@ def _collect(
     table = runner.table()
     entries = learning.table(Cases(table))
     tiles = learning.largest_tiles(entries, max(config.planned_inputs, config.neurons))
-    scored = "validation" if config.validation_images else "test"
     summary = {
         "claims": [
             *claims.of_timings(times, quick=quick),
-            *claims.of_tiles(tiles, runner.learned, config.epochs, scored),
+            *claims.of_tiles(tiles, runner.learned, config.epochs, config.scored_on),
         ],
         "learning": entries,
         "largest_tiles": tiles,

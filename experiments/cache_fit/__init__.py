@@ -37,15 +37,61 @@ DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
 """Sizes for which working sets are placed in the figure."""
 
 
+class Question(NamedTuple):
+    """What is asked: a network, how it is trained, and on which memory."""
+
+    layers: str = LAYERS
+    """Widths, "784,256,10", or matrices, "784x256,256x10"."""
+    batch: int = BATCH
+    """Images of a training step."""
+    images: int = IMAGES
+    """Images of the data set."""
+    bits: int = 32
+    """Of every value: 32, 16, 8 or 4. What is measured is float32 at all times."""
+    hierarchy: str | None = None
+    """Preset or TOML file instead of this machine: then nothing is measured, but priced."""
+    caches: str | None = None
+    """What this machine's caches are, if its system does not know; see `caches.parse`."""
+
+    def network(self) -> Layers:
+        """Return the network.
+
+        Raises
+        ------
+        ParameterError
+            If it, or anything else that is asked, is wrong.
+        """
+        layers = Layers.parse(self.layers)
+        if layers.depth < 2:
+            raise ParameterError(
+                f"cache-fit.layers: must have a hidden layer, whose width can change (got {layers})"
+            )
+        for name in ("batch", "images"):
+            value = getattr(self, name)
+            if whole(f"cache-fit.{name}:", value, 1) > MOST:
+                raise ParameterError(f"cache-fit.{name}: must be <= {MOST} (got {shown(value)})")
+        if self.bits not in PRECISIONS:
+            allowed = ", ".join(map(str, PRECISIONS))
+            raise ParameterError(
+                f"cache-fit.bits: must be one of {allowed} (got {shown(self.bits)})"
+            )
+        if self.hierarchy is not None and self.caches is not None:
+            raise ParameterError(
+                "cache-fit.caches: are those of this machine, not with a hierarchy"
+            )
+        return layers
+
+    def memory(self) -> Hierarchy:
+        """Return the memory hierarchy."""
+        if self.hierarchy is not None:
+            return Hierarchy.load(self.hierarchy)
+        return caches.this_machine(self.caches)
+
+
 def run(
-    layers: str = LAYERS,
+    asked: Question,
     out: Path = Path("runs/cache-fit"),
     *,
-    batch: int = BATCH,
-    images: int = IMAGES,
-    bits: int = 32,
-    hierarchy: str | None = None,
-    caches_given: str | None = None,
     measure: bool = True,
     quick: bool = False,
     force: bool = False,
@@ -55,20 +101,10 @@ def run(
 
     Parameters
     ----------
-    layers
-        Widths, "784,256,10", or matrices, "784x256,256x10".
+    asked
+        The network and the memory.
     out
         Folder to write.
-    batch
-        Images of a training step.
-    images
-        Images of the data set.
-    bits
-        Of every value: 32, 16, 8 or 4. What is measured is float32 at all times.
-    hierarchy
-        Preset or TOML file instead of this machine: then nothing is measured, but priced.
-    caches_given
-        What this machine's caches are, if its system does not know; see `caches.parse`.
     measure
         Whether to measure.
     quick
@@ -83,17 +119,14 @@ def run(
     CbramError
         If an argument or the folder is wrong; nothing is written then.
     """
-    own = Layers.parse(layers)
-    _check(own, batch, images, bits, hierarchy, caches_given)
-    memory = (
-        Hierarchy.load(hierarchy) if hierarchy is not None else caches.this_machine(caches_given)
-    )
+    own, memory = asked.network(), asked.memory()
+    batch, images, bits = asked.batch, asked.images, asked.bits
     where = placing(memory, batch, images, bits)
     placed = where(own)
     drawn = family(own, DRAWN._replace(largest=max(DRAWN.largest, own.parameters)))
     lives = _lives(drawn, where, placed)
     effort = QUICK if quick else FULL
-    networks = family(own, effort) if measure and hierarchy is None else []
+    networks = family(own, effort) if measure and asked.hierarchy is None else []
     measuring.check_effort(networks, batch)
     with study_folder(out, "cache-fit"):
         if (out / SUMMARY).is_file() and not force:
@@ -103,7 +136,7 @@ def run(
         energy = counters.find()
         if networks:
             points = measuring.measure(networks, batch, effort, energy, quiet=quiet)
-            fitted = _fit(points, memory, batch, images, bits)
+            fitted = _fit(points, memory, asked)
             costs = fitted.costs
         elif can_price(memory):
             costs = priced(memory, batch, images, bits)
@@ -117,25 +150,9 @@ def run(
             out, text(summary), summary, tables, closing=f"written to {out}",
             title="Which size of network suits the caches",
         )  # fmt: skip
-        found.write({FIGURE: draw(_picture(own, points, drawn, lives, memory, costs, advice))})
+        picture = _picture(own, placed, points, drawn, lives, memory, costs, advice)
+        found.write({FIGURE: draw(picture)})
     return found
-
-
-def _check(
-    layers: Layers, batch: int, images: int, bits: int, hierarchy: str | None, given: str | None
-) -> None:
-    if layers.depth < 2:
-        raise ParameterError(
-            f"cache-fit.layers: must have a hidden layer, whose width can change (got {layers})"
-        )
-    for name, value in (("batch", batch), ("images", images)):
-        if whole(f"cache-fit.{name}:", value, 1) > MOST:
-            raise ParameterError(f"cache-fit.{name}: must be <= {MOST} (got {shown(value)})")
-    if bits not in PRECISIONS:
-        allowed = ", ".join(map(str, PRECISIONS))
-        raise ParameterError(f"cache-fit.bits: must be one of {allowed} (got {shown(bits)})")
-    if hierarchy is not None and given is not None:
-        raise ParameterError("cache-fit.caches: are those of this machine, not with a hierarchy")
 
 
 class _Fitted(NamedTuple):
@@ -146,8 +163,9 @@ class _Fitted(NamedTuple):
     knees: list[knees.Knee]
 
 
-def _fit(points: list[Point], memory: Hierarchy, batch: int, images: int, bits: int) -> _Fitted:
+def _fit(points: list[Point], memory: Hierarchy, asked: Question) -> _Fitted:
     names = [level.name for level in memory.levels]
+    batch, images, bits = asked.batch, asked.images, asked.bits
     alone = placing(memory, batch, images, 32, alone=True)
     wanted = placing(memory, batch, images, bits, alone=True)
     loads = [load(point.layers, alone, names, batch) for point in points]
@@ -259,8 +277,8 @@ def _rows(
 
 
 def _picture(
-    own: Layers, points: list[Point], drawn: list[Layers], lives: dict[str, list[str]],
-    memory: Hierarchy, costs: Costs | None, advice: Advice,
+    own: Layers, placed: tuple[Placed, ...], points: list[Point], drawn: list[Layers],
+    lives: dict[str, list[str]], memory: Hierarchy, costs: Costs | None, advice: Advice,
 ) -> Picture:  # fmt: skip
     sizes = [layers.parameters for layers in drawn]
     curve = None
@@ -274,7 +292,7 @@ def _picture(
         measured=curve,
         line=costs and Curve(sizes, [costs.line(layers) for layers in drawn]),
         line_label=costs.label if costs else "",
-        own=(own.parameters, costs.per_parameter(own) if costs else None),
+        own=(own.parameters, costs.per_parameter(own) if costs else None, lives_in(placed)),
         best=(best.layers.parameters, best.cost) if best and best.cost is not None else None,
         sizes=sizes,
         lives=lives,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cbramsim.core.plotting import axes_or_new, legend, tidy
+from cbramsim.core.plotting import CYCLE, axes_or_new, legend, tidy
+from cbramsim.experiments.study.html_values import named
 from cbramsim.experiments.study.table import worded
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ def curves(
     against: str,
     others: list[str],
     ax: Axes | None = None,
-    *,
-    share: bool = False,
 ) -> Axes:
     """Draw the mean of a quantity against a setting, with its sample standard deviation.
 
@@ -37,11 +36,9 @@ def curves(
         Columns of which each combination of values has a curve of its own.
     ax
         Where to draw; a new figure by default.
-    share
-        Whether the quantity is a share, drawn in percent.
     """
     (axes,) = axes_or_new(ax, 4.5, 3.2)
-    scale = 100.0 if share else 1.0
+    name, scale = named(quantity, table[quantity])
     numbers = pd.api.types.is_numeric_dtype(table[against])
     table = worded(table, [against, *others])
     groups = table.groupby(others, sort=False) if others else [((), table)]
@@ -51,12 +48,14 @@ def curves(
         label = ", ".join(f"{_short(k)} {v}" for k, v in zip(others, values, strict=True))
         axes.errorbar(
             at, scale * found["mean"], scale * found["std"], label=label, capsize=2,
-            marker=MARKERS[place % len(MARKERS)], markersize=4, color=f"C{place}",
+            marker=MARKERS[place % len(MARKERS)], markersize=4, color=CYCLE[place % len(CYCLE)],
+            linestyle="-" if numbers else "none",
         )  # fmt: skip
         if not numbers:
-            axes.set_xticks(at, [str(value) for value in found.index], rotation=30, ha="right")
+            axes.set_xticks(at, found.index, rotation=20, ha="right", rotation_mode="anchor")
+            axes.set_xlim(at[0] - 0.5, at[-1] + 0.5)
     axes.set_xlabel(against)
-    axes.set_ylabel(f"{quantity.replace('_', ' ')}{' (%)' if share else ''}")
+    axes.set_ylabel(name)
     if others:
         legend(axes)
     return tidy(axes)

@@ -87,7 +87,7 @@ def run(
         points = approximations.run(devices, sizes)
         timed = once(out / TIMINGS, lambda: _timed(quick))
         found = _collect(runner, points, timed, config, shared, quick)
-        found.write(figures.of(points, found.summary["learning"], runner, devices[0], resistances))
+        found.write(figures.of(points, found.summary, runner, devices[0], resistances))
     return found
 
 

@@ -155,8 +155,8 @@ def read_of_learned_cells(
 ) -> tuple[Solution, str] | None:
     """Solve a read of what a device has learned with ideal lines, as one array with lines.
 
-    A quarter of the word lines is active: those that most often are. Returns the solution and a
-    title.
+    A quarter of the word lines is active: those that most often are. Returns the solution, and
+    which cells they are.
     """
     network = _network_of(runner, f"{device},ideal")
     if network is None:

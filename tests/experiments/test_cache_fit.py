@@ -390,6 +390,10 @@ def test_prices_are_those_of_the_bill() -> None:
 # The whole
 
 
+def asked(layers: Layers, images: int) -> cache_fit.Question:
+    return cache_fit.Question(str(layers), images=images, caches=CACHES)
+
+
 def cbram(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(main, ["cache-fit", *map(str, arguments)])
     return done.exit_code, done.output
@@ -445,7 +449,7 @@ def test_a_measurement_is_told_with_model_and_knees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "measure", lambda *_, **__: points(stepped))
-    found = cache_fit.run(str(OWN), tmp_path / "fit", caches_given=CACHES, images=1000, quiet=True)
+    found = cache_fit.run(asked(OWN, 1000), tmp_path / "fit", quiet=True)
     claims = {claim["name"]: claim for claim in found.summary["claims"]}
     assert set(claims) == {
         "saving_per_parameter", "saving_per_datum", "model_error", "model_error_left_out",
@@ -469,7 +473,7 @@ def test_the_nearest_cheaper_network_is_told_too(
 ) -> None:
     large = Layers(widths=(64, 1400, 1400, 10))  # in memory; L3 holds half of it
     monkeypatch.setattr(measuring, "measure", lambda *_, **__: points(stepped, large))
-    found = cache_fit.run(str(large), tmp_path, caches_given=CACHES, images=9, quiet=True)
+    found = cache_fit.run(asked(large, 9), tmp_path, quiet=True)
     best, nearest = found.summary["best"], found.summary["nearest"]
     assert (best["level"], nearest["level"], nearest["factor"]) == ("L2", "L3", 1)
     assert nearest["saves_per_parameter"] == pytest.approx(50, abs=3)

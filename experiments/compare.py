@@ -26,16 +26,9 @@ TOLD = ("accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "wri
 def run(folders: list[Path]) -> list[dict[str, Any]]:
     """Group runs that differ in nothing but the seed, and return a summary of each group.
 
-    Returns
-    -------
-    list of dict
-        `settings` (the keys in which the groups differ), `seeds`, and for each quantity
-        (mean, standard deviation over seeds), see `cbramsim.experiments.results.quantities`.
-
-    Raises
-    ------
-    DataError
-        If a folder holds no finished run.
+    It has `settings` (the keys in which the groups differ), `seeds`, and for each of the
+    `quantities` mean and standard deviation over seeds. Raises `DataError` if a folder holds no
+    finished run.
     """
     groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for folder in folders:

@@ -27,14 +27,9 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     """Classify `images`; return a table as CSV, and a line of report.
 
     Its columns are index and class, then name where the classes have names, and file where the
-    images are pictures.
-
-    An image's class does not depend on the others, see `SpikingNetwork.predict`.
-
-    Raises
-    ------
-    CbramError
-        If a file is missing or damaged, or the state has no named neurons.
+    images are pictures. An image's class does not depend on the others, see
+    `SpikingNetwork.predict`. Raises `CbramError` if a file is missing or damaged, or the state has
+    no named neurons.
     """
     one_of("vote:", vote, get_args(Vote))
     path = state / STATE if state.is_dir() else state

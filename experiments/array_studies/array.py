@@ -71,26 +71,10 @@ def run(
 ) -> Findings:
     """Study the array with its circuits, or do what is left of it, and write what was found.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    out
-        The folder.
-    seeds
-        Runs of each case, with the seeds 0, 1, ...
-    full
-        Learn all images for three epochs, and score on the test set; otherwise some of the
-        training images are learned once, and others of them scored on.
-    quick
-        Only show that everything works.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument or the folder is wrong.
+    `base` are nested keys of the configuration that all runs share. If `full`, all images are
+    learned for three epochs, and the test set scored; otherwise some training images once, and
+    others of them scored. `quick` only shows that everything works. Raises `CbramError` if an
+    argument or the folder is wrong.
     """
     check_base("array", flat(base), *array_plan.VARIED)
     scope = QUICK if quick else FULL

@@ -105,15 +105,9 @@ def programming_study(
 ) -> ProgrammingStudy:
     """Write the cells of an array of `device`, and disturb others.
 
-    Parameters
-    ----------
-    device
-        A `Device`, the name of a preset, or a TOML file.
-    seed
-        Of the cells, of their targets and of all noise.
-    v_switch
-        Voltage scale of switching, V, for the drift of half-selected cells; by default the
-        device's, or, where it has none, a twelfth of its set voltage (assumed).
+    `seed` is that of the cells, of their targets and of all noise; `v_switch` the voltage scale of
+    switching, V, for the drift of half-selected cells: by default the device's, or, where it has
+    none, a twelfth of its set voltage (assumed).
     """
     device = device if isinstance(device, Device) else Device.load(device)
     rows = SHAPE[0]

@@ -99,25 +99,8 @@ def run(
 ) -> Findings:
     """Place the working sets of a network, measure, and say which size suits the caches.
 
-    Parameters
-    ----------
-    asked
-        The network and the memory.
-    out
-        Folder to write.
-    measure
-        Whether to measure.
-    quick
-        Measure for seconds only.
-    force
-        Overwrite what is in the folder.
-    quiet
-        Show no progress.
-
-    Raises
-    ------
-    CbramError
-        If an argument or the folder is wrong; nothing is written then.
+    If `quick`, for seconds only; what is in the folder is overwritten only by `force`. Raises
+    `CbramError` if an argument or the folder is wrong; nothing is written then.
     """
     own, memory = asked.network(), asked.memory()
     batch, images, bits = asked.batch, asked.images, asked.bits

@@ -72,16 +72,8 @@ def advise(
 ) -> Advice:
     """Look at networks of the family of `layers` near the size of each cache of `hierarchy`.
 
-    Parameters
-    ----------
-    layers
-        The network that others are compared with.
-    hierarchy
-        The last level counts as main memory, all others as caches.
-    where
-        Places the working sets of a network.
-    cost
-        Cost per parameter of a training step.
+    Its last level counts as main memory, all others as caches. `where` places the working sets of a
+    network, `cost` returns what a training step costs per parameter.
     """
     names = [level.name for level in hierarchy.levels]
     candidates, none_fits = [], []

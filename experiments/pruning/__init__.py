@@ -45,25 +45,9 @@ def run(
 ) -> Findings:
     """Run the study, or what is left of it, and write what it found.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    out
-        The folder.
-    seeds
-        Runs of each kind, with the seeds 0, 1, ...
-    fractions
-        Pruned fractions of the curves, beside 0 and the reference's.
-    rules
-        `device`, `ideal` or both.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument, the folder or the scheduler is wrong.
+    `base` are nested keys of the configuration that all runs share; `fractions` those of the
+    curves, beside 0 and the reference's; `rules` are `device`, `ideal` or both. Raises `CbramError`
+    if an argument, the folder or the scheduler is wrong.
     """
     _check(base, seeds, fractions, rules)
     curves = len(ALL_POLICIES) * (len(set(fractions)) + 2)

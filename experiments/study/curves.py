@@ -26,16 +26,8 @@ def curves(
 ) -> Axes:
     """Draw the mean of a quantity against a setting, with its sample standard deviation.
 
-    Parameters
-    ----------
-    table
-        A row for each run.
-    quantity, against
-        Columns.
-    others
-        Columns of which each combination of values has a curve of its own.
-    ax
-        Where to draw; a new figure by default.
+    `table` has a row for each run; each combination of values of the columns `others` has a curve
+    of its own. On `ax`, or in a new figure.
     """
     (axes,) = axes_or_new(ax, 4.5, 3.2)
     name, scale = named(quantity, table[quantity])

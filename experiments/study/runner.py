@@ -77,29 +77,16 @@ HERE = Where()
 class Runner:
     """Runs in a folder: some of them finished, some still to do.
 
+    `description` is kept as study.toml. Raises `CbramError` if the folder holds other results, or
+    cannot be written; or if the device, the circuits or the images of a run are not there. Nothing
+    is written then.
+
     Attributes
     ----------
     failures
         Runs that failed when they were last tried.
     busy_seconds
         Time that workers have spent in runs.
-
-    Parameters
-    ----------
-    runs
-        All runs.
-    out
-        The folder.
-    description
-        What to keep as study.toml.
-    at
-        Where and how they are carried out.
-
-    Raises
-    ------
-    CbramError
-        If the folder holds other results, or cannot be written; or if the device, the circuits or
-        the images of a run are not there. Nothing is written then.
     """
 
     def __init__(
@@ -349,18 +336,8 @@ def perform(
 ) -> float:
     """Do one run in its folder, or what is left of it: the task of a study.
 
-    Returns how long that took, s.
-
-    Parameters
-    ----------
-    config
-        What to do.
-    folder
-        Where.
-    keep_state
-        Whether to keep state.npz.
-    begin
-        The state of a training that this one shares, if there is one.
+    It begins with the state of a training that it shares, if `begin` is there. Returns how long
+    that took, s.
     """
     started, out = time.perf_counter(), Path(folder)
     if not _is_timed(out):

@@ -67,14 +67,9 @@ class Trunk(NamedTuple):
 
 
 def trunks_of(runs: Iterable[PlannedRun], learned: Callable[[PlannedRun], int]) -> list[Trunk]:
-    """Return the trainings that several of `runs` share.
+    """Return the trainings that several of `runs`, none of them begun, share.
 
-    Parameters
-    ----------
-    runs
-        Runs that have not been begun.
-    learned
-        Returns how many images a run learns in each epoch.
+    `learned` returns how many images a run learns in each epoch.
     """
     groups: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
@@ -111,12 +106,7 @@ def _trunk(key: str, group: list[PlannedRun], learned: Callable[[PlannedRun], in
 def point_of(config: TrainConfig, learned: int) -> Point:
     """Return where a run parts from an unpruned training of the same network.
 
-    Parameters
-    ----------
-    config
-        Of the run.
-    learned
-        Images of an epoch.
+    So many images are `learned` in an epoch.
     """
     pruning, end = config.pruning, config.epochs * learned
     idle = pruning.kind == "none" or pruning.fraction == 0

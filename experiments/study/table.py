@@ -36,13 +36,7 @@ def write_csv(path: Path, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> 
 
 
 class Cases:
-    """Finished runs, looked up by case.
-
-    Parameters
-    ----------
-    table
-        A row for each, with the columns `case` and `seed`.
-    """
+    """Finished runs, a row each with the columns `case` and `seed`, looked up by case."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table

@@ -19,14 +19,8 @@ def metrics_of(
 ) -> dict[str, Any]:
     """Return what a scored run found; how long it took and by what, `Run` knows.
 
-    Parameters
-    ----------
-    config, data
-        Of the run.
-    network
-        The trained network, its neurons named.
-    found
-        The classes of the images that it is scored on.
+    `network` is trained, its neurons named; `found` are the classes of the images that it is scored
+    on.
     """
     profile, majority = found
     truth, scored_on = data.score_labels, config.scored_on

@@ -63,12 +63,7 @@ def summary(metrics: dict[str, Any]) -> str:
 def write(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """Write the report of a finished run beside its figures, which it shows as they are.
 
-    Parameters
-    ----------
-    folder
-        The folder of the run.
-    config, metrics
-        What config.toml and metrics.json hold.
+    `config` and `metrics` are what config.toml and metrics.json hold.
     """
     scored_on = metrics["scored_on"]
     per_image = metrics["energy_joules_per_image"]

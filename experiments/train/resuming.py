@@ -27,16 +27,8 @@ def taken_up(
 ) -> Run:
     """Return the run in a folder, as it was saved, and say there how long it is to be.
 
-    Parameters
-    ----------
-    out
-        The folder.
-    epochs
-        How long it is to be; as long as was last asked for by default.
-    data
-        Its images, if they are read already.
-    quiet, threads
-        As of `Run`.
+    That is so many `epochs`, by default as many as were last asked for; `data` are its images, if
+    they are read already.
     """
     config = TrainConfig(**read_toml(out / CONFIG))
     state = read_state(out / STATE) if (out / STATE).is_file() else None

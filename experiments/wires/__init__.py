@@ -51,25 +51,9 @@ def run(
 ) -> Findings:
     """Time the solver, look what lines do, learn behind them; or do what is left of it.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    out
-        The folder.
-    devices
-        Presets and TOML files.
-    seeds
-        Runs of each kind.
-    quick
-        Only a look: small problems.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument, a device or the folder is wrong.
+    `base` are nested keys of the configuration that all runs share, `devices` presets and TOML
+    files; `quick` looks at small problems only. Raises `CbramError` if an argument, a device or the
+    folder is wrong.
     """
     check_base("wires", base, "device", "seed", "wires", "wiring", "tiles")
     shared: dict[str, Any] = SMALL | (QUICK if quick else {}) | base

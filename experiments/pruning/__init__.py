@@ -18,7 +18,7 @@ from cbramsim.experiments.study.cases import check_base, configured, seeds_of
 from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Runner, Where
-from cbramsim.experiments.study.table import column, mean_and_spread
+from cbramsim.experiments.study.table import column, markdown, mean_and_spread
 from cbramsim.experiments.study.usage import Usage
 
 FIRST = (
@@ -131,17 +131,16 @@ def _reference(policy: Policy) -> str:
 
 def text(policies: list[dict[str, Any]]) -> str:
     """Return the policies at the reference's fractions as a Markdown table."""
-    lines = [
-        "| weights | pruned | accuracy | majority vote | training | of which writing | "
-        "write pulses | reference |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for entry in policies:
-        lines.append(
-            f"| {entry['rule']}, {entry['label']} | {entry['pruned_fraction'][0]:.1%} | "
-            f"{in_percent(*entry['accuracy'])} | {in_percent(*entry['accuracy_majority'])} | "
-            f"{in_prefixed(entry['train_joules'][0], 'J')} | "
-            f"{in_prefixed(entry['write_joules'][0], 'J')} | "
-            f"{entry['write_pulses'][0] / 1e6:.1f} million | {entry['reference']} |"
+    heads = (
+        "weights", "pruned", "accuracy", "majority vote", "training", "of which writing",
+        "write pulses", "reference",
+    )  # fmt: skip
+    return markdown(heads, (
+        (
+            f"{entry['rule']}, {entry['label']}", f"{entry['pruned_fraction'][0]:.1%}",
+            in_percent(*entry["accuracy"]), in_percent(*entry["accuracy_majority"]),
+            in_prefixed(entry["train_joules"][0], "J"), in_prefixed(entry["write_joules"][0], "J"),
+            f"{entry['write_pulses'][0] / 1e6:.1f} million", entry["reference"],
         )
-    return "\n".join(lines)
+        for entry in policies
+    ))  # fmt: skip

@@ -12,16 +12,15 @@ from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled, with_absent
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.pruning.claims import Found, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
-from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.study.table import paired
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
-from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from cbramsim.experiments.study.runner import Runner
+    from cbramsim.simulator.learning.network import SpikingNetwork
 
 STYLES = {
     "unpruned": ("black", "s", "-"),
@@ -306,13 +305,7 @@ def _weights(shown: list[tuple[str, SpikingNetwork]]) -> Figure:
 
 def _networks(runner: Runner) -> list[tuple[str, SpikingNetwork]]:
     """Return the networks whose states were kept, of the first seed, by policy."""
-    found: dict[str, SpikingNetwork] = {}
-    for run in runner.runs:
-        state = runner.folder(run.name) / STATE
-        policy = run.settings["policy"]
-        if run.keep_state and policy not in found and state.is_file():
-            found[policy] = SpikingNetwork.load(state)
-    labels = {"unpruned": "not pruned"}
+    found, labels = runner.networks("policy"), {"unpruned": "not pruned"}
     for policy in ALL_POLICIES.values():
         fraction = MAIN_FRACTION if policy.mode == "soft" else HARD_FRACTION
         labels[policy.name] = f"{policy.label}, {fraction:.0%}"

@@ -84,7 +84,7 @@ class Page:
 
 
 def constants(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of `Page.evidence` from owner -> its parameters, as `to_table` returns them."""
+    """Return the rows of `Page.evidence` from owner -> its parameters as of `to_table`."""
     return [
         {"name": f"{owner}.{name}", **entry}
         for owner, table in tables.items()

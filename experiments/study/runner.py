@@ -45,6 +45,7 @@ from cbramsim.experiments.study.table import tidy
 from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.state_file import read_state
 
@@ -150,6 +151,15 @@ class Runner:
             config = run.config.resolved_paths().model_dump()
             folder = str(self.folder(run.name).resolve())
             yield Task(run.name, perform, (config, folder, run.keep_state, begins.get(run.name)))
+
+    def networks(self, by: str) -> dict[str, SpikingNetwork]:
+        """Return the networks whose states were kept: the first for each value of a setting."""
+        found: dict[str, SpikingNetwork] = {}
+        for run in self.finished():
+            state = self.folder(run.name) / STATE
+            if run.keep_state and run.settings[by] not in found and state.is_file():
+                found[run.settings[by]] = SpikingNetwork.load(state)
+        return found
 
     def table(self) -> pd.DataFrame:
         """Return the settings and the quantities of each finished run, a row each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,12 @@ def write_csv(path: Path, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> 
     frame: pd.DataFrame = table if hasattr(table, "to_csv") else tidy(table)
     text = frame.to_csv(index=False, lineterminator="\n") if len(frame.columns) else "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return texts as a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 class Cases:

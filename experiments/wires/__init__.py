@@ -11,7 +11,7 @@ from cbramsim.experiments.study.findings import TABLE, Findings
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
-from cbramsim.experiments.study.table import Cases
+from cbramsim.experiments.study.table import Cases, markdown
 from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.wires import approximations, claims, figures, learning, timings
 from cbramsim.experiments.wires.timings import Timing
@@ -30,14 +30,14 @@ scored on the others; lines are solved for less often than by default."""
 
 def text(entries: list[dict[str, Any]]) -> str:
     """Return what each case of learning found as a Markdown table."""
-    lines = ["| case | accuracy | reads see | training | of which lines |", "|" + " --- |" * 5]
-    for entry in entries:
-        lines.append(
-            f"| {entry['case']} | {entry['accuracy']:.2%} | {entry['seen_conductance']:.1%} | "
-            f"{in_prefixed(entry['train_joules'], 'J')} | "
-            f"{in_prefixed(entry['wire_joules'], 'J')} |"
+    heads = ("case", "accuracy", "reads see", "training", "of which lines")
+    return markdown(heads, (
+        (
+            entry["case"], f"{entry['accuracy']:.2%}", f"{entry['seen_conductance']:.1%}",
+            in_prefixed(entry["train_joules"], "J"), in_prefixed(entry["wire_joules"], "J"),
         )
-    return "\n".join(lines)
+        for entry in entries
+    ))  # fmt: skip
 
 
 def run(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import pandas as pd
 from numpy.typing import NDArray
 
 from cbramsim.core.arguments import one_of
@@ -49,7 +48,7 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     report = f"{len(classes):,} images, {in_prefixed(network.ledger.total('test'), 'J')}"
     if truth is not None:
         report += f", accuracy {(classes == truth).mean():.2%} ({vote} vote)"
-    return _table(columns), report
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"), report
 
 
 def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
@@ -61,14 +60,6 @@ def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"state file {path}: classes must be a list of names")
     return names
-
-
-def _table(columns: dict[str, Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
 
 
 def check_new(path: Path) -> None:

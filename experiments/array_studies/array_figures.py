@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from cbramsim.core.plotting import COLUMN_WIDTH, CYCLE, GREY, axes_grid, titled
 from cbramsim.experiments.array_studies.array_plan import ANALOG, binary_case, converter_case
-from cbramsim.experiments.study.curves import MARKERS
+from cbramsim.experiments.study.curves import MARKERS, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,14 +65,13 @@ def _converters(summary: dict[str, Any]) -> Figure:
     for n, layout in enumerate(dict.fromkeys(point["layout"] for point in points)):
         also = [name for name, first in same.items() if first == layout and name != layout]
         label = " = ".join([layout, *also]) + (" tiles" if "x" in layout else "")
-        style = {"color": CYCLE[n], "marker": MARKERS[n], "ms": 4, "lw": 1.2, "label": label}
         mine = [point for point in points if point["layout"] == layout]
-        _both(accuracy, energy, [point["adc_bits"] for point in mine], mine, style)
+        _both(accuracy, energy, "adc_bits", mine, n, label)
     _analog_lines(accuracy, energy, _points(summary)[ANALOG], ANALOG)
     for ax in (accuracy, energy):
         ax.set_xticks(sorted({point["adc_bits"] for point in points}))
         ax.set_xlabel("resolution of the converters (bit)")
-    _legend_below(figure, energy)
+    legend_below(figure, energy)
     return figure
 
 
@@ -107,8 +106,7 @@ def _binary(summary: dict[str, Any]) -> Figure:
     )
     for n, (read, bits, label) in enumerate(kinds):
         mine = [point for point in points if (point["read"], point["adc_bits"]) == (read, bits)]
-        style = {"color": CYCLE[n], "marker": MARKERS[n], "ms": 4, "lw": 1.2, "label": label}
-        _both(accuracy, energy, [point["bits"] for point in mine], mine, style)
+        _both(accuracy, energy, "bits", mine, n, label)
     _analog_lines(accuracy, energy, _points(summary)[ANALOG], "analog cells")
     tried = sorted({point["bits"] for point in points})
     for ax in (accuracy, energy):
@@ -117,15 +115,8 @@ def _binary(summary: dict[str, Any]) -> Figure:
         ax.minorticks_off()
         ax.set_xlabel("binary cells per weight")
         _mark_what_fits(ax, summary["capacity_512_kbit"], tried)
-    _legend_below(figure, energy)
+    legend_below(figure, energy)
     return figure
-
-
-def _legend_below(figure: Figure, ax: Axes) -> None:
-    figure.legend(
-        *ax.get_legend_handles_labels(), frameon=False, fontsize="small",
-        loc="outside lower center", ncols=4,
-    )  # fmt: skip
 
 
 def _points(summary: dict[str, Any]) -> dict[str, Point]:
@@ -133,15 +124,20 @@ def _points(summary: dict[str, Any]) -> dict[str, Point]:
 
 
 def _both(
-    accuracy: Axes, energy: Axes, x: list[int], points: list[Point], style: dict[str, Any]
+    accuracy: Axes, energy: Axes, against: str, points: list[Point], n: int, label: str
 ) -> None:
+    """Draw accuracy and energy of some points against a setting: the curve number `n`."""
+    x = [point[against] for point in points]
     for ax, quantity, scale in (
         (accuracy, "accuracy", 100),
         (energy, "train_joules_per_image", SCALE),
     ):
         means = [scale * point[quantity][0] for point in points]
         spreads = [scale * (point[quantity][1] or 0) for point in points]
-        ax.errorbar(x, means, yerr=spreads, capsize=2, **style)
+        ax.errorbar(
+            x, means, yerr=spreads, capsize=2, color=CYCLE[n], marker=MARKERS[n], ms=4, lw=1.2,
+            label=label,
+        )  # fmt: skip
         ax.grid(alpha=0.3)
     accuracy.set_ylabel("accuracy (%)")
     energy.set_yscale("log")

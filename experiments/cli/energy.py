@@ -79,7 +79,8 @@ def cache_fit(out: Path, no_measure: bool, as_json: bool, **options: Any) -> Non
     system counts them.
     """
     from cbramsim.experiments import cache_fit as experiment
+    from cbramsim.experiments.tables import for_people
 
     asked = experiment.Question(*(options.pop(key) for key in experiment.Question._fields))
     found = experiment.run(asked, out, measure=not no_measure, **options)
-    click.echo(found.to_json() if as_json else found.report())
+    click.echo(found.to_json() if as_json else for_people(found.report()))

@@ -12,6 +12,7 @@ from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled, with_absent
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.pruning.claims import Found, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
+from cbramsim.experiments.study.curves import legend_below
 from cbramsim.experiments.study.table import paired
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 
@@ -101,7 +102,7 @@ def _accuracy(found: Found) -> Figure:
     accuracies = 100 * found.table["accuracy"]
     axes[0].set_ylim(max(min(accuracies) - 1, max(accuracies) - 15), max(max(accuracies), 94) + 0.7)
     axes[0].set_ylabel("test accuracy (%)")
-    _legend_below(figure, axes[0])
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -117,16 +118,8 @@ def _energy(found: Found) -> Figure:
         ax.set_ylabel("energy (µJ)")
         ax.set_title(title, size=9)
         ax.grid(alpha=0.3)
-    _legend_below(figure, axes[0])
+    legend_below(figure, axes[0])
     return figure
-
-
-def _legend_below(figure: Figure, ax: Axes) -> None:
-    """Give a figure one legend for all its axes: that of `ax`."""
-    figure.legend(
-        *ax.get_legend_handles_labels(), frameon=False, fontsize="x-small",
-        loc="outside lower center", ncols=3,
-    )  # fmt: skip
 
 
 def _curve(ax: Axes, found: Found, rule: str, policy: Policy, quantity: str, scale: float) -> None:

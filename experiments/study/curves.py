@@ -13,6 +13,7 @@ from cbramsim.experiments.study.table import worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MARKERS = "osv^DPX*"
 
@@ -51,6 +52,14 @@ def curves(
     if others:
         legend(axes)
     return tidy(axes)
+
+
+def legend_below(figure: Figure, ax: Axes) -> None:
+    """Give a figure one legend for all its axes, that of `ax`, below them."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, frameon=False, fontsize="x-small", loc="outside lower center", ncols=3
+    )
 
 
 def _short(key: str) -> str:

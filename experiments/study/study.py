@@ -245,6 +245,7 @@ class Runs:
     def figures(self) -> dict[str, Figure]:
         """Return accuracy and training energy against each key that was varied, by file."""
         from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled
+        from cbramsim.experiments.study.curves import legend_below
 
         made = {}
         for key in self._varied() if len(self.table) else ():
@@ -254,10 +255,7 @@ class Runs:
                     self.plot(quantity, key, ax=ax)
                     if drawn := ax.get_legend():
                         drawn.remove()
-                figure.legend(
-                    *axes[0].get_legend_handles_labels(), frameon=False, fontsize="x-small",
-                    loc="outside lower center", ncols=3,
-                )  # fmt: skip
+                legend_below(figure, axes[0])
                 made[f"{safe_name(key)}.png"] = titled(figure, self._most_accurate(key))
         return made
 

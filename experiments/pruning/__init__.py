@@ -57,8 +57,8 @@ def run(
         "rules": list(rules),
     }  # fmt: skip
     with study_folder(out, "pruning", at):
-        plan = planning.make_plan(base, all_seeds, fractions, rules)
-        runner = Runner(planning.runs(plan), out, description, at)
+        planned = planning.runs(base, all_seeds, fractions, rules)
+        runner = Runner(planned, out, description, at)
         usage = Usage(runner)
         try:
             with usage.measured():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled, with_absent
@@ -53,10 +54,9 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
             ),
         }
     if len(decomposition(found)) > 1:
-        made["waterfall.png"] = titled(_waterfall(found), "What each step of the algorithm saves")
+        made["waterfall.png"] = titled(_waterfall(found), _saved_in_all(found))
     if saved := {name: kinds for name, kinds in summary["savings"].items() if kinds}:
-        title = f"What soft pruning of {100 * MAIN_FRACTION:.0f} % leaves of each cost"
-        made["savings.png"] = titled(_savings(saved), title)
+        made["savings.png"] = titled(_savings(saved), _left(saved))
     if len(networks := _networks(runner)) > 1:
         made["weights.png"] = titled(_weights(networks), "What neurons have learned, by policy")
     return made
@@ -86,6 +86,26 @@ def _energy_left(found: Found) -> str:
             told.append(f"{100 * (pairs[:, 0] / pairs[:, 1] - 1).mean():+.0f} % of {what}")
     frozen = f"{100 * MAIN_FRACTION:.0f} % frozen"
     return f"{frozen}: {', '.join(told)}" if told else "Energy of training"
+
+
+def _saved_in_all(found: Found) -> str:
+    """Return what all steps of the algorithm that were run save together."""
+    joules = [rows["train_joules"].mean() for _, rows in decomposition(found)]
+    return f"The algorithm takes {joules[0] / joules[-1]:,.3g} times less energy to train"
+
+
+def _left(saved: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Return what the policy that saves the most leaves of the energy of programming."""
+    kind, pruned = "programming pulses and lines", f"{100 * MAIN_FRACTION:.0f} % pruned"
+    left = {
+        name: kinds[kind]["with"] / kinds[kind]["without"]
+        for name, kinds in saved.items()
+        if kind in kinds and kinds[kind]["without"]
+    }
+    if not left:
+        return f"What is left of each cost, {pruned}"
+    best = min(left, key=lambda name: left[name])
+    return f"{ALL_POLICIES[best].label}, {pruned}: {100 * left[best]:.0f} % of {kind} are left"
 
 
 def _accuracy(found: Found) -> Figure:
@@ -181,6 +201,7 @@ def _label_epochs(ax: Axes, found: Found) -> None:
             ax.annotate(
                 f"{epochs} epoch{'s' * (epochs > 1)}", (x, y), (0, 8), textcoords="offset points",
                 ha="center", size=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
             )  # fmt: skip
 
 
@@ -219,7 +240,8 @@ def _waterfall(found: Found) -> Figure:
         ax.bar(x, means - bottom, bottom=bottom, color=colour, width=0.65)
         for n, mean in enumerate(means):
             factor = "" if n == 0 else f"\n÷ {means[n - 1] / mean:.3g}"
-            size = in_prefixed(mean, "J") if quantity.endswith("joules") else f"{mean:.2g}"
+            joules = quantity.endswith("joules")
+            size = in_prefixed(mean, "J") if joules else f"{mean / 1e6:,.3g} million"
             ax.text(n, mean * 1.15, size + factor, ha="center", size=7)
         ax.set_yscale("log")
         ax.set_ylim(bottom, means.max() * 12)
@@ -243,7 +265,9 @@ def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
             for kind in kinds
         ]  # fmt: skip
         y = np.arange(len(kinds)) + n * height
-        ax.barh(y, left, height, color=STYLES[name][0], label=ALL_POLICIES[name].label)
+        colour = STYLES[name][0]
+        ink = "black" if np.mean(to_rgb(colour)) > 0.5 else "white"
+        ax.barh(y, left, height, color=colour, label=ALL_POLICIES[name].label)
         for place, value in zip(y, left, strict=True):
             if np.isfinite(value):
                 ax.text(
@@ -253,7 +277,7 @@ def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
                     va="center",
                     ha="right",
                     size=6,
-                    color="white",
+                    color=ink,
                 )
     ax.axvline(100, color="black", lw=0.8)
     ax.set_yticks(np.arange(len(kinds)) + 0.4 - height / 2, kinds, size=8)
@@ -301,7 +325,7 @@ def _networks(runner: Runner) -> list[tuple[str, SpikingNetwork]]:
     found, labels = runner.networks("policy"), {"unpruned": "not pruned"}
     for policy in ALL_POLICIES.values():
         fraction = MAIN_FRACTION if policy.mode == "soft" else HARD_FRACTION
-        labels[policy.name] = f"{policy.label}, {fraction:.0%}"
+        labels[policy.name] = f"{policy.label}, {100 * fraction:.0f} %"
     return [(labels[name], found[name]) for name in labels if name in found]
 
 

@@ -92,15 +92,6 @@ def advise(
     return Advice(candidates, none_fits, best)
 
 
-def savings(own: tuple[float, int], other: tuple[float, int]) -> tuple[float, float]:
-    """Return which part of the cost per parameter, and per step, `other` saves of `own`.
-
-    Both are cost per parameter, and parameters.
-    """
-    per_parameter = other[0] / own[0]
-    return 1 - per_parameter, 1 - per_parameter * other[1] / own[1]
-
-
 def scaled(layers: Layers, parameters: float) -> Layers:
     """Return the network of the family of `layers` that has as nearly as possible so many."""
     low, high = _ends(layers, lambda found: found.parameters < parameters)

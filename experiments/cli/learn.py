@@ -101,9 +101,12 @@ def sweep(description: Path, out: Path | None, at: Any) -> Any:
     seed = [0, 1, 2]
     pruning.fraction = [0.5, 0.75]
     """
-    from cbramsim.experiments import sweep as experiment
+    from cbramsim.experiments.study.study import Study
 
-    return experiment.run(description, out, at)
+    runs = Study.read(description, out, quiet=at.quiet).run(**at._asdict())
+    found = runs.findings()
+    found.write(runs.figures())
+    return found
 
 
 @click.command()

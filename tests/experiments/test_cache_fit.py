@@ -14,7 +14,16 @@ from click.testing import CliRunner
 
 from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import cache_fit
-from cbramsim.experiments.cache_fit import advice, caches, costs, counters, knees, model, step
+from cbramsim.experiments.cache_fit import (
+    advice,
+    caches,
+    claims,
+    costs,
+    counters,
+    knees,
+    model,
+    step,
+)
 from cbramsim.experiments.cache_fit import measure as measuring
 from cbramsim.experiments.cache_fit.measure import Effort, Point
 from cbramsim.experiments.cli import main
@@ -283,9 +292,14 @@ def test_half_the_bits_fit_twice_the_network() -> None:
     assert sizes[1] / sizes[0] == pytest.approx(2, rel=0.02)
 
 
-def test_savings_are_parts_of_the_cost() -> None:
-    assert advice.savings((2.0, 100), (1.0, 50)) == (0.5, 0.75)
-    assert advice.savings((1.0, 100), (2.0, 100)) == (-1.0, -1.0)
+def test_savings_are_parts_of_the_cost_in_per_cent() -> None:
+    half, prices = Layers(widths=(1, 3, 10)), {46: 1.0, 106: 2.0}
+    cost = costs.Costs(
+        "s", "", "", lambda one: prices[one.parameters], lambda _: 0, "", lambda *_: {}
+    )
+    own = Layers(widths=(1, 8, 10))
+    assert claims.saved(own, half, cost) == pytest.approx((50, 100 * (1 - 0.5 * 46 / 106)))
+    assert claims.saved(half, own, cost) == pytest.approx((-100, 100 * (1 - 2 * 106 / 46)))
 
 
 # Model

@@ -109,17 +109,17 @@ def text(summary: dict[str, Any]) -> str:
 def table(summary: dict[str, Any]) -> str:
     """Return every case as a Markdown table: accuracy and energies per image."""
     heads = ("case", "accuracy", "training, per image", "of which ADC", "per image read")
-    told = markdown(heads, (
-        (
-            point["case"], in_percent(*point["accuracy"]), in_prefixed(joules, "J"),
-            f"{point['components']['ADC'] / joules:.0%}",
-            in_prefixed(point["inference_joules"][0], "J"),
-        )
-        for point in summary["points"]
-        for joules in point["train_joules_per_image"][:1]
-    ))  # fmt: skip
+    told = markdown(heads, map(_cells, summary["points"]))
     same = [f"{name} is {first}" for name, first in summary["layouts"].items() if name != first]
     return told + (f"\n\nFor this network, {', '.join(same)}." if same else "")
+
+
+def _cells(point: dict[str, Any]) -> tuple[str, ...]:
+    joules, adc = point["train_joules_per_image"][0], point["components"]["ADC"]
+    return (
+        point["case"], in_percent(*point["accuracy"]), in_prefixed(joules, "J"),
+        f"{adc / joules:.0%}", in_prefixed(point["inference_joules"][0], "J"),
+    )  # fmt: skip
 
 
 def product_table(summary: dict[str, Any]) -> str:

@@ -34,9 +34,11 @@ def curves(
     name, scale = named(quantity, table[quantity])
     numbers = pd.api.types.is_numeric_dtype(table[against])
     table = worded(table, [against, *others])
+    kinds = list(table[against].unique())
     groups = table.groupby(others, sort=False) if others else [((), table)]
     for place, (values, group) in enumerate(groups):
-        found = group.groupby(against, sort=numbers)[quantity].agg(["mean", "std"]).fillna(0.0)
+        found = group.groupby(against)[quantity].agg(["mean", "std"]).fillna({"std": 0.0})
+        found = found if numbers else found.reindex(kinds)  # all curves have the same places
         at = np.asarray(found.index, float) if numbers else np.arange(len(found))
         label = ", ".join(f"{_short(k)} {v}" for k, v in zip(others, values, strict=True))
         axes.errorbar(
@@ -44,9 +46,9 @@ def curves(
             marker=MARKERS[place % len(MARKERS)], markersize=4, color=CYCLE[place % len(CYCLE)],
             linestyle="-" if numbers else "none",
         )  # fmt: skip
-        if not numbers:
-            axes.set_xticks(at, found.index, rotation=20, ha="right", rotation_mode="anchor")
-            axes.set_xlim(at[0] - 0.5, at[-1] + 0.5)
+    if not numbers:
+        axes.set_xticks(range(len(kinds)), kinds, rotation=20, ha="right", rotation_mode="anchor")
+        axes.set_xlim(-0.5, len(kinds) - 0.5)
     axes.set_xlabel(against)
     axes.set_ylabel(name)
     if others:

@@ -16,7 +16,7 @@ from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.results import in_percent, quantities, read_metrics
 from cbramsim.experiments.run_folder import CONFIG, METRICS
-from cbramsim.experiments.study.table import mean_and_spread
+from cbramsim.experiments.study.table import markdown, mean_and_spread
 from cbramsim.simulator.learning.old_words import in_todays_words
 
 TOLD = ("accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "write_pulses")
@@ -26,16 +26,9 @@ TOLD = ("accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "wri
 def run(folders: list[Path]) -> list[dict[str, Any]]:
     """Group runs that differ in nothing but the seed, and return a summary of each group.
 
-    Returns
-    -------
-    list of dict
-        `settings` (the keys in which the groups differ), `seeds`, and for each quantity
-        (mean, standard deviation over seeds), see `cbramsim.experiments.results.quantities`.
-
-    Raises
-    ------
-    DataError
-        If a folder holds no finished run.
+    It has `settings` (the keys in which the groups differ), `seeds`, and for each of the
+    `quantities` mean and standard deviation over seeds. Raises `DataError` if a folder holds no
+    finished run.
     """
     groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for folder in folders:
@@ -60,10 +53,7 @@ def table(summaries: list[dict[str, Any]]) -> str:
     """Return the summaries as a Markdown table, with standard deviations over seeds."""
     keys = list(summaries[0]["settings"])
     heads = [*keys, "seeds", "accuracy", "majority vote", "pruned", "training energy", "pulses"]
-    rows = [_cells(summary) for summary in summaries]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
-    lines.insert(1, "|" + " --- |" * len(heads))
-    return "\n".join(lines)
+    return markdown(heads, map(_cells, summaries))
 
 
 def _statistics(runs: list[dict[str, float]]) -> dict[str, Any]:

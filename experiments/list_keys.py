@@ -11,7 +11,7 @@ from cbramsim.experiments.tables import aligned, on_terminal
 
 def run() -> str:
     """Return every key with its meaning, range and default: a line each, if not on a terminal."""
-    from cbramsim.experiments.train import TrainConfig
+    from cbramsim.experiments.train.config import TrainConfig
 
     rows = [(key, describe(field)) for key, field in fields(TrainConfig).items()]
     if on_terminal():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import pandas as pd
 from numpy.typing import NDArray
 
 from cbramsim.core.arguments import one_of
@@ -27,14 +26,9 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     """Classify `images`; return a table as CSV, and a line of report.
 
     Its columns are index and class, then name where the classes have names, and file where the
-    images are pictures.
-
-    An image's class does not depend on the others, see `SpikingNetwork.predict`.
-
-    Raises
-    ------
-    CbramError
-        If a file is missing or damaged, or the state has no named neurons.
+    images are pictures. An image's class does not depend on the others, see
+    `SpikingNetwork.predict`. Raises `CbramError` if a file is missing or damaged, or the state has
+    no named neurons.
     """
     one_of("vote:", vote, get_args(Vote))
     path = state / STATE if state.is_dir() else state
@@ -54,7 +48,7 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
     report = f"{len(classes):,} images, {in_prefixed(network.ledger.total('test'), 'J')}"
     if truth is not None:
         report += f", accuracy {(classes == truth).mean():.2%} ({vote} vote)"
-    return _table(columns), report
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"), report
 
 
 def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
@@ -66,14 +60,6 @@ def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"state file {path}: classes must be a list of names")
     return names
-
-
-def _table(columns: dict[str, Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
 
 
 def check_new(path: Path) -> None:

@@ -112,21 +112,10 @@ def claim(folder: Path, command: str) -> None:
     """Make `folder` the one of a study, or refuse one that holds anything else.
 
     A folder that is missing or empty is made, and marked with the hidden file `MARK`, which names
-    the command. One with that mark is accepted, and so is one of version 0.5.0, which set no
-    marks. Everything else is refused, whether or not the user wants to overwrite: what is in it is
-    not ours. The folder of a run, and those of sweeps, need no mark; their files are known.
-
-    Parameters
-    ----------
-    folder
-        The folder of the study.
-    command
-        The name of the command, such as ``array``.
-
-    Raises
-    ------
-    CbramError
-        If the folder holds anything else, or cannot be made or written.
+    the command, such as ``array``. One with that mark is accepted, and so is one of version 0.5.0,
+    which set no marks. Everything else is refused with a `CbramError`, whether or not the user
+    wants to overwrite: what is in it is not ours. The folder of a run, and those of sweeps, need no
+    mark; their files are known.
     """
     try:
         _check_folder(folder)

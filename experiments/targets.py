@@ -24,19 +24,9 @@ class Target(NamedTuple):
 def check_targets(*targets: Target, force: bool, reads: Mapping[Path, str]) -> None:
     """Check that all files can be written; nothing is, yet.
 
-    Parameters
-    ----------
-    targets
-        The files.
-    force
-        Files that are there may be overwritten.
-    reads
-        Files that the command reads, which none of them may be, and what they are.
-
-    Raises
-    ------
-    CbramError
-        Which file cannot be written, and why.
+    Files that are there may be overwritten by `force`; `reads` are files that the command reads,
+    which none of them may be, and what they are. Raises `CbramError`, which says which file cannot
+    be written, and why.
     """
     taken = {os.path.realpath(path): f"is {what}" for path, what in reads.items()}
     for flag, path, suffix in targets:

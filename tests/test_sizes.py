@@ -11,15 +11,8 @@ from tests.test_imports import ROOT
 
 MOST_PARAMETERS = 8
 MOST_LINES = 450
-EXEMPT = ("tests", "experiments")
-"""Folders that may do otherwise."""
 FOLDERS = ("cbramsim", "devices", "simulator", "experiments", "examples", "sweeps")
-FILES = [
-    path
-    for folder in FOLDERS
-    if folder not in EXEMPT
-    for path in sorted((ROOT / folder).rglob("*.py"))
-]
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

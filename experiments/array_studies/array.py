@@ -25,18 +25,16 @@ from cbramsim.experiments.array_studies.programming import (
     programming_study,
 )
 from cbramsim.experiments.results import in_percent, read_metrics
-from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.study.cases import check_base, planned, seeds_of
 from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
-from cbramsim.experiments.study.table import Cases, mean_and_spread, tidy
+from cbramsim.experiments.study.table import Cases, markdown, mean_and_spread, tidy
 from cbramsim.experiments.train import Data, TrainConfig
 from cbramsim.simulator.array.binary import capacity
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Operation
-from cbramsim.simulator.learning.network import SpikingNetwork
 
 PRODUCTS, PARTS, ERRORS = "products.csv", "parts.csv", "product_errors.csv"
 SPEED = "speed.json"
@@ -71,26 +69,10 @@ def run(
 ) -> Findings:
     """Study the array with its circuits, or do what is left of it, and write what was found.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    out
-        The folder.
-    seeds
-        Runs of each case, with the seeds 0, 1, ...
-    full
-        Learn all images for three epochs, and score on the test set; otherwise some of the
-        training images are learned once, and others of them scored on.
-    quick
-        Only show that everything works.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument or the folder is wrong.
+    `base` are nested keys of the configuration that all runs share. If `full`, all images are
+    learned for three epochs, and the test set scored; otherwise some training images once, and
+    others of them scored. `quick` only shows that everything works. Raises `CbramError` if an
+    argument or the folder is wrong.
     """
     check_base("array", flat(base), *array_plan.VARIED)
     scope = QUICK if quick else FULL
@@ -126,50 +108,52 @@ def text(summary: dict[str, Any]) -> str:
 
 def table(summary: dict[str, Any]) -> str:
     """Return every case as a Markdown table: accuracy and energies per image."""
-    lines = [
-        "| case | accuracy | training, per image | of which ADC | per image read |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for point in summary["points"]:
-        joules, adc = point["train_joules_per_image"][0], point["components"]["ADC"]
-        lines.append(
-            f"| {point['case']} | {in_percent(*point['accuracy'])} | {in_prefixed(joules, 'J')} | "
-            f"{adc / joules:.0%} | {in_prefixed(point['inference_joules'][0], 'J')} |"
-        )
+    heads = ("case", "accuracy", "training, per image", "of which ADC", "per image read")
+    told = markdown(heads, map(_cells, summary["points"]))
     same = [f"{name} is {first}" for name, first in summary["layouts"].items() if name != first]
-    if same:
-        lines.append(f"\nFor this network, {', '.join(same)}.")
-    return "\n".join(lines)
+    return told + (f"\n\nFor this network, {', '.join(same)}." if same else "")
+
+
+def _cells(point: dict[str, Any]) -> tuple[str, ...]:
+    joules, adc = point["train_joules_per_image"][0], point["components"]["ADC"]
+    return (
+        point["case"], in_percent(*point["accuracy"]), in_prefixed(joules, "J"),
+        f"{adc / joules:.0%}", in_prefixed(point["inference_joules"][0], "J"),
+    )  # fmt: skip
 
 
 def product_table(summary: dict[str, Any]) -> str:
     """Return what one product of the trained matrix costs, and how far it is off, as Markdown."""
-    lines = [
-        "One product, inputs bit by bit, converters of 8 bits; error in parts of the product's "
-        "standard deviation, as it is and with all currents 1 % low:",
-        "",
-        "| tiles | reference | energy | latency | area | error | 1 % low |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
     errors = {
         (e["tile"], e["reference"], e["adc_bits"], e["disturbance"]): e["error"]
         for e in summary["product_errors"]
     }
-    for found in summary["products"]:
-        if (found["encoding"], found["adc_bits"]) != (USUAL_KIND, USUAL_BITS):
-            continue
-        key = found["tile"], found["reference"], USUAL_BITS
-        lines.append(
-            f"| {found['tile']} | {found['reference']} | {in_prefixed(found['joules'], 'J')} | "
-            f"{in_prefixed(found['seconds'], 's')} | {found['mm2']:.3g} mm2 | "
-            f"{errors[(*key, 'none')]:.2%} | {errors[(*key, 'all currents 1 % low')]:.2%} |"
+    usual = [
+        found for found in summary["products"]
+        if (found["encoding"], found["adc_bits"]) == (USUAL_KIND, USUAL_BITS)
+    ]  # fmt: skip
+    heads = ("tiles", "reference", "energy", "latency", "area", "error", "1 % low")
+    told = markdown(heads, (
+        (
+            found["tile"], found["reference"], in_prefixed(found["joules"], "J"),
+            in_prefixed(found["seconds"], "s"), f"{found['mm2']:.3g} mm2",
+            *(
+                f"{errors[found['tile'], found['reference'], USUAL_BITS, fault]:.2%}"
+                for fault in ("none", "all currents 1 % low")
+            ),
         )
-        unpriced = found["unpriced"]
-    if summary["products"]:
-        lines.append(f"\nWithout a price: {unpriced}.")
+        for found in usual
+    ))  # fmt: skip
+    unpriced = [f"\nWithout a price: {found['unpriced']}." for found in usual[-1:]]
     fit = [entry["bits"] for entry in summary["capacity_512_kbit"] if entry["fits"]]
-    lines.append(f"Weights of {', '.join(map(str, fit)) or 'no'} bits fit into 512 kbit.")
-    return "\n".join(lines)
+    return "\n".join([
+        "One product, inputs bit by bit, converters of 8 bits; error in parts of the product's "
+        "standard deviation, as it is and with all currents 1 % low:",
+        "",
+        told,
+        *unpriced,
+        f"Weights of {', '.join(map(str, fit)) or 'no'} bits fit into 512 kbit.",
+    ])  # fmt: skip
 
 
 # ---- runs --------------------------------------------------------------------------------------
@@ -216,7 +200,7 @@ def _collect(
         "size": {
             "train_images": data.train_count, "epochs": config.epochs, "seeds": seeds,
             "scored_images": len(data.score_images),
-            "scored_on": "validation" if config.validation_images else "test",
+            "scored_on": config.scored_on,
         },
         "layouts": array_plan.layouts(config),
         "points": points,
@@ -260,10 +244,9 @@ def _point(cases: Cases, name: str, learned: int) -> dict[str, Any]:
 
 def _trained(runner: Runner, data: Data) -> Trained | None:
     """Return the matrix of the analog run of seed 0, if it was finished."""
-    kept = next((run for run in runner.finished() if run.keep_state), None)
-    if kept is None:
+    network = runner.networks("case").get(ANALOG)
+    if network is None:
         return None
-    network = SpikingNetwork.load(runner.folder(kept.name) / STATE)
     images = network.select_pixels(data.score_images[:IMAGES])
     return Trained(
         network.device, network.periphery, network.crossbar.weights.clip(-1, 1).astype(float),

@@ -17,7 +17,7 @@ from cbramsim.experiments.array_studies.array_plan import (
 )
 from cbramsim.experiments.study.claims import Claim, claim, mean_claim
 from cbramsim.experiments.study.table import Cases, mean_and_spread
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits.prices import ADC_PRICES, conversion_price
 
 RATIO = 4.0

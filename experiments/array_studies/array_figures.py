@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from cbramsim.core.plotting import COLUMN_WIDTH, GREY, axes_grid, titled
+from cbramsim.core.plotting import COLUMN_WIDTH, CYCLE, GREY, axes_grid, titled
 from cbramsim.experiments.array_studies.array_plan import ANALOG, binary_case, converter_case
-from cbramsim.experiments.device_studies.figures import COLOURS, MARKERS
+from cbramsim.experiments.study.curves import MARKERS, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,13 +30,31 @@ def of(summary: dict[str, Any]) -> dict[str, Figure]:
     if ANALOG not in _points(summary):
         return {}
     claims = {claim["name"]: claim["value"] for claim in summary["claims"]}
-    bits = claims.get("adc_bits_needed")
-    needed = f"{bits} bits lose no accuracy" if bits else "Accuracy by resolution"
     return {
-        "converters.png": titled(_converters(summary), f"Converters: {needed}"),
-        "components.png": titled(_components(summary), "Where the energy of training goes"),
-        "binary.png": titled(_binary(summary), "Weights in binary cells: accuracy and energy"),
+        "converters.png": titled(_converters(summary), _needed(claims)),
+        "components.png": titled(_components(summary), _dearest(_points(summary)[ANALOG])),
+        "binary.png": titled(_binary(summary), _binary_cells(claims)),
     }
+
+
+def _needed(claims: dict[str, Any]) -> str:
+    bits = claims.get("adc_bits_needed")
+    told = f"{bits} bits lose no accuracy" if bits else "all that were tried lose accuracy"
+    return f"Converters: {told}"
+
+
+def _dearest(analog: Point) -> str:
+    name, joules = max(analog["components"].items(), key=lambda item: item[1])
+    share = joules / analog["train_joules_per_image"][0]
+    return f"Without converters {100 * share:.0f} % of the training energy goes into: {name}"
+
+
+def _binary_cells(claims: dict[str, Any]) -> str:
+    lost, ratio = claims.get("binary_2bit_loss"), claims.get("analog_over_binary_energy")
+    if lost is None or not ratio:
+        return "Weights in binary cells"
+    change = f"{-100 * lost:+.1f} points, {1 / ratio:.2g} times the energy"
+    return f"Weights in 2 binary cells against analog ones: {change}"
 
 
 def _converters(summary: dict[str, Any]) -> Figure:
@@ -47,17 +65,13 @@ def _converters(summary: dict[str, Any]) -> Figure:
     for n, layout in enumerate(dict.fromkeys(point["layout"] for point in points)):
         also = [name for name, first in same.items() if first == layout and name != layout]
         label = " = ".join([layout, *also]) + (" tiles" if "x" in layout else "")
-        style = {"color": COLOURS[n], "marker": MARKERS[n], "ms": 4, "lw": 1.2, "label": label}
         mine = [point for point in points if point["layout"] == layout]
-        _both(accuracy, energy, [point["adc_bits"] for point in mine], mine, style)
+        _both(accuracy, energy, "adc_bits", mine, n, label)
     _analog_lines(accuracy, energy, _points(summary)[ANALOG], ANALOG)
     for ax in (accuracy, energy):
         ax.set_xticks(sorted({point["adc_bits"] for point in points}))
         ax.set_xlabel("resolution of the converters (bit)")
-    handles, labels = energy.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=4, frameon=False, fontsize="small"
-    )
+    legend_below(figure, energy)
     return figure
 
 
@@ -92,8 +106,7 @@ def _binary(summary: dict[str, Any]) -> Figure:
     )
     for n, (read, bits, label) in enumerate(kinds):
         mine = [point for point in points if (point["read"], point["adc_bits"]) == (read, bits)]
-        style = {"color": COLOURS[n], "marker": MARKERS[n], "ms": 4, "lw": 1.2, "label": label}
-        _both(accuracy, energy, [point["bits"] for point in mine], mine, style)
+        _both(accuracy, energy, "bits", mine, n, label)
     _analog_lines(accuracy, energy, _points(summary)[ANALOG], "analog cells")
     tried = sorted({point["bits"] for point in points})
     for ax in (accuracy, energy):
@@ -102,10 +115,7 @@ def _binary(summary: dict[str, Any]) -> Figure:
         ax.minorticks_off()
         ax.set_xlabel("binary cells per weight")
         _mark_what_fits(ax, summary["capacity_512_kbit"], tried)
-    handles, labels = energy.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize="small"
-    )
+    legend_below(figure, energy)
     return figure
 
 
@@ -114,15 +124,20 @@ def _points(summary: dict[str, Any]) -> dict[str, Point]:
 
 
 def _both(
-    accuracy: Axes, energy: Axes, x: list[int], points: list[Point], style: dict[str, Any]
+    accuracy: Axes, energy: Axes, against: str, points: list[Point], n: int, label: str
 ) -> None:
+    """Draw accuracy and energy of some points against a setting: the curve number `n`."""
+    x = [point[against] for point in points]
     for ax, quantity, scale in (
         (accuracy, "accuracy", 100),
         (energy, "train_joules_per_image", SCALE),
     ):
         means = [scale * point[quantity][0] for point in points]
         spreads = [scale * (point[quantity][1] or 0) for point in points]
-        ax.errorbar(x, means, yerr=spreads, capsize=2, **style)
+        ax.errorbar(
+            x, means, yerr=spreads, capsize=2, color=CYCLE[n], marker=MARKERS[n], ms=4, lw=1.2,
+            label=label,
+        )  # fmt: skip
         ax.grid(alpha=0.3)
     accuracy.set_ylabel("accuracy (%)")
     energy.set_yscale("log")

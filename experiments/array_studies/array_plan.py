@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cbramsim.experiments.study.cases import Case
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.lines.tiles import Tiles
 
 SIZE = {"train_images": 25_000, "validation_images": 5_000, "epochs": 1, "inputs": 397}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, titled
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREEN, GREY, ORANGE, axes_grid, titled
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import WriteScheme
 from cbramsim.simulator.array.crossbar import Crossbar
@@ -29,7 +29,7 @@ TROUBLED = (16, 16)
 """Array whose half-selected cells are watched."""
 PULSES = 100_000
 """Most pulses on the cell that they share a line with."""
-GREEN, VIOLET = "#009E73", "#CC79A7"
+VIOLET = "#CC79A7"
 
 
 class AtTolerance(NamedTuple):
@@ -105,15 +105,9 @@ def programming_study(
 ) -> ProgrammingStudy:
     """Write the cells of an array of `device`, and disturb others.
 
-    Parameters
-    ----------
-    device
-        A `Device`, the name of a preset, or a TOML file.
-    seed
-        Of the cells, of their targets and of all noise.
-    v_switch
-        Voltage scale of switching, V, for the drift of half-selected cells; by default the
-        device's, or, where it has none, a twelfth of its set voltage (assumed).
+    `seed` is that of the cells, of their targets and of all noise; `v_switch` the voltage scale of
+    switching, V, for the drift of half-selected cells: by default the device's, or, where it has
+    none, a twelfth of its set voltage (assumed).
     """
     device = device if isinstance(device, Device) else Device.load(device)
     rows = SHAPE[0]

@@ -72,16 +72,8 @@ def advise(
 ) -> Advice:
     """Look at networks of the family of `layers` near the size of each cache of `hierarchy`.
 
-    Parameters
-    ----------
-    layers
-        The network that others are compared with.
-    hierarchy
-        The last level counts as main memory, all others as caches.
-    where
-        Places the working sets of a network.
-    cost
-        Cost per parameter of a training step.
+    Its last level counts as main memory, all others as caches. `where` places the working sets of a
+    network, `cost` returns what a training step costs per parameter.
     """
     names = [level.name for level in hierarchy.levels]
     candidates, none_fits = [], []
@@ -98,15 +90,6 @@ def advise(
     known = [one for one in candidates if one.cost is not None]
     best = min(known, key=lambda one: one.cost or 0.0, default=None)
     return Advice(candidates, none_fits, best)
-
-
-def savings(own: tuple[float, int], other: tuple[float, int]) -> tuple[float, float]:
-    """Return which part of the cost per parameter, and per step, `other` saves of `own`.
-
-    Both are cost per parameter, and parameters.
-    """
-    per_parameter = other[0] / own[0]
-    return 1 - per_parameter, 1 - per_parameter * other[1] / own[1]
 
 
 def scaled(layers: Layers, parameters: float) -> Layers:

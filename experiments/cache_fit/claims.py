@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cbramsim.experiments.cache_fit.advice import Advice, savings
+from cbramsim.experiments.cache_fit.advice import Advice
 from cbramsim.experiments.cache_fit.costs import Costs
 from cbramsim.experiments.cache_fit.knees import Knee
 from cbramsim.experiments.cache_fit.model import CostModel
@@ -29,10 +29,8 @@ def claims(
 
 def saved(own: Layers, other: Layers, costs: Costs) -> tuple[float, float]:
     """Return what `other` saves of `own` per parameter and per training datum, in per cent."""
-    each, step = savings(
-        (costs.per_parameter(own), own.parameters), (costs.per_parameter(other), other.parameters)
-    )
-    return 100 * each, 100 * step
+    each = costs.per_parameter(other) / costs.per_parameter(own)
+    return 100 * (1 - each), 100 * (1 - each * other.parameters / own.parameters)
 
 
 def _savings(own: Layers, costs: Costs, advice: Advice) -> list[Claim]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import matplotlib
 import numpy as np
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, titled
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREEN, GREY, ORANGE, axes_grid, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SETS = {"l": "between layers", "f": "forward", "b": "backward", "d": "with the data"}
-GREEN = "#009E73"
 
 
 class Curve(NamedTuple):
@@ -40,8 +39,8 @@ class Picture(NamedTuple):
     """The model, or the prices."""
     line_label: str
     """What the line is."""
-    own: tuple[int, float | None]
-    """Parameters and cost of the user's network."""
+    own: tuple[int, float | None, str]
+    """Parameters and cost of the user's network, and where its backward set lives."""
     best: tuple[int, float] | None
     """Of the recommended one."""
     sizes: Sequence[int]
@@ -67,7 +66,16 @@ def draw(picture: Picture) -> Figure:
         ax.set_xlim(0.85 * min(shown), 1.15 * max(shown))
         ax.tick_params(labelsize=8)
     axes[-1].set_xlabel("parameters of the network", size=9)
-    return titled(figure, "What a parameter costs, and in which cache working sets live")
+    return titled(figure, _message(picture))
+
+
+def _message(picture: Picture) -> str:
+    """Return where the network of the user lives, and what the best one saves per parameter."""
+    own, cost, level = picture.own
+    told = f"{own:,} parameters train in {level}"
+    if picture.best and cost and picture.best[1] < cost:
+        told += f"; {picture.best[0]:,} cost {100 * (1 - picture.best[1] / cost):.0f} % less each"
+    return told
 
 
 def _costs(ax: Axes, picture: Picture) -> None:
@@ -92,7 +100,7 @@ def _costs(ax: Axes, picture: Picture) -> None:
                     ha="center", va="top", size=8, color="0.35", weight="bold")  # fmt: skip
     ax.axvspan(np.nan, np.nan, color=GREY, alpha=0.22, lw=0,
                label="backward set has left the cache, forward set has not")  # fmt: skip
-    parameters, cost_of_own = picture.own
+    parameters, cost_of_own, _ = picture.own
     if cost_of_own is not None:
         ax.plot(parameters, scale * cost_of_own, "*", ms=15, color="black", mec="white",
                 label=f"your network, {parameters:,} parameters", zorder=5)  # fmt: skip

@@ -36,18 +36,9 @@ def find(
 ) -> list[Knee]:  # fmt: skip
     """Return what happens at every boundary.
 
-    Parameters
-    ----------
-    sizes
-        Parameters of the measured networks, rising.
-    per_parameter
-        Cost of each per parameter.
-    levels
-        Level where the backward set of each lives.
-    names
-        All levels, innermost first.
-    overhead
-        What of the cost of a training step of each does not go with its work.
+    Of each measured network, by rising `sizes` (parameters): cost per parameter, the level where
+    its backward set lives, and `overhead`, what of the cost of a training step does not go with its
+    work. `names` are those of all levels, innermost first.
     """
     size, cost = np.array(sizes, float), np.array(per_parameter, float)
     # A short step may be found cheaper than the overhead of the fit: then a hundredth is left.

@@ -57,16 +57,9 @@ class CostModel(NamedTuple):
 
 
 def fit(loads: Sequence[Load], per_parameter: Sequence[float], levels: Sequence[str]) -> CostModel:
-    """Fit costs per parameter by non-negative least squares of relative errors.
+    """Fit costs per parameter, in any unit, by non-negative least squares of relative errors.
 
-    Parameters
-    ----------
-    loads
-        The networks.
-    per_parameter
-        What was measured at each, in any unit of cost.
-    levels
-        Names of the levels, main memory last.
+    `levels` are the names of the levels, main memory last.
     """
     features, measured = _features(loads), np.array(per_parameter, float)
     coefficients = _solve(features, measured)

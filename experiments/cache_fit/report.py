@@ -1,10 +1,11 @@
-"""What `cbram cache-fit` prints."""
+"""What `cbram cache-fit` prints, in Markdown."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cbramsim.core.units import in_prefixed
+from cbramsim.experiments.study.table import markdown
 from cbramsim.simulator.comparison.hierarchy import in_binary
 
 NAMES = {
@@ -33,41 +34,46 @@ def _head(summary: dict[str, Any]) -> str:
 
 
 def _sets(summary: dict[str, Any]) -> str:
-    lines = [f"{'working set':<22}{'bytes':>12}   {'lives in':<9}{'of which full':>14}"]
-    for one in summary["working_sets"]:
-        lines.append(
-            f"{one['name']}  {NAMES[one['name']]:<19}{in_binary(one['bytes']):>12}   "
-            f"{one['lives_in']:<9}{one['level_occupied']:>14.1%}"
+    return markdown(("working set", "bytes", "lives in", "of which full"), (
+        (
+            f"{one['name']}: {NAMES[one['name']]}", in_binary(one["bytes"]), one["lives_in"],
+            f"{one['level_occupied']:.1%}",
         )
-    return "\n".join(lines)
+        for one in summary["working_sets"]
+    ))  # fmt: skip
 
 
 def _candidates(summary: dict[str, Any]) -> str:
-    cost = summary["cost"]
-    costs = f"{'per parameter':>14}{'of yours':>10}{'per datum':>11}{'of yours':>10}   "
-    lines = [
+    costs = ("per parameter", "of yours", "per datum", "of yours") if summary["cost"] else ()
+    rows = [
+        (
+            one["level"], f"{one['factor']:.2g}", f"{one['parameters']:,}", one["lives_in"],
+            *_costs(one, summary), _widths(one["layers"]),
+        )
+        for one in summary["candidates"]
+    ]  # fmt: skip
+    return "\n".join([
         "Networks of the same shape near the size of a cache (1: the largest whose backward set "
         "fits)",
-        f"{'cache':<7}{'size':>5}{'parameters':>13}   {'b in':<6}"
-        + (costs if cost else "")
-        + "layers",
-    ]
-    for one in summary["candidates"]:
-        line = f"{one['level']:<7}{one['factor']:>5.2g}{one['parameters']:>13,}   "
-        line += f"{one['lives_in']:<6}"
-        if cost:
-            each = one["cost"]
-            datum = each * one["parameters"] / summary["batch"]
-            of_each, of_datum = (
-                1 - one[key] / 100 for key in ("saves_per_parameter", "saves_per_datum")
-            )
-            line += f"{in_prefixed(each, cost['unit']):>14}{of_each:>10.2f}"
-            line += f"{in_prefixed(datum, cost['unit']):>11}{of_datum:>10.3g}   "
-        lines.append(line + _widths(one["layers"]))
-    lines += [
-        f"{name:<7} no network of these inputs and outputs fits" for name in summary["none_fits"]
-    ]
-    return "\n".join(lines)
+        "",
+        markdown(("cache", "size", "parameters", "b in", *costs, "layers"), rows),
+        *(
+            f"\n{name}: no network of these inputs and outputs fits"
+            for name in summary["none_fits"]
+        ),
+    ])  # fmt: skip
+
+
+def _costs(one: dict[str, Any], summary: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a candidate costs, per parameter and per datum, and in parts of one's own."""
+    if not summary["cost"]:
+        return ()
+    each, unit = one["cost"], summary["cost"]["unit"]
+    return (
+        in_prefixed(each, unit), f"{1 - one['saves_per_parameter'] / 100:.2f}",
+        in_prefixed(each * one["parameters"] / summary["batch"], unit),
+        f"{1 - one['saves_per_datum'] / 100:.3g}",
+    )  # fmt: skip
 
 
 def _advice(summary: dict[str, Any]) -> str:

@@ -12,6 +12,9 @@ cross-entropy at the end:
 Weights are read three times and written once, gradients are written and read once: 4P bytes are
 used going forward and 8P going back, the working sets f and b. Each row of weights is used for the
 whole batch before the next one, as a blocked matrix product does.
+
+`Mlp` cannot stand in for it: its momentum is a third working set, its counting and the calls of
+NumPy take longer than all of a step that fits the innermost cache.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import compiled_loop, kernel, vector_kernel
+from cbramsim.core.kernels import lean_kernel, lean_loop, lean_vector_kernel
 from cbramsim.core.rng import generator
 
 RATE = 1e-6
@@ -32,8 +35,9 @@ RATE = 1e-6
 class Network(NamedTuple):
     """A network at work on one batch, over and over."""
 
-    widths: NDArray[np.int64]
-    """w_0 ... w_L."""
+    layers: NDArray[np.int64]
+    """Of each layer where its weights, inputs and outputs begin, and how many inputs and outputs it
+    has. int64[L, 5]."""
     weights: NDArray[np.float32]
     """Row by row, layer by layer; the last value of each row is the bias. float32[P]."""
     gradients: NDArray[np.float32]
@@ -47,7 +51,7 @@ class Network(NamedTuple):
 
     def train(self, steps: int, rate: float = RATE) -> None:
         """Do training steps."""
-        train_steps(*self, rate, steps)
+        train_steps(self, rate, steps)
 
 
 def network(widths: tuple[int, ...], batch: int = 1, seed: int = 0) -> Network:
@@ -60,56 +64,51 @@ def network(widths: tuple[int, ...], batch: int = 1, seed: int = 0) -> Network:
     weights = np.concatenate([row.ravel() for row in rows])
     activations = np.zeros(batch * sum(widths), np.float32)
     activations[: batch * widths[0]] = draw.random(batch * widths[0])
+    sizes, starts = [row.size for row in rows], np.cumsum([0, *widths]) * batch
+    layers = np.stack(
+        [np.cumsum([0, *sizes[:-1]]), starts[:-2], starts[1:-1], widths[:-1], widths[1:]], axis=1
+    )
     return Network(
-        np.array(widths), weights, np.zeros_like(weights), activations,
-        np.zeros_like(activations), draw.integers(0, widths[-1], batch),
+        layers, weights, np.zeros_like(weights), activations, np.zeros_like(activations),
+        draw.integers(0, widths[-1], batch),
     )  # fmt: skip
 
 
-# Indices are unsigned: a signed one might count from the end, so that loops would not vectorise.
-# Slices would: but each of them is counted as a reference, which costs more than a short row.
+@lean_loop
+def train_steps(net: Network, rate: float, steps: int) -> None:
+    """Do `steps` training steps on one batch."""
+    depth, first = len(net.layers), np.uint64(0)
+    for _ in range(steps):
+        for k in range(depth):
+            _forward(net, k)
+        _softmax_errors(net)
+        for k in range(depth - 1, -1, -1):
+            _backward(net, k)
+        _add_scaled(
+            net.weights, first, net.gradients, first, np.uint64(len(net.weights)),
+            np.float32(-rate),
+        )  # fmt: skip
 
 
-@vector_kernel
-def _dot(weights: Any, at: Any, values: Any, start: Any, count: Any) -> Any:
-    total = np.float32(0)
-    for j in range(count):
-        total += weights[at + j] * values[start + j]
-    return total
-
-
-@vector_kernel
-def _set_scaled(target: Any, at: Any, values: Any, start: Any, count: Any, factor: Any) -> None:
-    for j in range(count):
-        target[at + j] = factor * values[start + j]
-
-
-@vector_kernel
-def _add_scaled(target: Any, at: Any, values: Any, start: Any, count: Any, factor: Any) -> None:
-    for j in range(count):
-        target[at + j] += factor * values[start + j]
-
-
-@kernel
-def _forward(
-    weights: Any, activations: Any, at: int, x: int, y: int, batch: int, m: int, n: int, last: bool
-) -> None:
-    """Work out the n outputs at `y` of a layer with weights at `at` and m inputs at `x`."""
+@lean_kernel
+def _forward(net: Network, k: int) -> None:
+    """Work out the outputs of a layer."""
+    at, x, y, m, n = _layer(net, k)
+    batch, last = len(net.targets), k == len(net.layers) - 1
     for i in range(n):
         row = at + i * (m + 1)
         for b in range(batch):
-            product = _dot(
-                weights, np.uint64(row), activations, np.uint64(x + b * m), np.uint64(m)
-            )  # fmt: skip
-            value = weights[row + m] + product
-            activations[y + b * n + i] = value if last or value > 0 else np.float32(0)
+            image = np.uint64(x + b * m)
+            product = _dot(net.weights, np.uint64(row), net.activations, image, np.uint64(m))
+            value = net.weights[row + m] + product
+            net.activations[y + b * n + i] = value if last or value > 0 else np.float32(0)
 
 
-@kernel
-def _softmax_errors(
-    activations: Any, errors: Any, targets: Any, y: int, batch: int, n: int
-) -> None:
-    """Write the derivatives of the mean cross-entropy by the n outputs at `y`."""
+@lean_kernel
+def _softmax_errors(net: Network) -> None:
+    """Write the derivatives of the mean cross-entropy by the outputs of the network."""
+    activations, errors, batch = net.activations, net.errors, len(net.targets)
+    _, _, y, _, n = _layer(net, len(net.layers) - 1)
     for b in range(batch):
         top, total = activations[y + b * n], np.float32(0)
         for i in range(n):
@@ -118,18 +117,16 @@ def _softmax_errors(
             errors[y + b * n + i] = np.exp(activations[y + b * n + i] - top)
             total += errors[y + b * n + i]
         for i in range(n):
-            hit = np.float32(1) if i == targets[b] else np.float32(0)
+            hit = np.float32(1) if i == net.targets[b] else np.float32(0)
             errors[y + b * n + i] = (errors[y + b * n + i] / total - hit) / np.float32(batch)
 
 
-@kernel
-def _backward(
-    weights: Any, gradients: Any, activations: Any, errors: Any,
-    at: int, x: int, y: int, batch: int, m: int, n: int, first: bool,
-) -> None:  # fmt: skip
+@lean_kernel
+def _backward(net: Network, k: int) -> None:
     """Write the gradients of a layer, and the errors of its inputs unless it is the first."""
-    width = np.uint64(m)
-    if not first:
+    at, x, y, m, n = _layer(net, k)
+    gradients, errors, batch, width = net.gradients, net.errors, len(net.targets), np.uint64(m)
+    if k > 0:
         errors[x : x + batch * m] = 0
     for i in range(n):
         row = at + i * (m + 1)
@@ -139,36 +136,43 @@ def _backward(
             error, image = errors[y + b * n + i], np.uint64(x + b * m)
             gradients[row + m] += error
             if b == 0:
-                _set_scaled(gradients, weight, activations, image, width, error)
+                _set_scaled(gradients, weight, net.activations, image, width, error)
             else:
-                _add_scaled(gradients, weight, activations, image, width, error)
-            if not first:
-                _add_scaled(errors, image, weights, weight, width, error)
-    if not first:
+                _add_scaled(gradients, weight, net.activations, image, width, error)
+            if k > 0:
+                _add_scaled(errors, image, net.weights, weight, width, error)
+    if k > 0:
         for j in range(x, x + batch * m):
-            if activations[j] <= 0:
+            if net.activations[j] <= 0:
                 errors[j] = 0
 
 
-@compiled_loop
-def train_steps(
-    widths: Any, weights: Any, gradients: Any, activations: Any, errors: Any, targets: Any,
-    rate: float, steps: int,
-) -> None:  # fmt: skip
-    """Do `steps` training steps on one batch."""
-    batch, layers, first = len(targets), len(widths) - 1, np.uint64(0)
-    for _ in range(steps):
-        at, x = 0, 0
-        for k in range(layers):
-            m, n = widths[k], widths[k + 1]
-            y = x + batch * m
-            _forward(weights, activations, at, x, y, batch, m, n, k == layers - 1)
-            at, x = at + n * (m + 1), y
-        _softmax_errors(activations, errors, targets, x, batch, widths[layers])
-        for back in range(layers):
-            k = layers - 1 - back
-            m, n = widths[k], widths[k + 1]
-            y = x
-            at, x = at - n * (m + 1), x - batch * m
-            _backward(weights, gradients, activations, errors, at, x, y, batch, m, n, k == 0)
-        _add_scaled(weights, first, gradients, first, np.uint64(len(weights)), np.float32(-rate))
+@lean_kernel
+def _layer(net: Network, k: int) -> tuple[int, int, int, int, int]:
+    """Return where weights, inputs and outputs of a layer begin, and how many there are."""
+    one = net.layers
+    return one[k, 0], one[k, 1], one[k, 2], one[k, 3], one[k, 4]
+
+
+# Indices are unsigned: a signed one might count from the end, so that loops would not vectorise.
+# Slices would: but each of them is counted as a reference, which costs more than a short row.
+
+
+@lean_vector_kernel
+def _dot(weights: Any, at: Any, values: Any, start: Any, count: Any) -> Any:
+    total = np.float32(0)
+    for j in range(count):
+        total += weights[at + j] * values[start + j]
+    return total
+
+
+@lean_vector_kernel
+def _set_scaled(target: Any, at: Any, values: Any, start: Any, count: Any, factor: Any) -> None:
+    for j in range(count):
+        target[at + j] = factor * values[start + j]
+
+
+@lean_vector_kernel
+def _add_scaled(target: Any, at: Any, values: Any, start: Any, count: Any, factor: Any) -> None:
+    for j in range(count):
+        target[at + j] += factor * values[start + j]

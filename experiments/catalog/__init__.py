@@ -24,14 +24,9 @@ FORMS = {
 
 
 def report(name: str = "", *, as_json: bool = False) -> str:
-    """Return the catalog, or all about one device if there is a `name`.
+    """Return the catalog, or all about one device if there is a `name`: a preset or a TOML file.
 
-    Parameters
-    ----------
-    name
-        A preset, the path of a TOML file, or nothing.
-    as_json
-        As JSON instead of text, in SI units.
+    As text, or as JSON in SI units.
     """
     if name:
         device = Device.load(name)

@@ -63,7 +63,7 @@ def ladder(
 @option("--bits", type=int, default=32, metavar="N", help="Of every value: 32, 16, 8 or 4.")
 @option("--hierarchy", metavar="NAME|FILE",
         help="Price on this memory hierarchy instead of measuring  [this machine]")  # fmt: skip
-@option("--caches", "caches_given", metavar="TEXT",
+@option("--caches", metavar="TEXT",
         help="This machine's, if its system is wrong: 'L1=48KiB x2, L2=2MiB x2'")  # fmt: skip
 @flag("--no-measure", help="Only say where working sets live.")
 @flags.out(default="runs/cache-fit")
@@ -71,7 +71,7 @@ def ladder(
 @flags.quick(help="Measure for seconds only.")
 @flags.force()
 @flags.quiet
-def cache_fit(layers: str, out: Path, no_measure: bool, as_json: bool, **options: Any) -> None:
+def cache_fit(out: Path, no_measure: bool, as_json: bool, **options: Any) -> None:
     """Say where the working sets of a network live, and which size suits the caches.
 
     Times a training step of networks of the same shape, from small to 16 million parameters, and
@@ -79,6 +79,8 @@ def cache_fit(layers: str, out: Path, no_measure: bool, as_json: bool, **options
     system counts them.
     """
     from cbramsim.experiments import cache_fit as experiment
+    from cbramsim.experiments.tables import for_people
 
-    found = experiment.run(layers, out, measure=not no_measure, **options)
-    click.echo(found.to_json() if as_json else found.report())
+    asked = experiment.Question(*(options.pop(key) for key in experiment.Question._fields))
+    found = experiment.run(asked, out, measure=not no_measure, **options)
+    click.echo(found.to_json() if as_json else for_people(found.report()))

@@ -19,7 +19,9 @@ FLAGS = {
 """Flag -> key of `TrainConfig`."""
 
 
-@click.command(cls=flags.KeysCommand, of=("cbramsim.experiments.train", "TrainConfig"), flags=FLAGS)
+@click.command(
+    cls=flags.KeysCommand, of=("cbramsim.experiments.train.config", "TrainConfig"), flags=FLAGS
+)
 @flags.config
 @flags.settings
 @flags.out(default="runs/train")
@@ -37,9 +39,10 @@ def train(
     SIGTERM or SIGHUP.
     """
     from cbramsim.experiments import train as experiment
+    from cbramsim.experiments.train.report import summary
 
     def finish(done: experiment.Run) -> None:
-        click.echo(experiment.summary(done.metrics))
+        click.echo(summary(done.metrics))
         done.draw()
 
     with flags.going_on():
@@ -98,9 +101,12 @@ def sweep(description: Path, out: Path | None, at: Any) -> Any:
     seed = [0, 1, 2]
     pruning.fraction = [0.5, 0.75]
     """
-    from cbramsim.experiments import sweep as experiment
+    from cbramsim.experiments.study.study import Study
 
-    return experiment.run(description, out, at)
+    runs = Study.read(description, out, quiet=at.quiet).run(**at._asdict())
+    found = runs.findings()
+    found.write(runs.figures())
+    return found
 
 
 @click.command()

@@ -36,27 +36,9 @@ def run(
 ) -> Findings:
     """Run what is left of the ladder in the folder `out`, and write what was found.
 
-    Parameters
-    ----------
-    out
-        The folder.
-    seeds
-        Runs of each kind, with the seeds 0, 1, ...
-    quick
-        Only a look: few images, small networks.
-    scope
-        How much is run; `quick` or not by default.
-    footprint
-        Conversions; none by default.
-    draws
-        Random values of the constants, for the intervals.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument or the folder is wrong.
+    `scope` says how much is run: all by default, or only a look if `quick`. `footprint` converts
+    joules, `draws` are the random values of the constants that make the intervals. Raises
+    `CbramError` if an argument or the folder is wrong.
     """
     scope = scope or (QUICK if quick else FULL)
     footprint, draws = footprint or Footprint(), draws or Draws()

@@ -54,10 +54,6 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
-    def within(self, low: float, high: float) -> bool:
-        """Return whether the value lies in a range."""
-        return low <= self.value <= high
-
     def surely_within(self, low: float, high: float) -> bool:
         """Return whether the whole interval lies in a range."""
         return low <= self.low and self.high <= high

@@ -66,16 +66,9 @@ def points(presented: int, count: int = POINTS, first: int = FIRST_POINT) -> lis
 def run(
     network: dict[str, Any], learned: int, watched: int, tested: int | None, epochs: int
 ) -> dict[str, Any]:
-    """Learn in an array and score once on the test set.
+    """Learn in an array for some epochs, and score once on the test set.
 
-    Parameters
-    ----------
-    network
-        Keys of `NetworkConfig`, dotted.
-    learned, watched, tested
-        Numbers of images, as in `split`.
-    epochs
-        Passes.
+    `network` are dotted keys of `NetworkConfig`; numbers of images as in `split`.
     """
     data = split(learned, watched, tested)
     spiking = SpikingNetwork(NetworkConfig(**nested(network)))

@@ -75,20 +75,9 @@ def of(
 ) -> dict[str, Figure]:  # fmt: skip
     """Return every figure for which there are results, by the name of its file.
 
-    Parameters
-    ----------
-    approaches
-        All of them.
-    baseline, ours
-        The names of the one that others are compared with, and of the one that is ours.
-    targets
-        Accuracies that are marked on the curves.
-    readings
-        Claim -> {"claimed": (low, high), "readings": [{"name", "value", "low", "high"}]}.
-    draws
-        Random values of the constants.
-    conversions
-        What joules were converted by, for people.
+    `baseline` and `ours` name the approach that others are compared with, and the one that is ours;
+    `targets` are accuracies that are marked on the curves; `readings` as in `verdicts`;
+    `conversions` is what joules were converted by, for people.
     """
     story, everything, over_joules, claims = NAMES
     message = _message(approaches, baseline, ours)
@@ -102,7 +91,7 @@ def of(
         over_joules: titled(curves(approaches, targets), after),
     }
     if readings:
-        made[claims] = titled(verdicts(readings), "Which of the claimed factors hold")
+        made[claims] = titled(verdicts(readings), _held(readings))
     return made
 
 
@@ -113,6 +102,15 @@ def _message(approaches: list[Approach], baseline: str, ours: str) -> str:
         return "Joules to learn handwritten digits"
     share = times(bills[ours].joules / bills[baseline].joules)
     return f"{ours} learns with {share} of the energy of {baseline}"
+
+
+def _held(readings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how many of the claimed factors hold, each by its first reading."""
+    held = [
+        claim["claimed"][0] <= claim["readings"][0]["value"] <= claim["claimed"][1]
+        for claim in readings.values()
+    ]
+    return f"{sum(held)} of {len(held)} claimed factors hold at the stated constants"
 
 
 def told(approaches: list[Approach], always: tuple[str, ...]) -> list[Approach]:

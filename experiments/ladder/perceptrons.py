@@ -16,12 +16,7 @@ POINTS, FIRST_POINT = 24, 500
 def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) -> dict[str, Any]:
     """Train, watching the accuracy on the way, and score once on the test set.
 
-    Parameters
-    ----------
-    config
-        Fields of `MlpConfig`.
-    learned, watched, tested
-        Numbers of images, as in `arrays.split`.
+    `config` are fields of `MlpConfig`; numbers of images as in `arrays.split`.
     """
     data, settings = split(learned, watched, tested), MlpConfig(**config)
     network, curve = Mlp(settings), []
@@ -49,14 +44,8 @@ def ticket(
 ) -> dict[str, Any]:
     """Find a lottery ticket, judged on watched images, and score its last round once.
 
-    Parameters
-    ----------
-    config
-        Fields of `MlpConfig`, of every round.
-    rounds
-        How often it is trained; in between a fifth of the weights goes.
-    learned, watched, tested
-        Numbers of images, as in `arrays.split`.
+    It is trained in `rounds`, between which a fifth of the weights goes. `config` are fields of
+    `MlpConfig`, of every round; numbers of images as in `arrays.split`.
     """
     data, settings = split(learned, watched, tested), MlpConfig(**config)
     found = find_ticket(

@@ -37,18 +37,9 @@ def second_task(
 ) -> dict[str, Any]:
     """Learn a second data set in an array that knows a first one, and in a new one.
 
-    Parameters
-    ----------
-    network
-        Keys of `NetworkConfig`, dotted.
-    second
-        As in `second_dataset`.
-    images
-        Training images to use of each data set, with those watched; all by default.
-    watched
-        The last of them, on which learning is watched.
-    pretrain_epochs, epochs
-        Passes over the first data set, and over the second.
+    `network` are dotted keys of `NetworkConfig`, `second` as in `second_dataset`. Of each data set
+    so many `images` are used, all by default; on the last `watched` of them learning is watched.
+    The first is learned for `pretrain_epochs`, the second for `epochs`.
     """
     pair = second_dataset(second, load_dataset())
     config = NetworkConfig(**nested(network))
@@ -96,14 +87,8 @@ def together(
 ) -> dict[str, Any]:
     """Let several arrays learn shards of the images, join them, name the neurons, and score once.
 
-    Parameters
-    ----------
-    network
-        Keys of `NetworkConfig` of each array, dotted.
-    join
-        Fields of `Federation`.
-    learned, watched, tested
-        Numbers of images, as in `arrays.split`; none is watched, so that all rungs learn the same.
+    `network` are dotted keys of `NetworkConfig` of each array, `join` fields of `Federation`;
+    numbers of images as in `arrays.split`. None is watched, so that all rungs learn the same.
     """
     data = split(learned, watched, tested)
     found = federate(data.images, Federation(**join), NetworkConfig(**nested(network)))

@@ -15,6 +15,7 @@ from cbramsim.experiments.ladder.approach import (
 )
 from cbramsim.experiments.ladder.figures import times
 from cbramsim.experiments.results import in_percent
+from cbramsim.experiments.study.table import markdown
 from cbramsim.simulator.comparison.constants import listed
 from cbramsim.simulator.energy.bill import FIRMEST_FIRST, Bill, Draws
 
@@ -104,10 +105,10 @@ def table(found: list[dict[str, Any]], baseline: str) -> str:
         *(f"to {accuracy}" for accuracy in reached), "an image", f"x {baseline}",
         *(("CO2 to train", "CO2 an image") if with_co2 else ()),
     ]  # fmt: skip
-    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    rows = []
     for entry in found:
         training, inference = entry["training"], entry["inference"]
-        cells = [
+        rows.append([
             entry["approach"],
             in_percent(entry["accuracy"], entry["accuracy_spread"]),
             _energy(training),
@@ -117,9 +118,8 @@ def table(found: list[dict[str, Any]], baseline: str) -> str:
             _energy(inference),
             _ratio(inference, "to_baseline"),
             *((_grams(training), _grams(inference)) if with_co2 else ()),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        ])  # fmt: skip
+    return markdown(head, rows)
 
 
 def _nearest(phase: dict[str, Any] | None) -> str:

@@ -18,7 +18,7 @@ from cbramsim.experiments.study.cases import check_base, configured, seeds_of
 from cbramsim.experiments.study.findings import TABLE, Findings, evidence_of
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Runner, Where
-from cbramsim.experiments.study.table import column, mean_and_spread
+from cbramsim.experiments.study.table import column, markdown, mean_and_spread
 from cbramsim.experiments.study.usage import Usage
 
 FIRST = (
@@ -45,25 +45,9 @@ def run(
 ) -> Findings:
     """Run the study, or what is left of it, and write what it found.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    out
-        The folder.
-    seeds
-        Runs of each kind, with the seeds 0, 1, ...
-    fractions
-        Pruned fractions of the curves, beside 0 and the reference's.
-    rules
-        `device`, `ideal` or both.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument, the folder or the scheduler is wrong.
+    `base` are nested keys of the configuration that all runs share; `fractions` those of the
+    curves, beside 0 and the reference's; `rules` are `device`, `ideal` or both. Raises `CbramError`
+    if an argument, the folder or the scheduler is wrong.
     """
     _check(base, seeds, fractions, rules)
     curves = len(ALL_POLICIES) * (len(set(fractions)) + 2)
@@ -73,8 +57,8 @@ def run(
         "rules": list(rules),
     }  # fmt: skip
     with study_folder(out, "pruning", at):
-        plan = planning.make_plan(base, all_seeds, fractions, rules)
-        runner = Runner(planning.runs(plan), out, description, at)
+        planned = planning.runs(base, all_seeds, fractions, rules)
+        runner = Runner(planned, out, description, at)
         usage = Usage(runner)
         try:
             with usage.measured():
@@ -147,17 +131,16 @@ def _reference(policy: Policy) -> str:
 
 def text(policies: list[dict[str, Any]]) -> str:
     """Return the policies at the reference's fractions as a Markdown table."""
-    lines = [
-        "| weights | pruned | accuracy | majority vote | training | of which writing | "
-        "write pulses | reference |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for entry in policies:
-        lines.append(
-            f"| {entry['rule']}, {entry['label']} | {entry['pruned_fraction'][0]:.1%} | "
-            f"{in_percent(*entry['accuracy'])} | {in_percent(*entry['accuracy_majority'])} | "
-            f"{in_prefixed(entry['train_joules'][0], 'J')} | "
-            f"{in_prefixed(entry['write_joules'][0], 'J')} | "
-            f"{entry['write_pulses'][0] / 1e6:.1f} million | {entry['reference']} |"
+    heads = (
+        "weights", "pruned", "accuracy", "majority vote", "training", "of which writing",
+        "write pulses", "reference",
+    )  # fmt: skip
+    return markdown(heads, (
+        (
+            f"{entry['rule']}, {entry['label']}", f"{entry['pruned_fraction'][0]:.1%}",
+            in_percent(*entry["accuracy"]), in_percent(*entry["accuracy_majority"]),
+            in_prefixed(entry["train_joules"][0], "J"), in_prefixed(entry["write_joules"][0], "J"),
+            f"{entry['write_pulses'][0] / 1e6:.1f} million", entry["reference"],
         )
-    return "\n".join(lines)
+        for entry in policies
+    ))  # fmt: skip

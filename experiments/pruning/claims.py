@@ -35,13 +35,7 @@ HELD_AT = {
 
 
 class Found:
-    """The runs of a study, looked up by what was run.
-
-    Parameters
-    ----------
-    table
-        A row for each, as in runs.csv.
-    """
+    """The runs of a study, a row each as in runs.csv, looked up by what was run."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled, with_absent
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.pruning.claims import Found, decomposition
 from cbramsim.experiments.pruning.plan import ALL_POLICIES, HARD_FRACTION, MAIN_FRACTION, Policy
-from cbramsim.experiments.run_folder import STATE
+from cbramsim.experiments.study.curves import legend_below
 from cbramsim.experiments.study.table import paired
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
-from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from cbramsim.experiments.study.runner import Runner
+    from cbramsim.simulator.learning.network import SpikingNetwork
 
 STYLES = {
     "unpruned": ("black", "s", "-"),
@@ -53,10 +54,9 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
             ),
         }
     if len(decomposition(found)) > 1:
-        made["waterfall.png"] = titled(_waterfall(found), "What each step of the algorithm saves")
+        made["waterfall.png"] = titled(_waterfall(found), _saved_in_all(found))
     if saved := {name: kinds for name, kinds in summary["savings"].items() if kinds}:
-        title = f"What soft pruning of {100 * MAIN_FRACTION:.0f} % leaves of each cost"
-        made["savings.png"] = titled(_savings(saved), title)
+        made["savings.png"] = titled(_savings(saved), _left(saved))
     if len(networks := _networks(runner)) > 1:
         made["weights.png"] = titled(_weights(networks), "What neurons have learned, by policy")
     return made
@@ -88,6 +88,26 @@ def _energy_left(found: Found) -> str:
     return f"{frozen}: {', '.join(told)}" if told else "Energy of training"
 
 
+def _saved_in_all(found: Found) -> str:
+    """Return what all steps of the algorithm that were run save together."""
+    joules = [rows["train_joules"].mean() for _, rows in decomposition(found)]
+    return f"The algorithm takes {joules[0] / joules[-1]:,.3g} times less energy to train"
+
+
+def _left(saved: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Return what the policy that saves the most leaves of the energy of programming."""
+    kind, pruned = "programming pulses and lines", f"{100 * MAIN_FRACTION:.0f} % pruned"
+    left = {
+        name: kinds[kind]["with"] / kinds[kind]["without"]
+        for name, kinds in saved.items()
+        if kind in kinds and kinds[kind]["without"]
+    }
+    if not left:
+        return f"What is left of each cost, {pruned}"
+    best = min(left, key=lambda name: left[name])
+    return f"{ALL_POLICIES[best].label}, {pruned}: {100 * left[best]:.0f} % of {kind} are left"
+
+
 def _accuracy(found: Found) -> Figure:
     """Accuracy over the pruned fraction, by rule."""
     rules = [rule for rule in ("device", "ideal") if len(found.select("unpruned", rule))]
@@ -102,7 +122,7 @@ def _accuracy(found: Found) -> Figure:
     accuracies = 100 * found.table["accuracy"]
     axes[0].set_ylim(max(min(accuracies) - 1, max(accuracies) - 15), max(max(accuracies), 94) + 0.7)
     axes[0].set_ylabel("test accuracy (%)")
-    _legend_below(figure, axes[0])
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -118,16 +138,8 @@ def _energy(found: Found) -> Figure:
         ax.set_ylabel("energy (µJ)")
         ax.set_title(title, size=9)
         ax.grid(alpha=0.3)
-    _legend_below(figure, axes[0])
+    legend_below(figure, axes[0])
     return figure
-
-
-def _legend_below(figure: Figure, ax: Axes) -> None:
-    """Give a figure one legend for all its axes: that of `ax`."""
-    figure.legend(
-        *ax.get_legend_handles_labels(), frameon=False, fontsize="x-small",
-        loc="outside lower center", ncols=3,
-    )  # fmt: skip
 
 
 def _curve(ax: Axes, found: Found, rule: str, policy: Policy, quantity: str, scale: float) -> None:
@@ -189,6 +201,7 @@ def _label_epochs(ax: Axes, found: Found) -> None:
             ax.annotate(
                 f"{epochs} epoch{'s' * (epochs > 1)}", (x, y), (0, 8), textcoords="offset points",
                 ha="center", size=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
             )  # fmt: skip
 
 
@@ -227,7 +240,8 @@ def _waterfall(found: Found) -> Figure:
         ax.bar(x, means - bottom, bottom=bottom, color=colour, width=0.65)
         for n, mean in enumerate(means):
             factor = "" if n == 0 else f"\n÷ {means[n - 1] / mean:.3g}"
-            size = in_prefixed(mean, "J") if quantity.endswith("joules") else f"{mean:.2g}"
+            joules = quantity.endswith("joules")
+            size = in_prefixed(mean, "J") if joules else f"{mean / 1e6:,.3g} million"
             ax.text(n, mean * 1.15, size + factor, ha="center", size=7)
         ax.set_yscale("log")
         ax.set_ylim(bottom, means.max() * 12)
@@ -251,7 +265,9 @@ def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
             for kind in kinds
         ]  # fmt: skip
         y = np.arange(len(kinds)) + n * height
-        ax.barh(y, left, height, color=STYLES[name][0], label=ALL_POLICIES[name].label)
+        colour = STYLES[name][0]
+        ink = "black" if np.mean(to_rgb(colour)) > 0.5 else "white"
+        ax.barh(y, left, height, color=colour, label=ALL_POLICIES[name].label)
         for place, value in zip(y, left, strict=True):
             if np.isfinite(value):
                 ax.text(
@@ -261,7 +277,7 @@ def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
                     va="center",
                     ha="right",
                     size=6,
-                    color="white",
+                    color=ink,
                 )
     ax.axvline(100, color="black", lw=0.8)
     ax.set_yticks(np.arange(len(kinds)) + 0.4 - height / 2, kinds, size=8)
@@ -306,16 +322,10 @@ def _weights(shown: list[tuple[str, SpikingNetwork]]) -> Figure:
 
 def _networks(runner: Runner) -> list[tuple[str, SpikingNetwork]]:
     """Return the networks whose states were kept, of the first seed, by policy."""
-    found: dict[str, SpikingNetwork] = {}
-    for run in runner.runs:
-        state = runner.folder(run.name) / STATE
-        policy = run.settings["policy"]
-        if run.keep_state and policy not in found and state.is_file():
-            found[policy] = SpikingNetwork.load(state)
-    labels = {"unpruned": "not pruned"}
+    found, labels = runner.networks("policy"), {"unpruned": "not pruned"}
     for policy in ALL_POLICIES.values():
         fraction = MAIN_FRACTION if policy.mode == "soft" else HARD_FRACTION
-        labels[policy.name] = f"{policy.label}, {fraction:.0%}"
+        labels[policy.name] = f"{policy.label}, {100 * fraction:.0f} %"
     return [(labels[name], found[name]) for name in labels if name in found]
 
 

@@ -8,11 +8,10 @@ taken much earlier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from cbramsim.experiments.study.cases import PlannedRun, configured
-from cbramsim.experiments.study.names import safe_names
+from cbramsim.experiments.study.cases import Case, PlannedRun, configured, planned
 from cbramsim.simulator.images.datasets import load_dataset
 
 LATE, EARLY = 0.83, 0.27
@@ -87,152 +86,119 @@ MORE_POLICIES = (
 ALL_POLICIES = {policy.name: policy for policy in (*POLICIES, *MORE_POLICIES)}
 
 
-class Plan(NamedTuple):
-    """What to run."""
-
-    base: dict[str, Any]
-    """What all runs share."""
-    seeds: tuple[int, ...]
-    """One run of each kind for each."""
-    fractions: tuple[float, ...]
-    """Of the curves."""
-    rules: tuple[str, ...]
-    """`device`, `ideal`."""
-    spikes: float
-    """Output spikes that a neuron fires in training, on average."""
-    epochs: int
-    """Passes over the training images."""
-
-
-def make_plan(
-    base: dict[str, Any],
-    seeds: tuple[int, ...],
-    fractions: tuple[float, ...],
-    rules: tuple[str, ...],
-) -> Plan:
-    """Return the plan for a base configuration; a key or value of it may be refused."""
-    config = configured(base, {})
-    images = config.train_images or len(load_dataset(config.dataset).train_images)
-    learned = config.epochs * (images - config.validation_images)
-    spikes = learned * config.encoding.windows / config.neurons
-    return Plan(base, seeds, fractions, rules, spikes, config.epochs)
-
-
-def runs(plan: Plan) -> list[PlannedRun]:
+def runs(
+    base: dict[str, Any], seeds: Iterable[int], fractions: Iterable[float], rules: Sequence[str]
+) -> list[PlannedRun]:
     """Return every run of the study, each once: what the device does first, the curves of the ideal
-    rule last."""
-    found: dict[str, PlannedRun] = {}
-    for run in _all_runs(plan):
-        found.setdefault(f"{run.name}: {run.config.model_dump_json()}", run)
-    identities = list(found)
-    names = safe_names([run.name for run in found.values()], identities.__getitem__)
-    return [run._replace(name=name) for run, name in zip(found.values(), names, strict=True)]
+    rule last.
+
+    Raises
+    ------
+    ParameterError
+        If a key or a value of `base` is wrong.
+    """
+    cases = _Cases(base, fractions)
+    device = {case.name: case for case in (cases.of_device() if "device" in rules else ())}
+    ideal = {case.name: case for case in (cases.of_ideal() if "ideal" in rules else ())}
+    later = [case for name, case in ideal.items() if name not in device]
+    shown = {case.name for case in device.values() if _is_shown(case)}
+
+    def keeps(case: str, seed: int) -> bool:
+        return case in shown and seed == 0
+
+    return [
+        run for part in (device.values(), later) for run in planned(base, part, seeds, keeps)
+    ]  # fmt: skip
 
 
-def _all_runs(plan: Plan) -> Iterable[PlannedRun]:
-    if "device" in plan.rules:
-        yield from _decomposition(plan)
-        yield from _curves(plan, "device", (*POLICIES, *MORE_POLICIES))
-        yield from _trade_off(plan)
-        yield from _passive(plan)
-    if "ideal" in plan.rules:
-        yield from _curves(plan, "ideal", POLICIES)
+class _Cases:
+    """What is run with every seed, on a base configuration."""
 
+    def __init__(self, base: dict[str, Any], fractions: Iterable[float]) -> None:
+        config = configured(base, {})
+        images = config.train_images or len(load_dataset(config.dataset).train_images)
+        learned = config.epochs * (images - config.validation_images)
+        self.base, self.epochs = base, config.epochs
+        self.fractions = sorted({*fractions, HARD_FRACTION, MAIN_FRACTION})
+        self.spikes = learned * config.encoding.windows / config.neurons
+        """Output spikes that a neuron fires in training, on average."""
 
-def _curves(plan: Plan, rule: str, policies: tuple[Policy, ...]) -> Iterable[PlannedRun]:
-    """Accuracy and energy over the pruned fraction."""
-    for seed in plan.seeds:
-        yield unpruned(plan, rule, seed)
+    def of_device(self) -> Iterator[Case]:
+        """Yield the steps of the algorithm, the curves, the trade-off, and the passive array."""
+        yield self.unpruned("ideal", update="dense")
+        yield self.unpruned("ideal")
+        yield from self.curves("device", (*POLICIES, *MORE_POLICIES))
+        yield from self.trade_off()
+        yield self.unpruned("device", access="passive")
+        for name in SAVERS:
+            yield self.pruned("device", ALL_POLICIES[name], MAIN_FRACTION, access="passive")
+
+    def of_ideal(self) -> Iterator[Case]:
+        """Yield the curves under the ideal rule."""
+        yield from self.curves("ideal", POLICIES)
+
+    def curves(self, rule: str, policies: Iterable[Policy]) -> Iterator[Case]:
+        """Yield accuracy and energy over the pruned fraction."""
+        yield self.unpruned(rule)
         for policy in policies:
-            for fraction in sorted({*plan.fractions, HARD_FRACTION, MAIN_FRACTION}):
-                yield pruned(plan, rule, seed, policy, fraction)
+            for fraction in self.fractions:
+                yield self.pruned(rule, policy, fraction)
 
-
-def _trade_off(plan: Plan) -> Iterable[PlannedRun]:
-    """Accuracy against energy: earlier pruning, and shorter training, without pruning and with."""
-    frozen = ALL_POLICIES["soft-freeze"]
-    for seed in plan.seeds:
-        for epochs in (n for n in SHORTER if n < plan.epochs):
-            yield unpruned(plan, "device", seed, epochs=epochs)
+    def trade_off(self) -> Iterator[Case]:
+        """Yield earlier pruning, and shorter training, without pruning and with."""
+        frozen = ALL_POLICIES["soft-freeze"]
+        for epochs in (n for n in SHORTER if n < self.epochs):
+            yield self.unpruned("device", epochs=epochs)
             for share in MATURITIES[1:]:
                 later = frozen._replace(maturity=share)
-                yield pruned(plan, "device", seed, later, MAIN_FRACTION, epochs=epochs)
+                yield self.pruned("device", later, MAIN_FRACTION, epochs=epochs)
         for share in MATURITIES:
             for name in ("soft-freeze", "soft-mean", "soft-mean-2"):
                 policy = ALL_POLICIES[name]._replace(maturity=share)
-                yield pruned(plan, "device", seed, policy, MAIN_FRACTION)
+                yield self.pruned("device", policy, MAIN_FRACTION)
+
+    def unpruned(self, rule: str, **changes: Any) -> Case:
+        """Return a case without pruning, with `changes` to the configuration."""
+        facts = {"mode": "none", "value": "", "policy": "unpruned", "target_fraction": 0.0}
+        return self._case(
+            f"{rule},unpruned", facts, {"pruning.kind": "none", "rule": rule}, changes
+        )
+
+    def pruned(self, rule: str, policy: Policy, fraction: float, **changes: Any) -> Case:
+        """Return a case with pruning of `fraction` by `policy`, with `changes`."""
+        facts = {
+            "mode": policy.mode, "value": policy.value, "policy": policy.name,
+            "target_fraction": fraction,
+        }  # fmt: skip
+        name = f"{rule},{policy.name},fraction={fraction:.16g}"
+        if policy.mode != "hard-after":
+            facts["maturity"] = policy.maturity
+            name += f",maturity={policy.maturity:g}"
+        spikes = self.spikes * changes.get("epochs", self.epochs) / self.epochs
+        keys = policy.settings | {
+            "pruning.fraction": fraction,
+            "pruning.mature_spikes": max(1, round(policy.maturity * spikes)),
+            "rule": rule,
+        }
+        return self._case(name, facts, keys, changes)
+
+    def _case(
+        self, name: str, facts: dict[str, Any], keys: dict[str, Any], changes: dict[str, Any]
+    ) -> Case:
+        name = ",".join([name, *(f"{key}={value}" for key, value in changes.items())])
+        config = configured(self.base, {**keys, **changes})
+        settings = {key: getattr(config, key) for key in ("rule", "epochs", "update", "access")}
+        return Case(name, {**keys, **changes}, facts | settings)
 
 
-def _decomposition(plan: Plan) -> Iterable[PlannedRun]:
-    """The steps of the algorithm that are not on a curve of the device."""
-    for seed in plan.seeds:
-        yield unpruned(plan, "ideal", seed, update="dense")
-        yield unpruned(plan, "ideal", seed)
-
-
-def _passive(plan: Plan) -> Iterable[PlannedRun]:
-    """What half-selected cells would cost in an array without transistors."""
-    for seed in plan.seeds:
-        yield unpruned(plan, "device", seed, access="passive")
-        for name in SAVERS:
-            policy = ALL_POLICIES[name]
-            yield pruned(plan, "device", seed, policy, MAIN_FRACTION, access="passive")
-
-
-def unpruned(plan: Plan, rule: str, seed: int, **changes: Any) -> PlannedRun:
-    """Return a run without pruning, with `changes` to the configuration."""
-    settings = {"mode": "none", "value": "", "policy": "unpruned", "target_fraction": 0.0}
-    return _planned(plan, rule, seed, settings, {"pruning.kind": "none"}, changes)
-
-
-def pruned(
-    plan: Plan, rule: str, seed: int, policy: Policy, fraction: float, **changes: Any
-) -> PlannedRun:
-    """Return a run with pruning of `fraction` by `policy`, with `changes` to the configuration."""
-    settings = {
-        "mode": policy.mode, "value": policy.value, "policy": policy.name,
-        "target_fraction": fraction,
-    }  # fmt: skip
-    if policy.mode != "hard-after":
-        settings["maturity"] = policy.maturity
-    spikes = plan.spikes * changes.get("epochs", plan.epochs) / plan.epochs
-    keys = policy.settings | {
-        "pruning.fraction": fraction,
-        "pruning.mature_spikes": max(1, round(policy.maturity * spikes)),
-    }
-    return _planned(plan, rule, seed, settings, keys, changes)
-
-
-def _planned(
-    plan: Plan,
-    rule: str,
-    seed: int,
-    settings: dict[str, Any],
-    keys: dict[str, Any],
-    changes: dict[str, Any],
-) -> PlannedRun:
-    parts = [f"{rule},{settings['policy']}"]
-    if settings["mode"] != "none":
-        parts.append(f"fraction={settings['target_fraction']:g}")
-    if "maturity" in settings:
-        parts.append(f"maturity={settings['maturity']:g}")
-    parts += [f"{key}={value}" for key, value in changes.items()]
-    name = ",".join([*parts, f"seed={seed}"])
-    config = configured(plan.base, {**keys, **changes, "rule": rule, "seed": seed})
-    facts = {**settings, "rule": rule, "seed": seed, "epochs": config.epochs}
-    facts |= {"update": config.update, "access": config.access}
-    return PlannedRun(name, facts, config, keep_state=not changes and _is_shown(facts))
-
-
-def _is_shown(facts: dict[str, Any]) -> bool:
-    """Return whether the weights of a run are drawn."""
+def _is_shown(case: Case) -> bool:
+    """Return whether the weights of a case are drawn: those of the plain device."""
+    facts = case.facts
     fraction = HARD_FRACTION if facts["mode"].startswith("hard") else MAIN_FRACTION
+    known = ALL_POLICIES.get(facts["policy"])
     return bool(
         facts["rule"] == "device"
-        and facts["seed"] == 0
+        and not {"update", "access", "epochs"} & case.changes.keys()
         and facts["target_fraction"] in (0, fraction)
-        and facts.get("maturity") in (None, ALL_POLICIES.get(facts["policy"], _NONE).maturity)
+        and facts.get("maturity") in (None, known and known.maturity)
     )
-
-
-_NONE = Policy("", "", "none", "", {})

@@ -13,7 +13,7 @@ from cbramsim.core.arguments import whole
 from cbramsim.core.errors import CbramError, ParameterError, shown
 from cbramsim.core.toml_files import flat, nested
 from cbramsim.experiments.study.names import safe_names
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 
 MOST_RUNS = 100_000
 """Most runs of a study."""
@@ -51,21 +51,10 @@ def planned(
     seeds: Iterable[int],
     keeps: Callable[[str, int], bool] = lambda case, seed: False,
 ) -> list[PlannedRun]:
-    """Return one run of each case for each seed.
+    """Return one run of each case for each seed, on the nested configuration `base`.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    cases, seeds
-        What to run.
-    keeps
-        Returns for the name of a case and a seed whether the state of this run is kept.
-
-    Raises
-    ------
-    ParameterError
-        If a key or value is wrong, or two cases have the same name.
+    `keeps` says of the name of a case and a seed whether the state of this run is kept. Raises
+    `ParameterError` if a key or value is wrong, or two cases have the same name.
     """
     cases = list(cases)
     pairs = [(case, seed) for seed in seeds for case in cases]
@@ -103,16 +92,9 @@ def check_count(what: str, *factors: int) -> int:
 
 
 def seeds_of(experiment: str, seeds: int, cases: int = 1) -> range:
-    """Return the seeds 0, 1, ... of a study; refuse numbers that are none, or too large.
+    """Return the seeds 0, 1, ... of an experiment; refuse numbers that are none.
 
-    Parameters
-    ----------
-    experiment
-        The study, for the message.
-    seeds
-        How many.
-    cases
-        What is run with each.
+    With each of them so many cases are run: too many are refused as well.
     """
     whole(f"{experiment}.seeds:", seeds, 1)
     check_count(f"{experiment}.seeds", seeds, cases)

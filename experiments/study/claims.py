@@ -19,9 +19,7 @@ SIMULATED = "simulated with assumed device parameters"
 
 
 def claim(
-    name: str, value: float | None, *, unit: str, definition: str, target: Any = None,
-    held: bool | None = None, spread: float | None = None,
-    interval: tuple[float, float] | None = None, evidence: str = SIMULATED, **more: Any,
+    name: str, value: float | None, *, unit: str, definition: str, **facts: Any
 ) -> Claim:  # fmt: skip
     """Return a claim.
 
@@ -29,23 +27,22 @@ def claim(
     ----------
     name
         Of the claim.
-    value, spread, interval
-        The number, its sample standard deviation over seeds, and the range it may be in.
+    value
+        The number.
     unit
         Its unit; `fraction`, alone or with of what, is printed in percent.
     definition
         What is computed.
-    target, held
-        What it should be, and whether it is; None where nothing is said about that.
-    evidence
-        What it rests on.
-    **more
-        What else there is to say; `note` is printed below the claim.
+    **facts
+        What else there is to say. Every claim has `spread` (sample standard deviation over seeds),
+        `interval` (the range it may be in), `target` and `held` (what it should be, and whether it
+        is), None where nothing is said about that, and `evidence` (what it rests on, `SIMULATED`
+        by default); `note` is printed below the claim.
     """
     return {
-        "name": name, "value": value, "spread": spread, "interval": interval, "unit": unit,
-        "target": target, "held": held, "evidence": evidence, "definition": definition,
-    } | more  # fmt: skip
+        "name": name, "value": value, "spread": None, "interval": None, "unit": unit,
+        "target": None, "held": None, "evidence": SIMULATED, "definition": definition,
+    } | facts  # fmt: skip
 
 
 def mean_claim(name: str, values: NDArray[np.float64], **facts: Any) -> Claim | None:

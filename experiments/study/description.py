@@ -43,18 +43,8 @@ KEYS = ("base", "grid", "variants", "keep_state")
 def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
     """Return the runs that a description asks for.
 
-    Parameters
-    ----------
-    table
-        The description.
-    quiet
-        Show no progress.
-
-    Raises
-    ------
-    ParameterError
-        If it is not of the form in the module's docstring, asks for more than `MOST_RUNS` runs, or
-        a key or value is wrong.
+    Raises `ParameterError` if it is not of the form in the module's docstring, asks for more than
+    `MOST_RUNS` runs, or a key or value is wrong.
     """
     base, keep_state = _checked_table(table)
     grid = _checked_grid(table.get("grid", {}))

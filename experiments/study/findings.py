@@ -82,13 +82,7 @@ class Findings(NamedTuple):
         return json.dumps(self.content(), indent=2)
 
     def write(self, figures: Mapping[str, Figure]) -> None:
-        """Write tables, summary, text, figures, and the report that shows them all.
-
-        Parameters
-        ----------
-        figures
-            Name of a PNG file -> what it shows.
-        """
+        """Write tables, summary, text, `figures` by PNG file, and the report of them all."""
         from cbramsim.core.plotting import save  # takes longer to import than to write the rest
 
         self.write_data()
@@ -129,11 +123,5 @@ class Findings(NamedTuple):
 
 
 def evidence_of(*sources: SourcedParameters) -> list[dict[str, Any]]:
-    """Return the stated parameters of devices and circuits, with evidence and source, as rows.
-
-    Parameters
-    ----------
-    sources
-        `Device`, `Periphery`.
-    """
+    """Return the stated parameters of devices and circuits, with evidence and source, as rows."""
     return constants({source.name: source.to_table() for source in sources})

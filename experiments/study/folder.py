@@ -17,23 +17,10 @@ from cbramsim.experiments.study.runner import HERE, Where
 def study_folder(out: Path, command: str, at: Where = HERE) -> Iterator[None]:
     """Hold the folder of a study, once those who are to do the work have answered.
 
-    A new folder in which nothing was written in the end is removed again.
-
-    Parameters
-    ----------
-    out
-        The folder.
-    command
-        The name of the command, such as ``array``.
-    scheduler, workers
-        As for `cbramsim.experiments.study.engine.execute`.
-
-    Raises
-    ------
-    CbramError
-        If the scheduler does not answer, there cannot be so many workers, or the folder is not one
-        of this command, is inside that of another run or study, is being written by another
-        process, or cannot be written.
+    A new folder in which nothing was written in the end is removed again. `command` is the name of
+    the command, such as ``array``. Raises `CbramError` if the scheduler does not answer, there
+    cannot be so many workers, or the folder is not one of this command, is inside that of another
+    run or study, is being written by another process, or cannot be written.
     """
     ask(at.scheduler, at.workers)
     fresh, missing = False, list[Path]()

@@ -84,13 +84,7 @@ class Page:
 
 
 def constants(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of `Page.evidence`, from parameters with sources.
-
-    Parameters
-    ----------
-    tables
-        Of what -> its parameters, as `SourcedParameters.to_table` returns them.
-    """
+    """Return the rows of `Page.evidence` from owner -> its parameters as of `to_table`."""
     return [
         {"name": f"{owner}.{name}", **entry}
         for owner, table in tables.items()

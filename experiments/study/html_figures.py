@@ -36,22 +36,11 @@ _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 
 def embedded(figure: Figure | Path, number: int, labelled_by: str) -> tuple[str, bool]:
-    """Return a figure as HTML, and whether it is a wide one.
+    """Return a figure of matplotlib, an SVG or a PNG file as HTML, and whether it is a wide one.
 
-    Parameters
-    ----------
-    figure
-        Of matplotlib, or an SVG or PNG file. Files are shown as pictures: what they link to, or
-        would run, is dead.
-    number
-        Different for each figure of a page.
-    labelled_by
-        The id of the text that says what it shows.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read, or is of another kind.
+    Files are shown as pictures: what they link to, or would run, is dead. `number` is another for
+    each figure of a page, `labelled_by` the id of the text that says what it shows. Raises
+    `DataError` if a file cannot be read, or is of another kind.
     """
     if isinstance(figure, Path):
         content = read_limited(figure, LARGEST_FILE, "a figure")

@@ -117,15 +117,11 @@ def column(name: str, values: Iterable[Any]) -> Column:
     """Return a column of a table; what its numbers are is told by its name."""
     cells = [plain(value) for value in values]
     found = [cell for cell in cells if cell is not None]
-    words = re.split(r"[._ ]", name)
-    head = " ".join(QUANTITIES.get(one, (one,))[0] for one in words)
+    head, unit = _told(name, found)
     if not found or not all(is_number(cell) for cell in found):
         return Column(head, False, [word(cell) for cell in cells], None)
     sizes = [abs(cell) for cell in found if cell and math.isfinite(cell)]
     least, most = min(sizes, default=1.0), max(sizes, default=1.0)
-    unit = next((QUANTITIES[one][1] for one in words if one in QUANTITIES), "")
-    if not unit and SHARES & set(words) and all(0 <= cell <= 1 for cell in found):
-        unit = "fraction"
     if unit in PREFIXED and most > WIDE * least:
         texts = ["" if cell is None else quantity(cell, unit) for cell in cells]
         return Column(head, True, texts, [math.nan if cell is None else cell for cell in cells])
@@ -147,6 +143,14 @@ def column(name: str, values: Iterable[Any]) -> Column:
     return Column(head, True, [text(cell) for cell in cells], None)
 
 
+def named(name: str, values: Iterable[float]) -> tuple[str, float]:
+    """Return what a quantity is called, with its unit, and the factor by which it is written."""
+    sizes = [abs(value) for value in values if math.isfinite(value)]
+    head, unit = _told(name, sizes)
+    factor, shown = scaled(max(sizes, default=1.0) or 1.0, unit)
+    return f"{head} ({shown})" if shown else head, factor
+
+
 def without_none(value: Any) -> Any:
     """Return nested tables as TOML can hold them: plain values, and nothing that is missing."""
     if isinstance(value, Mapping):
@@ -156,6 +160,15 @@ def without_none(value: Any) -> Any:
         return [item for item in map(without_none, value) if item is not None]
     value = plain(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _told(name: str, values: Sequence[Any]) -> tuple[str, str]:
+    """Return what a column is called, and the unit of its values by its name."""
+    words = re.split(r"[._ ]", name)
+    head = " ".join(QUANTITIES.get(one, (one,))[0] for one in words)
+    unit = next((QUANTITIES[one][1] for one in words if one in QUANTITIES), "")
+    shares = not unit and SHARES & set(words) and all(map(is_number, values))
+    return head, "fraction" if shares and all(0 <= one <= 1 for one in values) else unit
 
 
 def _exponent(size: float) -> int:

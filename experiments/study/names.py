@@ -29,18 +29,8 @@ def safe_name(text: str) -> str:
 def safe_names(texts: Sequence[str], identity: Callable[[int], str] | None = None) -> list[str]:
     """Return a name for each text, all of them different, also where case does not matter.
 
-    Parameters
-    ----------
-    texts
-        What the names are made from.
-    identity
-        Returns what tells the text at a place from others that are the same as names; the text
-        itself by default.
-
-    Raises
-    ------
-    ParameterError
-        If an identity is there twice.
+    `identity` returns what tells the text at a place from others that are the same as names, by
+    default the text itself. Raises `ParameterError` if an identity is there twice.
     """
     names = [safe_name(text) for text in texts]
     shared = Counter(name.casefold() for name in names)

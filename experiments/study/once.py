@@ -14,14 +14,7 @@ from cbramsim.experiments.results import saved_in
 def once(path: Path, measure: Callable[[], dict[str, Any]], *, again: bool = False) -> Any:
     """Return what a JSON file holds, or what `measure` returns, which is then kept there.
 
-    Parameters
-    ----------
-    path
-        The file.
-    measure
-        Returns what to keep.
-    again
-        Measure anew, even if it is there.
+    If `again`, it is measured anew even if it is there.
     """
     if path.is_file() and not again:
         with saved_in(path):

@@ -42,9 +42,10 @@ from cbramsim.experiments.study.engine import Outcome, Task, execute
 from cbramsim.experiments.study.findings import Failure
 from cbramsim.experiments.study.sharing import Trunk, branch_off, train_trunk, trunks_of
 from cbramsim.experiments.study.table import tidy
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.state_file import read_state
 
@@ -77,29 +78,16 @@ HERE = Where()
 class Runner:
     """Runs in a folder: some of them finished, some still to do.
 
+    `description` is kept as study.toml. Raises `CbramError` if the folder holds other results, or
+    cannot be written; or if the device, the circuits or the images of a run are not there. Nothing
+    is written then.
+
     Attributes
     ----------
     failures
         Runs that failed when they were last tried.
     busy_seconds
         Time that workers have spent in runs.
-
-    Parameters
-    ----------
-    runs
-        All runs.
-    out
-        The folder.
-    description
-        What to keep as study.toml.
-    at
-        Where and how they are carried out.
-
-    Raises
-    ------
-    CbramError
-        If the folder holds other results, or cannot be written; or if the device, the circuits or
-        the images of a run are not there. Nothing is written then.
     """
 
     def __init__(
@@ -163,6 +151,15 @@ class Runner:
             config = run.config.resolved_paths().model_dump()
             folder = str(self.folder(run.name).resolve())
             yield Task(run.name, perform, (config, folder, run.keep_state, begins.get(run.name)))
+
+    def networks(self, by: str) -> dict[str, SpikingNetwork]:
+        """Return the networks whose states were kept: the first for each value of a setting."""
+        found: dict[str, SpikingNetwork] = {}
+        for run in self.finished():
+            state = self.folder(run.name) / STATE
+            if run.keep_state and run.settings[by] not in found and state.is_file():
+                found[run.settings[by]] = SpikingNetwork.load(state)
+        return found
 
     def table(self) -> pd.DataFrame:
         """Return the settings and the quantities of each finished run, a row each."""
@@ -349,27 +346,17 @@ def perform(
 ) -> float:
     """Do one run in its folder, or what is left of it: the task of a study.
 
-    Returns how long that took, s.
-
-    Parameters
-    ----------
-    config
-        What to do.
-    folder
-        Where.
-    keep_state
-        Whether to keep state.npz.
-    begin
-        The state of a training that this one shares, if there is one.
+    It begins with the state of a training that it shares, if `begin` is there. Returns how long
+    that took, s.
     """
     started, out = time.perf_counter(), Path(folder)
     if not _is_timed(out):
         (out / ERROR).unlink(missing_ok=True)
-        shares = begin is not None and branch_off(TrainConfig(**config), out, Path(begin))
-        run, before = _resumed(out) or (
+        shared = begin and branch_off(TrainConfig(**config), out, Path(begin))
+        run, before = _resumed(out, shared or None) or (
             train.run(TrainConfig(**config), out, force=True, quiet=True, threads=1), 0.0
         )  # fmt: skip
-        before = 0.0 if shares else before
+        before = 0.0 if shared else before
         run.amend(run_seconds=before + time.perf_counter() - started)
     if not keep_state:
         (out / STATE).unlink(missing_ok=True)
@@ -385,8 +372,10 @@ def _is_timed(out: Path) -> bool:
     return path.is_file() and b'"run_seconds"' in path.read_bytes()
 
 
-def _resumed(out: Path) -> tuple[train.Run, float] | None:
+def _resumed(out: Path, data: train.Data | None) -> tuple[train.Run, float] | None:
     """Take up a run that was interrupted, if there is one and its state is whole.
+
+    `data` are its images, if they are read already.
 
     Returns it, once finished, and the seconds that it had been trained for before.
     """
@@ -394,6 +383,8 @@ def _resumed(out: Path) -> tuple[train.Run, float] | None:
         return None
     try:
         saved = read_state(out / STATE) if (out / STATE).is_file() else {}
-        return train.resume(out, quiet=True, threads=1), float(saved.get("extra_seconds", 0.0))
+        return train.resume(out, quiet=True, threads=1, data=data), float(
+            saved.get("extra_seconds", 0.0)
+        )
     except DataError:
         return None

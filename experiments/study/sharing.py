@@ -24,8 +24,8 @@ from cbramsim.core.errors import DataError
 from cbramsim.experiments import run_folder, train
 from cbramsim.experiments.run_folder import CONFIG, STATE
 from cbramsim.experiments.study.cases import PlannedRun
-from cbramsim.experiments.train import TrainConfig
-from cbramsim.simulator.learning.network import Step
+from cbramsim.experiments.train.config import TrainConfig
+from cbramsim.simulator.learning.network import SpikingNetwork, Step
 from cbramsim.simulator.learning.state_file import read_state, write_state
 
 AFTER = ("epochs", "wait", "wait_celsius", "label_images", "test_images")
@@ -67,14 +67,9 @@ class Trunk(NamedTuple):
 
 
 def trunks_of(runs: Iterable[PlannedRun], learned: Callable[[PlannedRun], int]) -> list[Trunk]:
-    """Return the trainings that several of `runs` share.
+    """Return the trainings that several of `runs`, none of them begun, share.
 
-    Parameters
-    ----------
-    runs
-        Runs that have not been begun.
-    learned
-        Returns how many images a run learns in each epoch.
+    `learned` returns how many images a run learns in each epoch.
     """
     groups: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
@@ -111,12 +106,7 @@ def _trunk(key: str, group: list[PlannedRun], learned: Callable[[PlannedRun], in
 def point_of(config: TrainConfig, learned: int) -> Point:
     """Return where a run parts from an unpruned training of the same network.
 
-    Parameters
-    ----------
-    config
-        Of the run.
-    learned
-        Images of an epoch.
+    So many images are `learned` in an epoch.
     """
     pruning, end = config.pruning, config.epochs * learned
     idle = pruning.kind == "none" or pruning.fraction == 0
@@ -143,7 +133,7 @@ def train_trunk(config: dict[str, Any], folder: str, points: Iterable[Iterable[A
     with run_folder.held(out):
         run_folder.begin(out, wanted)
         training = train.Run(
-            wanted, data, train.SpikingNetwork(wanted.network()), out, quiet=True, threads=1
+            wanted, data, SpikingNetwork(wanted.network()), out, quiet=True, threads=1
         )
         training.learn(_Watch(training, left).look)
     return time.perf_counter() - started
@@ -170,22 +160,23 @@ class _Watch:
         return bool(self.left)
 
 
-def branch_off(config: TrainConfig, out: Path, begin: Path) -> bool:
-    """Make a new run in `out` that goes on from the state of its trunk; return whether it does.
+def branch_off(config: TrainConfig, out: Path, begin: Path) -> train.Data | None:
+    """Make a new run in `out` that goes on from the state of its trunk, and return its images.
 
-    It does not if it was begun before, or if there is no such state.
+    None if it was begun before, or if there is no such state.
     """
     if (out / CONFIG).is_file() or not begin.is_file():
-        return False
-    wanted = train.Data(config, quiet=True).resolve(config)
+        return None
+    data = train.Data(config, quiet=True)
+    wanted = data.resolve(config)
     try:
         state = read_state(begin)
     except DataError:
-        return False
+        return None
     state["config"] = np.array(wanted.network().model_dump_json())
     state["extra_epochs"] = np.array(wanted.epochs)
     state.pop("version", None)
     with run_folder.writing(out, force=True):
         run_folder.begin(out, wanted)
         write_state(out / STATE, state)
-    return True
+    return data

@@ -18,7 +18,6 @@ from cbramsim.core.errors import ParameterError, nearest, shown
 from cbramsim.core.files import printable
 from cbramsim.core.toml_files import read_toml
 from cbramsim.experiments import compare
-from cbramsim.experiments.results import SHARES
 from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.study.cases import PlannedRun
 from cbramsim.experiments.study.description import plan
@@ -212,7 +211,7 @@ class Runs:
         if self.table[quantity].dtype.kind not in "if":
             raise ParameterError(f"Runs.plot: must be a column of numbers (got {shown(quantity)})")
         others = [by] if by else [key for key in self._varied() if key not in (against, "seed")]
-        return curves(self.table, quantity, against, others, ax, share=quantity in SHARES)
+        return curves(self.table, quantity, against, others, ax)
 
     def _varied(self) -> list[str]:
         settings = self.study.planned[0].settings
@@ -246,6 +245,7 @@ class Runs:
     def figures(self) -> dict[str, Figure]:
         """Return accuracy and training energy against each key that was varied, by file."""
         from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid, titled
+        from cbramsim.experiments.study.curves import legend_below
 
         made = {}
         for key in self._varied() if len(self.table) else ():
@@ -253,8 +253,16 @@ class Runs:
                 figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 2.8)
                 for ax, quantity in zip(axes, ("accuracy", "train_joules"), strict=True):
                     self.plot(quantity, key, ax=ax)
-                made[f"{safe_name(key)}.png"] = titled(figure, f"Accuracy and energy against {key}")
+                    if drawn := ax.get_legend():
+                        drawn.remove()
+                legend_below(figure, axes[0])
+                made[f"{safe_name(key)}.png"] = titled(figure, self._most_accurate(key))
         return made
+
+    def _most_accurate(self, key: str) -> str:
+        """Return with which value of a setting networks are the most accurate, on average."""
+        means = worded(self.table, [key]).groupby(key, sort=False)["accuracy"].mean()
+        return f"Most accurate with {key} = {means.idxmax()}: {100 * means.max():.1f} %"
 
 
 def _listed(key: str, values: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +35,14 @@ def write_csv(path: Path, table: pd.DataFrame | Iterable[Mapping[str, Any]]) -> 
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-class Cases:
-    """Finished runs, looked up by case.
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return texts as a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
-    Parameters
-    ----------
-    table
-        A row for each, with the columns `case` and `seed`.
-    """
+
+class Cases:
+    """Finished runs, a row each with the columns `case` and `seed`, looked up by case."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table

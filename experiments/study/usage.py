@@ -25,13 +25,7 @@ ENOUGH = 0.9
 
 
 class Usage:
-    """What is known of the workers of a study.
-
-    Parameters
-    ----------
-    runner
-        The runs of the study.
-    """
+    """What is known of the workers that do the runs of a study."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner, at = runner, runner.at

@@ -11,8 +11,8 @@ from cbramsim.experiments.study.findings import TABLE, Findings
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
-from cbramsim.experiments.study.table import Cases
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.study.table import Cases, markdown
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.wires import approximations, claims, figures, learning, timings
 from cbramsim.experiments.wires.timings import Timing
 
@@ -30,14 +30,14 @@ scored on the others; lines are solved for less often than by default."""
 
 def text(entries: list[dict[str, Any]]) -> str:
     """Return what each case of learning found as a Markdown table."""
-    lines = ["| case | accuracy | reads see | training | of which lines |", "|" + " --- |" * 5]
-    for entry in entries:
-        lines.append(
-            f"| {entry['case']} | {entry['accuracy']:.2%} | {entry['seen_conductance']:.1%} | "
-            f"{in_prefixed(entry['train_joules'], 'J')} | "
-            f"{in_prefixed(entry['wire_joules'], 'J')} |"
+    heads = ("case", "accuracy", "reads see", "training", "of which lines")
+    return markdown(heads, (
+        (
+            entry["case"], f"{entry['accuracy']:.2%}", f"{entry['seen_conductance']:.1%}",
+            in_prefixed(entry["train_joules"], "J"), in_prefixed(entry["wire_joules"], "J"),
         )
-    return "\n".join(lines)
+        for entry in entries
+    ))  # fmt: skip
 
 
 def run(
@@ -51,25 +51,9 @@ def run(
 ) -> Findings:
     """Time the solver, look what lines do, learn behind them; or do what is left of it.
 
-    Parameters
-    ----------
-    base
-        Keys of the configuration that all runs share, nested.
-    out
-        The folder.
-    devices
-        Presets and TOML files.
-    seeds
-        Runs of each kind.
-    quick
-        Only a look: small problems.
-    at
-        Where runs are carried out.
-
-    Raises
-    ------
-    CbramError
-        If an argument, a device or the folder is wrong.
+    `base` are nested keys of the configuration that all runs share, `devices` presets and TOML
+    files; `quick` looks at small problems only. Raises `CbramError` if an argument, a device or the
+    folder is wrong.
     """
     check_base("wires", base, "device", "seed", "wires", "wiring", "tiles")
     shared: dict[str, Any] = SMALL | (QUICK if quick else {}) | base
@@ -87,7 +71,7 @@ def run(
         points = approximations.run(devices, sizes)
         timed = once(out / TIMINGS, lambda: _timed(quick))
         found = _collect(runner, points, timed, config, shared, quick)
-        found.write(figures.of(points, found.summary["learning"], runner, devices[0], resistances))
+        found.write(figures.of(points, found.summary, runner, devices[0], resistances))
     return found
 
 
@@ -107,11 +91,10 @@ def _collect(
     table = runner.table()
     entries = learning.table(Cases(table))
     tiles = learning.largest_tiles(entries, max(config.planned_inputs, config.neurons))
-    scored = "validation" if config.validation_images else "test"
     summary = {
         "claims": [
             *claims.of_timings(times, quick=quick),
-            *claims.of_tiles(tiles, runner.learned, config.epochs, scored),
+            *claims.of_tiles(tiles, runner.learned, config.epochs, config.scored_on),
         ],
         "learning": entries,
         "largest_tiles": tiles,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import COLUMN_WIDTH, GREY, array_map, axes_grid, titled, with_absent
+from cbramsim.core.plotting import (
+    COLUMN_WIDTH,
+    CYCLE,
+    GREY,
+    array_map,
+    axes_grid,
+    titled,
+    with_absent,
+)
 from cbramsim.experiments.wires import learning
 from cbramsim.simulator.drawing.plots import image_shape_of, mosaic
 from cbramsim.simulator.lines import Solution
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
     from cbramsim.experiments.wires.approximations import Point
     from cbramsim.experiments.wires.learning import Field
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 KINDS = (("ideal", "ideal lines", ":"), ("series", "own way in series", "--"),
          ("ladders", "ladders", "-"))  # fmt: skip
 FIELDS_SHOWN = 5
@@ -28,21 +35,40 @@ FIELDS_SHOWN = 5
 
 
 def of(
-    points: list[Point], entries: list[dict[str, Any]], runner: Runner, device: str,
+    points: list[Point], summary: dict[str, Any], runner: Runner, device: str,
     resistances: tuple[float, ...],
 ) -> dict[str, Figure]:  # fmt: skip
     """Return every figure for which there are runs, by the name of its file."""
-    title = "What arrays lose in their lines, and how far approximations are off"
-    made = {"approximations.png": titled(_approximations(points), title)}
-    if entries:
-        title = "Learning behind lines: accuracy and energy of reads, by size of tile"
-        made["learning.png"] = titled(_learning(entries), title)
+    made = {"approximations.png": titled(_approximations(points), _lost(points, device))}
+    if entries := summary["learning"]:
+        message = _tolerated(summary["largest_tiles"], device)
+        made["learning.png"] = titled(_learning(entries), message)
     if read := learning.read_of_learned_cells(runner, device, resistances):
-        made["node_voltages.png"] = _maps(*read)
+        solution, cells = read
+        made["node_voltages.png"] = titled(_maps(solution), _voltage_left(solution, cells))
     if panels := learning.fields(runner, device, resistances):
         title = "What neurons have learned, as reads see it"
         made["receptive_fields.png"] = titled(_fields(panels), title)
     return made
+
+
+def _lost(points: list[Point], device: str) -> str:
+    """Return what the largest array of a device loses."""
+    worst = max((point for point in points if point.device == device), key=lambda one: one.loss)
+    return (
+        f"{worst.size} lines of {worst.ohm:g} Ω a segment lose {100 * worst.loss:.0f} % of the "
+        f"current of {device}"
+    )
+
+
+def _tolerated(tiles: list[dict[str, Any]], device: str) -> str:
+    """Return which tiles of a device cost at most a point of accuracy."""
+    told = [
+        f"{tile['side'] or 'none'} at {tile['ohm']:g} Ω"
+        for tile in tiles
+        if tile["device"] == device
+    ]
+    return f"Most lines of a tile of {device} that cost at most a point: {', '.join(told)}"
 
 
 def _approximations(points: list[Point]) -> Figure:
@@ -51,7 +77,7 @@ def _approximations(points: list[Point]) -> Figure:
     figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 5.0, sharey="row")
     for n, device in enumerate(devices):
         above, below = axes[n], axes[len(devices) + n]
-        for ohm, colour in zip(dict.fromkeys(p.ohm for p in points), COLOURS, strict=False):
+        for ohm, colour in zip(dict.fromkeys(p.ohm for p in points), CYCLE, strict=False):
             chosen = [p for p in points if (p.device, p.ohm) == (device, ohm)]
             sizes = [p.size for p in chosen]
             above.plot(sizes, [100 * p.loss for p in chosen], "o-", color=colour, ms=3,
@@ -73,17 +99,17 @@ def _approximations(points: list[Point]) -> Figure:
     axes[0].set_ylabel("current lost (%)\ndotted: worst bit line")
     axes[len(devices)].set_ylabel("error of a current (%)")
     axes[0].legend(frameon=False, fontsize="x-small", title="a segment", title_fontsize="x-small")
-    _styles(axes[-1])
+    _styles(figure, axes[-1])
     return figure
 
 
-def _styles(ax: Axes) -> None:
-    """Say what the styles of the lower axes mean."""
+def _styles(figure: Figure, ax: Axes) -> None:
+    """Say below a figure what the styles of its lower axes mean."""
     handles = [ax.plot([], [], style, color=GREY)[0] for _, _, style in KINDS]
     handles.append(ax.plot([], [], "x", color=GREY, ms=4)[0])
     labels = [label for _, label, _ in KINDS]
-    ax.legend(handles, [*labels, "exact: bound"], frameon=False, fontsize="x-small",
-              loc="center right")  # fmt: skip
+    figure.legend(handles, [*labels, "exact: bound"], frameon=False, fontsize="x-small",
+                  loc="outside lower center", ncols=4)  # fmt: skip
 
 
 def _learning(entries: list[dict[str, Any]]) -> Figure:
@@ -99,7 +125,7 @@ def _learning(entries: list[dict[str, Any]]) -> Figure:
         ohms = sorted({entry["ohm"] for entry in own if entry["ohm"]})
         sides = [side for side in dict.fromkeys(e["side"] for e in own if e["ohm"]) if side]
         places = {side: place for place, side in enumerate([*sides, 0])}
-        for ohm, colour in zip(ohms, COLOURS, strict=False):
+        for ohm, colour in zip(ohms, CYCLE, strict=False):
             chosen = [entry for entry in own if entry["ohm"] == ohm]
             x = np.array([places[entry["side"]] for entry in chosen])
             above.errorbar(
@@ -113,6 +139,7 @@ def _learning(entries: list[dict[str, Any]]) -> Figure:
             ax.set_xticks(list(places.values()), [*(str(side) for side in sides), "all"])
             ax.set_xlim(-0.5, len(places) - 0.5)
             ax.grid(alpha=0.3, axis="y")
+            ax.set_axisbelow(True)
         below.set_xlabel("lines of a square tile")
     axes[0].set_ylabel("accuracy (%)")
     axes[len(devices)].set_ylabel("energy of reads\n(ideal lines: 1)")
@@ -139,23 +166,30 @@ def _bars(
     ax.bar(at, lines, width, bottom=cells, color="white", edgecolor=colour, hatch="////", lw=0.8)
 
 
-def _maps(solution: Solution, title: str) -> Figure:
+def _voltage_left(solution: Solution, cells: str) -> str:
+    """Return what part of the read voltage cells see on average."""
+    read = solution.terminals.word_left
+    seen = (solution.word - solution.bit)[read > 0].mean() / read.max()
+    return f"{cells}: driven cells see {100 * seen:.0f} % of the read voltage"
+
+
+def _maps(solution: Solution) -> Figure:
     """The voltages of the nodes of an array, and what is left across its cells."""
     figure, axes = axes_grid(1, 3, 2.4 * COLUMN_WIDTH, 2.9)
     driven = solution.terminals.word_left > 0
-    array_map(axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "mV")
-    array_map(axes[1], 1e3 * solution.bit, "mV")
+    array_map(axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "voltage (mV)")
+    array_map(axes[1], 1e3 * solution.bit, "voltage (mV)")
     solution.plot(axes[2])
     for ax, name in zip(axes, ("word lines", "bit lines", "across the cells"), strict=True):
         ax.set_title(name, size=9)
         ax.set_ylabel("")
     axes[0].set_ylabel("word line (grey: at ground)")
-    return titled(figure, title)
+    return figure
 
 
 def _fields(panels: list[Field]) -> Figure:
     """Receptive fields as reads see them, with and without lines."""
-    figure, axes = axes_grid(1, len(panels), 2 * COLUMN_WIDTH, 2.9)
+    figure, axes = axes_grid(1, len(panels), 2 * COLUMN_WIDTH, 2.4)
     image = None
     for ax, panel in zip(axes, panels, strict=True):
         image = ax.imshow(

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.experiments.run_folder import STATE
 from cbramsim.experiments.study.cases import Case
 from cbramsim.experiments.study.runner import Runner
 from cbramsim.experiments.study.table import Cases, mean_and_spread
 from cbramsim.simulator.array.crossbar import Crossbar
-from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
 from cbramsim.simulator.lines.curves import curve_of
 
@@ -140,9 +138,9 @@ def fields(runner: Runner, device: str, resistances: tuple[float, ...]) -> list[
         name(device, ohm, side): f"{ohm:g} Ω, {f'tiles of {side}' if side else 'one array'}"
         for side in DRAWN
     }
-    found = []
+    found, networks = [], runner.networks("case")
     for case, title in wanted.items():
-        if network := _network_of(runner, case):
+        if network := networks.get(case):
             assert network.pixels is not None
             assert isinstance(network.crossbar, Crossbar)
             weights = network.device.weight_of(network.crossbar.seen)
@@ -155,10 +153,10 @@ def read_of_learned_cells(
 ) -> tuple[Solution, str] | None:
     """Solve a read of what a device has learned with ideal lines, as one array with lines.
 
-    A quarter of the word lines is active: those that most often are. Returns the solution and a
-    title.
+    A quarter of the word lines is active: those that most often are. Returns the solution, and
+    which cells they are.
     """
-    network = _network_of(runner, f"{device},ideal")
+    network = runner.networks("case").get(f"{device},ideal")
     if network is None:
         return None
     ohm = _middle(resistances)
@@ -172,15 +170,6 @@ def read_of_learned_cells(
     solution = solve(g, terminals, wires, curve=curve)
     rows, columns = g.shape
     return solution, f"{device}, {rows} x {columns} cells that have learned, {ohm:g} Ω"
-
-
-def _network_of(runner: Runner, case: str) -> SpikingNetwork | None:
-    """Return the network of a case with seed 0, if its state was kept."""
-    for run in runner.finished():
-        state = runner.folder(run.name) / STATE
-        if run.settings["case"] == case and run.settings["seed"] == 0 and state.is_file():
-            return SpikingNetwork.load(state)
-    return None
 
 
 def _middle(resistances: tuple[float, ...]) -> float:

@@ -19,7 +19,7 @@ from cbramsim.experiments.array_studies.array_figures import COMPONENT_COLOURS
 from cbramsim.experiments.array_studies.array_plan import FULL, QUICK, Scope, cases, layouts
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.study.table import Cases, tidy
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Operation
 from tests.experiments.test_device_studies import CBRAM

@@ -14,7 +14,16 @@ from click.testing import CliRunner
 
 from cbramsim.core.errors import CbramError, ParameterError
 from cbramsim.experiments import cache_fit
-from cbramsim.experiments.cache_fit import advice, caches, costs, counters, knees, model, step
+from cbramsim.experiments.cache_fit import (
+    advice,
+    caches,
+    claims,
+    costs,
+    counters,
+    knees,
+    model,
+    step,
+)
 from cbramsim.experiments.cache_fit import measure as measuring
 from cbramsim.experiments.cache_fit.measure import Effort, Point
 from cbramsim.experiments.cli import main
@@ -283,9 +292,14 @@ def test_half_the_bits_fit_twice_the_network() -> None:
     assert sizes[1] / sizes[0] == pytest.approx(2, rel=0.02)
 
 
-def test_savings_are_parts_of_the_cost() -> None:
-    assert advice.savings((2.0, 100), (1.0, 50)) == (0.5, 0.75)
-    assert advice.savings((1.0, 100), (2.0, 100)) == (-1.0, -1.0)
+def test_savings_are_parts_of_the_cost_in_per_cent() -> None:
+    half, prices = Layers(widths=(1, 3, 10)), {46: 1.0, 106: 2.0}
+    cost = costs.Costs(
+        "s", "", "", lambda one: prices[one.parameters], lambda _: 0, "", lambda *_: {}
+    )
+    own = Layers(widths=(1, 8, 10))
+    assert claims.saved(own, half, cost) == pytest.approx((50, 100 * (1 - 0.5 * 46 / 106)))
+    assert claims.saved(half, own, cost) == pytest.approx((-100, 100 * (1 - 2 * 106 / 46)))
 
 
 # Model
@@ -390,6 +404,10 @@ def test_prices_are_those_of_the_bill() -> None:
 # The whole
 
 
+def asked(layers: Layers, images: int) -> cache_fit.Question:
+    return cache_fit.Question(str(layers), images=images, caches=CACHES)
+
+
 def cbram(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(main, ["cache-fit", *map(str, arguments)])
     return done.exit_code, done.output
@@ -445,7 +463,7 @@ def test_a_measurement_is_told_with_model_and_knees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "measure", lambda *_, **__: points(stepped))
-    found = cache_fit.run(str(OWN), tmp_path / "fit", caches_given=CACHES, images=1000, quiet=True)
+    found = cache_fit.run(asked(OWN, 1000), tmp_path / "fit", quiet=True)
     claims = {claim["name"]: claim for claim in found.summary["claims"]}
     assert set(claims) == {
         "saving_per_parameter", "saving_per_datum", "model_error", "model_error_left_out",
@@ -469,7 +487,7 @@ def test_the_nearest_cheaper_network_is_told_too(
 ) -> None:
     large = Layers(widths=(64, 1400, 1400, 10))  # in memory; L3 holds half of it
     monkeypatch.setattr(measuring, "measure", lambda *_, **__: points(stepped, large))
-    found = cache_fit.run(str(large), tmp_path, caches_given=CACHES, images=9, quiet=True)
+    found = cache_fit.run(asked(large, 9), tmp_path, quiet=True)
     best, nearest = found.summary["best"], found.summary["nearest"]
     assert (best["level"], nearest["level"], nearest["factor"]) == ("L2", "L3", 1)
     assert nearest["saves_per_parameter"] == pytest.approx(50, abs=3)

@@ -20,8 +20,9 @@ from click.testing import CliRunner, Result
 import cbramsim
 from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.experiments import compare as compare_experiment
-from cbramsim.experiments import train as train_experiment
 from cbramsim.experiments.cli import COMMANDS, main
+from cbramsim.experiments.train.learning_curve import LearningCurve
+from cbramsim.experiments.train.training import Run
 from tests.simulator.images.test_datasets import MNIST, write_dataset
 
 SMALL = ["--train-images", "1200", "--epochs", "2", "--neurons", "30", "--quiet"]
@@ -43,7 +44,7 @@ def refused(result: Result, message: str) -> None:
 @pytest.fixture(autouse=True)
 def _not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures but those of the run that all tests share: they take most of the time."""
-    monkeypatch.setattr(train_experiment.Run, "draw", lambda run: None)
+    monkeypatch.setattr(Run, "draw", lambda run: None)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(
 ) -> None:
     out = tmp_path / "stopped"
     count = 0
-    add = train_experiment.LearningCurve.add
+    add = LearningCurve.add
 
     def add_and_press(self, *args) -> None:
         nonlocal count
@@ -132,7 +133,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(
         if count == steps:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(train_experiment.LearningCurve, "add", add_and_press)
+    monkeypatch.setattr(LearningCurve, "add", add_and_press)
     result = cbram("train", *SMALL, *SETTINGS, "--out", out)
     assert result.exit_code == 130
     assert "--resume" in result.output

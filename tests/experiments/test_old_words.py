@@ -11,7 +11,7 @@ import pytest
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.toml_files import read_toml
 from cbramsim.experiments import compare
-from cbramsim.experiments.train import TrainConfig
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.state_file import read_state, write_state
 from tests.experiments.test_cli import cbram, refused

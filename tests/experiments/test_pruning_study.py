@@ -187,7 +187,7 @@ def test_other_settings_are_not_mixed_in() -> None:
 
 
 def test_the_plan_names_every_run_once_and_each_means_something_else() -> None:
-    runs = plan.runs(plan.make_plan({}, (0, 1), plan.FRACTIONS, ("device", "ideal")))
+    runs = plan.runs({}, (0, 1), plan.FRACTIONS, ("device", "ideal"))
     assert len({run.name for run in runs}) == len(runs)
     assert len({run.config.model_dump_json() for run in runs}) == len(runs)
     fractions = {0.0, plan.MAIN_FRACTION, *plan.FRACTIONS}

@@ -22,6 +22,8 @@ from cbramsim.core.errors import CbramError
 from cbramsim.core.toml_files import read_toml
 from cbramsim.experiments import run_folder, train
 from cbramsim.experiments.cli import main
+from cbramsim.experiments.train import training
+from cbramsim.experiments.train.learning_curve import LearningCurve
 from tests.simulator.images.test_datasets import write_dataset
 
 SETTINGS = ("--epochs", 2, "--neurons", 6, "--quiet", "--set", "pruning.mature_spikes=5")
@@ -99,7 +101,7 @@ def killed(operation: int, args: list[object], out: Path) -> bool:
                 os._exit(9)
 
     sys.addaudithook(audit)
-    train.SAVE_EVERY = 0.0
+    training.SAVE_EVERY = 0.0
     cbram(*args, "--out", out)
     os._exit(0)
 
@@ -124,7 +126,7 @@ def test_whoever_asks_for_the_end_the_state_is_saved(
     stop: signal.Signals,
 ) -> None:
     out = tmp_path / "my run"
-    add, save = train.LearningCurve.add, train.Run.save
+    add, save = LearningCurve.add, train.Run.save
 
     def add_and_stop(self, *args) -> None:
         add(self, *args)
@@ -134,7 +136,7 @@ def test_whoever_asks_for_the_end_the_state_is_saved(
         signal.raise_signal(stop)
         save(self)
 
-    monkeypatch.setattr(train.LearningCurve, "add", add_and_stop)
+    monkeypatch.setattr(LearningCurve, "add", add_and_stop)
     monkeypatch.setattr(train.Run, "save", stop_and_save)
     result = cbram("train", "--dataset", data, *SETTINGS, "--out", out)
     assert result.exit_code == 128 + stop
@@ -142,7 +144,7 @@ def test_whoever_asks_for_the_end_the_state_is_saved(
         f"Interrupted; the state is saved; go on with: cbram train --resume --out '{out}'"
     )
     assert np.load(out / "state.npz")["progress"][2] == 200
-    monkeypatch.setattr(train.LearningCurve, "add", add)
+    monkeypatch.setattr(LearningCurve, "add", add)
     monkeypatch.setattr(train.Run, "save", save)
     assert cbram("train", "--resume", "--quiet", "--out", out).exit_code == 0
     same_end(out, finished)
@@ -219,7 +221,7 @@ def test_one_run_at_a_time_writes_a_folder(
     data: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    add, refusals = train.LearningCurve.add, []
+    add, refusals = LearningCurve.add, []
 
     def another() -> None:
         for force in (False, True):
@@ -238,7 +240,7 @@ def test_one_run_at_a_time_writes_a_folder(
         with ThreadPoolExecutor(1) as pool:
             pool.submit(another).result()
 
-    monkeypatch.setattr(train.LearningCurve, "add", add_and_try)
+    monkeypatch.setattr(LearningCurve, "add", add_and_try)
     assert cbram("train", "--dataset", data, *SETTINGS, "--out", out).exit_code == 0
     same_end(out, finished)
     exists, *held = refusals[:3]

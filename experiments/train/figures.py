@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, ORANGE, axes_grid, save
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, ORANGE, axes_grid, save, titled
+from cbramsim.core.units import in_prefixed
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.learning.network import SpikingNetwork
 
@@ -20,6 +21,7 @@ def receptive_fields(
     figure = Figure(figsize=(5.4, 4.6), layout="constrained")
     height, width = image_shape
     network.plot(figure.add_subplot(), image_shape=(height, width), shown=shown)
+    titled(figure, "What the neurons that fired most have learned")
     save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 
 
@@ -52,6 +54,7 @@ def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out:
     )
     weight_axis.set_xlabel("weight")
     ax.legend(frameon=False, fontsize="x-small")
+    titled(figure, f"Cells before and after training: {100 * network.pruner.fraction:.0f} % pruned")
     save(figure, out / "weights.png")
 
 
@@ -59,6 +62,7 @@ def energy(ledger: EnergyLedger, out: Path) -> None:
     """Draw where the joules went."""
     figure, ax = _axes(1.4 * COLUMN_WIDTH, 3.0)
     ledger.plot(ax)
+    titled(figure, f"Training took {in_prefixed(ledger.total('train'), 'J')}")
     save(figure, out / "energy.png")
 
 
@@ -81,6 +85,11 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
     ax.legend(
         frameon=False, fontsize="x-small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2
     )
+    last = 100 * curve["accuracy"][-1] if curve["accuracy"] else None
+    told = (
+        "Too few images for a curve" if last is None else f"Accuracy while learning: {last:.1f} %"
+    )
+    titled(figure, told)
     save(figure, out / "learning.png")
 
 
@@ -114,6 +123,9 @@ def confusion(counts: NDArray[np.int64], names: tuple[str, ...], out: Path) -> N
         ax.set_xticks(range(classes), labels, rotation=90 * bool(names))
         ax.set_yticks(range(classes), labels)
     ax.tick_params(labelsize=7)
+    true, taken = (int(k) for k in np.unravel_index(errors.argmax(), errors.shape))
+    called = [f"{names[k][:12] if names else k}".replace("$", r"\$") for k in (true, taken)]
+    titled(figure, f"Most often {called[0]} is taken for {called[1]}: {errors.max():.1f} %")
     save(figure, out / "confusion.png")
 
 

@@ -1,4 +1,4 @@
-"""The report of a finished run, report.html: what it found, in one file that can be mailed."""
+"""What a finished run tells people: on the terminal, and in report.html, which can be mailed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cbramsim.core.units import in_prefixed
+from cbramsim.devices.endurance import YEAR
 from cbramsim.experiments.run_folder import FIGURES, REPORT
 from cbramsim.experiments.study.html import Page, constants, write_html
 from cbramsim.simulator.energy.ledger import Operation
@@ -21,15 +22,48 @@ CAPTIONS = (
 """Of `FIGURES`, in their order."""
 
 
+def summary(metrics: dict[str, Any]) -> str:
+    """Return what a run found, for people."""
+    scored_on = metrics["scored_on"]
+    per_image = metrics["energy_joules_per_image"]
+    lines = [
+        f"{scored_on} accuracy      {metrics[f'{scored_on}_accuracy']:.2%} (class-profile vote), "
+        f"{metrics[f'{scored_on}_accuracy_majority']:.2%} (majority vote), "
+        f"{metrics['labels_used']:,} training labels",
+        f"pruning            {metrics['pruning']}, {metrics['pruned_fraction']:.1%} of the weights",
+        "energy             "
+        + ", ".join(f"{k} {in_prefixed(v, 'J')}" for k, v in metrics["energy_joules"].items()),
+        "energy per image   "
+        + ", ".join(f"{phase} {in_prefixed(v, 'J')}" for phase, v in per_image.items()),
+        f"training time      {metrics['training_seconds']:.1f} s",
+    ]
+    assumed = [
+        key for part in metrics["parameter_evidence"].values()
+        for key, grade in part.items() if grade == "assumed"
+    ]  # fmt: skip
+    total = sum(len(part) for part in metrics["parameter_evidence"].values())
+    lines.append(f"evidence           {len(assumed)} of {total} physical parameters are assumed")
+    behind = metrics["wires"]
+    if behind["solutions"]:
+        lines.append(
+            f"wires              reads see {behind['seen']:.1%} of the conductance; solved for "
+            f"{behind['solutions']} times while learning, mean reads right to {behind['error']:.2%}"
+            + (f", single ones to {behind['scatter']:.2%}" if behind["scatter"] else "")
+        )
+    worn = metrics["wear"]
+    if worn["years"] is not None:
+        rate, life = worn["images_per_second"], in_prefixed(worn["years"] * YEAR, "s")
+        lines.append(
+            f"wear               the hottest cell got {worn['hottest']:,} pulses, and is worn out "
+            f"after {life} at {rate:g} images per second"
+        )
+    return "\n".join(lines)
+
+
 def write(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """Write the report of a finished run beside its figures, which it shows as they are.
 
-    Parameters
-    ----------
-    folder
-        The folder of the run.
-    config, metrics
-        What config.toml and metrics.json hold.
+    `config` and `metrics` are what config.toml and metrics.json hold.
     """
     scored_on = metrics["scored_on"]
     per_image = metrics["energy_joules_per_image"]

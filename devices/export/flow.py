@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.errors import ParameterError
-from cbramsim.devices.device import Device
+from cbramsim.devices.technology import Technology
 
 Floats = NDArray[np.float64]
 Step = Callable[[Floats], Floats]
@@ -61,7 +61,7 @@ class Flow(NamedTuple):
     """Size of the rate, windows per pulse width, float64[points]."""
 
 
-def flow_of(device: Device, way: Literal["up", "down"]) -> Flow:
+def flow_of(device: Technology, way: Literal["up", "down"]) -> Flow:
     """Return the flow of set pulses (`up`) or of reset pulses (`down`) of the nominal cell.
 
     Raises
@@ -101,7 +101,7 @@ def _rates_and_times(flow: Flow) -> tuple[Floats, Floats]:
 # ---- the generator of a map, by depth: 0 where a train begins, 1 where it ends ------------------
 
 
-def _flow(device: Device, pulse: str, step: Step) -> Flow:
+def _flow(device: Technology, pulse: str, step: Step) -> Flow:
     depth = np.linspace(0, 1, _DENSE)
     steps = np.asarray(step(depth), np.float64)
     reached = depth + steps
@@ -145,7 +145,7 @@ def _fewest_points(dense: Flow) -> list[int]:
     return kept
 
 
-def _check_increasing(device: Device, pulse: str, reached: Floats) -> None:
+def _check_increasing(device: Technology, pulse: str, reached: Floats) -> None:
     """Refuse pulses that take a lower state beyond, or onto, a higher one within the window."""
     inside = np.minimum(reached, 1.0)
     rise = np.diff(inside) * (reached.size - 1)

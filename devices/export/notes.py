@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cbramsim.core.errors import ParameterError
-from cbramsim.devices.device import Device
+from cbramsim.devices.technology import Technology
 
 MARGIN = 0.05
 """Part of the amplitude that a pulse may lack with its full effect; with twice that, none."""
@@ -37,7 +37,7 @@ within {TAPER:g} of the window before the bound; reads do not move the state (a 
 assumed). Edges of pulses should be short beside their width."""
 
 
-def check_exportable(device: Device, form: str) -> None:
+def check_exportable(device: Technology, form: str) -> None:
     """Refuse a cell that a circuit with two terminals and a threshold cannot stand for.
 
     Raises
@@ -58,12 +58,12 @@ def check_exportable(device: Device, form: str) -> None:
         )
 
 
-def identifier(device: Device) -> str:
+def identifier(device: Technology) -> str:
     """Return a name for a device that circuit simulators accept, and that is no keyword."""
     return f"cell_{re.sub(r'[^A-Za-z0-9]+', '_', device.name).strip('_').lower()}".rstrip("_")
 
 
-def header(device: Device, mark: str, *how: str) -> str:
+def header(device: Technology, mark: str, *how: str) -> str:
     """Return comment lines: what is modelled, what is not, and where each number is from.
 
     Parameters
@@ -96,14 +96,14 @@ def header(device: Device, mark: str, *how: str) -> str:
     return "".join(f"{mark} {line}".rstrip() + "\n" for line in lines)
 
 
-def values(device: Device) -> dict[str, float]:
+def values(device: Technology) -> dict[str, float]:
     """Return the numbers that both circuits name, SI."""
     named = ("g_min", "g_max", "v_set", "t_set", "v_reset", "t_reset")
     curve = ("v_read", "v_sinh") if device.v_sinh else ()
     return {key: float(getattr(device, key)) for key in (*named, *curve)}
 
 
-def _parameter(device: Device, key: str) -> Iterator[str]:
+def _parameter(device: Technology, key: str) -> Iterator[str]:
     value: Any = getattr(device, key)
     origin = device.evidence(key)
     number = f"{len(value)} points" if isinstance(value, tuple) else f"{value:.6g}"

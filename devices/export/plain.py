@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cbramsim.devices.device import Device
+from cbramsim.devices.technology import Technology
 
 CELSIUS = (25.0, 55.0, 85.0, 125.0)
 """Temperatures at which retention is told, °C."""
@@ -18,7 +18,7 @@ LONGEST = 1000
 """Pulses of a train at most."""
 
 
-def to_json(device: Device) -> str:
+def to_json(device: Technology) -> str:
     """Return `to_dict`, and tables of the mean law, as JSON.
 
     Its `tables` are trains from one bound towards the other, conductance (S) by pulse number, and
@@ -37,7 +37,7 @@ def to_json(device: Device) -> str:
     return json.dumps(to_dict(device) | {"tables": tables}, indent=2)
 
 
-def to_dict(device: Device) -> dict[str, Any]:
+def to_dict(device: Technology) -> dict[str, Any]:
     """Return name, summary, parameters and derived figures, in SI units, for JSON."""
     few, all_ = len(device.assumed_parameters()), len(device.stated_parameters())
     marks = {"g_min": device.g_min, "g_mid": device.g_mid, "g_max": device.g_max}
@@ -69,7 +69,7 @@ def to_dict(device: Device) -> dict[str, Any]:
     }
 
 
-def parameters(device: Device) -> dict[str, dict[str, Any]]:
+def parameters(device: Technology) -> dict[str, dict[str, Any]]:
     """Return value, unit, evidence and source of all parameters that are stated, or not default."""
     entries = {}
     for key in device.stated_parameters():
@@ -83,12 +83,12 @@ def parameters(device: Device) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def drift_per_decade(device: Device) -> float:
+def drift_per_decade(device: Technology) -> float:
     """Return the change of a conductance over ten times the time, per cent: negative."""
     return 100 * (10**-device.drift_exponent - 1)
 
 
-def _train(device: Device, way: Literal["up", "down"]) -> dict[str, list[Any]]:
+def _train(device: Technology, way: Literal["up", "down"]) -> dict[str, list[Any]]:
     """Return the conductances before and after each pulse of a train, S, by pulse number."""
     pulses = math.ceil(min(device.pulses_end_to_end(way), LONGEST))
     g = [device.g_min if way == "up" else device.g_max]

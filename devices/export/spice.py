@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import math
 
-from cbramsim.devices.device import Device
 from cbramsim.devices.export import notes
 from cbramsim.devices.export.flow import Flow, flow_of
+from cbramsim.devices.technology import Technology
 
 _USE = """\
 Use: .include this file, then "X1 te be {name} g0=..." with the conductance to begin with, S; the \
@@ -36,7 +36,7 @@ _DERIVED = (
 _POINTS_PER_LINE = 4
 
 
-def to_spice(device: Device) -> str:
+def to_spice(device: Technology) -> str:
     """Return a behavioural subcircuit of the mean cell, ``.subckt NAME te be params: g0=...``.
 
     Raises
@@ -68,7 +68,7 @@ def to_spice(device: Device) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _equivalent(device: Device) -> str:
+def _equivalent(device: Technology) -> str:
     """Return the voltage at which an ohmic cell would draw the same current."""
     if not device.v_sinh:
         return "V(te,be)"

@@ -7,9 +7,9 @@ Verilog-AMS Language Reference Manual 2.4, Accellera, 2014.
 
 from __future__ import annotations
 
-from cbramsim.devices.device import Device
 from cbramsim.devices.export import notes
 from cbramsim.devices.export.flow import Flow, flow_of
+from cbramsim.devices.technology import Technology
 
 _USE = """\
 Use: an instance of {name} with the parameter g0, the conductance to begin with, S; the internal \
@@ -69,7 +69,7 @@ _FUNCTION = """\
 """
 
 
-def to_verilog_a(device: Device) -> str:
+def to_verilog_a(device: Technology) -> str:
     """Return a Verilog-A module of the mean cell, ``NAME(te, be)``, with the parameter `g0`, S.
 
     It has not been compiled: see the module.

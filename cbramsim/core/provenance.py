@@ -67,6 +67,12 @@ class SourcedParameters(Preset):
         """Names of the stated parameters that no source states."""
         return [k for k in self.stated_parameters() if self.evidence(k).evidence == "assumed"]
 
+    @property
+    def sourced_share(self) -> float:
+        """Part of the stated parameters that are published, or derived from what is."""
+        stated = self.stated_parameters()
+        return 1 - len(self.assumed_parameters()) / len(stated) if stated else 0.0
+
     @classmethod
     def unit(cls, parameter: str) -> str:
         """Return the SI unit of `parameter`, or an empty text if it has none."""

@@ -20,7 +20,6 @@ from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.circuits.adc import Adc, Converters
 from cbramsim.simulator.circuits.dac import InputEncoding, Kind
 from cbramsim.simulator.circuits.reference import Reference
-from cbramsim.simulator.circuits.reference import ReferenceKind as Scheme
 from cbramsim.simulator.circuits.rollup import Macro, Rollup, roll_up
 
 IMAGES = 50
@@ -36,7 +35,7 @@ DISTURBANCES: dict[str, dict[str, float]] = {
     "offset, INL, DNL of 0.5 LSB": {"offset_d2d": 0.5, "inl": 0.5, "dnl": 0.5},
 }
 """What is wrong with a product beside its rounding."""
-SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+SCHEMES: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -52,7 +51,7 @@ class Trained(NamedTuple):
     inputs: NDArray[np.float64]
     """0 to 1, float64[images, rows]."""
 
-    def reference(self, scheme: Scheme) -> Reference:
+    def reference(self, scheme: ReferenceKind) -> Reference:
         """Return how its weights are stored."""
         return Reference(kind=scheme, g_min=self.device.g_min, g_max=self.device.g_max)
 
@@ -125,7 +124,7 @@ def product_errors(trained: Trained, adc_bits: tuple[int, ...]) -> list[dict[str
 
 
 def _roll_up(
-    trained: Trained, tile: str, scheme: Scheme, kind: Kind, bits: int, source: str
+    trained: Trained, tile: str, scheme: ReferenceKind, kind: Kind, bits: int, source: str
 ) -> Rollup:
     rows, columns = trained.weights.shape
     encoding = trained.encoding(kind)
@@ -141,7 +140,7 @@ def _roll_up(
     return roll_up(macro, trained.periphery)
 
 
-def _cell_joules(trained: Trained, encoding: InputEncoding, scheme: Scheme) -> float:
+def _cell_joules(trained: Trained, encoding: InputEncoding, scheme: ReferenceKind) -> float:
     """Return the mean energy in the cells for one product, J."""
     codes = encoding.codes(trained.inputs)
     if encoding.kind in ("duration", "count"):

@@ -46,7 +46,7 @@ spread: c2c, noise of one pulse (of the window); G and ΔG, bounds and steps fro
 def side_by_side(devices: Sequence[Device]) -> str:
     """Return one line per technology, what is best documented first, under a header of two."""
     heads = ["\n".join(pair) for pair in HEADERS]
-    best_first = sorted(devices, key=lambda device: (-_sourced(device), device.name))
+    best_first = sorted(devices, key=lambda device: (-device.sourced_share, device.name))
     return f"{aligned(heads, map(_row, best_first), justify='right')}\n\n{FOOTNOTE.rstrip()}"
 
 
@@ -61,7 +61,7 @@ def _row(device: Device) -> tuple[str, ...]:
     )
     return (
         device.name,
-        sourced_share(device),
+        _sourced(device),
         f"{in_prefixed(device.g_min, 'S')} – {in_prefixed(device.g_max, 'S')}",
         _ratio(device),
         str(device.state_count or "analog"),
@@ -74,14 +74,10 @@ def _row(device: Device) -> tuple[str, ...]:
     )
 
 
-def sourced_share(device: Device) -> str:
+def _sourced(device: Device) -> str:
     """Return how many of the stated parameters are published or derived, as `12/20  60 %`."""
     stated = len(device.stated_parameters())
-    return f"{stated - len(device.assumed_parameters())}/{stated} {_sourced(device):4.0%}"
-
-
-def _sourced(device: Device) -> float:
-    return 1 - len(device.assumed_parameters()) / len(device.stated_parameters())
+    return f"{stated - len(device.assumed_parameters())}/{stated} {device.sourced_share:4.0%}"
 
 
 def _nonlinearity(device: Device) -> str:

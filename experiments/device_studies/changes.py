@@ -10,13 +10,15 @@ from cbramsim.devices.device import Device
 def all_spreads(device: Device, relative: float) -> dict[str, float]:
     """Return the changes that give every parameter of a device one relative spread.
 
-    Spreads of nonlinearity labels are absolute; they become that part of the label.
+    Spreads of nonlinearity labels and slopes are absolute; they become that part of the value.
+    `pulses_d2d`, which set and reset steps have in common, stays as it is.
     """
     changes = {}
     for key in device.physical_parameters():
-        if key.endswith("_d2d"):
+        if key.endswith("_d2d") and key != "pulses_d2d":
             value = getattr(device, key.removesuffix("_d2d"))
-            changes[key] = relative * (abs(value) if key.startswith("nonlinearity") else 1.0)
+            absolute = key.startswith(("nonlinearity", "slope"))
+            changes[key] = relative * (abs(value) if absolute else 1.0)
     return changes
 
 

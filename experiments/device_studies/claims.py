@@ -12,6 +12,8 @@ from cbramsim.experiments.study.table import Cases
 
 LEARNS = 0.85
 """Accuracy from which on a device counts as one that learns."""
+MEASURED = 0.7
+"""Part of its parameters that are published or derived, from which on a device is measured."""
 TORNADO_FACTOR = 3.0
 """Change of an assumed parameter that the interval of a ratio covers."""
 
@@ -20,12 +22,15 @@ def claims(
     cases: Cases,
     spread: Cases,
     devices: list[dict[str, Any]],
+    aged: list[dict[str, Any]],
     effects: list[dict[str, Any]],
     overhead: Overhead,
 ) -> list[Claim]:
     """Return every claim of the comparison for which there are runs."""
     made = [
         _devices_over_85(devices),
+        _measured_within(cases, devices),
+        *(_drift_made_up_for(cases, entry) for entry in aged),
         _loss_at_50_percent(spread),
         _overhead(overhead),
         *(_energy_ratio(cases, devices, entry["device"], effects) for entry in devices),
@@ -45,6 +50,54 @@ def _devices_over_85(devices: list[dict[str, Any]]) -> Claim:
         definition="technologies that learn to at least 85 % test accuracy, mean over seeds",
         devices=over,
         tried=tried,
+    )
+
+
+def _measured_within(cases: Cases, devices: list[dict[str, Any]]) -> Claim | None:
+    """Return how many devices with mostly published parameters take 10 to 100 times as much."""
+    reference = devices[0]["device"] if devices else ""
+    ratios = {}
+    for entry in devices[1:]:
+        pairs = cases.paired(entry["device"], reference, "train_joules")
+        if 1 - entry["assumed"] / entry["stated"] >= MEASURED and len(pairs):
+            ratios[entry["device"]] = float((pairs[:, 0] / pairs[:, 1]).mean())
+    if not ratios:
+        return None
+    within = [name for name, ratio in ratios.items() if 10 <= ratio <= 100]
+    return claim(
+        "measured_devices_within_10_to_100",
+        len(within),
+        unit="devices",
+        target=len(ratios),
+        held=len(within) == len(ratios),
+        definition=(
+            f"technologies of which at least {MEASURED:.0%} of the parameters are published or "
+            "derived, and that take 10 to 100 times the training energy of subquantum-cbram, "
+            "which is assumed"
+        ),
+        ratios=ratios,
+    )
+
+
+def _drift_made_up_for(cases: Cases, entry: dict[str, Any]) -> Claim | None:
+    """Return what a device has lost a day after training, though its drift is compensated."""
+    name = entry["device"]
+    best = max(("global", "column"), key=lambda kind: entry[kind][0])
+    pairs = cases.paired(name, f"{name}, a day later, compensation {best}", "accuracy")
+    losses = pairs[:, 0] - pairs[:, 1]
+    return mean_claim(
+        f"loss_after_a_day_compensated:{name}",
+        losses,
+        unit="fraction",
+        target=0.02,
+        held=bool(losses.mean() < 0.02) if len(losses) else None,
+        definition=(
+            "accuracy right after training, less that a day later at 25 degC with drift "
+            "compensation at read-out, the better of one factor an array and one a bit line, "
+            "seed by seed"
+        ),
+        compensation=best,
+        uncompensated=entry["none"][0],
     )
 
 

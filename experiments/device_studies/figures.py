@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREY, ORANGE, axes_grid, titled
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREEN, GREY, ORANGE, axes_grid, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +26,37 @@ def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
         costs = [entry["train_joules"][0] for entry in devices]
         message = f"One network: {max(costs) / min(costs):,.0f}x in energy between technologies"
         found["devices.png"] = titled(_devices(summary), message)
+    if aged := summary["aged"]:
+        most = max(aged, key=lambda entry: entry["at_once"][0] - entry["none"][0])
+        lost = 100 * (most["at_once"][0] - most["none"][0])
+        message = f"A day later {most['device']} has lost {lost:.1f} points, if nothing is made up"
+        found["aged.png"] = titled(_aged(aged), message)
     if summary["sensitivity"]["effects"]:
         most = summary["sensitivity"]["effects"][0]["parameter"]
         message = f"{summary['sensitivity']['reference']} depends most on what is assumed of {most}"
         found["sensitivity.png"] = titled(_tornado(summary["sensitivity"]), message)
     return found
+
+
+def _aged(aged: list[dict[str, Any]]) -> Figure:
+    """Accuracy of devices that move by themselves: at once, and a day later in three ways."""
+    figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 1.2 + 0.3 * len(aged))
+    ways = (
+        ("at_once", "o", "black", "right after training"), ("none", "X", ORANGE, "a day later"),
+        ("global", "s", BLUE, "one factor an array"), ("column", "D", GREEN, "one a bit line"),
+    )  # fmt: skip
+    for shift, (key, marker, colour, label) in zip((-0.24, -0.08, 0.08, 0.24), ways, strict=True):
+        ax.errorbar(
+            [100 * entry[key][0] for entry in aged], np.arange(len(aged)) + shift,
+            xerr=[100 * (entry[key][1] or 0) for entry in aged], marker=marker, color=colour,
+            ls="none", ms=4.5, capsize=2, lw=0.8, label=label,
+        )  # fmt: skip
+    ax.set_yticks(range(len(aged)), [entry["device"] for entry in aged])
+    ax.invert_yaxis()
+    ax.set_xlabel("test accuracy (%)")
+    ax.grid(alpha=0.3, axis="x")
+    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize="x-small")
+    return figure
 
 
 def _devices(summary: dict[str, Any]) -> Figure:
@@ -42,7 +68,7 @@ def _devices(summary: dict[str, Any]) -> Figure:
         ax.errorbar(
             joules, 100 * accuracy, yerr=100 * (spread or 0), xerr=joules_spread or 0,
             marker=MARKERS[n % len(MARKERS)], color=COLOURS[n % len(COLOURS)], ls="none", ms=6,
-            capsize=2, label=f"{entry['device']} ({entry['assumed']} of {entry['stated']} assumed)",
+            capsize=2, label=f"{entry['device']}, {1 - entry['assumed'] / entry['stated']:.0%}",
         )  # fmt: skip
     reference = summary["devices"][0]["train_joules"][0]
     for factor in (10, 100):
@@ -55,7 +81,10 @@ def _devices(summary: dict[str, Any]) -> Figure:
     ax.set_xlabel("energy of training, cells and circuits (J)")
     ax.set_ylabel("test accuracy (%)")
     ax.grid(alpha=0.3)
-    figure.legend(loc="outside right center", frameon=False, fontsize="x-small")
+    figure.legend(
+        loc="outside right center", frameon=False, fontsize="x-small",
+        title="published or derived", title_fontsize="x-small",
+    )  # fmt: skip
     return figure
 
 

@@ -28,7 +28,7 @@ from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.learning.network import SpikingNetwork, Step
 from cbramsim.simulator.learning.state_file import read_state, write_state
 
-AFTER = ("epochs", "wait", "wait_celsius", "label_images", "test_images")
+AFTER = ("epochs", "wait", "wait_celsius", "compensation", "label_images", "test_images")
 """Keys that have no part in what is learned from the images of a pass."""
 STEPS_AHEAD = 3
 """Steps of training, at their most output spikes, by which a state is kept before a neuron can be

@@ -105,7 +105,7 @@ def read_header(content: Any) -> Header:
         if min(shape, default=0) < 0:
             raise ValueError
     except Exception:
-        raise DataError("not an array in .npy format, version 1.0") from None
+        raise DataError("damaged, or not an array in .npy format, version 1.0") from None
     if dtype.kind not in READABLE:
         kind = "Python objects" if dtype.hasobject else str(dtype)[:60]
         raise DataError(f"must be an array of numbers (got {kind})")

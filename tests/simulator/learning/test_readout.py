@@ -55,7 +55,7 @@ def test_tiles_are_converted_apart_and_added(flaws: dict[str, float], taken_out:
         signed = spiked[first:end] @ (crossbar.conductance[first:end].astype(float) - against)
         level = (signed - adc.minimum) / adc.lsb
         if flaws:
-            edges = chain.edges[t * 9 : (t + 1) * 9, 1:-1]
+            edges = chain.conversion.edges[t * 9 : (t + 1) * 9, 1:-1]
             code = (level[:, None] >= edges).sum(axis=1)
         else:
             code = np.clip(np.floor(level + 0.5), 0, 31)

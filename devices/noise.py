@@ -1,16 +1,17 @@
-"""Noise of reads as compiled loops see it; the physics is in `cbramsim.devices.states`."""
+"""Noise of reads as compiled loops see it; see `devices.states` and `devices.one_over_f`."""
 
 from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cbramsim.core.kernels import lean_kernel, lean_vector_kernel
 from cbramsim.core.rng import NORMAL_MASK, next_word
 from cbramsim.core.verbs import add_normals, add_read_noise, follow_state, implements, sense
-from cbramsim.devices.one_over_f import Growing
 from cbramsim.devices.technology import Technology
 
 
@@ -38,6 +39,32 @@ class Flickering(NamedTuple):
     """Fraction of the time in the upper of them."""
     quantile: float
     """A standard normal number is below it with the probability `duty`."""
+
+
+class Growing(NamedTuple):
+    """Normal noise of a read and 1/f noise, as compiled loops see them."""
+
+    sigma: float
+    """Standard deviation of the normal part of one cell, S."""
+    factor: float
+    exponent: float
+    limit: float
+    g_max: float
+    """S."""
+    fresh: float
+    """Variance of the relative noise of a new cell, for a factor of 1."""
+    variance: NDArray[np.float32]
+    """Of the 1/f noise of each cell, float32[rows, columns], S²."""
+
+    @classmethod
+    def of(cls, device: Technology, shape: tuple[int, int]) -> Self:
+        """Return the noise of the cells of an array, all new."""
+        a, b, limit = device.read_1f
+        fresh = float(device.one_over_f_spectrum(0.0))
+        return cls(
+            device.read_c2c * device.g_range, a, b, limit, device.g_max, fresh,
+            np.zeros(shape, np.float32),
+        )  # fmt: skip
 
 
 def noise_of(
@@ -91,6 +118,48 @@ def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-
     """Of many cells, flicker adds up to a normal number as well."""
     offset = np.int64(next_word(stream) & NORMAL_MASK)
     add_normals(array.gaps, noise.of_sum, n_active, currents, work, array.normals[offset:])
+
+
+@lean_kernel
+def _variance(noise, g):  # type: ignore[no-untyped-def]
+    if not g > 0:
+        return np.float32(0)
+    part = min(noise.factor * math.pow(g / noise.g_max, noise.exponent), noise.limit)
+    return np.float32(noise.fresh * (g * part) ** 2)
+
+
+@implements(sense, Growing)
+def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
+    """The cell counts as new; its two parts have numbers from two places of the table."""
+    seen = g + np.float32(noise.sigma) * normals[np.int64(word & NORMAL_MASK) + row]
+    other = np.int64((word >> np.uint64(20)) & NORMAL_MASK) + row
+    return seen + np.float32(math.sqrt(_variance(noise, np.float64(g)))) * normals[other]
+
+
+@implements(follow_state, Growing)
+def _(noise, column, row, g):  # type: ignore[no-untyped-def]
+    noise.variance[row, column] = _variance(noise, np.float64(g))
+
+
+@implements(add_read_noise, Growing)
+def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
+    word = next_word(stream)
+    offset, other = np.int64(word & NORMAL_MASK), np.int64((word >> np.uint64(20)) & NORMAL_MASK)
+    add_normals(array.gaps, noise.sigma, n_active, currents, work, array.normals[offset:])
+    sums = work.variances[: currents.size]
+    _sum_variances(noise.variance, rows, n_active, sums)
+    for k in range(currents.size):
+        currents[k] += np.float32(math.sqrt(sums[k])) * array.normals[other + k]
+
+
+@lean_vector_kernel
+def _sum_variances(variance, rows, n_active, out):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        out[k] = np.float32(0)
+    for r in range(n_active):
+        of_row = variance[rows[r]]
+        for k in range(out.size):
+            out[k] += of_row[k]
 
 
 def _unchanged(noise, column, row, g):  # type: ignore[no-untyped-def]

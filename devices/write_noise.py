@@ -19,14 +19,12 @@ it, with a standard deviation that depends on the target,
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from cbramsim.core.provenance import SourcedParameters
-from cbramsim.core.rng import next_word, normal_of
-from cbramsim.core.verbs import blur, follow_state, implements, see_column, seen_of, store
 from cbramsim.devices.quantities import Siemens, Spread
 
 
@@ -45,76 +43,3 @@ class WriteNoise(SourcedParameters):
         """Return the standard deviation about a target (S) after verified programming, S."""
         x = np.asarray(target, np.float64) / g_max
         return np.maximum(np.polynomial.polynomial.polyval(x, self.program_noise or (0.0,)), 0)
-
-
-class Faithful(NamedTuple):
-    """Reads see the state."""
-
-
-class Blurred(NamedTuple):
-    """Reads see the state with what the last write left."""
-
-    sigma: float
-    """Standard deviation of the offset, S."""
-
-
-def written_of(device: Any) -> Faithful | Blurred:
-    """Return what a write of a device leaves."""
-    return Blurred(device.write_c2c * device.g_range) if device.write_c2c else Faithful()
-
-
-@implements(store, Faithful)
-def _(written, array, column, row, before, after):  # type: ignore[no-untyped-def]
-    array.g[row, column] = after
-    array.g_columns[column, row] = after
-    array.row_sum[row] += np.float64(after) - np.float64(before)
-    follow_state(array.noise, column, row, after)
-
-
-@implements(blur, Faithful)
-def _(written, array, column, row, stream):  # type: ignore[no-untyped-def]
-    pass
-
-
-@implements(seen_of, Faithful)
-def _(written, array, column, row):  # type: ignore[no-untyped-def]
-    return array.g_columns[column, row]
-
-
-@implements(see_column, Faithful)
-def _(written, array, column, seen):  # type: ignore[no-untyped-def]
-    g = array.g_columns[column]
-    for row in range(g.size):
-        seen[row] = g[row]
-
-
-@implements(store, Blurred)
-def _(written, array, column, row, before, after):  # type: ignore[no-untyped-def]
-    """The offset stays."""
-    seen = array.g[row, column]
-    now = max(seen + (np.float32(after) - np.float32(before)), np.float32(0))
-    array.g[row, column] = now
-    array.g_columns[column, row] = after
-    array.row_sum[row] += np.float64(now) - np.float64(seen)
-    follow_state(array.noise, column, row, now)
-
-
-@implements(blur, Blurred)
-def _(written, array, column, row, stream):  # type: ignore[no-untyped-def]
-    seen = array.g[row, column]
-    offset = np.float32(written.sigma) * normal_of(next_word(stream), array.normals)
-    now = max(array.g_columns[column, row] + offset, np.float32(0))
-    array.g[row, column] = now
-    array.row_sum[row] += np.float64(now) - np.float64(seen)
-    follow_state(array.noise, column, row, now)
-
-
-@implements(seen_of, Blurred)
-def _(written, array, column, row):  # type: ignore[no-untyped-def]
-    return array.g[row, column]
-
-
-@implements(see_column, Blurred)
-def _(written, array, column, seen):  # type: ignore[no-untyped-def]
-    for row in range(array.g.shape[0]):
-        seen[row] = array.g[row, column]

@@ -57,7 +57,7 @@ def to_dict(device: Technology) -> dict[str, Any]:
         derived["retention_seconds_at_celsius"] = {
             f"{t:g}": device.retention_time_at(t) for t in CELSIUS
         }
-    if device.drift_exponent:
+    if device.drifts:
         derived["drift_percent_per_decade"] = drift_per_decade(device)
     if device.endurance:
         derived["endurance_pulses"] = device.endurance
@@ -84,8 +84,8 @@ def parameters(device: Technology) -> dict[str, dict[str, Any]]:
 
 
 def drift_per_decade(device: Technology) -> float:
-    """Return the change of a conductance over ten times the time, per cent: negative."""
-    return 100 * (10**-device.drift_exponent - 1)
+    """Return the change of a state at `g_max` over ten times the time, per cent: negative."""
+    return 100 * (10 ** -float(device.drift_exponent_at(1.0)) - 1)
 
 
 def _train(device: Technology, way: Literal["up", "down"]) -> dict[str, list[Any]]:

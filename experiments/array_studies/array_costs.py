@@ -19,7 +19,7 @@ from cbramsim.experiments.array_studies.array_plan import LAYOUTS
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.circuits.adc import Adc, Converters
 from cbramsim.simulator.circuits.dac import InputEncoding, Kind
-from cbramsim.simulator.circuits.reference import Reference
+from cbramsim.simulator.circuits.reference import Reference, ReferenceKind
 from cbramsim.simulator.circuits.rollup import Macro, Rollup, roll_up
 
 IMAGES = 50

@@ -123,7 +123,7 @@ def _derived_lines(device: Device) -> list[str]:
     if device.retention_time:
         times = (f"{in_prefixed(device.retention_time_at(t), 's')} at {t:g} °C" for t in CELSIUS)
         lines.append(f"{'retention':<20} {', '.join(times)}")
-    if device.drift_exponent:
+    if device.drifts:
         lines.append(f"{'drift':<20} {drift_per_decade(device):.3g} % per decade of time")
     if device.endurance:
         lines.append(f"{'endurance':<20} {_count(device.endurance)} pulses")

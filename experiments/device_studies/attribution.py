@@ -21,21 +21,32 @@ from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases, mean_and_spread
 
 IMPERFECTIONS: dict[str, tuple[str, ...]] = {
-    "spread of the window": ("g_min_d2d", "g_max_d2d"),
+    "spread of the window": (
+        "g_min_d2d", "g_max_d2d", "g_min_d2d_of_window", "g_max_d2d_of_window",
+    ),
     "spread of the steps": (
-        "pulses_up_d2d", "pulses_down_d2d", "nonlinearity_up_d2d", "nonlinearity_down_d2d",
+        "pulses_d2d", "pulses_up_d2d", "pulses_down_d2d", "nonlinearity_up_d2d",
+        "nonlinearity_down_d2d", "slope_up_d2d", "slope_down_d2d",
     ),
     "nonlinear steps": (
-        "law", "nonlinearity_up", "nonlinearity_down", "exponent_up", "exponent_down",
-        "shape_up", "shape_down",
+        "law", "nonlinearity_up", "nonlinearity_down", "slope_up", "slope_down", "exponent_up",
+        "exponent_down", "factor_up", "factor_down", "rate_up", "rate_down", "shape_up",
+        "shape_down",
     ),
-    "pulse noise": ("step_c2c",),
+    "pulse noise": ("step_c2c", "step_c2c_of_step"),
+    "noise of writes": ("write_c2c",),
     "finite states": ("levels", "level_radix", "g_quantum"),
-    "read noise": ("read_c2c",),
+    "read noise": ("read_c2c", "read_1f"),
     "flicker": ("g_flicker", "flicker_duty"),
-    "faults": ("stuck_low", "stuck_high", "stuck_open", "fault_cluster"),
+    "faults": ("stuck_low", "stuck_mid", "stuck_high", "stuck_open", "fault_cluster"),
     "nonlinear current": ("v_sinh",),
-    "drift": ("drift_exponent", "drift_exponent_d2d"),
+    "drift": (
+        "drift_exponent", "drift_exponent_d2d", "drift_by_state", "drift_spread_by_state",
+    ),
+    "movement after programming": (
+        "relaxation_shift", "relaxation_spread", "relaxation_times", "relaxation_states",
+        "relaxation_sigmas",
+    ),
     "relaxation": ("retention_time", "retention_time_d2d", "activation_energy"),
     "wear": ("endurance", "endurance_d2d"),
 }  # fmt: skip

@@ -32,11 +32,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "verify": {"programming.method": "verify"},
 }
 """Ways to program among which the one that suits a device is chosen."""
-FAST: dict[str, dict[str, Any]] = {
+PACES: dict[str, dict[str, Any]] = {
     "1 ms windows": {"programming.method": "stochastic", "encoding.window": 1e-3},
+    "1 us windows": {"programming.method": "stochastic", "encoding.window": 1e-6},
 }
-"""The same for cells that drift: images are presented ten times as fast, so that cells are
-programmed again before they have drifted far."""
+"""The same for cells that change by themselves: images are presented faster than the 10 ms of the
+reference, so that cells are programmed again before they have changed much."""
+FORGETFUL = 86400.0
+"""Time constant below which a cell forgets while it learns, s."""
 AGED = {"wait": 86400.0}
 """How long trained arrays are left alone before they are read again: a day, at 25 °C."""
 COMPENSATIONS = ("none", "global", "column")
@@ -98,7 +101,7 @@ def run(
     seeds_of("compare-devices", seeds, len(names))
     with study_folder(out, "compare-devices", at):
         chosen, choice = _choose(base, out, names, programming, at)
-        ways = METHODS | FAST
+        ways = METHODS | PACES
         cases = [
             *(Case(name, ways[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
               for name in names),
@@ -165,7 +168,7 @@ def _choose(
     cases = [
         Case(f"{name},{method}", settings | {"device": name}, _facts(name, method))
         for name in names
-        for method, settings in (METHODS | (FAST if Device.load(name).drifts else {})).items()
+        for method, settings in _ways(Device.load(name)).items()
     ]
     runs = planned(_with_held_back(base), cases, [CHOICE_SEED])
     runner = Runner(runs, out / "programming", {"experiment": "programming"}, at)
@@ -189,6 +192,13 @@ def _facts(name: str, method: str) -> dict[str, Any]:
     return {"device": name, "programming": method}
 
 
+def _ways(device: Device) -> dict[str, dict[str, Any]]:
+    """Return the ways of programming that may suit a device."""
+    forgets = 0 < device.retention_time < FORGETFUL
+    paces = ["1 ms windows"] * device.drifts + ["1 us windows"] * forgets
+    return METHODS | {pace: PACES[pace] for pace in paces}
+
+
 def _moves(device: Device) -> bool:
     """Return whether cells that have been programmed move within a day."""
     return device.drifts or device.relaxes
@@ -199,7 +209,7 @@ def _aged_cases(name: str, method: str) -> list[Case]:
     return [
         Case(
             aged_case(name, kind),
-            (METHODS | FAST)[method] | AGED | {"device": name, "compensation": kind},
+            (METHODS | PACES)[method] | AGED | {"device": name, "compensation": kind},
             _facts(name, method) | {"compensation": kind},
         )
         for kind in COMPENSATIONS

@@ -98,7 +98,7 @@ class ArrayState(NamedTuple):
     scatter: Any
     """The noise of a pulse: see `devices.scatter`."""
     written: Any
-    """What a write leaves: see `devices.write_noise`."""
+    """What a write leaves: see `devices.written`."""
     grid: Any
     """Where it may end: see `devices.grids`."""
     noise: Any

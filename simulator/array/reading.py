@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cbramsim.core.arguments import whole
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.devices.one_over_f import Growing
+from cbramsim.devices.noise import Growing
 from cbramsim.simulator.array.cells import ArrayState, Disconnected
 from cbramsim.simulator.array.compensation import Compensated
 from cbramsim.simulator.array.wired_reads import WiredReads

@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cbramsim.devices.one_over_f import Growing
-from cbramsim.devices.write_noise import Blurred
+from cbramsim.devices.noise import Growing
+from cbramsim.devices.written import Blurred
 from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.storing import states_of

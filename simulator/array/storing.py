@@ -12,13 +12,12 @@ from cbramsim.core.rng import generator, normal_table
 from cbramsim.devices.device import Device
 from cbramsim.devices.grids import grid_of
 from cbramsim.devices.laws import law_of
-from cbramsim.devices.noise import noise_of
-from cbramsim.devices.one_over_f import Growing
+from cbramsim.devices.noise import Growing, noise_of
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW, nominal_cell, pulse_constants
 from cbramsim.devices.scatter import scatter_of
 from cbramsim.devices.states import level_places
-from cbramsim.devices.write_noise import Blurred, written_of
+from cbramsim.devices.written import Blurred, written_of
 from cbramsim.simulator.array.access import access_of
 from cbramsim.simulator.array.cells import (
     LEARNING,

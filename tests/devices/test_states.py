@@ -165,7 +165,7 @@ def test_two_levels_are_a_stochastic_binary_cell(way: int) -> None:
 @pytest.mark.parametrize("duty", [0.5, 0.2, 0.9])
 def test_flicker_has_two_values_and_the_right_duty_and_variance(duty: float) -> None:
     device = QUIET.replace(g_flicker=2e-6, flicker_duty=duty)
-    noise, normals = noise_of(device), normal_table(1)
+    noise, normals = noise_of(device, (1, 1)), normal_table(1)
     words = np.random.default_rng(5).integers(0, 2**64, 4000, dtype=np.uint64)
     values = np.array([sense(noise, 0.0, word, 0, normals) for word in words], float)
     assert np.unique(values) == pytest.approx([-2e-6 * duty, 2e-6 * (1 - duty)])
@@ -178,10 +178,10 @@ def test_flicker_has_two_values_and_the_right_duty_and_variance(duty: float) -> 
 
 def test_a_sensed_value_has_read_noise_and_independent_flicker() -> None:
     device = QUIET.replace(read_c2c=0.02, g_flicker=3e-6, flicker_duty=0.3)
-    both, normals = noise_of(device), normal_table(1)
+    both, normals = noise_of(device, (1, 1)), normal_table(1)
     words = np.random.default_rng(6).integers(0, 2**64, 4000, dtype=np.uint64)
     seen = np.array([sense(both, np.float32(1e-5), word, 0, normals) for word in words], float)
-    flickering = noise_of(device.replace(read_c2c=0.0))
+    flickering = noise_of(device.replace(read_c2c=0.0), (1, 1))
     flicker = np.array([sense(flickering, 0.0, word, 0, normals) for word in words], float)
     noise = seen - flicker - 1e-5
     sigma = 0.02 * device.g_range

@@ -396,7 +396,7 @@ def test_force_overwrites(finished: Path, tmp_path: Path) -> None:
 def test_bad_files_for_prediction_are_refused(finished: Path, tmp_path: Path) -> None:
     images, labels = MNIST / "t10k-images-idx3-ubyte.gz", MNIST / "train-labels-idx1-ubyte.gz"
     refused(cbram("predict", tmp_path / "no.npz", images), "no such file")
-    refused(cbram("predict", images, images), "damaged, or no state")
+    refused(cbram("predict", images, images), "not a .npz file, or a damaged one")
     refused(cbram("predict", finished / "state.npz", finished / "state.npz"), "one array of images")
     refused(cbram("predict", finished / "state.npz", labels), "must have 3 dimensions")
     refused(

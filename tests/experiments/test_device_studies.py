@@ -17,6 +17,7 @@ from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies import attribution, comparison, overhead, robustness
 from cbramsim.experiments.device_studies.changes import all_spreads
 from cbramsim.experiments.device_studies.claims import claims
+from cbramsim.experiments.device_studies.comparison import aged_case
 from cbramsim.experiments.device_studies.overhead import Overhead, loaded
 from cbramsim.experiments.device_studies.sensitivity import (
     FACTORS,
@@ -48,7 +49,8 @@ def row(case: str, seed: int = 0, **facts: Any) -> dict[str, Any]:
 
 def test_all_spreads_are_all_of_them() -> None:
     changes = all_spreads(CBRAM, 0.5)
-    assert set(changes) == {key for key in Device.physical_parameters() if key.endswith("_d2d")}
+    spreads = {key for key in Device.physical_parameters() if key.endswith("_d2d")}
+    assert set(changes) == spreads - {"pulses_d2d"}, "that of both polarities together"
     assert changes["g_max_d2d"] == 0.5
     assert changes["nonlinearity_down_d2d"] == pytest.approx(0.5 * 1.2455)
     CBRAM.replace(**changes)
@@ -80,6 +82,12 @@ def test_a_device_with_everything_has_every_behaviour_and_the_same_steps() -> No
         "flicker_duty", "drift_start", "retention_exponent", "g_relaxed", "c_gate",
         "v_switch",  # of passive arrays; this one has transistors
         "level_radix",  # its levels lie evenly
+        "slope_up", "slope_down", "factor_up", "factor_down", "rate_up", "rate_down",
+        "stuck_mid", "g_min_d2d_of_window", "g_max_d2d_of_window",  # as their likes
+        "read_1f", "read_1f_width", "read_1f_start",  # it flickers instead
+        "drift_by_state", "drift_spread_by_state", "program_noise",
+        "relaxation_shift", "relaxation_spread", "relaxation_times", "relaxation_states",
+        "relaxation_sigmas",
     }  # fmt: skip
     g = np.linspace(CBRAM.g_min, CBRAM.g_max, 17)
     np.testing.assert_allclose(full.step_up(g), CBRAM.step_up(g), rtol=1e-6)
@@ -151,7 +159,13 @@ def test_claims_are_computed_from_the_runs() -> None:
             {"factor": 10.0, "train_joules": 40.0},
         ]}
     ]  # fmt: skip
-    made = claims(Cases(tidy(rows)), Cases(tidy(spread)), entries, effects, Overhead(2.0, 2.2, 2.6))
+    entries[1]["assumed"], entries[1]["stated"] = 3, 10
+    for kind, accuracy in (("none", 0.5), ("global", 0.88), ("column", 0.895)):
+        rows += [row(aged_case("good", kind), seed, accuracy=accuracy) for seed in (0, 1)]
+    aged = [{"device": "good", "none": (0.5, 0), "global": (0.88, 0), "column": (0.895, 0)}]
+    made = claims(
+        Cases(tidy(rows)), Cases(tidy(spread)), entries, aged, effects, Overhead(2.0, 2.2, 2.6)
+    )
     found = {claim["name"]: claim for claim in made}
     assert found["devices_over_85"]["value"] == 2
     assert not found["devices_over_85"]["held"], "2 of 3 are fewer than 80 %"
@@ -162,6 +176,12 @@ def test_claims_are_computed_from_the_runs() -> None:
     assert ratio["interval"] == pytest.approx((30 / 4, 30 / 0.5)), "within a factor of 3 only"
     assert ratio["within_10_to_100"]
     assert "energy_ratio_to_subquantum:ref" not in found
+    measured = found["measured_devices_within_10_to_100"]
+    assert measured["ratios"] == {"good": pytest.approx(30)}, "half of bad is assumed"
+    assert measured["held"]
+    lost = found["loss_after_a_day_compensated:good"]
+    assert (lost["value"], lost["compensation"]) == (pytest.approx(0.005), "column")
+    assert lost["uncompensated"] == 0.5
 
 
 def test_attribution_pairs_runs_of_the_same_seed_and_ranks_them() -> None:

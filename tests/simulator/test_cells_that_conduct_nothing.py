@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.ageing import Ageing
 from cbramsim.devices.device import Device
+from cbramsim.devices.export.plain import to_dict
 from cbramsim.devices.population import draw_population
 from cbramsim.devices.pulses import G_HIGH, G_LOW
-from cbramsim.experiments.catalog.table import in_full, side_by_side, to_dict
+from cbramsim.experiments.catalog.table import in_full, side_by_side
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.images.datasets import Dataset
 from cbramsim.simulator.learning.network import SpikingNetwork

@@ -8,6 +8,7 @@ import pytest
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 from cbramsim.devices.export.flow import ACCURACY, Flow, after_a_pulse, flow_of
+from cbramsim.devices.pulse_law import AFFINE
 from tests.devices.export.bench import PLAIN
 
 X = np.linspace(0, 1, 3001)
@@ -43,9 +44,14 @@ def off(device: Device) -> tuple[float, float]:
 
 @pytest.mark.parametrize("name", sorted(Device.catalog()))
 def test_affine_steps_have_exact_flows(name: str) -> None:
+    """But for soft bounds, where the flow ends a little before the bound that it never reaches."""
     device = Device.load(name)
+    if device.law not in AFFINE:
+        assert max(off(device)) < ACCURACY
+        return
     assert len(flow_of(device, "up").x) == len(flow_of(device, "down").x) == 2
-    assert max(off(device)) < 1e-11
+    soft = min(device.slope_up, device.slope_down) == -1
+    assert max(off(device)) < (2e-7 if soft else 1e-11)
 
 
 @pytest.mark.parametrize(

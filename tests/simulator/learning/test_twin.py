@@ -62,7 +62,11 @@ POLICIES = {
     },
     "metal": {"device": "metal-cbram", "pruning": {"kind": "none"}},
     "gate": {"device": "hzo-fefet", "pruning": {"kind": "none"}},
-    "accelerating": {"device": "gst-pcm", "pruning": {"kind": "none"}},
+    "accelerating": {
+        "device": "gst-pcm",
+        "pruning": {"kind": "none"},
+        "cell": {"read_1f": (), "read_c2c": 0.01},
+    },
     "tunnelling": {
         "cell": {"v_sinh": 0.3},
         "access": "passive",

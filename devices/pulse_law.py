@@ -168,6 +168,14 @@ class PulseLaw(SourcedParameters):
         """Return the size of the step of a reset pulse at the state `x`, part of the window."""
         return _relative_step(self, "down", 1 - np.asarray(x, np.float64))
 
+    def relative_noise(self, way: Literal["up", "down"], x: Any) -> Any:
+        """Return the standard deviation of a pulse at the state `x`, as a part of the window."""
+        depth = np.asarray(x, np.float64)
+        depth = depth if way == "up" else 1 - depth
+        shape = getattr(self, f"noise_{way}") or (1.0, 1.0)
+        of_window = self.step_c2c * np.interp(depth, np.linspace(0, 1, len(shape)), shape)
+        return np.hypot(of_window, self.step_c2c_of_step * _relative_step(self, way, depth))
+
     def pulses_end_to_end(self, way: Literal["up", "down"]) -> float:
         """Return how many pulses take the nominal cell from one bound to the other.
 

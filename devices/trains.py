@@ -19,6 +19,11 @@ CYCLES, CELLS = 400, 400
 """Trains of the nominal cell, and cells of the population, from which bands are taken."""
 
 PULSE_NOISE = ("step_c2c", "step_c2c_of_step", "noise_up", "noise_down")
+SPREADS_OF_TIME = (
+    "drift_spread_by_state", "relaxation_spread", "relaxation_times", "relaxation_states",
+    "relaxation_sigmas", "read_1f",
+)  # fmt: skip
+"""What makes cells differ more and more with time."""
 CELSIUS = (25.0, 85.0)
 """Temperatures at which retention is shown, °C."""
 LONG = 10 * TIMES["year"]
@@ -68,9 +73,10 @@ def left_over_time(
         Times since programming, s, and conductances, S; no temperature if cells do not age.
     """
     seconds = np.geomspace(1.0, LONG, 61)
-    if not device.ages:
+    spreads = [key for key in device.behaviours if key.endswith("_d2d")]
+    nominal = device.without(*spreads, *SPREADS_OF_TIME)
+    if not nominal.ages:
         return seconds, {}
-    nominal = device.without(*(key for key in device.behaviours if key.endswith("_d2d")))
     start = np.array([device.g_min, device.g_mid, device.g_max], np.float32)
 
     def left(celsius: float) -> NDArray[np.float64]:

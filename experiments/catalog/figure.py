@@ -48,13 +48,18 @@ def _steps(ax: Axes, device: Device) -> None:
     scale, unit = display_unit(device.g_max, "S")
     g = np.linspace(device.g_min, device.g_max, 400)
     up, down = device.step_up(g), device.step_down(g)
-    largest = max(up.max(), down.max(), device.step_c2c * device.g_range)
+    x = (g - device.g_min) / device.g_range
+    noises = [device.g_range * device.relative_noise(way, x) for way in ("up", "down")]
+    largest = max(up.max(), down.max(), *(noise.max() for noise in noises))
     step_scale, step_unit = display_unit(largest, "S")
     ax.plot(g * scale, up * step_scale, color=BLUE, label="set")
     ax.plot(g * scale, down * step_scale, color=ORANGE, ls="--", label="reset")
-    if device.step_c2c:
-        noise = device.step_c2c * device.g_range * step_scale
-        ax.axhline(noise, color=GREY, lw=1, ls=":", label="noise of one pulse, s.d.")
+    if np.allclose(*noises):
+        noises.pop()
+    for noise, colour in zip(noises, (BLUE, ORANGE) if len(noises) > 1 else (GREY,), strict=True):
+        if noise.any():
+            label = "noise of one pulse, s.d." if colour != ORANGE else None
+            ax.plot(g * scale, noise * step_scale, color=colour, lw=1, ls=":", label=label)
     ax.set_ylim(0, 1.05 * largest * step_scale)
     if count := device.state_count:
         apart = in_prefixed(device.g_quantum or device.g_range / (count - 1), "S")

@@ -18,7 +18,7 @@ WIDTH = 118
 
 HEADERS = (
     ("", "device"),
-    ("published", "or derived"),
+    ("", "sourced"),
     ("conductance", "g_min – g_max"),
     ("on/", "off"),
     ("", "states"),
@@ -32,8 +32,8 @@ HEADERS = (
     ("spread, %", "c2c/G/ΔG"),
 )
 FOOTNOTE = """\
-published or derived: parameters that a source states, or that follow from such, of all that are
-given; the others are assumed. All of them, with their sources: cbram devices NAME
+sourced: parameters that a source states, or that follow from such (published or derived), of all
+that are given; the others are assumed. All of them, with their sources: cbram devices NAME
 pulses: from one end of the window to the other. energy at mid: per pulse at mid-window.
 NL label: above 0, the curve from g_min to g_max lies above the straight line; ±9 is a jump.
 spread: c2c, noise of one pulse (of the window); G and ΔG, bounds and steps from cell to cell.
@@ -61,7 +61,7 @@ def _row(device: Device) -> tuple[str, ...]:
     )
     return (
         device.name,
-        _sourced(device),
+        f"{device.sourced_share:.0%}",
         f"{in_prefixed(device.g_min, 'S')} – {in_prefixed(device.g_max, 'S')}",
         _ratio(device),
         str(device.state_count or "analog"),
@@ -70,21 +70,15 @@ def _row(device: Device) -> tuple[str, ...]:
         f"{device.v_reset:.3g} V {in_prefixed(device.t_reset, 's')}",
         *(in_prefixed(energy[pulse], "J") for pulse in ("set", "reset", "read")),
         _nonlinearity(device),
-        "/".join(f"{100 * spread:.3g}" for spread in spreads),
+        "/".join(f"{100 * spread:.2g}" for spread in spreads),
     )
-
-
-def _sourced(device: Device) -> str:
-    """Return how many of the stated parameters are published or derived, as `12/20  60 %`."""
-    stated = len(device.stated_parameters())
-    return f"{stated - len(device.assumed_parameters())}/{stated} {device.sourced_share:4.0%}"
 
 
 def _nonlinearity(device: Device) -> str:
     if device.law == "power":
         return f"power {device.exponent_up:.3g}, {device.exponent_down:.3g}"
     if device.law != "exponential":
-        return device.law
+        return device.law.replace("exponential", "exp.")
     labels = device.nonlinearity_up, device.nonlinearity_down
     return "{:+.3g} {:+.3g}".format(*labels) if any(labels) else "linear"
 

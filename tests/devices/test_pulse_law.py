@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cbramsim.core.verbs import pulse_noise
 from cbramsim.devices.device import Device
 from cbramsim.devices.pulse_law import affine_step, inverse_pulse_constant, nonlinearity_label
+from cbramsim.devices.pulses import RESET, SET, nominal_cell
+from cbramsim.devices.scatter import scatter_of
 from cbramsim.simulator.array.crossbar import Crossbar
 
 QUIET = Device.load("subquantum-cbram").without_variability()
@@ -273,3 +276,17 @@ def test_noise_in_parts_of_the_step_follows_the_step() -> None:
         step = (1 - x) / device.pulses_up
         assert moved.mean() == pytest.approx(step, abs=4 * moved.std() / 2000**0.5)
         assert moved.std() == pytest.approx(np.hypot(0.002, 0.5 * step), rel=0.08)
+
+
+def test_the_stated_noise_is_that_of_the_kernel() -> None:
+    device = LINEAR.replace(
+        step_c2c=0.01, step_c2c_of_step=0.8, noise_up=(1.0, 2.0), noise_down=(0.5, 1.0, 3.0)
+    )
+    cells = np.zeros((1, 1, 6), np.float32)
+    cells[0, 0] = nominal_cell(device)
+    scatter = scatter_of(device)
+    for x in np.linspace(0, 1, 9):
+        g = device.g_min + x * device.g_range
+        for way, start in (("up", SET), ("down", RESET)):
+            found = pulse_noise(scatter, cells, 0, 0, start, g) / device.g_range
+            assert found == pytest.approx(device.relative_noise(way, x), rel=1e-5)

@@ -48,6 +48,8 @@ def restore(array: Crossbar | BinaryCrossbar, arrays: dict[str, NDArray[Any]]) -
     )  # fmt: skip
     if "seen" in arrays:
         array.state.g[:] = arrays["seen"]
+        if isinstance(array, BinaryCrossbar):
+            array.refresh()
     if "variance" in arrays:
         array.state.noise.variance[:] = arrays["variance"]
     if array.disturbs:

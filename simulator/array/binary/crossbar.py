@@ -111,8 +111,8 @@ class BinaryCrossbar:
         self._seed = seed
         self._gaps: AllConnected | Disconnected = AllConnected()
         self._codes, self._written = np.zeros((2, rows), np.int32)
-        self._refresh()
-        self.cells.on_change = self._refresh
+        self.refresh()
+        self.cells.on_change = self.refresh
 
     def __repr__(self) -> str:
         """Return what the array is."""
@@ -327,7 +327,7 @@ class BinaryCrossbar:
         """Take note of a step of learning, as `Crossbar.follow`."""
         self.cells.follow(self._at_once(together), bound, threads)
         if self.wired:
-            self._refresh()
+            self.refresh()
 
     def _at_once(self, together: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that two word lines are driven in one read, see `follow`.
@@ -417,7 +417,7 @@ class BinaryCrossbar:
         """Let every cell that has got as many pulses as it survives stay where it is."""
         self.cells.settle()
         if self.disturbs:
-            self._refresh()
+            self.refresh()
 
     def restore(
         self,
@@ -438,9 +438,9 @@ class BinaryCrossbar:
         """Put back what reads see behind resistive lines, where there are any."""
         self.cells.restore_lines(arrays)
         if self.wired:
-            self._refresh()
+            self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Bring what is derived from the cells into step with them."""
         if isinstance(self._gaps, Disconnected):
             self._gaps.spared[:] = self.state.gaps.spared[:, : self._columns]

@@ -128,3 +128,36 @@ def test_pulsed_cells_have_the_noise_of_new_ones() -> None:
             device.read_1f_sigma(g, device.g_max, seconds) ** 2,
             rtol=1e-5,
         )
+
+
+@pytest.mark.frozen
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"storage": "binary", "binary": {"bits": 2, "read": "sensed"}},
+        {"storage": "binary", "binary": {"bits": 2}},
+        {"wires": True, "wires_error": 0.05},
+        {"access": "passive", "cell": ALL | {"v_switch": 0.1}},
+        {"pruning": {"kind": "hard", "mature_spikes": 20}, "readout": {"adc_bits": 6}},
+        {"programming": {"method": "verify"}, "tiles": {"rows": 30}},
+        {"rule": "ideal"},
+        {"update": "dense"},
+    ],
+    ids=lambda options: ", ".join(options),
+)
+def test_they_go_with_every_other_option(mnist: Dataset, options: dict[str, Any]) -> None:
+    """Half-way saved and gone on with, to the same bits; read again a day later."""
+    base = {"neurons": 10, "inputs": 60, "cell": ALL, "compensation": "column", "seed": 3}
+    network = SpikingNetwork(**base | options)
+    images = network.prepare(mnist.train_images[:200])
+    network.learn_from(images, np.arange(100))
+    other = network.copy()
+    for one in (network, other):
+        one.learn_from(images, np.arange(100, 200))
+        one.label(mnist.train_images[:200], mnist.train_labels[:200]).wait(days=1)
+    assert_same(network, other)
+    test = mnist.test_images[:100]
+    np.testing.assert_array_equal(network.predict(test), other.copy().predict(test))
+    seen = network.crossbar.seen
+    assert np.isfinite(seen).all()
+    assert (seen >= 0).all()

@@ -69,7 +69,6 @@ def loaded(device: Device) -> Device:
         v_sinh=voltage, stuck_low=0.01, stuck_high=0.01, stuck_open=0.01, fault_cluster=2.0,
         drift_exponent=0.005, retention_time=3e8, activation_energy=1.0, endurance=1e6,
         step_c2c=max(device.step_c2c, 0.01), noise_up=(1.1, 0.9), noise_down=(1.1, 0.9),
-        step_c2c_of_step=0.1, write_c2c=0.01,
         read_c2c=max(device.read_c2c, 0.01), **spreads,
     )  # fmt: skip
 

@@ -67,8 +67,9 @@ def test_pulses_move_the_mean_in_their_own_direction(preset: Device) -> None:
         assert sign * step.mean() > 0
         mean = preset.step_up(preset.g_mid) if sign > 0 else preset.step_down(preset.g_mid)
         assert sign * step.mean() < max(preset.g_range / 4, 1.1 * mean)
-        crossbar.program(0, np.arange(cells), 5 * sign)
-        assert sign * (crossbar.conductance - before).mean() > sign * step.mean()
+        if mean < preset.g_range / 4:  # others are at the bound by now
+            crossbar.program(0, np.arange(cells), 5 * sign)
+            assert sign * (crossbar.conductance - before).mean() > sign * step.mean()
 
 
 def test_all_pulses_cost_energy(preset: Device) -> None:
@@ -130,7 +131,7 @@ def test_every_parameter_of_a_periphery_has_a_source(name: str) -> None:
 def test_units_are_converted_at_the_boundary() -> None:
     assert CBRAM.g_min == pytest.approx(2.32e-6)
     assert CBRAM.t_read == pytest.approx(100e-9)
-    assert CBRAM.retention_time == pytest.approx(10 * 365.25 * 86400)
+    assert CBRAM.retention_time == pytest.approx(40 * 365.25 * 86400)
 
 
 def test_behaviours_are_what_is_on() -> None:

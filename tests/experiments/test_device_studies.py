@@ -85,6 +85,7 @@ def test_a_device_with_everything_has_every_behaviour_and_the_same_steps() -> No
         "slope_up", "slope_down", "factor_up", "factor_down", "rate_up", "rate_down",
         "stuck_mid", "g_min_d2d_of_window", "g_max_d2d_of_window",  # as their likes
         "read_1f", "read_1f_width", "read_1f_start",  # it flickers instead
+        "step_c2c_of_step", "write_c2c",
         "drift_by_state", "drift_spread_by_state", "program_noise",
         "relaxation_shift", "relaxation_spread", "relaxation_times", "relaxation_states",
         "relaxation_sigmas",
@@ -100,7 +101,8 @@ def test_imperfections_are_the_behaviours_of_a_device() -> None:
         "spread of the window", "spread of the steps", "nonlinear steps", "pulse noise",
         "read noise", "relaxation", "wear",
     ]  # fmt: skip
-    assert set(attribution.imperfections(loaded(CBRAM))) == set(attribution.IMPERFECTIONS)
+    off = {"noise of writes", "movement after programming"}
+    assert set(attribution.imperfections(loaded(CBRAM))) == set(attribution.IMPERFECTIONS) - off
     known = {key for keys in attribution.IMPERFECTIONS.values() for key in keys}
     assert known <= set(Device.physical_parameters())
 

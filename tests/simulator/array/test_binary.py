@@ -360,7 +360,7 @@ def test_saving_and_resuming_equals_not_stopping(
 
 
 def test_time_reaches_what_is_read(mnist: Dataset) -> None:
-    network, _ = network_of(mnist)
+    network, _ = network_of(mnist, cell={"retention_time": 3e8, "retention_celsius": 55.0})
     crossbar = network.crossbar
     before = crossbar.conductance.copy()
     network.wait(years=20, celsius=85)

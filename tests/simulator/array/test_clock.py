@@ -115,7 +115,7 @@ def test_a_network_that_has_not_learned_yet_is_saved_and_loaded(
 
 
 def test_a_week_in_the_heat_is_forgotten_in_three_lines(mnist: Dataset) -> None:
-    device = CBRAM.replace(retention_time=86400.0, retention_time_d2d=1.5)
+    device = CBRAM.replace(retention_time=86400.0, retention_celsius=55.0, retention_time_d2d=1.5)
     network = SpikingNetwork(neurons=50, inputs=200, device=device)
     network.fit(mnist.train_images[:4_000], epochs=1)
     network.label(mnist.train_images[:4_000], mnist.train_labels[:4_000])

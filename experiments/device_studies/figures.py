@@ -29,7 +29,9 @@ def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
     if aged := summary["aged"]:
         most = max(aged, key=lambda entry: entry["at_once"][0] - entry["none"][0])
         lost = 100 * (most["at_once"][0] - most["none"][0])
-        message = f"A day later {most['device']} has lost {lost:.1f} points, if nothing is made up"
+        message = (
+            f"A day later {most['device']} has lost {lost:.1f} points, unless drift is compensated"
+        )
         found["aged.png"] = titled(_aged(aged), message)
     if summary["sensitivity"]["effects"]:
         most = summary["sensitivity"]["effects"][0]["parameter"]
@@ -42,7 +44,7 @@ def _aged(aged: list[dict[str, Any]]) -> Figure:
     """Accuracy of devices that move by themselves: at once, and a day later in three ways."""
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 1.2 + 0.3 * len(aged))
     ways = (
-        ("at_once", "o", "black", "right after training"), ("none", "X", ORANGE, "a day later"),
+        ("at_once", "o", "black", "right after training"), ("none", "X", ORANGE, "a day later, uncompensated"),
         ("global", "s", BLUE, "one factor an array"), ("column", "D", GREEN, "one a bit line"),
     )  # fmt: skip
     for shift, (key, marker, colour, label) in zip((-0.24, -0.08, 0.08, 0.24), ways, strict=True):
@@ -55,7 +57,7 @@ def _aged(aged: list[dict[str, Any]]) -> Figure:
     ax.invert_yaxis()
     ax.set_xlabel("test accuracy (%)")
     ax.grid(alpha=0.3, axis="x")
-    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize="x-small")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="x-small")
     return figure
 
 
@@ -113,7 +115,7 @@ def _tornado(sensitivity: dict[str, Any]) -> Figure:
         for colour, alpha in ((BLUE, 0.5), (BLUE, 1.0), (ORANGE, 1.0), (ORANGE, 0.5))
     ]
     figure.legend(
-        handles, ["a tenth", "a third", "3 times", "10 times"], loc="outside upper center",
+        handles, ["a tenth", "a third", "3 times", "10 times"], loc="outside lower center",
         ncols=4, frameon=False, fontsize="small",
         title="each assumed parameter, one at a time",
     )  # fmt: skip
@@ -158,7 +160,7 @@ def attribution(summary: dict[str, Any]) -> Figure:
     axes[1].set_xlabel("training energy added (%)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize="small",
+        handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize="small",
     )  # fmt: skip
     most = effects[0]["imperfection"] if effects else "nothing"
     return titled(figure, f"{summary['device']}: {most} costs most accuracy")

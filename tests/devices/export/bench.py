@@ -28,6 +28,8 @@ CASES = {
         law="table", pulses_up=15.0, pulses_down=25.0,
         shape_up=(1.0, 0.6, 0.5, 0.2, 0.1), shape_down=(1.0, 0.4, 0.3, 0.3, 0.2, 0.0),
     ),
+    "linear, soft bounds": Device.load("reram-om"),
+    "exponential step": Device.load("hfo2-gong").replace(pulses_up=60.0, pulses_down=170.0),
     "sinh": PLAIN.replace(v_sinh=0.3),
 }  # fmt: skip
 

@@ -44,9 +44,11 @@ def _aged(aged: list[dict[str, Any]]) -> Figure:
     """Accuracy of devices that move by themselves: at once, and a day later in three ways."""
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 1.2 + 0.3 * len(aged))
     ways = (
-        ("at_once", "o", "black", "right after training"), ("none", "X", ORANGE, "a day later, uncompensated"),
-        ("global", "s", BLUE, "one factor an array"), ("column", "D", GREEN, "one a bit line"),
-    )  # fmt: skip
+        ("at_once", "o", "black", "right after training"),
+        ("none", "X", ORANGE, "a day later, uncompensated"),
+        ("global", "s", BLUE, "one factor an array"),
+        ("column", "D", GREEN, "one a bit line"),
+    )
     for shift, (key, marker, colour, label) in zip((-0.24, -0.08, 0.08, 0.24), ways, strict=True):
         ax.errorbar(
             [100 * entry[key][0] for entry in aged], np.arange(len(aged)) + shift,

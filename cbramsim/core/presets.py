@@ -16,7 +16,7 @@ from cbramsim.core.validation import Parameters
 def catalog(package: str, folder: str = "catalog") -> dict[str, Path]:
     """Return the presets in a folder of a package: name -> TOML file."""
     found = Path(str(resources.files(package) / folder))
-    return {path.stem: path for path in sorted(found.glob("*.toml"))}
+    return {path.stem: path for path in sorted(found.glob("*.toml"), key=lambda path: path.stem)}
 
 
 def read(

@@ -15,12 +15,16 @@ from cbramsim.devices.fitting.laws import device_law
 from cbramsim.devices.fitting.measurement import Measurement
 from cbramsim.devices.fitting.noise import NoiseFound
 from cbramsim.devices.fitting.ranking import Ranked
-from cbramsim.devices.pulse_law import PulseLaw
+from cbramsim.devices.pulse_law import FORMS, PulseLaw
 
-IN_THE_DATA = ("levels", "level_radix", "g_quantum", "g_flicker", "flicker_duty")
+IN_THE_DATA = (
+    "levels", "level_radix", "g_quantum", "g_flicker", "flicker_duty", "write_c2c", "read_1f",
+    "read_1f_width", "read_1f_start",
+)  # fmt: skip
 """What would come on top of the noise that was measured: never taken over."""
 SEEN = (
-    *PulseLaw.physical_parameters(), "g_min", "g_max", "g_min_d2d", "g_max_d2d", "read_c2c",
+    *PulseLaw.physical_parameters(), "g_min", "g_max", "g_min_d2d", "g_max_d2d",
+    "g_min_d2d_of_window", "g_max_d2d_of_window", "read_c2c",
 )  # fmt: skip
 """What pulse trains show."""
 Conditions = dict[str, tuple[float | None, float | None]]
@@ -70,7 +74,10 @@ class Found:
         )
         values: dict[str, Any] = {}
         sources: dict[str, Provenance] = {}
+        stated = self.like.stated_parameters()
         for key in Device.physical_parameters():
+            if key.startswith(tuple(FORMS)):
+                continue  # stated if it is that of the law
             if key in SEEN:
                 sources[key] = Provenance(
                     evidence="assumed", source=f"not told by {self.measurement.name}"
@@ -80,7 +87,7 @@ class Found:
                     evidence="assumed",
                     source="analog: what there is of it is in the measured noise",
                 )
-            else:
+            elif key in stated:
                 values[key] = getattr(self.like, key)
                 sources[key] = Provenance(
                     evidence="assumed", source=f"not measured; as {self.like.name}"
@@ -93,7 +100,7 @@ class Found:
         told = self._seen()
         for key, value in told.items():
             values[key] = value
-            if key in sources:
+            if key in sources or key.startswith(tuple(FORMS)):
                 said = _told(key, self.intervals)
                 sources[key] = Provenance(evidence="derived", source=f"{said}{origin}")
         for way, end, there in zip(("set", "reset"), ("up", "down"), self.curves.ways, strict=True):

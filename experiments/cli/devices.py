@@ -114,7 +114,7 @@ def fit(measured: Path, as_json: bool, **options: Any) -> None:
 def compare_devices(base: Keys, out: Path, no_sensitivity: bool, **options: Any) -> Any:
     """Learn in every technology of the catalog: accuracy, energy, and how firm the ratio is.
 
-    Two hours on two cores; run it again to go on where it stopped.
+    About an hour on two cores; run it again to go on where it stopped.
     """
     from cbramsim.experiments.device_studies import comparison
 

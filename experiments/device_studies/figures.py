@@ -56,7 +56,7 @@ def _aged(aged: list[dict[str, Any]]) -> Figure:
             ls="none", ms=4.5, capsize=2, lw=0.8, label=label,
         )  # fmt: skip
     ax.set_yticks(range(len(aged)), [entry["device"] for entry in aged])
-    ax.invert_yaxis()
+    ax.set_ylim(len(aged) - 0.5, -0.5)
     ax.set_xlabel("test accuracy (%)")
     ax.grid(alpha=0.3, axis="x")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="x-small")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cbramsim.core.kernels import part
 from cbramsim.core.rng import next_word, normal_of
 from cbramsim.core.verbs import blur, follow_state, implements, see_column, seen_of, store
 from cbramsim.devices.technology import Technology
@@ -55,21 +56,22 @@ def _(written, array, column, seen):  # type: ignore[no-untyped-def]
 @implements(store, Blurred)
 def _(written, array, column, row, before, after):  # type: ignore[no-untyped-def]
     """The offset stays."""
-    seen = array.g[row, column]
-    now = max(seen + (np.float32(after) - np.float32(before)), np.float32(0))
-    array.g[row, column] = now
     array.g_columns[column, row] = after
-    array.row_sum[row] += np.float64(now) - np.float64(seen)
-    follow_state(array.noise, column, row, now)
+    _show(array, column, row, array.g[row, column] + (np.float32(after) - np.float32(before)))
 
 
 @implements(blur, Blurred)
 def _(written, array, column, row, stream):  # type: ignore[no-untyped-def]
-    seen = array.g[row, column]
     offset = np.float32(written.sigma) * normal_of(next_word(stream), array.normals)
-    now = max(array.g_columns[column, row] + offset, np.float32(0))
+    _show(array, column, row, array.g_columns[column, row] + offset)
+
+
+@part
+def _show(array, column, row, g):  # type: ignore[no-untyped-def]
+    """Let reads see a cell at `g`, S, or at 0 where that is negative."""
+    before, now = array.g[row, column], max(g, np.float32(0))
     array.g[row, column] = now
-    array.row_sum[row] += np.float64(now) - np.float64(seen)
+    array.row_sum[row] += np.float64(now) - np.float64(before)
     follow_state(array.noise, column, row, now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cbramsim.experiments.device_studies.overhead import Overhead
 from cbramsim.experiments.study.claims import Claim, claim, mean_claim
@@ -12,6 +13,8 @@ from cbramsim.experiments.study.table import Cases
 
 LEARNS = 0.85
 """Accuracy from which on a device counts as one that learns."""
+SMALL_LOSS = 0.02
+"""Accuracy that may be lost, a fraction."""
 MEASURED = 0.7
 """Part of its parameters that are published or derived, from which on a device is measured."""
 TORNADO_FACTOR = 3.0
@@ -79,41 +82,40 @@ def _measured_within(cases: Cases, devices: list[dict[str, Any]]) -> Claim | Non
     )
 
 
+def aged_case(name: str, kind: str) -> str:
+    """Return the name of the case of a device that has been left alone for a day."""
+    return f"{name}, a day later, compensation {kind}"
+
+
 def _drift_made_up_for(cases: Cases, entry: dict[str, Any]) -> Claim | None:
     """Return what a device has lost a day after training, though its drift is compensated."""
     name = entry["device"]
     best = max(("global", "column"), key=lambda kind: entry[kind][0])
-    pairs = cases.paired(name, f"{name}, a day later, compensation {best}", "accuracy")
-    losses = pairs[:, 0] - pairs[:, 1]
-    return mean_claim(
+    return _loss(
         f"loss_after_a_day_compensated:{name}",
-        losses,
-        unit="fraction",
-        target=0.02,
-        held=bool(losses.mean() < 0.02) if len(losses) else None,
-        definition=(
-            "accuracy right after training, less that a day later at 25 degC with drift "
-            "compensation at read-out, the better of one factor an array and one a bit line, "
-            "seed by seed"
-        ),
+        cases.paired(name, aged_case(name, best), "accuracy"),
+        "accuracy right after training, less that a day later at 25 degC with drift compensation "
+        "at read-out, the better of one factor an array and one a bit line, seed by seed",
         compensation=best,
         uncompensated=entry["none"][0],
     )
 
 
 def _loss_at_50_percent(spread: Cases) -> Claim | None:
-    pairs = spread.paired("spread=0", "spread=0.5", "accuracy")
-    losses = pairs[:, 0] - pairs[:, 1]
-    return mean_claim(
+    return _loss(
         "loss_at_50_percent_d2d",
-        losses,
-        unit="fraction",
-        target=0.02,
-        held=bool(losses.mean() < 0.02) if len(losses) else None,
-        definition=(
-            "accuracy of the reference device without spread from cell to cell, less that with a "
-            "spread of 50 % of every parameter, seed by seed"
-        ),
+        spread.paired("spread=0", "spread=0.5", "accuracy"),
+        "accuracy of the reference device without spread from cell to cell, less that with a "
+        "spread of 50 % of every parameter, seed by seed",
+    )
+
+
+def _loss(name: str, pairs: NDArray[np.float64], definition: str, **facts: Any) -> Claim | None:
+    """Return an accuracy less another, float64[seeds, 2], which should be below `SMALL_LOSS`."""
+    losses = pairs[:, 0] - pairs[:, 1]
+    held = bool(losses.mean() < SMALL_LOSS) if len(losses) else None
+    return mean_claim(
+        name, losses, unit="fraction", target=SMALL_LOSS, held=held, definition=definition, **facts
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies import figures
 from cbramsim.experiments.device_studies.changes import all_spreads, cell
-from cbramsim.experiments.device_studies.claims import claims
+from cbramsim.experiments.device_studies.claims import aged_case, claims
 from cbramsim.experiments.device_studies.overhead import Overhead, behaviour_overhead
 from cbramsim.experiments.device_studies.sensitivity import FACTORS, sensitivity_cases, tornado
 from cbramsim.experiments.results import in_percent
@@ -23,6 +23,7 @@ from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.once import once
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases, mean_and_spread
+from cbramsim.simulator.array.compensation import Compensation
 
 REFERENCE = "subquantum-cbram"
 """The technology that all others are compared with."""
@@ -38,11 +39,12 @@ PACES: dict[str, dict[str, Any]] = {
 }
 """The same for cells that change by themselves: images are presented faster than the 10 ms of the
 reference, so that cells are programmed again before they have changed much."""
+WAYS = METHODS | PACES
 FORGETFUL = 86400.0
 """Time constant below which a cell forgets while it learns, s."""
 AGED = {"wait": 86400.0}
 """How long trained arrays are left alone before they are read again: a day, at 25 °C."""
-COMPENSATIONS = ("none", "global", "column")
+COMPENSATIONS: tuple[str, ...] = get_args(Compensation)
 """How drift is made up for then: see `simulator.array.compensation`."""
 AS_GOOD = 0.002
 """Validation accuracy that counts as equal: the cheaper method is taken."""
@@ -101,9 +103,8 @@ def run(
     seeds_of("compare-devices", seeds, len(names))
     with study_folder(out, "compare-devices", at):
         chosen, choice = _choose(base, out, names, programming, at)
-        ways = METHODS | PACES
         cases = [
-            *(Case(name, ways[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
+            *(Case(name, WAYS[chosen[name]] | {"device": name}, _facts(name, chosen[name]))
               for name in names),
             *(case for name in names if _moves(technologies[name])
               for case in _aged_cases(name, chosen[name])),
@@ -209,16 +210,11 @@ def _aged_cases(name: str, method: str) -> list[Case]:
     return [
         Case(
             aged_case(name, kind),
-            (METHODS | PACES)[method] | AGED | {"device": name, "compensation": kind},
+            WAYS[method] | AGED | {"device": name, "compensation": kind},
             _facts(name, method) | {"compensation": kind},
         )
         for kind in COMPENSATIONS
     ]
-
-
-def aged_case(name: str, kind: str) -> str:
-    """Return the name of the case of a device that has been left alone."""
-    return f"{name}, a day later, compensation {kind}"
 
 
 def _spread_cases(method: str) -> list[Case]:

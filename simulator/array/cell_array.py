@@ -221,11 +221,17 @@ class CellArray:
         inhibited: NDArray[np.bool_],
         connected: NDArray[np.bool_],
         row_sum: NDArray[np.float64],
+        seen: NDArray[np.float32] | None = None,
     ) -> None:
-        """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`."""
+        """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`.
+
+        `seen` is what reads see, float32[rows, columns], S, where that is not the conductance.
+        """
         storing.put_back(self.state, conductance, cells, wear, inhibited)
         if not connected.all():
             self._take_out(~connected)
+        if seen is not None:
+            self.state.g[:] = seen
         self._conductance_changed()
         self.state.row_sum[:] = row_sum
 

@@ -44,12 +44,8 @@ def restore(array: Crossbar | BinaryCrossbar, arrays: dict[str, NDArray[Any]]) -
     """Put back what `arrays_of` returned."""
     array.restore(
         arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
-        arrays["connected"], arrays["row_sum"].copy(),
+        arrays["connected"], arrays["row_sum"].copy(), arrays.get("seen"),
     )  # fmt: skip
-    if "seen" in arrays:
-        array.state.g[:] = arrays["seen"]
-        if isinstance(array, BinaryCrossbar):
-            array.refresh()
     if "variance" in arrays:
         array.state.noise.variance[:] = arrays["variance"]
     if array.disturbs:

@@ -16,8 +16,7 @@ from cbramsim.devices.device import Device
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies import attribution, comparison, overhead, robustness
 from cbramsim.experiments.device_studies.changes import all_spreads
-from cbramsim.experiments.device_studies.claims import claims
-from cbramsim.experiments.device_studies.comparison import aged_case
+from cbramsim.experiments.device_studies.claims import aged_case, claims
 from cbramsim.experiments.device_studies.overhead import Overhead, loaded
 from cbramsim.experiments.device_studies.sensitivity import (
     FACTORS,

@@ -111,8 +111,8 @@ class BinaryCrossbar:
         self._seed = seed
         self._gaps: AllConnected | Disconnected = AllConnected()
         self._codes, self._written = np.zeros((2, rows), np.int32)
-        self.refresh()
-        self.cells.on_change = self.refresh
+        self._refresh()
+        self.cells.on_change = self._refresh
 
     def __repr__(self) -> str:
         """Return what the array is."""
@@ -327,7 +327,7 @@ class BinaryCrossbar:
         """Take note of a step of learning, as `Crossbar.follow`."""
         self.cells.follow(self._at_once(together), bound, threads)
         if self.wired:
-            self.refresh()
+            self._refresh()
 
     def _at_once(self, together: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that two word lines are driven in one read, see `follow`.
@@ -417,7 +417,7 @@ class BinaryCrossbar:
         """Let every cell that has got as many pulses as it survives stay where it is."""
         self.cells.settle()
         if self.disturbs:
-            self.refresh()
+            self._refresh()
 
     def restore(
         self,
@@ -427,20 +427,21 @@ class BinaryCrossbar:
         inhibited: NDArray[np.bool_],
         connected: NDArray[np.bool_],
         row_sum: NDArray[np.float64],
+        seen: NDArray[np.float32] | None = None,
     ) -> None:
         """Put back a saved `state`, exactly; `connected` is that of weights."""
         if not connected.all():
             self.expect_gaps()
         of_cells = np.tile(connected, (1, self.binary.bits))
-        self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum)
+        self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum, seen)
 
     def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put back what reads see behind resistive lines, where there are any."""
         self.cells.restore_lines(arrays)
         if self.wired:
-            self.refresh()
+            self._refresh()
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Bring what is derived from the cells into step with them."""
         if isinstance(self._gaps, Disconnected):
             self._gaps.spared[:] = self.state.gaps.spared[:, : self._columns]

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from cbramsim.experiments.study.study import Study as Study
     from cbramsim.simulator.array.crossbar import Crossbar as Crossbar
     from cbramsim.simulator.array.own import Own as Own
+    from cbramsim.simulator.array.synapse.crossbar import SynapseCrossbar as SynapseCrossbar
+    from cbramsim.simulator.array.synapse.parameters import Synapse as Synapse
     from cbramsim.simulator.circuits import Periphery as Periphery
     from cbramsim.simulator.comparison.hierarchy import Hierarchy as Hierarchy
     from cbramsim.simulator.comparison.layers import Layers as Layers
@@ -90,6 +92,8 @@ _HOME = {
     "SpikingNetwork": "cbramsim.simulator.learning.network",
     "Competition": "cbramsim.simulator.learning.neurons",
     "Own": "cbramsim.simulator.array.own",
+    "Synapse": "cbramsim.simulator.array.synapse.parameters",
+    "SynapseCrossbar": "cbramsim.simulator.array.synapse.crossbar",
     "Periphery": "cbramsim.simulator.circuits",
     "Pruning": "cbramsim.simulator.learning.pruning",
     "Programming": "cbramsim.simulator.learning.rules.pulsed",

@@ -13,8 +13,9 @@ type whose verbs do nothing, and costs nothing.
         return law.step if way == SET else -law.step
 
 Conductances are in siemens, energies in joules, `way` is `SET` or `RESET`. `array` is an
-`ArrayState`, or `BinarySlices` where that is said; `work` the `Scratch` of a presentation; `word`
-64 random bits, and `stream` the state of a random stream; `account` the `Account` to book on.
+`ArrayState`, or `BinarySlices` or `Synapses` where that is said; `work` the `Scratch` of a
+presentation; `word` 64 random bits, and `stream` the state of a random stream; `account` the
+`Account` to book on.
 """
 
 from __future__ import annotations
@@ -293,13 +294,21 @@ def draw_spikes(encoder, pixels, work, stream):
 def read(array, readout, n_active, work, stream, account):
     """Write summed conductances of the active rows into ``work.currents``; return the reference's.
 
-    `array` is an `ArrayState` or `BinarySlices`; what is read is booked.
+    `array` is an `ArrayState`, `BinarySlices` or `Synapses`; what is read is booked.
     """
 
 
 @verb
 def convert(readout, array, n_active, work, stream, account):
     """Carry out `read` for an array whose currents go through a read-out."""
+
+
+@verb
+def sum_cells(array, rows, n_active, currents, work, stream):
+    """Write what is read of the first `n_active` of `rows`, with its noise, into `currents`, S.
+
+    What gaps spare is in it; `array` is an `ArrayState` or `Synapses`.
+    """
 
 
 @verb
@@ -316,8 +325,8 @@ def fire(neurons, total, work, word):
 def sense_column(array, table, column, work, stream, account):
     """Sense a column: write into ``work.states`` which row of the `table` each cell is in.
 
-    The states are 0 to 255 of an `ArrayState`, codes of `BinarySlices`; what is seen of a cell goes
-    into ``work.seen``, S.
+    The states are 0 to 255 of an `ArrayState` and of `Synapses`, codes of `BinarySlices`; what is
+    seen of a cell, or of a weight, goes into ``work.seen``, S.
     """
 
 
@@ -328,6 +337,32 @@ def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
     Set pulses are positive, reset pulses negative; `BinarySlices`, last sensed by `sense_column`,
     change their codes by so much.
     """
+
+
+# ---- weights in several cells ------------------------------------------------------------------
+
+
+@verb
+def place(writing, weight):
+    """Weight of a cell by itself, -1 to 1, whose side of a weight written anew is for `weight`."""
+
+
+@verb
+def take_turns(writing, synapses, column, rows, pulses, n):
+    """Put the first `n` of `rows` and their `pulses` into ``synapses.orders``, by whose turn it is.
+
+    Arguments as for `give_pulses`.
+    """
+
+
+@verb
+def bring_to(writing, synapses, line, row, target, booked_as, stream, account):
+    """Program and verify one cell of a weight, `target` in S; return whether it got there."""
+
+
+@verb
+def renew(renewal, synapses, column, stream, account):
+    """Write those weights of a column anew that need it, if it is time; booked."""
 
 
 @verb

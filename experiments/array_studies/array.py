@@ -50,7 +50,7 @@ COMPONENTS: dict[str, tuple[Operation, ...]] = {
     "pulses": (
         Operation.LTP_PULSE, Operation.LTD_PULSE, Operation.PRUNE_SET_PULSE,
         Operation.PROGRAM_PULSE, Operation.PROGRAM_LINE, Operation.HALF_SELECT,
-        Operation.BIT_SET, Operation.BIT_RESET,
+        Operation.BIT_SET, Operation.BIT_RESET, Operation.RENEWAL_PULSE,
     ),
 }  # fmt: skip
 """Where joules go; every operation is in one of them."""

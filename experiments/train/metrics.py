@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.train.data import Data
+from cbramsim.simulator.circuits.rollup import CELL_SQUARES
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.labelling import Recognition
 from cbramsim.simulator.learning.network import SpikingNetwork
@@ -51,6 +52,11 @@ def metrics_of(
         "pruned_fraction_target": config.pruning.fraction,
         "mature_neurons": int(network.pruner.mature.sum()),
         "missed_cells": network.pruner.missed,
+        "cells": sum(layer.crossbar.state.g.size for layer in network.layers),
+        "cell_area_f2": sum(
+            layer.crossbar.state.g.size * CELL_SQUARES[layer.config.access]
+            for layer in network.layers
+        ),
         "seed": config.seed,
         "wear": wear(network, learned),
         "wires": wires(network),
@@ -108,8 +114,8 @@ def wires(network: SpikingNetwork) -> dict[str, Any]:
 def serial_write_seconds(network: SpikingNetwork) -> float:
     """Return how long programming would take, pulse after pulse, s.
 
-    That is one cell at a time, as a controller with one write driver does. Pulses that take pruned
-    cells to their value are of either polarity; they count as the longer of the two.
+    That is one cell at a time, as a controller with one write driver does. Pulses that take
+    cells to a value are of either polarity; they count as the longer of the two.
     """
     device, account = network.device, network.ledger.account("train")
     sets, resets, others = (
@@ -117,7 +123,7 @@ def serial_write_seconds(network: SpikingNetwork) -> float:
         for operations in (
             (Operation.LTP_PULSE, Operation.BIT_SET),
             (Operation.LTD_PULSE, Operation.BIT_RESET),
-            (Operation.PRUNE_SET_PULSE,),
+            (Operation.PRUNE_SET_PULSE, Operation.RENEWAL_PULSE),
         )
     )
     longer = max(device.t_set, device.t_reset)

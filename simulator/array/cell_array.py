@@ -57,6 +57,11 @@ class CellArray:
         return self.state.g.shape  # type: ignore[return-value]
 
     @property
+    def for_loops(self) -> ArrayState:
+        """The array as compiled loops see it."""
+        return self.state
+
+    @property
     def pulse(self) -> PulseConstants:
         """Numbers that all cells share."""
         return self.state.pulse

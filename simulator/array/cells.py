@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import lean_vector_kernel, part
+from cbramsim.core.kernels import lean_vector_kernel
 from cbramsim.core.verbs import (
     add_normals,
     add_read_noise,
@@ -23,6 +23,7 @@ from cbramsim.core.verbs import (
     leave_out,
     missing,
     read,
+    sum_cells,
     sum_seen,
 )
 from cbramsim.devices.pulses import PulseConstants
@@ -136,9 +137,8 @@ def _(array, readout, n_active, work, stream, account):  # type: ignore[no-untyp
     return convert(readout, array, n_active, work, stream, account)
 
 
-@part
-def sum_cells(array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
-    """Write what is read of active rows, S, with its noise and what gaps spare, into `currents`."""
+@implements(sum_cells, ArrayState)
+def _(array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
     sum_seen(array.lines, array, rows, n_active, currents, work)
     add_reference(array.gaps, rows, n_active, currents, work)
     add_read_noise(array.noise, array, rows, n_active, currents, work, stream)

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from cbramsim.devices.noise import Growing
 from cbramsim.devices.written import Blurred
-from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.array.storing import states_of
 
 
-def physical(array: Crossbar | BinaryCrossbar) -> Crossbar:
+def physical(array: Crossbar | PlaneArray) -> Crossbar:
     """Return the array of cells that holds the weights."""
-    return array.cells if isinstance(array, BinaryCrossbar) else array
+    return array.cells if isinstance(array, PlaneArray) else array
 
 
-def arrays_of(array: Crossbar | BinaryCrossbar) -> dict[str, NDArray[Any]]:
+def arrays_of(array: Crossbar | PlaneArray) -> dict[str, NDArray[Any]]:
     """Return all of the state of an array but its streams and ledger, for `restore`."""
     state, cells = array.state, physical(array)
     arrays: dict[str, NDArray[Any]] = {
@@ -37,15 +37,20 @@ def arrays_of(array: Crossbar | BinaryCrossbar) -> dict[str, NDArray[Any]]:
         arrays["unresolved"] = state.access.others.unresolved
     if array.wired:
         arrays |= array.wired.to_arrays(state)
+    if isinstance(array, PlaneArray):
+        arrays |= array.to_arrays()
     return arrays | cells.compensation_arrays() | array.clock.to_arrays()
 
 
-def restore(array: Crossbar | BinaryCrossbar, arrays: dict[str, NDArray[Any]]) -> None:
+def restore(array: Crossbar | PlaneArray, arrays: dict[str, NDArray[Any]]) -> None:
     """Put back what `arrays_of` returned."""
     array.restore(
         arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
         arrays["connected"], arrays["row_sum"].copy(), arrays.get("seen"),
     )  # fmt: skip
+    if isinstance(array, PlaneArray):
+        for name, values in array.to_arrays().items():
+            values[:] = arrays[name]
     if "variance" in arrays:
         array.state.noise.variance[:] = arrays["variance"]
     if array.disturbs:

@@ -55,6 +55,8 @@ class Macro(Parameters):
     """How inputs are put on the word lines."""
     reference: Reference
     """How signed weights are read."""
+    cells_per_weight: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Cells whose currents are joined before they are converted, on each side of a pair."""
     readout: Literal["adc", "sense"] = "adc"
     """Converters, or `sense` amplifiers of one bit on every column."""
     adc_bits: Annotated[int, Field(ge=1, le=16)] = 8
@@ -149,13 +151,14 @@ def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
         Sense amplifiers and neurons.
     """
     circuits = periphery if isinstance(periphery, Periphery) else Periphery.load(periphery)
-    physical = macro.reference.physical_columns(macro.columns)
+    converted = macro.reference.physical_columns(macro.columns)
+    physical = converted * macro.cells_per_weight
     row_tiles = -(-macro.rows // macro.tile_rows)
     column_tiles = -(-physical // macro.tile_columns)
     reads = macro.encoding.reads
     driven = macro.rows * column_tiles
-    conversions = physical * row_tiles * reads
-    per_tile = min(physical, macro.tile_columns)
+    conversions = converted * row_tiles * reads
+    per_tile = -(-min(physical, macro.tile_columns) // macro.cells_per_weight)
     shared = min(macro.columns_per_adc, per_tile) if macro.readout == "adc" else 1
     energy = [
         _priced(
@@ -224,7 +227,7 @@ def _area(macro: Macro, tiles: int, shared: int) -> tuple[Line, ...]:
         f"{squares:g} F2, F = {macro.feature_size * 1e9:g} nm",
     )  # fmt: skip
     lines = [_priced("cells", cells, cell)]
-    circuits = tiles * -(-macro.tile_columns // shared)
+    circuits = tiles * -(-macro.tile_columns // (shared * macro.cells_per_weight))
     if macro.readout == "adc" and macro.adc_bits == ADC_AREA_BITS:
         lines.append(_priced("ADC", circuits, ADC_AREA))
     else:

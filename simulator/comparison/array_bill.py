@@ -24,6 +24,8 @@ from cbramsim.core.errors import ParameterError, nearest
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.binary.crossbar import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.planes import PlaneArray
+from cbramsim.simulator.array.saving import physical
 from cbramsim.simulator.array.writing import SENSED_BITS
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.circuits.prices import ADC_PRICES, conversion_price
@@ -61,7 +63,9 @@ NOT_INCLUDED = (
 READS = (Operation.CELL_READ, Operation.REFERENCE_READ)
 SET_PULSES = (Operation.LTP_PULSE, Operation.BIT_SET)
 RESET_PULSES = (Operation.LTD_PULSE, Operation.BIT_RESET)
-EITHER_PULSES = (Operation.PRUNE_SET_PULSE, Operation.PROGRAM_PULSE)
+EITHER_PULSES = (
+    Operation.PRUNE_SET_PULSE, Operation.PROGRAM_PULSE, Operation.RENEWAL_PULSE
+)  # fmt: skip
 SPLIT = frozenset(Operation) - {
     Operation.HALF_SELECT, Operation.READ_WIRE, Operation.PROGRAM_WIRE
 }  # fmt: skip
@@ -92,7 +96,7 @@ def network_bill(network: SpikingNetwork, phase: str) -> Bill:
 
 
 def array_bill(
-    crossbar: Crossbar | BinaryCrossbar, account: Account, conversion: Constant | None = None
+    crossbar: Crossbar | PlaneArray, account: Account, conversion: Constant | None = None
 ) -> Bill:
     """Return the bill of what was booked for an array; its total is that of the account.
 
@@ -119,7 +123,7 @@ def array_bill(
                 f"array_bill: needs transistors as access, and no wires, for an energy that its "
                 f"constants scale (got {account.joules[operation]:.3g} J of {operation.label})"
             )
-    cells: Crossbar = crossbar.cells if isinstance(crossbar, BinaryCrossbar) else crossbar
+    cells: Crossbar = physical(crossbar)
     bits, decisions = 1, SENSED_BITS
     if isinstance(crossbar, BinaryCrossbar):
         bits = decisions = crossbar.binary.bits

@@ -38,9 +38,9 @@ class Operation(IntEnum):
     SENSE_READ = 5
     """Sensing one cell to decide on its pulse: word line + V_read² G t_read + sense amplifier."""
     LTP_PULSE = 6
-    """Set pulse of potentiation: V_set² G t_set."""
+    """Set pulse of potentiation, or of the falling side of a pair: V_set² G t_set."""
     LTD_PULSE = 7
-    """Reset pulse of depression: V_reset² G t_reset."""
+    """Reset pulse of depression, or of the falling side of a pair: V_reset² G t_reset."""
     PRUNE_SET_PULSE = 8
     """Pulse of either polarity that takes a pruned cell to its value."""
     PROGRAM_PULSE = 9
@@ -66,6 +66,8 @@ class Operation(IntEnum):
     """Pulse that writes a binary 1: V_set² G t_set."""
     BIT_RESET = 18
     """Pulse that writes a binary 0: V_reset² G t_reset."""
+    RENEWAL_PULSE = 19
+    """Pulse of either polarity that writes a weight in several cells anew."""
 
     @property
     def label(self) -> str:

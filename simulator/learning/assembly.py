@@ -11,6 +11,8 @@ from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.built import Built
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.own import Own
+from cbramsim.simulator.array.planes import PlaneArray
+from cbramsim.simulator.array.synapse import SynapseCrossbar
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger, Operation
 from cbramsim.simulator.learning.config import NetworkConfig
@@ -28,17 +30,21 @@ def array_of(
     periphery: Periphery,
     ledger: EnergyLedger,
     own: Own,
-) -> Crossbar | BinaryCrossbar:
+) -> Crossbar | PlaneArray:
     """Return the array of a layer with so many inputs, in its first state."""
     shape = (inputs, config.neurons)
     built: Built = {
         "access": config.access, "scheme": config.scheme, "tiles": config.tiles,
         "wires": config.wiring if config.wires else None,
     }  # fmt: skip
-    crossbar: Crossbar | BinaryCrossbar
+    crossbar: Crossbar | PlaneArray
     if config.storage == "binary":
         crossbar = BinaryCrossbar(
             device, shape, config.binary, config.seed, periphery, ledger, **built
+        )
+    elif config.synapse.several:
+        crossbar = SynapseCrossbar(
+            device, shape, config.synapse, config.seed, periphery, ledger, Own(law=own.law), **built
         )
     else:
         crossbar = Crossbar(
@@ -57,11 +63,11 @@ def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     if config.storage == "binary":
         codes = wanted_codes(config.stdp, config.binary, programming.method)
         rule = by_pulses(CodeTable(codes), programming)
-    elif config.rule == "ideal":
+    elif config.exact:
         ideal = ideal_stdp(config.stdp, device)
         return DenseStdp.of(ideal, inputs) if config.update == "dense" else ideal
     else:
-        rule = pulsed_stdp(config.stdp, device, programming)
+        rule = pulsed_stdp(config.stdp, device, programming, config.synapse)
     return dense(rule, whole=whole) if config.update == "dense" else rule
 
 
@@ -75,9 +81,7 @@ def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct 
     return converted(adc, starts, config.neurons, config.seed)
 
 
-def price_events(
-    account: Account, config: NetworkConfig, crossbar: Crossbar | BinaryCrossbar
-) -> None:
+def price_events(account: Account, config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> None:
     """Price the events whose energy does not depend on the state of a cell."""
     periphery = crossbar.periphery
     prices = {

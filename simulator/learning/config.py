@@ -14,6 +14,7 @@ from cbramsim.devices.retention import COLDEST, HOTTEST
 from cbramsim.simulator.array.binary import BinaryWeights
 from cbramsim.simulator.array.checks import Access, WriteScheme
 from cbramsim.simulator.array.compensation import Compensation
+from cbramsim.simulator.array.synapse.parameters import Synapse
 from cbramsim.simulator.learning.encoding import Encoding
 from cbramsim.simulator.learning.neurons import Competition
 from cbramsim.simulator.learning.old_words import in_todays_words
@@ -54,8 +55,8 @@ class NetworkConfig(Parameters):
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
     """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses). A code of `storage` binary cannot hold an exact weight: there the ideal rule is that
-    of binary cells without variability, and codes are still rounded as `programming` says."""
+    (pulses). A code of `storage` binary, or a weight in several cells, cannot be moved exactly:
+    there the ideal rule is that of cells without variability, by pulses as `programming` says."""
     update: Update = "winner"
     """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
     (`dense`, as a conventional network, at a conventional network's price)."""
@@ -85,10 +86,12 @@ class NetworkConfig(Parameters):
     """Error of the mean current of any bit line, as a part of it, that may build up while learning
     before the lines are solved for again. (What was reached is in the results.)"""
     storage: Storage = "analog"
-    """How weights are kept: `analog`, each the conductance of one cell; or `binary`, each a code
-    in binary cells."""
+    """How weights are kept: `analog`, each the conductance of one cell, or of a few (`synapse`); or
+    `binary`, each a code in binary cells."""
     binary: BinaryWeights = BinaryWeights()
     """Bits and read-out of weights in binary cells."""
+    synapse: Synapse = Synapse()
+    """Cells of a weight of `storage` analog, how they are joined, and which are written."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -135,6 +138,16 @@ class NetworkConfig(Parameters):
             seed = int(generator(self.seed, "layer", n).integers(2**62))
             configs.append(first.replace(**{"inputs": None, "seed": seed, **merged}))
         return configs
+
+    @property
+    def planes(self) -> int:
+        """Cells of a weight."""
+        return self.binary.bits if self.storage == "binary" else self.synapse.planes
+
+    @property
+    def exact(self) -> bool:
+        """Whether the ideal rule moves weights exactly, without pulses."""
+        return self.rule == "ideal" and self.storage == "analog" and not self.synapse.several
 
     @property
     def planned_inputs(self) -> int:
@@ -199,5 +212,10 @@ class NetworkConfig(Parameters):
             raise ValueError(
                 "readout.adc_bits must be 0 with storage binary, whose bit lines have the "
                 f"converters of binary.adc_bits (got {self.readout.adc_bits})"
+            )
+        if self.storage == "binary" and self.synapse.several:
+            raise ValueError(
+                "storage must be analog with several cells a weight, as synapse has them (got "
+                "binary)"
             )
         return self

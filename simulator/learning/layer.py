@@ -22,6 +22,7 @@ from cbramsim.simulator.array.own import (
     made,
     put_back,
 )
+from cbramsim.simulator.array.synapse import Synapses
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
 from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
@@ -290,7 +291,7 @@ class Layer:
 
     # ---- at work -------------------------------------------------------------------------------
 
-    def at_rest(self) -> ArrayState | BinarySlices:
+    def at_rest(self) -> ArrayState | BinarySlices | Synapses:
         """Return the cells as they are read while none changes."""
         return self.crossbar.at_rest(self.inputs.together)
 
@@ -328,7 +329,7 @@ class Layer:
         price_events(account, self.config, self.crossbar)
         return winners, account
 
-    def _at_work(self, cells: ArrayState | BinarySlices, neurons: Any) -> Circuit:
+    def _at_work(self, cells: ArrayState | BinarySlices | Synapses, neurons: Any) -> Circuit:
         """Return the layer as it recognises: nothing is learned, and all memory is its own."""
         spikes, reads = np.zeros((2, 4), np.uint64)
         streams = Streams(spikes, reads, competition=reads, pulses=reads)
@@ -337,10 +338,9 @@ class Layer:
             self._new_scratch(),
         )  # fmt: skip
 
-    def _cells(self) -> ArrayState | BinarySlices:
+    def _cells(self) -> ArrayState | BinarySlices | Synapses:
         """Return the array for compiled loops, as it learns."""
-        array = self.crossbar
-        return array.slices if isinstance(array, BinaryCrossbar) else array.state
+        return self.crossbar.for_loops
 
     def _readout(self) -> Any:
         """Return what is between bit lines and neurons for compiled loops."""
@@ -368,16 +368,14 @@ class Layer:
 
     def _new_pruner(self) -> Pruner:
         config = self.config
-        exact = config.rule == "ideal" and config.storage == "analog"
-        programming = None if exact else config.programming
+        programming = None if config.exact else config.programming
         return Pruner(
             config.pruning, self.crossbar, self.inputs.activity, config.stdp, programming,
             self.own.criterion,
         )  # fmt: skip
 
     def _new_scratch(self) -> Scratch:
-        bits = self.config.binary.bits if self.config.storage == "binary" else 1
-        return scratch(*self.crossbar.shape, bits)
+        return scratch(*self.crossbar.shape, self.config.planes)
 
     # ---- state ---------------------------------------------------------------------------------
 

@@ -53,10 +53,14 @@ class Scratch(NamedTuple):
     partial: NDArray[np.float32]
     codes: NDArray[np.uint16]
     bit_lines: NDArray[np.float32]
+    planes: NDArray[np.float32]
+    of_plane: NDArray[np.float32]
+    one_row: NDArray[np.int32]
+    one_pulse: NDArray[np.int32]
 
 
-def scratch(inputs: int, neurons: int, bits: int = 1) -> Scratch:
-    """Allocate the memory of one presentation; `bits` are those of a weight in binary cells."""
+def scratch(inputs: int, neurons: int, planes: int = 1) -> Scratch:
+    """Allocate the memory of one presentation; `planes` are the cells of a weight."""
     words = np.zeros(-(-inputs // 8), np.uint64)
     pulse_words = np.zeros(-(-inputs // 4), np.uint64)
     exponents = np.zeros(neurons, np.int32)
@@ -72,14 +76,18 @@ def scratch(inputs: int, neurons: int, bits: int = 1) -> Scratch:
         pulses=np.zeros(inputs + 1, np.int32),
         rows=np.zeros(inputs + 1, np.int32),
         currents=np.zeros(neurons, np.float32),
-        spared=np.zeros(bits * neurons, np.float32),
-        variances=np.zeros(bits * neurons, np.float32),
+        spared=np.zeros(planes * neurons, np.float32),
+        variances=np.zeros(planes * neurons, np.float32),
         exponent_bits=exponents,
         power_of_two=exponents.view(np.float32),
         sums=np.zeros(-(-neurons // BLOCK), np.float32),
         partial=np.zeros((1, neurons), np.float32),
         codes=np.zeros((1, neurons), np.uint16),
-        bit_lines=np.zeros(bits * neurons, np.float32),
+        bit_lines=np.zeros(planes * neurons, np.float32),
+        planes=np.zeros(planes * neurons, np.float32),
+        of_plane=np.zeros(inputs, np.float32),
+        one_row=np.zeros(1, np.int32),
+        one_pulse=np.zeros(1, np.int32),
     )
 
 
@@ -89,7 +97,7 @@ class Circuit(NamedTuple):
     encoder: Any
     """Turns a row of inputs into spikes: `Poisson`, `Trace`."""
     array: Any
-    """Holds the weights: `ArrayState` or `BinarySlices`."""
+    """Holds the weights: `ArrayState`, `BinarySlices` or `Synapses`."""
     readout: Any
     """What is between bit lines and neurons: `Direct`, `Converted`, or one of binary cells."""
     neurons: Any

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.core.validation import Parameters, zero_or_from
-from cbramsim.core.verbs import convert, implements
-from cbramsim.simulator.array.cells import sum_cells
+from cbramsim.core.verbs import convert, implements, sum_cells
 from cbramsim.simulator.circuits.adc import Adc, Conversion, Converters, check_range, convert_rows
 from cbramsim.simulator.circuits.prices import AdcSource, Price, conversion_price
 from cbramsim.simulator.energy.ledger import Operation

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.arguments import instance, one_of, whole
 from cbramsim.core.errors import ParameterError, nearest
-from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.images.datasets import checked_labels
 from cbramsim.simulator.images.grey_levels import GreyLevels, checked_images
@@ -71,7 +71,7 @@ class Recogniser:
         return 0 if self.labels is None else self.labels.used
 
     @property
-    def crossbar(self) -> Crossbar | BinaryCrossbar:
+    def crossbar(self) -> Crossbar | PlaneArray:
         """The array of the first layer."""
         return self._first("crossbar").crossbar
 

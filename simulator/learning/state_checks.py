@@ -174,7 +174,7 @@ def layer_entries(
         if name not in arrays:
             raise ValueError(f"{name} is missing")
     neurons = config.neurons
-    lines = neurons * (config.binary.bits if config.storage == "binary" else 1)
+    lines = neurons * config.planes
     phases = arrays["ledger_counts"].shape[:1]
     ledger = (*phases, None) if any(phases) else (0,)
     f4, f8, i8 = np.float32, np.float64, np.int64
@@ -207,6 +207,8 @@ def layer_entries(
     }  # fmt: skip
     if "windows_counted" in arrays:  # of a later layer
         table["windows_counted"] = Entry((), i8, 1, MOST)
+    if config.storage == "analog" and config.synapse.several:
+        table["updates"] = Entry((neurons,), i8, 0, MOST)
     if config.access == "passive" and device.v_switch > 0:
         table["unresolved"] = Entry((lines, rows), f4, -highest, highest)
     if config.readout.adc_bits:
@@ -319,8 +321,7 @@ def _of_layer(
 
 def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[Rule]:
     g, connected = arrays["conductance"], arrays["connected"]
-    if config.storage == "binary":
-        connected = np.tile(connected, (1, config.binary.bits))
+    connected = np.tile(connected, (1, config.planes))
     low, high = arrays["cells"][..., G_LOW].T, arrays["cells"][..., G_HIGH].T
     lowest, _ = conductance_bounds(device)
     works = high > low

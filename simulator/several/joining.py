@@ -205,6 +205,7 @@ def check_joinable(config: NetworkConfig) -> None:
     """Refuse arrays whose cells cannot be read off, written and put side by side."""
     for needed, name, got in (
         (("analog",), "storage", config.storage),
+        ((1,), "cells of a weight (synapse)", config.planes),
         ((False,), "wires", config.wires),
         (("none", "soft"), "pruning.kind", config.pruning.kind),
         (((),), "later_layers", config.later_layers),

@@ -8,12 +8,11 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbramsim.core.arguments import flag, instance, whole, whole_numbers
+from cbramsim.core.arguments import instance, whole_numbers
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
-from cbramsim.devices.endurance import Wear
-from cbramsim.devices.pulses import G_HIGH, G_LOW, PulseConstants
+from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.simulator.array.binary.bit_errors import (
     BitErrors,
     count_bit_errors,
@@ -42,28 +41,20 @@ from cbramsim.simulator.array.cells import (
     ProgramCosts,
 )
 from cbramsim.simulator.array.checks import (
-    checked_lines,
     checked_shape,
-    checked_targets,
     fitted,
-    refuse_outside,
 )
-from cbramsim.simulator.array.clock import Clock
 from cbramsim.simulator.array.ideal_lines import IdealLines
-from cbramsim.simulator.array.storing import ROUNDING
-from cbramsim.simulator.array.wired_reads import WiredReads
+from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 
 
-class BinaryCrossbar:
+class BinaryCrossbar(PlaneArray):
     """An array of binary cells that holds a code of b bits per weight.
 
     Attributes
     ----------
-    cells
-        The physical cells, rows x (b x columns); bit line ``p * columns + k`` holds plane p
-        of column k.
     logic
         float32[rows, columns], S: what a weight adds to a read, see `binary.slices`.
     binary
@@ -96,23 +87,21 @@ class BinaryCrossbar:
         """
         instance("BinaryCrossbar.binary:", binary, BinaryWeights, type(None))
         self.binary = binary or BinaryWeights()
-        rows, self._columns = checked_shape("BinaryCrossbar", shape)
-        lines = self.binary.bits * self._columns
-        self.cells = BinaryCells(device, (rows, lines), seed, periphery, ledger, **built)
-        self.device, self.periphery = self.cells.device, self.cells.periphery
+        rows, columns = checked_shape("BinaryCrossbar", shape)
+        lines = self.binary.bits * columns
+        cells = BinaryCells(device, (rows, lines), seed, periphery, ledger, **built)
+        super().__init__(cells, self.binary.bits)
         if self.cells.wired and self.device.v_sinh:
             raise ParameterError(
                 "BinaryCrossbar.wires: needs ohmic cells, v_sinh 0: the sums of others saturate, "
                 f"and no plane is a part of one sum (got {self.device.v_sinh:g} V)"
             )
-        self.pulse: PulseConstants = self.cells.pulse
-        self.pulse_stream = self.cells.pulse_stream
         self.logic = np.zeros(shape, np.float32)
         self._seed = seed
         self._gaps: AllConnected | Disconnected = AllConnected()
         self._codes, self._written = np.zeros((2, rows), np.int32)
         self._refresh()
-        self.cells.on_change = self._refresh
+        cells.on_change = self._refresh
 
     def __repr__(self) -> str:
         """Return what the array is."""
@@ -122,49 +111,11 @@ class BinaryCrossbar:
             f"{self.binary.bits} bits)"
         )
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the logic conductance of every weight on a matplotlib `Axes`, a new one by default.
-
-        The physical cells are drawn by ``cells.plot()``.
-        """
-        from cbramsim.simulator.drawing.plots import conductance_map  # matplotlib
-
-        window = self.device.g_min, self.device.g_max
-        return conductance_map(ax, self.conductance, self.connected, window)
-
     def _repr_html_(self) -> str:
         """Return the main facts as a card, for notebooks."""
-        from cbramsim.simulator.drawing.cards import array_card
-
-        lines = self.wired.wires if self.wired else "ideal"
-        around = {
-            "bits of a weight": self.binary.bits, "read": self.binary.read,
-            "access": self.cells.access, "lines": lines,
-        }  # fmt: skip
-        rows = self.cells.ledger.rows()
-        return array_card(repr(self), self.conductance, self.connected, around, rows, "weights")
+        return self.card({"bits of a weight": self.binary.bits, "read": self.binary.read})
 
     # ---- what one sees -------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(word lines, weights per word line)."""
-        return self.logic.shape  # type: ignore[return-value]
-
-    @property
-    def state(self) -> ArrayState:
-        """The physical cells."""
-        return self.cells.state
-
-    @property
-    def disturbs(self) -> bool:
-        """Whether writing a cell moves half-selected ones, as of `Crossbar`."""
-        return self.cells.disturbs
-
-    @property
-    def wired(self) -> WiredReads | None:
-        """What reads of the physical cells see behind resistive lines; None behind ideal ones."""
-        return self.cells.wired
 
     @property
     def conductance(self) -> NDArray[np.float32]:
@@ -187,32 +138,10 @@ class BinaryCrossbar:
         ).logic
 
     @property
-    def weights(self) -> NDArray[np.float32]:
-        """The weights, float32[rows, columns]; 0 if disconnected."""
-        weights = self.device.weight_of(self.conductance)
-        return np.where(self.connected, weights, 0).astype(np.float32)
-
-    @property
     def codes(self) -> NDArray[np.int64]:
         """The codes as they read without noise, int64[rows, columns]."""
         bits = (self.state.g > self.device.g_mid).reshape(self.shape[0], self.binary.bits, -1)
         return np.einsum("rpk,p->rk", bits, 1 << np.arange(self.binary.bits))
-
-    @property
-    def connected(self) -> NDArray[np.bool_]:
-        """Which weights are part of the array, bool[rows, columns]."""
-        return self.cells.connected[:, : self._columns]
-
-    @property
-    def inhibited(self) -> NDArray[np.bool_]:
-        """Which weights get no more pulses, bool[rows, columns]."""
-        return self.state.inhibited[: self._columns].T
-
-    @property
-    def plane_pulses(self) -> NDArray[np.int64]:
-        """How many pulses the cells of each plane have got in all, int64[bits], from bit 0 on."""
-        planes = self.state.wear.reshape(self.binary.bits, -1)
-        return planes.sum(axis=1, dtype=np.int64)
 
     def bit_error_rate(self, reads: int = 1) -> BitErrors:
         """Return how often a bit that has just been written is misread: by brute force."""
@@ -232,63 +161,23 @@ class BinaryCrossbar:
         low, high = self.state.cells[..., G_LOW].T, self.state.cells[..., G_HIGH].T
         self.cells.set_conductance(np.where(bits.reshape(low.shape), high, low))
 
-    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
-        """Put every weight, -1 to 1, at the code nearest to it; `clip` as for `Crossbar`."""
-        flag("BinaryCrossbar.set_weights: clip", clip)
-        where = "BinaryCrossbar.set_weights: values"
-        values = fitted(where, weights, self.shape).astype(np.float64)
-        if not clip:
-            refuse_outside(where, np.abs(values) - 1, ROUNDING, (-1, 1, ""))
-        self.set_codes(self.binary.code_of(values))
+    def _put(self, weights: NDArray[np.float64]) -> None:
+        self.set_codes(self.binary.code_of(weights))
 
-    def program_to(
-        self,
-        column: int,
-        rows: ArrayLike,
-        target: ArrayLike,
-        operation: Operation = Operation.PROGRAM_PULSE,
+    def _write(
+        self, column: int, rows: NDArray[np.int64], weights: NDArray, booked_as: BookedAs
     ) -> int:
-        """Write the codes nearest to a logic conductance; return how many read otherwise.
-
-        Parameters and errors as for `Crossbar.program_to`. Each code is read, the bits that differ
-        are written, and it is read again.
-        """
-        whole("BinaryCrossbar.program_to: column", column, 0, self._columns - 1)
-        row_list = checked_lines("program_to", self.cells.shape, column, rows)
-        instance("BinaryCrossbar.program_to: operation", operation, Operation)
-        targets = checked_targets("program_to", self.device, target, row_list)
-        wanted = self.binary.code_of(self.device.weight_of(targets))
-        missed = write_codes(
-            self.slices, column, row_list, wanted, BookedAs.both(operation),
-            self.pulse_stream, self.cells.ledger.account(self.phase),
+        """Read each code, write the bits that differ, and read it again."""
+        return int(
+            write_codes(
+                self.slices, column, rows, self.binary.code_of(weights), booked_as,
+                self.pulse_stream, self.cells.ledger.account(self.phase),
+            )
         )  # fmt: skip
-        self.settle()
-        return int(missed)
-
-    def inhibit(self, column: int, rows: ArrayLike) -> None:
-        """Let weights keep their codes from now on."""
-        whole("BinaryCrossbar.inhibit: column", column, 0, self._columns - 1)
-        for plane in range(self.binary.bits):
-            self.cells.inhibit(plane * self._columns + column, rows)
-
-    def release(self) -> None:
-        """Let all connected weights change again."""
-        self.cells.release()
-
-    def disconnect(self, column: int, rows: ArrayLike) -> None:
-        """Take weights out of the array: all bits of each, as `Crossbar.disconnect`.
-
-        A weight of zero is between two codes: it is what is left when a weight adds nothing to any
-        plane and its share of each reference is taken out.
-        """
-        whole("BinaryCrossbar.disconnect: column", column, 0, self._columns - 1)
-        self.expect_gaps()
-        for plane in range(self.binary.bits):
-            self.cells.disconnect(plane * self._columns + column, rows)
 
     def expect_gaps(self) -> None:
         """Be ready for weights to be taken out, so that loops are compiled for it once."""
-        self.cells.expect_gaps()
+        super().expect_gaps()
         if not isinstance(self._gaps, Disconnected):
             self._gaps = Disconnected(np.zeros(self.shape, np.float32), self.device.g_mid)
 
@@ -316,6 +205,8 @@ class BinaryCrossbar:
             sensed=binary.read == "sensed",
         )
 
+    for_loops = slices
+
     def at_rest(self, together: NDArray[np.float64]) -> BinarySlices:
         """Return the array as it is read while none changes; `together` as of `follow`."""
         slices = self.slices
@@ -325,7 +216,7 @@ class BinaryCrossbar:
 
     def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
         """Take note of a step of learning, as `Crossbar.follow`."""
-        self.cells.follow(self._at_once(together), bound, threads)
+        super().follow(self._at_once(together), bound, threads)
         if self.wired:
             self._refresh()
 
@@ -364,80 +255,23 @@ class BinaryCrossbar:
             (Operation.BIT_SENSE, self.periphery.e_sense),
         )
 
-    @property
-    def word_line_energy(self) -> float:
-        """Energy of driving one word line past the cells of all planes, J."""
-        return self.cells.word_line_energy
-
     def program_costs(self) -> ProgramCosts:
         """Return the state-independent energies of writing.
 
         `sense` is for all bits of a weight: they share a word line, which is driven once.
         """
         sense = self.word_line_energy + self.binary.bits * self.periphery.e_sense
-        return self.cells.program_costs()._replace(sense=sense)
-
-    # ---- time and wear: those of the cells -----------------------------------------------------
-
-    @property
-    def phase(self) -> str:
-        """The phase of the ledger on which `program_to` books."""
-        return self.cells.phase
-
-    @phase.setter
-    def phase(self, phase: str) -> None:
-        self.cells.phase = phase
-
-    @property
-    def clock(self) -> Clock:
-        """The time of the cells."""
-        return self.cells.clock
-
-    def wait(
-        self,
-        seconds: float = 0.0,
-        *,
-        hours: float = 0.0,
-        days: float = 0.0,
-        years: float = 0.0,
-        celsius: float = 25.0,
-    ) -> None:
-        """Let time pass, as `Crossbar.wait`."""
-        self.cells.wait(seconds, hours=hours, days=days, years=years, celsius=celsius)
-
-    def advance(self, seconds: float, celsius: float = 25.0) -> None:
-        """Let time pass at work, as `Crossbar.advance`."""
-        self.cells.advance(seconds, celsius)
-
-    def wear(self, images: int = 0) -> Wear:
-        """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
-        return self.cells.wear(images)
+        return super().program_costs()._replace(sense=sense)
 
     def settle(self) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        self.cells.settle()
+        super().settle()
         if self.disturbs:
             self._refresh()
 
-    def restore(
-        self,
-        conductance: NDArray[np.float32],
-        cells: NDArray[np.float32],
-        wear: NDArray[np.uint32],
-        inhibited: NDArray[np.bool_],
-        connected: NDArray[np.bool_],
-        row_sum: NDArray[np.float64],
-        seen: NDArray[np.float32] | None = None,
-    ) -> None:
-        """Put back a saved `state`, exactly; `connected` is that of weights."""
-        if not connected.all():
-            self.expect_gaps()
-        of_cells = np.tile(connected, (1, self.binary.bits))
-        self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum, seen)
-
     def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put back what reads see behind resistive lines, where there are any."""
-        self.cells.restore_lines(arrays)
+        super().restore_lines(arrays)
         if self.wired:
             self._refresh()
 

@@ -32,6 +32,7 @@ from cbramsim.core.verbs import (
     read,
     seen,
     sense,
+    sum_cells,
 )
 from cbramsim.simulator.array.cells import (
     REFERENCE_READ,
@@ -40,7 +41,6 @@ from cbramsim.simulator.array.cells import (
     ArrayState,
     BookedAs,
     Disconnected,
-    sum_cells,
     sum_rows,
 )
 from cbramsim.simulator.energy.ledger import Operation

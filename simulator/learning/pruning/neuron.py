@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.planes import PlaneArray
+from cbramsim.simulator.array.synapse import SynapseCrossbar
 from cbramsim.simulator.learning.rules.codes import expected_code_energy
 from cbramsim.simulator.learning.rules.pulsed import Programming, expected_write_energy
 from cbramsim.simulator.learning.rules.stdp import StdpRule
@@ -18,7 +20,7 @@ from cbramsim.simulator.learning.rules.stdp import StdpRule
 class Surroundings(NamedTuple):
     """What all neurons of a network share."""
 
-    crossbar: Crossbar | BinaryCrossbar
+    crossbar: Crossbar | PlaneArray
     """The array."""
     activity: NDArray[np.float64]
     """Probability with which each input spikes in a window, float64[inputs]."""
@@ -65,4 +67,7 @@ class Neuron:
         if isinstance(crossbar, BinaryCrossbar):
             method = (programming or Programming()).method
             return expected_code_energy(rule, crossbar, self._column, probability, method)
-        return expected_write_energy(rule, crossbar.device, weights, probability, programming)
+        synapse = crossbar.synapse if isinstance(crossbar, SynapseCrossbar) else None
+        return expected_write_energy(
+            rule, crossbar.device, weights, probability, programming, synapse
+        )

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.core.validation import Parameters
-from cbramsim.simulator.array.binary import BinaryCrossbar
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.pruning import maturity, selection, value
 from cbramsim.simulator.learning.pruning.neuron import Neuron, Surroundings
@@ -118,7 +118,7 @@ class Pruner:
     def __init__(
         self,
         policy: Pruning,
-        crossbar: Crossbar | BinaryCrossbar,
+        crossbar: Crossbar | PlaneArray,
         activity: NDArray[np.float64],
         rule: StdpRule | None = None,
         programming: Programming | None = None,

@@ -24,6 +24,7 @@ from cbramsim.core.verbs import (
     sense_column,
 )
 from cbramsim.devices.device import Device
+from cbramsim.simulator.array.synapse.parameters import Synapse
 from cbramsim.simulator.array.writing import SENSED_STATES
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 
@@ -101,10 +102,10 @@ def dense(rule: PulsedStdp | VerifiedStdp, *, whole: bool) -> DensePulses:
 
 
 def pulsed_stdp(
-    rule: StdpRule, device: Device, programming: Programming
+    rule: StdpRule, device: Device, programming: Programming, synapse: Synapse | None = None
 ) -> PulsedStdp | VerifiedStdp:
-    """Return the rule as the controller of a device carries it out."""
-    return by_pulses(pulse_table(rule, device, programming), programming)
+    """Return the rule as the controller of a device carries it out, on weights as in `synapse`."""
+    return by_pulses(pulse_table(rule, device, programming, synapse), programming)
 
 
 def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp:
@@ -114,20 +115,27 @@ def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp
     return PulsedStdp(table)
 
 
-def pulse_table(rule: StdpRule, device: Device, programming: Programming) -> PulseTable:
+def pulse_table(
+    rule: StdpRule, device: Device, programming: Programming, synapse: Synapse | None = None
+) -> PulseTable:
     """Divide what the rule asks for by what one pulse of the nominal device gives, by state."""
     state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
     # The outermost states stand for the bounds: nothing more is asked for there.
     state[0], state[-1] = 0.0, 1.0
+    wanted = wanted_pulses(rule, device, 2 * state - 1, programming, synapse)
     return PulseTable(
-        pulses=np.array(wanted_pulses(rule, device, 2 * state - 1, programming), np.float32),
+        pulses=np.array(wanted, np.float32),
         g_min=np.float32(device.g_min),
         states_per_siemens=np.float32(SENSED_STATES / device.g_range),
     )
 
 
 def wanted_pulses(
-    rule: StdpRule, device: Device, weight: NDArray[np.float64], programming: Programming
+    rule: StdpRule,
+    device: Device,
+    weight: NDArray[np.float64],
+    programming: Programming,
+    synapse: Synapse | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how many pulses the controller wants to give for the change that the rule asks for.
 
@@ -136,9 +144,9 @@ def wanted_pulses(
     tuple of float64[...]
         Reset pulses for a depression and set pulses for a potentiation, at each of `weight`.
     """
-    conductance = device.conductance_of(weight)
-    step_up = device.step_up(conductance) * 2 / device.g_range
-    step_down = device.step_down(conductance) * 2 / device.g_range
+    synapse = synapse or Synapse()
+    step_up = synapse.rising(device, weight).step
+    step_down = synapse.falling(device, weight).step
     tiny = np.finfo(float).tiny
     down = -rule.depression(weight) / np.maximum(step_down, tiny)
     up = rule.potentiation(weight) / np.maximum(step_up, tiny)
@@ -153,6 +161,7 @@ def expected_write_energy(
     weight: NDArray[np.float64],
     probability: NDArray[np.float64],
     programming: Programming | None,
+    synapse: Synapse | None = None,
 ) -> NDArray[np.float64]:
     """Return the mean energy of the pulses that a cell gets per output spike of its neuron, J.
 
@@ -168,14 +177,17 @@ def expected_write_energy(
         With which the input spikes when the neuron fires, float64[...].
     programming
         How pulses are given; None for the ideal rule, which gives one pulse for any change.
+    synapse
+        The cells of a weight; one by default.
     """
     within = np.clip(weight, -1, 1)
-    down, up = wanted_pulses(rule, device, within, programming or Programming())
+    down, up = wanted_pulses(rule, device, within, programming or Programming(), synapse)
     if programming is None:
         down, up = np.sign(down), np.sign(up)
     ups, downs = probability * up, (1 - probability) * down
-    v2t = ups * device.v2t_set + downs * device.v2t_reset
-    return v2t * device.conductance_of(weight) + ups * device.gate_set + downs * device.gate_reset
+    synapse = synapse or Synapse()
+    rising, falling = synapse.rising(device, weight), synapse.falling(device, weight)
+    return ups * rising.joules + downs * falling.joules
 
 
 @implements(learn, PulsedStdp)

@@ -37,6 +37,20 @@ def test_parts_sum_to_the_total(reference: str, kind: str) -> None:
             assert line.source
 
 
+@pytest.mark.parametrize("kind", ["column", "pair", "offset"])
+def test_cells_that_are_joined_take_area_and_no_conversions(kind: str) -> None:
+    reference = OFFSET.replace(kind=kind)
+    wide = 2 * reference.physical_columns(128)
+    one = roll_up(macro(tile_columns=wide, reference=reference))
+    two = roll_up(macro(tile_columns=wide, reference=reference, cells_per_weight=2))
+    assert two.conversions == one.conversions
+    assert part(two, "cells").events == 2 * part(one, "cells").events
+    assert part(two, "word-line drivers").events == part(one, "word-line drivers").events
+    three = roll_up(macro(tile_columns=32, reference=reference, cells_per_weight=3))
+    plain = roll_up(macro(tile_columns=32, reference=reference))
+    assert three.tiles == pytest.approx(3 * plain.tiles, abs=2)
+
+
 def test_conversions_follow_isaacs_rule() -> None:
     """Conversions = multiplications x cells per weight x input bits / rows, for full tiles."""
     result = roll_up(macro(rows=256, columns=384, encoding=InputEncoding(bits=6)))

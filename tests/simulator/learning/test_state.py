@@ -49,10 +49,14 @@ def test_a_state_of_an_earlier_version_resumes_to_the_same_end(mnist: Dataset, n
     now = network.resume(network.prepare(images), epochs=2).to_state()
     with np.load(STATES / f"{name}-end.npz") as end:
         for key in end.files:
+            found = now[key]
+            if key.startswith("ledger_"):  # operations that were not known then did not happen
+                assert not found.shape[1:] or not found[:, end[key].shape[1] :].any()
+                found = found[..., : end[key].shape[-1]]
             if end[key].dtype.kind == "f":
-                np.testing.assert_allclose(now[key], end[key], rtol=1e-5, err_msg=key)
+                np.testing.assert_allclose(found, end[key], rtol=1e-5, err_msg=key)
             else:
-                np.testing.assert_array_equal(now[key], end[key], err_msg=key)
+                np.testing.assert_array_equal(found, end[key], err_msg=key)
 
 
 # ---- going on with a finished network ----------------------------------------------------------

@@ -1,0 +1,294 @@
+"""`PlaneArray`: weights in several cells each, side by side in planes of one physical array.
+
+Plane p of column k is bit line ``p * columns + k``: all cells of a weight share a word line.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cbramsim.core.arguments import flag, instance, whole
+from cbramsim.devices.device import Device
+from cbramsim.devices.endurance import Wear
+from cbramsim.devices.pulses import PulseConstants
+from cbramsim.simulator.array.cells import ArrayState, BookedAs, ProgramCosts
+from cbramsim.simulator.array.checks import (
+    checked_lines,
+    checked_targets,
+    fitted,
+    refuse_outside,
+)
+from cbramsim.simulator.array.clock import Clock
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.storing import ROUNDING
+from cbramsim.simulator.array.wired_reads import WiredReads
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.energy.ledger import Operation
+
+
+class PlaneArray(ABC):
+    """An array of weights, each in one cell of every plane.
+
+    Attributes
+    ----------
+    cells
+        The physical cells, rows x (planes x columns).
+    planes
+        How many cells hold a weight.
+    """
+
+    cells: Crossbar
+    planes: int
+
+    def __init__(self, cells: Crossbar, planes: int) -> None:
+        """Take `cells`, a whole number of `planes` side by side."""
+        self.cells, self.planes = cells, planes
+        self._columns = cells.shape[1] // planes
+        self.pulse_stream = cells.pulse_stream
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the logic conductance of every weight on a matplotlib `Axes`, a new one by default.
+
+        The physical cells are drawn by ``cells.plot()``.
+        """
+        from cbramsim.simulator.drawing.plots import conductance_map  # matplotlib
+
+        window = self.device.g_min, self.device.g_max
+        return conductance_map(ax, self.conductance, self.connected, window)
+
+    def card(self, of_weights: dict[str, Any]) -> str:
+        """Return the main facts as a card, for notebooks, with those `of_weights` first."""
+        from cbramsim.simulator.drawing.cards import array_card
+
+        lines = self.wired.wires if self.wired else "ideal"
+        around = of_weights | {"access": self.cells.access, "lines": lines}
+        rows = self.cells.ledger.rows()
+        return array_card(repr(self), self.conductance, self.connected, around, rows, "weights")
+
+    # ---- what one sees -------------------------------------------------------------------------
+
+    @property
+    def device(self) -> Device:
+        """The technology of the cells."""
+        return self.cells.device
+
+    @property
+    def periphery(self) -> Periphery:
+        """The circuits around the array."""
+        return self.cells.periphery
+
+    @property
+    def pulse(self) -> PulseConstants:
+        """Numbers that all cells share."""
+        return self.cells.pulse
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(word lines, weights per word line)."""
+        return self.cells.shape[0], self._columns
+
+    @property
+    def state(self) -> ArrayState:
+        """The physical cells."""
+        return self.cells.state
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether writing a cell moves half-selected ones, as of `Crossbar`."""
+        return self.cells.disturbs
+
+    @property
+    def wired(self) -> WiredReads | None:
+        """What reads of the physical cells see behind resistive lines; None behind ideal ones."""
+        return self.cells.wired
+
+    @property
+    @abstractmethod
+    def conductance(self) -> NDArray[np.float32]:
+        """The logic conductances, float32[rows, columns], S."""
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weights, float32[rows, columns]; 0 if disconnected."""
+        weights = self.device.weight_of(self.conductance)
+        return np.where(self.connected, weights, 0).astype(np.float32)
+
+    @property
+    def connected(self) -> NDArray[np.bool_]:
+        """Which weights are part of the array, bool[rows, columns]."""
+        return self.cells.connected[:, : self._columns]
+
+    @property
+    def inhibited(self) -> NDArray[np.bool_]:
+        """Which weights get no more pulses, bool[rows, columns]."""
+        return self.state.inhibited[: self._columns].T
+
+    @property
+    def plane_pulses(self) -> NDArray[np.int64]:
+        """How many pulses the cells of each plane have got in all, int64[planes]."""
+        planes = self.state.wear.reshape(self.planes, -1)
+        return planes.sum(axis=1, dtype=np.int64)
+
+    # ---- writing -------------------------------------------------------------------------------
+
+    def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
+        """Put every weight, -1 to 1, at the nearest that there is; `clip` as for `Crossbar`."""
+        flag(f"{type(self).__name__}.set_weights: clip", clip)
+        where = f"{type(self).__name__}.set_weights: values"
+        values = fitted(where, weights, self.shape).astype(np.float64)
+        if not clip:
+            refuse_outside(where, np.abs(values) - 1, ROUNDING, (-1, 1, ""))
+        self._put(np.clip(values, -1, 1))
+
+    def program_to(
+        self,
+        column: int,
+        rows: ArrayLike,
+        target: ArrayLike,
+        operation: Operation = Operation.PROGRAM_PULSE,
+    ) -> int:
+        """Write weights for a logic conductance and verify them; return how many missed.
+
+        Parameters and errors as for `Crossbar.program_to`.
+        """
+        self._lines("program_to", column)
+        row_list = checked_lines("program_to", self.cells.shape, column, rows)
+        instance(f"{type(self).__name__}.program_to: operation", operation, Operation)
+        targets = checked_targets("program_to", self.device, target, row_list)
+        weights = self.device.weight_of(targets)
+        missed = self._write(column, row_list, weights, BookedAs.both(operation))
+        self.settle()
+        return missed
+
+    @abstractmethod
+    def _put(self, weights: NDArray[np.float64]) -> None:
+        """Put every weight at one of `weights`, float64[rows, columns], -1 to 1."""
+
+    @abstractmethod
+    def _write(
+        self, column: int, rows: NDArray[np.int64], weights: NDArray, booked_as: BookedAs
+    ) -> int:
+        """Write `weights`, one per row, into some rows of a column; return how many missed."""
+
+    def inhibit(self, column: int, rows: ArrayLike) -> None:
+        """Let weights keep their states from now on."""
+        for line in self._lines("inhibit", column):
+            self.cells.inhibit(line, rows)
+
+    def release(self) -> None:
+        """Let all connected weights change again."""
+        self.cells.release()
+
+    def disconnect(self, column: int, rows: ArrayLike) -> None:
+        """Take weights out of the array: all cells of each, as `Crossbar.disconnect`.
+
+        A weight of zero is what is left when a weight adds nothing to any plane and its share of
+        each reference is taken out.
+        """
+        lines = self._lines("disconnect", column)
+        self.expect_gaps()
+        for line in lines:
+            self.cells.disconnect(line, rows)
+
+    def expect_gaps(self) -> None:
+        """Be ready for weights to be taken out, so that loops are compiled for it once."""
+        self.cells.expect_gaps()
+
+    def _lines(self, method: str, column: int) -> range:
+        """Return the bit lines of a column of weights."""
+        whole(f"{type(self).__name__}.{method}: column", column, 0, self._columns - 1)
+        return range(column, self.cells.shape[1], self._columns)
+
+    # ---- energy --------------------------------------------------------------------------------
+
+    @property
+    def word_line_energy(self) -> float:
+        """Energy of driving one word line past the cells of all planes, J."""
+        return self.cells.word_line_energy
+
+    def program_costs(self) -> ProgramCosts:
+        """Return the state-independent energies of writing."""
+        return self.cells.program_costs()
+
+    # ---- time and wear: those of the cells -----------------------------------------------------
+
+    @property
+    def phase(self) -> str:
+        """The phase of the ledger on which `program_to` books."""
+        return self.cells.phase
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        self.cells.phase = phase
+
+    @property
+    def clock(self) -> Clock:
+        """The time of the cells."""
+        return self.cells.clock
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> None:
+        """Let time pass, as `Crossbar.wait`."""
+        self.cells.wait(seconds, hours=hours, days=days, years=years, celsius=celsius)
+
+    def advance(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at work, as `Crossbar.advance`."""
+        self.cells.advance(seconds, celsius)
+
+    def wear(self, images: int = 0) -> Wear:
+        """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
+        return self.cells.wear(images)
+
+    def settle(self) -> None:
+        """Let every cell that has got as many pulses as it survives stay where it is."""
+        self.cells.settle()
+
+    # ---- for compiled loops, and what is saved -------------------------------------------------
+
+    @property
+    @abstractmethod
+    def for_loops(self) -> Any:
+        """The array as compiled loops see it."""
+
+    @abstractmethod
+    def at_rest(self, together: NDArray[np.float64]) -> Any:
+        """Return the array as it is read while none changes; `together` as of `follow`."""
+
+    def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
+        """Take note of a step of learning, as `Crossbar.follow`."""
+        self.cells.follow(together, bound, threads)
+
+    def restore(
+        self,
+        conductance: NDArray[np.float32],
+        cells: NDArray[np.float32],
+        wear: NDArray[np.uint32],
+        inhibited: NDArray[np.bool_],
+        connected: NDArray[np.bool_],
+        row_sum: NDArray[np.float64],
+        seen: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Put back a saved `state`, exactly; `connected` is that of weights."""
+        if not connected.all():
+            self.expect_gaps()
+        of_cells = np.tile(connected, (1, self.planes))
+        self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum, seen)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what is saved beside the cells, by name."""
+        return {}
+
+    def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Put back what reads see behind resistive lines, where there are any."""
+        self.cells.restore_lines(arrays)

@@ -1,0 +1,100 @@
+"""`Synapses`: weights in several cells as compiled loops see them, and how they are read."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.verbs import book_cells_read, convert, implements, read, sum_cells
+from cbramsim.devices.pulses import PulseConstants
+from cbramsim.simulator.array.cells import REFERENCE_READ, WORD_LINE_DRIVE, ArrayState, BookedAs
+from cbramsim.simulator.array.synapse.turns import Orders
+
+
+class Never(NamedTuple):
+    """Weights are not written anew."""
+
+
+class Refresh(NamedTuple):
+    """Weights of a pair with one side nearly full and the other not empty are written anew."""
+
+    every: int
+    """Updates of a neuron in between."""
+    above: float
+    """What is nearly full, as a part of the window; what is empty is below 1 - `above`."""
+
+
+class Transfer(NamedTuple):
+    """The more significant cells take over what the others have learned."""
+
+    every: int
+    """Updates of a neuron in between."""
+
+
+class Budget(NamedTuple):
+    """Most pulses with which a cell is brought to its place."""
+
+    there: int
+    """From anywhere."""
+    down: int
+    """To the lowest conductance."""
+
+
+class Synapses(NamedTuple):
+    """Weights in several cells, for compiled loops."""
+
+    cells: ArrayState
+    """The cells, rows x (planes x columns)."""
+    parts: NDArray[np.float32]
+    """Signed part of each cell in a weight, float32[planes]."""
+    share: float
+    """Part of a weight that all cells that learn make up."""
+    written: int
+    """Cells of a weight that learn: the first planes."""
+    references: int
+    """Reference cells on a word line: none where weights are pairs."""
+    writing: Any
+    """Which cells get pulses: see `synapse.turns`."""
+    renewal: Any
+    """When weights are written anew: `Never`, `Refresh` or `Transfer`."""
+    updates: NDArray[np.int64]
+    """Updates of each neuron, int64[columns]: whose turn it is."""
+    orders: Orders
+    """Memory of one update."""
+    steps: NDArray[np.float32]
+    """By how much a pulse moves a weight of nominal cells down and up, by its sensed state,
+    float32[2, 256], S."""
+    budget: Budget
+    """Most pulses with which a cell is brought to its place."""
+    pulse: PulseConstants
+    """Numbers that all cells share."""
+    inhibited: NDArray[np.bool_]
+    """Which weights get no more pulses, bool[>= columns, rows]."""
+    booked_as: BookedAs
+    """What pulses while learning are booked as."""
+
+
+@implements(read, Synapses)
+def _(synapses, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
+    array, references = synapses.cells, synapses.references * n_active
+    account.counts[WORD_LINE_DRIVE] += n_active
+    account.counts[REFERENCE_READ] += references
+    account.joules[REFERENCE_READ] += array.pulse.v2t_read * references * array.pulse.g_mid
+    book_cells_read(array.lines, array, work.rows, n_active, account)
+    return convert(readout, synapses, n_active, work, stream, account)
+
+
+@implements(sum_cells, Synapses)
+def _(synapses, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
+    """The currents of all planes, less the reference, with their signs and significances."""
+    array, lines, columns = synapses.cells, work.planes, currents.size
+    sum_cells(array, rows, n_active, lines, work, stream)
+    reference = np.float32(n_active * array.pulse.g_mid)
+    for k in range(columns):
+        currents[k] = reference
+    for plane in range(synapses.parts.size):
+        part, first = synapses.parts[plane], plane * columns
+        for k in range(columns):
+            currents[k] += part * (lines[first + k] - reference)

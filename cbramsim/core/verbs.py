@@ -344,7 +344,7 @@ def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
 
 @verb
 def place(writing, weight):
-    """Weight of a cell by itself, -1 to 1, whose side of a weight written anew is for `weight`."""
+    """Weight, -1 to 1, that a cell has by itself in a `weight` written anew, seen from its side."""
 
 
 @verb

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.train.data import Data
+from cbramsim.simulator.array.saving import physical
 from cbramsim.simulator.circuits.rollup import CELL_SQUARES
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.labelling import Recognition
@@ -105,7 +106,7 @@ def wires(network: SpikingNetwork) -> dict[str, Any]:
     reads = network.crossbar.wired
     if reads is None:
         return {"seen": 1.0, "error": 0.0, "scatter": 0.0, "solutions": 0}
-    cells = network.crossbar.conductance
+    cells = physical(network.crossbar).conductance
     seen = float(reads.conductance(cells).sum() / cells.sum())
     of_a_read = {"error": reads.error, "scatter": reads.scatter}
     return {"seen": seen, **of_a_read, "solutions": reads.solutions}

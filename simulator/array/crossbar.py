@@ -299,10 +299,10 @@ class Crossbar(Compensating, CellArray):
         row_list = checked_lines("program", self.shape, column, rows)
         asked = whole_numbers("Crossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
         counts = one_per_row("program: pulses", asked, row_list)
-        counts = np.where(self.state.inhibited[column, row_list], 0, counts)
+        given = (counts != 0) & ~self.state.inhibited[column, row_list]
         booked_as = BookedAs.both(Operation.PROGRAM_PULSE)
         program_column(
-            self.state, column, row_list, counts, booked_as, self.pulse_stream,
+            self.state, column, row_list[given], counts[given], booked_as, self.pulse_stream,
             self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()

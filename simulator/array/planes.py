@@ -1,6 +1,6 @@
-"""`PlaneArray`: weights in several cells each, side by side in planes of one physical array.
+"""`PlaneArray`: weights in several cells each, one in every plane of one physical array.
 
-Plane p of column k is bit line ``p * columns + k``: all cells of a weight share a word line.
+All cells of a weight share a word line, and have bit lines of their own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PlaneArray(ABC):
     Attributes
     ----------
     cells
-        The physical cells, rows x (planes x columns).
+        The physical cells, with a bit line for each column of each plane.
     planes
         How many cells hold a weight.
     """
@@ -120,18 +120,21 @@ class PlaneArray(ABC):
     @property
     def connected(self) -> NDArray[np.bool_]:
         """Which weights are part of the array, bool[rows, columns]."""
-        return self.cells.connected[:, : self._columns]
+        return self.by_plane(self.cells.connected)[:, 0]
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
         """Which weights get no more pulses, bool[rows, columns]."""
-        return self.state.inhibited[: self._columns].T
+        return self.by_plane(self.state.inhibited.T)[:, 0]
 
     @property
     def plane_pulses(self) -> NDArray[np.int64]:
         """How many pulses the cells of each plane have got in all, int64[planes]."""
-        planes = self.state.wear.reshape(self.planes, -1)
-        return planes.sum(axis=1, dtype=np.int64)
+        return self.by_plane(self.state.wear.T).sum(axis=(0, 2), dtype=np.int64)
+
+    def by_plane(self, of_cells: NDArray) -> NDArray:
+        """Return what there is of each cell, [rows, bit lines], as [rows, planes, columns]."""
+        return of_cells.reshape(len(of_cells), self.planes, self._columns)
 
     # ---- writing -------------------------------------------------------------------------------
 
@@ -198,10 +201,11 @@ class PlaneArray(ABC):
         """Be ready for weights to be taken out, so that loops are compiled for it once."""
         self.cells.expect_gaps()
 
-    def _lines(self, method: str, column: int) -> range:
+    def _lines(self, method: str, column: int) -> list[int]:
         """Return the bit lines of a column of weights."""
         whole(f"{type(self).__name__}.{method}: column", column, 0, self._columns - 1)
-        return range(column, self.cells.shape[1], self._columns)
+        lines = np.arange(self.cells.shape[1])[None]
+        return self.by_plane(lines)[0, :, column].tolist()  # type: ignore[no-any-return]
 
     # ---- energy --------------------------------------------------------------------------------
 
@@ -282,7 +286,8 @@ class PlaneArray(ABC):
         """Put back a saved `state`, exactly; `connected` is that of weights."""
         if not connected.all():
             self.expect_gaps()
-        of_cells = np.tile(connected, (1, self.planes))
+        of_cells = np.empty(self.cells.shape, np.bool_)
+        self.by_plane(of_cells)[:] = connected[:, None]
         self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum, seen)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -321,7 +321,10 @@ def _of_layer(
 
 def _of_cells(arrays: Arrays, config: NetworkConfig, device: Device) -> Iterator[Rule]:
     g, connected = arrays["conductance"], arrays["connected"]
-    connected = np.tile(connected, (1, config.planes))
+    if config.storage == "binary":
+        connected = np.tile(connected, (1, config.planes))
+    else:
+        connected = np.repeat(connected, config.planes, axis=1)
     low, high = arrays["cells"][..., G_LOW].T, arrays["cells"][..., G_HIGH].T
     lowest, _ = conductance_bounds(device)
     works = high > low

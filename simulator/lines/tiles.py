@@ -28,13 +28,14 @@ class Tiles(Parameters):
     def parts(self, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where the physical arrays begin, and the last one ends, in rows and in columns."""
         rows, columns = (
-            _shared_out(count, most)
+            shared_out(count, most)
             for count, most in zip(shape, (self.rows, self.columns), strict=True)
         )
         return rows, columns
 
 
-def _shared_out(count: int, most: int) -> NDArray[np.int64]:
+def shared_out(count: int, most: int) -> NDArray[np.int64]:
+    """Return where the parts of `count` lines begin, at most `most` each, if not 0, and the end."""
     parts = -(-count // most) if most else 1
     return np.array([0, *np.cumsum([len(p) for p in np.array_split(range(count), parts)])])
 

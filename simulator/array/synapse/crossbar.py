@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.arguments import instance, whole_numbers
-from cbramsim.core.errors import ParameterError
+from cbramsim.core.errors import ParameterError, shown
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.built import Built
 from cbramsim.simulator.array.cells import LEARNING, BookedAs
 from cbramsim.simulator.array.checks import (
+    MAX_CELLS,
     checked_lines,
     checked_shape,
     one_per_row,
@@ -29,6 +30,20 @@ from cbramsim.simulator.array.synapse.writing import program_weights
 from cbramsim.simulator.array.writing import SENSED_STATES, program_column
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
+from cbramsim.simulator.lines import Tiles
+from cbramsim.simulator.lines.tiles import shared_out
+
+
+class TilesOfWeights(Tiles):
+    """Tiles that do not part the cells of a weight."""
+
+    planes: int
+    """Cells of a weight."""
+
+    def parts(self, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the physical arrays begin, and the last one ends, in rows and in columns."""
+        rows, _ = super().parts(shape)
+        return rows, self.planes * shared_out(shape[1] // self.planes, self.columns // self.planes)
 
 
 class SynapseCrossbar(PlaneArray):
@@ -79,6 +94,18 @@ class SynapseCrossbar(PlaneArray):
         self.synapse = Synapse(cells=2) if synapse is None else synapse
         rows, columns = checked_shape("SynapseCrossbar", shape)
         planes = self.synapse.planes
+        if rows * columns * planes > MAX_CELLS:
+            raise ParameterError(
+                f"SynapseCrossbar.shape: must be at most {MAX_CELLS:,} cells, {planes} a weight "
+                f"(got {shown(shape)})"
+            )
+        if isinstance(tiles := built.get("tiles"), Tiles) and tiles.columns:
+            if tiles.columns < planes:
+                raise ParameterError(
+                    f"SynapseCrossbar.tiles: columns must be >= {planes}, the cells of a weight, "
+                    f"for their currents are joined in one array (got {tiles.columns})"
+                )
+            built["tiles"] = TilesOfWeights(**tiles.model_dump(), planes=planes)
         cells = Crossbar(device, (rows, planes * columns), seed, periphery, ledger, own, **built)
         super().__init__(cells, planes)
         self.updates = np.zeros(columns, np.int64)
@@ -112,7 +139,7 @@ class SynapseCrossbar(PlaneArray):
 
     def _joined(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the logic conductances of cells, float32[rows, planes x columns], S."""
-        of_planes = g.reshape(self.shape[0], self.planes, -1).astype(np.float64)
+        of_planes = self.by_plane(g).astype(np.float64)
         middle = self.device.g_mid
         logic = middle + np.einsum("rpk,p->rk", of_planes - middle, self.synapse.parts)
         return np.where(self.connected, logic, 0).astype(np.float32)
@@ -136,14 +163,18 @@ class SynapseCrossbar(PlaneArray):
             Currents, A.
         """
         currents = self.cells.read(voltages, signed=not self.synapse.pair, noise=noise)
-        of_planes = currents.reshape(*currents.shape[:-1], self.planes, -1).astype(np.float64)
-        return np.einsum("...pk,p->...k", of_planes, self.synapse.parts)
+        of_weights = currents.reshape(*currents.shape[:-1], -1, self.planes).astype(np.float64)
+        return of_weights @ self.synapse.parts
+
+    def by_plane(self, of_cells: NDArray) -> NDArray:
+        """Return what there is of each cell, as [rows, planes, columns]; neighbours join."""
+        return of_cells.reshape(len(of_cells), self._columns, self.planes).swapaxes(1, 2)
 
     # ---- writing -------------------------------------------------------------------------------
 
     def _put(self, weights: NDArray[np.float64]) -> None:
         places = self.synapse.places(weights)
-        self.cells.set_weights(np.moveaxis(places, 0, 1).reshape(self.shape[0], -1), clip=True)
+        self.cells.set_weights(np.moveaxis(places, 0, 2).reshape(self.cells.shape), clip=True)
 
     def _write(
         self, column: int, rows: NDArray[np.int64], weights: NDArray, booked_as: BookedAs
@@ -172,9 +203,10 @@ class SynapseCrossbar(PlaneArray):
             raise ParameterError("SynapseCrossbar.program: rows must be different")
         asked = whole_numbers("SynapseCrossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
         counts = one_per_row("program: pulses", asked, row_list)
-        counts = np.where(self.inhibited[row_list, column], 0, counts)
+        given = (counts != 0) & ~self.inhibited[row_list, column]
         program_column(
-            self.synapses, column, row_list, counts, BookedAs.both(Operation.PROGRAM_PULSE),
+            self.synapses, column, row_list[given], counts[given],
+            BookedAs.both(Operation.PROGRAM_PULSE),
             self.pulse_stream, self.cells.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()
@@ -189,7 +221,8 @@ class SynapseCrossbar(PlaneArray):
         if synapse.planes > synapse.written:
             renewal = Transfer(synapse.renew_every)
         elif synapse.pulses == "set":
-            renewal = Refresh(synapse.renew_every, synapse.renew_above)
+            empty = 2 * float(device.step_up(device.g_min)) + 2 * self.pulse.sum_sigma
+            renewal = Refresh(synapse.renew_every, synapse.renew_above, empty / device.g_range)
         return Synapses(
             cells=self.state,
             parts=synapse.parts.astype(np.float32),
@@ -203,7 +236,7 @@ class SynapseCrossbar(PlaneArray):
             steps=self._steps,
             budget=Budget(2 * budget_of(device), 2 * math.ceil(device.pulses_down)),
             pulse=self.pulse,
-            inhibited=self.state.inhibited,
+            inhibited=self.state.inhibited[:: self.planes],
             booked_as=LEARNING,
         )
 

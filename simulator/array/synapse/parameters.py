@@ -43,21 +43,32 @@ class Synapse(Parameters):
     learned; 1: there is none."""
     renew_every: Annotated[int, Field(ge=1, le=10**9)] = 100
     """Updates of a neuron after which its weights are renewed, where that is needed. With `pulses`
-    set, those are reset and written anew of which one side is nearly full and the other not empty;
-    with a second group, that takes over what the first has learned."""
-    renew_above: Annotated[float, Field(ge=0, le=1)] = 0.75
-    """Part of the window above which a side is nearly full; below one less it, it is empty."""
+    set, those are written anew of which one side is nearly full and the other not empty; with a
+    second group, that takes over what the first has learned."""
+    renew_above: Annotated[float, Field(ge=0.5, le=1)] = 0.75
+    """Part of the window above which a side is nearly full, with `pulses` set."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.pulses == "set" and not self.pair:
             raise ValueError("pulses must be both unless pair is true (got 'set')")
+        default = type(self).model_fields["renew_every"].default
+        if not self.renewed and self.renew_every != default:
+            raise ValueError(
+                "renew_every needs pulses set, or significance > 1, for weights to be renewed "
+                f"(got {self.renew_every})"
+            )
         return self
 
     @property
     def several(self) -> bool:
         """Whether a weight has more than one cell."""
         return self.planes > 1
+
+    @property
+    def renewed(self) -> bool:
+        """Whether weights are written anew from time to time."""
+        return self.pulses == "set" or self.significance > 1
 
     @property
     def sides(self) -> int:
@@ -126,7 +137,7 @@ class Synapse(Parameters):
 
         Cells are where a weight that is written anew has them, those of the first group.
         """
-        places = self.places(weight)[: self.sides]
+        places = self.places(weight)[: self.sides] if self.several else [weight]
         steps, joules = [], []
         for at, way in zip(places, ways, strict=False):
             g = device.conductance_of(at)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.kernels import part
 from cbramsim.core.verbs import book_cells_read, convert, implements, read, sum_cells
 from cbramsim.devices.pulses import PulseConstants
 from cbramsim.simulator.array.cells import REFERENCE_READ, WORD_LINE_DRIVE, ArrayState, BookedAs
@@ -23,7 +24,9 @@ class Refresh(NamedTuple):
     every: int
     """Updates of a neuron in between."""
     above: float
-    """What is nearly full, as a part of the window; what is empty is below 1 - `above`."""
+    """What is nearly full, as a part of the window."""
+    empty: float
+    """What is as good as empty."""
 
 
 class Transfer(NamedTuple):
@@ -46,7 +49,7 @@ class Synapses(NamedTuple):
     """Weights in several cells, for compiled loops."""
 
     cells: ArrayState
-    """The cells, rows x (planes x columns)."""
+    """The cells, rows x (columns x planes): those of a weight are neighbours."""
     parts: NDArray[np.float32]
     """Signed part of each cell in a weight, float32[planes]."""
     share: float
@@ -71,9 +74,15 @@ class Synapses(NamedTuple):
     pulse: PulseConstants
     """Numbers that all cells share."""
     inhibited: NDArray[np.bool_]
-    """Which weights get no more pulses, bool[>= columns, rows]."""
+    """Which weights get no more pulses, bool[columns, rows]."""
     booked_as: BookedAs
     """What pulses while learning are booked as."""
+
+
+@part
+def line_of(synapses, plane, column):  # type: ignore[no-untyped-def]
+    """Return the bit line of one cell of the weights of a column."""
+    return column * synapses.parts.size + plane
 
 
 @implements(read, Synapses)
@@ -89,12 +98,11 @@ def _(synapses, readout, n_active, work, stream, account):  # type: ignore[no-un
 @implements(sum_cells, Synapses)
 def _(synapses, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
     """The currents of all planes, less the reference, with their signs and significances."""
-    array, lines, columns = synapses.cells, work.planes, currents.size
+    array, lines, parts = synapses.cells, work.planes, synapses.parts
     sum_cells(array, rows, n_active, lines, work, stream)
     reference = np.float32(n_active * array.pulse.g_mid)
-    for k in range(columns):
-        currents[k] = reference
-    for plane in range(synapses.parts.size):
-        part, first = synapses.parts[plane], plane * columns
-        for k in range(columns):
-            currents[k] += part * (lines[first + k] - reference)
+    for k in range(currents.size):
+        signed = np.float32(0)
+        for plane in range(parts.size):
+            signed += parts[plane] * (lines[k * parts.size + plane] - reference)
+        currents[k] = reference + signed

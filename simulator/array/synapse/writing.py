@@ -1,7 +1,8 @@
 """The kernels that sense, program and renew weights in several cells.
 
 A weight is sensed at once: its word line is driven once, one amplifier decides on the joined
-current. Where cells are brought to a place they are sensed and programmed one by one.
+current, and lines take from each cell what they take from one alone (assumed). Where cells are
+brought to a place they are sensed and programmed one by one.
 """
 
 from __future__ import annotations
@@ -29,9 +30,15 @@ from cbramsim.core.verbs import (
     settle_column,
     take_turns,
 )
-from cbramsim.devices.pulses import G_HIGH, G_LOW
+from cbramsim.devices.pulses import G_HIGH, G_LOW, SET
 from cbramsim.simulator.array.cells import BookedAs
-from cbramsim.simulator.array.synapse.synapses import Never, Refresh, Synapses, Transfer
+from cbramsim.simulator.array.synapse.synapses import (
+    Never,
+    Refresh,
+    Synapses,
+    Transfer,
+    line_of,
+)
 from cbramsim.simulator.array.synapse.turns import (
     BothWays,
     BySets,
@@ -41,7 +48,10 @@ from cbramsim.simulator.array.synapse.turns import (
 from cbramsim.simulator.array.writing import (
     SENSE_READ,
     SENSED_STATES,
+    give_pulse,
+    nominal_step,
     open_conductance,
+    sense_cell,
     verify,
 )
 from cbramsim.simulator.energy.ledger import Operation
@@ -55,12 +65,12 @@ RENEWING = BookedAs.both(Operation.RENEWAL_PULSE)
 @implements(sense_column, Synapses)
 def _(synapses, table, column, work, stream, account):  # type: ignore[no-untyped-def]
     """Each cell has noise of its own; one draw serves a plane."""
-    array, columns, planes = synapses.cells, synapses.updates.size, synapses.parts.size
+    array, planes = synapses.cells, synapses.parts.size
     seen, one, mid = work.seen, work.of_plane, np.float32(array.pulse.g_mid)
     seen[:] = mid
     conductance, cells = 0.0, 0
     for plane in range(planes):
-        line = plane * columns + column
+        line = line_of(synapses, plane, column)
         settle_column(array.access, array, line, stream)
         cells, in_plane = open_conductance(array.g_columns[line], array.inhibited[line])
         conductance += in_plane
@@ -84,20 +94,20 @@ def book_weight_sneak(synapses, column, row, account):  # type: ignore[no-untype
     """Book what sensing a weight drives through other cells of its word line."""
     array, g = synapses.cells, 0.0
     for plane in range(synapses.parts.size):
-        g += np.float64(array.g_columns[plane * synapses.updates.size + column, row])
+        g += np.float64(array.g_columns[line_of(synapses, plane, column), row])
     book_sneak(array.access, array, row, synapses.parts.size, g, account)
 
 
 @part
-def sense_planes(synapses, column, row, first, step, stream, account):  # type: ignore[no-untyped-def]
-    """Return what is sensed of every `step`-th cell of a weight from plane `first` on; booked.
+def sense_planes(synapses, column, row, cells, stream, account):  # type: ignore[no-untyped-def]
+    """Return what is sensed of some cells of a weight at once, as their part of it; booked.
 
-    That is what these cells add to the weight, -1 to 1 if they are all of them.
+    `cells` are the first plane, the end, and the step from one to the next.
     """
-    array, planes, columns = synapses.cells, synapses.parts.size, synapses.updates.size
-    total, seen, cells = 0.0, 0.0, 0
-    for plane in range(first, planes, step):
-        line = plane * columns + column
+    array, first, end, step = synapses.cells, cells[0], cells[1], cells[2]
+    total, seen, sensed = 0.0, 0.0, 0
+    for plane in range(first, end, step):
+        line = line_of(synapses, plane, column)
         settle_cell(array.access, array, line, row, stream)
         g = np.float64(array.g_columns[line, row])
         book_cell_sensed(array.lines, array, line, row, g, account)
@@ -105,10 +115,10 @@ def sense_planes(synapses, column, row, first, step, stream, account):  # type: 
         shown = sense(array.noise, shown, next_word(stream), 0, array.normals)
         seen += synapses.parts[plane] * (shown - array.pulse.g_mid)
         total += g
-        cells += 1
+        sensed += 1
     account.counts[SENSE_READ] += 1
     account.joules[SENSE_READ] += array.pulse.v2t_read * total + array.costs.sense
-    book_sneak(array.access, array, row, cells, total, account)
+    book_sneak(array.access, array, row, sensed, total, account)
     return seen / (0.5 * window(array))
 
 
@@ -127,6 +137,7 @@ def _(synapses, column, rows, pulses, n, booked_as, stream, account):  # type: i
     give_in_turn(synapses, column, rows, pulses, n, booked_as, stream, account)
     synapses.updates[column] += 1
     renew(synapses.renewal, synapses, column, stream, account)
+    see_all_again(synapses, column)
 
 
 @part
@@ -136,7 +147,7 @@ def give_in_turn(synapses, column, rows, pulses, n, booked_as, stream, account):
     take_turns(synapses.writing, synapses, column, rows, pulses, n)
     for side in range(2):
         if orders.counts[side] > 0:
-            line = orders.planes[side] * synapses.updates.size + column
+            line = line_of(synapses, orders.planes[side], column)
             give_pulses(
                 synapses.cells, line, orders.rows[side], orders.pulses[side], orders.counts[side],
                 booked_as, stream, account,
@@ -163,7 +174,9 @@ def _(synapses, column, n, tries, work, stream, account):  # type: ignore[no-unt
             wanted += weight_step(synapses, wanted, work.pulses[j] > 0)
         wanted = min(max(wanted, mid - half), mid + half)
         for given in range(tries + 1):
-            seen = mid + half * sense_planes(synapses, column, row, 0, 1, stream, account)
+            seen = mid + half * sense_planes(
+                synapses, column, row, (0, synapses.parts.size, 1), stream, account
+            )
             missing = wanted - seen
             step = abs(weight_step(synapses, seen, missing > 0))
             if abs(missing) <= 0.5 * step + band or given == tries:
@@ -174,6 +187,7 @@ def _(synapses, column, n, tries, work, stream, account):  # type: ignore[no-unt
                 synapses, column, work.one_row, work.one_pulse, 1, synapses.booked_as, stream,
                 account,
             )  # fmt: skip
+    see_all_again(synapses, column)
 
 
 @part
@@ -200,14 +214,14 @@ def _(renewal, synapses, column, stream, account):  # type: ignore[no-untyped-de
         return
     for row in range(synapses.cells.g.shape[0]):
         if not synapses.inhibited[column, row]:
-            up = sense_planes(synapses, column, row, 0, 2, stream, account)
-            down = sense_planes(synapses, column, row, 1, 2, stream, account)
+            written = synapses.written
+            up = sense_planes(synapses, column, row, (0, written, 2), stream, account)
+            down = sense_planes(synapses, column, row, (1, written, 2), stream, account)
             full, other = 0.5 + max(up, -down), 0.5 + min(up, -down)
-            if full > renewal.above and other > 1 - renewal.above:
+            if full > renewal.above and other > renewal.empty:
                 write_anew(
                     synapses, synapses.writing, column, row, up + down, RENEWING, stream, account
                 )
-    see_all_again(synapses, column)
 
 
 @implements(renew, Transfer)
@@ -216,33 +230,43 @@ def _(renewal, synapses, column, stream, account):  # type: ignore[no-untyped-de
         return
     for row in range(synapses.cells.g.shape[0]):
         if not synapses.inhibited[column, row]:
-            weight = sense_planes(synapses, column, row, 0, 1, stream, account)
+            weight = sense_planes(
+                synapses, column, row, (0, synapses.parts.size, 1), stream, account
+            )
             write_anew(synapses, synapses.writing, column, row, weight, RENEWING, stream, account)
-    see_all_again(synapses, column)
 
 
 @part
 def write_anew(synapses, form, column, row, weight, booked_as, stream, account):  # type: ignore[no-untyped-def]
     """Bring all cells of a weight to where a `form` of writing has them; return whether all went.
 
-    The more significant ones come first. What they miss is left to the others.
+    The more significant ones come first, and of a pair the side with less conductance. What is then
+    sensed to be missing is left to those that follow.
     """
-    reached, share = True, synapses.share
     mid, half = synapses.cells.pulse.g_mid, 0.5 * window(synapses.cells)
-    second = second_group_of(weight, share)
-    first = first_group_of(weight, second, share)
-    planes, written = synapses.parts.size, synapses.written
-    for n in range(planes):
-        plane = (written + n) % planes
-        if n == planes - written and n > 0:
-            second = sense_planes(synapses, column, row, written, 1, stream, account) / (1 - share)
-            first = first_group_of(weight, second, share)
-        wanted = first if plane < written else second
-        wanted = place(form, wanted if synapses.parts[plane] > 0 else -wanted)
-        line, target = plane * synapses.updates.size + column, mid + half * wanted
-        reached &= bring_to(
-            synapses.writing, synapses, line, row, target, booked_as, stream, account
-        )
+    planes, written, sides = synapses.parts.size, synapses.written, 2 - synapses.references
+    second = second_group_of(weight, synapses.share)
+    first = first_group_of(weight, second, synapses.share)
+    reached, missing = True, 0.0
+    for group in range(planes // written):
+        start = ((group + 1) * written) % planes
+        wanted = second if start >= written else first
+        part = (1 - synapses.share if start >= written else synapses.share) / sides
+        for turn in range(sides):
+            side = turn if wanted <= 0 else sides - 1 - turn
+            sign = 1.0 - 2.0 * side
+            planned = place(form, sign * wanted)
+            of_cell = min(max(planned + sign * missing / part, -1.0), 1.0)
+            for plane in range(start + side, start + written, sides):
+                line = line_of(synapses, plane, column)
+                reached &= bring_to(
+                    synapses.writing, synapses, line, row, mid + half * of_cell, booked_as, stream,
+                    account,
+                )  # fmt: skip
+            if start >= written or turn < sides - 1:
+                cells = (start + side, start + written, sides)
+                got = sense_planes(synapses, column, row, cells, stream, account)
+                missing += sign * part * planned - got
     return reached
 
 
@@ -254,18 +278,33 @@ def _(writing, synapses, line, row, target, booked_as, stream, account):  # type
 
 @implements(bring_to, BySets)
 def _(writing, synapses, line, row, target, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Reset pulses come first, to the lowest conductance, for one may go the whole way."""
+    """Reset pulses until it reads no more than the target, then set pulses until no less.
+
+    No more and no less are within half a set pulse: one reset pulse may go the whole way. A cell
+    that is above by no more than noise is not reset.
+    """
     array, budget = synapses.cells, synapses.budget
-    low = np.float64(array.nominal[0, 0, G_LOW])
-    verify(array, line, row, low, budget.down, booked_as, stream, account)
-    return verify(array, line, row, target, budget.there, booked_as, stream, account)
+    most, band = target + 0.5 * nominal_step(array, SET, target), 2 * array.pulse.sum_sigma
+    seen, given = sense_cell(array, line, row, stream, account), 0
+    if seen > most + band:
+        while seen > most and given < budget.down:
+            give_pulse(array, line, row, -1, booked_as, stream, account)
+            seen = sense_cell(array, line, row, stream, account)
+            given += 1
+        seen = sense_cell(array, line, row, stream, account)
+    reached, given = seen <= most + band, 0
+    while target - seen > 0.5 * nominal_step(array, SET, seen) and given < budget.there:
+        give_pulse(array, line, row, 1, booked_as, stream, account)
+        seen = sense_cell(array, line, row, stream, account)
+        given += 1
+    return reached and given < budget.there
 
 
 @part
 def see_all_again(synapses, column):  # type: ignore[no-untyped-def]
     """Bring what reads see of all cells of a column into step with them."""
     for plane in range(synapses.parts.size):
-        see_again(synapses.cells.lines, synapses.cells, plane * synapses.updates.size + column)
+        see_again(synapses.cells.lines, synapses.cells, line_of(synapses, plane, column))
 
 
 @lean_loop

@@ -13,10 +13,11 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.synapse import Synapse, SynapseCrossbar
 from cbramsim.simulator.energy.ledger import Operation
-from cbramsim.simulator.lines import Wires
+from cbramsim.simulator.lines import Tiles, Wires
 
 QUIET = Device.load("subquantum-cbram").without_variability()
 LINEAR = QUIET.replace(nonlinearity_up=0.0, nonlinearity_down=0.0, pulses_up=100, pulses_down=100)
+ABRUPT = Device.load("pcm-nandakumar").without_variability().replace(read_1f=())
 SHAPE = (30, 6)
 ROWS = np.arange(SHAPE[0])
 KINDS = {
@@ -39,7 +40,7 @@ def array(synapse: Synapse, device: Device = QUIET, **built: Any) -> SynapseCros
 def of_cells(crossbar: SynapseCrossbar) -> NDArray[np.float64]:
     """Return the weights of the cells by themselves, float64[rows, planes, columns]."""
     weights = crossbar.device.weight_of(crossbar.cells.conductance.astype(float))
-    return weights.reshape(crossbar.shape[0], crossbar.planes, -1)
+    return weights.reshape(crossbar.shape[0], -1, crossbar.planes).swapaxes(1, 2)
 
 
 def booked(crossbar: SynapseCrossbar, operation: Operation) -> int:
@@ -116,7 +117,7 @@ def test_a_pulse_on_one_cell_is_its_part_of_a_step(cells: int, pair: bool) -> No
         crossbar.program(2, ROWS, 1)
     expected = 10 * (2 / 100) / synapse.planes
     np.testing.assert_allclose(crossbar.weights[:, 2], expected, atol=1e-5)
-    pulses = crossbar.cells.pulse_counts.reshape(SHAPE[0], synapse.planes, -1)[:, :, 2]
+    pulses = crossbar.cells.pulse_counts.reshape(SHAPE[0], -1, synapse.planes)[:, 2]
     assert np.ptp(pulses) <= 1
     assert pulses.sum() == 10 * SHAPE[0]
     np.testing.assert_array_equal(crossbar.updates, [0, 0, 10, 0, 0, 0])
@@ -152,7 +153,7 @@ def test_random_updates_do_what_a_plain_loop_says() -> None:
     """Ten lines of Python: whose turn it is, and the step of the nominal device."""
     for synapse in (Synapse(cells=3), Synapse(cells=2, pair=True)):
         crossbar, rng = array(synapse), np.random.default_rng(5)
-        g = crossbar.cells.conductance.astype(float).reshape(SHAPE[0], synapse.planes, -1)
+        g = crossbar.cells.conductance.astype(float).reshape(SHAPE[0], -1, synapse.planes)
         turns = np.zeros(SHAPE[1], int)
         for _ in range(60):
             column = int(rng.integers(SHAPE[1]))
@@ -163,9 +164,9 @@ def test_random_updates_do_what_a_plain_loop_says() -> None:
             sign = -1 if synapse.pair and plane % 2 else 1
             for row, signed in enumerate(sign * pulses):
                 for _ in range(abs(signed)):
-                    at = g[row, plane, column]
+                    at = g[row, column, plane]
                     step = QUIET.step_up(at) if signed > 0 else -QUIET.step_down(at)
-                    g[row, plane, column] = np.clip(at + step, QUIET.g_min, QUIET.g_max)
+                    g[row, column, plane] = np.clip(at + step, QUIET.g_min, QUIET.g_max)
         expected = g.reshape(SHAPE[0], -1)
         np.testing.assert_allclose(crossbar.cells.conductance, expected, rtol=1e-4)
 
@@ -188,6 +189,20 @@ def test_inhibited_and_disconnected_weights_get_no_pulses() -> None:
     assert not np.delete(crossbar.inhibited[:, 1], 7).any()
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_no_pulses_leave_no_noise_of_writing(several: bool) -> None:
+    device = QUIET.replace(write_c2c=0.05)
+    crossbar: Any = array(KINDS["pair"], device) if several else Crossbar(device, SHAPE, seed=2)
+    crossbar.inhibit(0, [1])
+    crossbar.disconnect(0, [2])
+    before = crossbar.seen.copy()
+    for _ in range(2):
+        crossbar.program(0, ROWS, np.where(ROWS == 3, 1, 0))
+        crossbar.program(0, [1, 2], 1)
+    changed = np.argwhere(crossbar.seen != before)
+    np.testing.assert_array_equal(changed, [[3, 0]])
+
+
 # ---- written anew ------------------------------------------------------------------------------
 
 
@@ -205,7 +220,7 @@ def test_a_refresh_keeps_weights_and_empties_cells() -> None:
     assert after.min(axis=1).max() < 0.02
     np.testing.assert_allclose(crossbar.weights[1:, 0], before[1:], atol=0.03)
     assert booked(crossbar, Operation.RENEWAL_PULSE) > 0
-    assert np.all(crossbar.cells.pulse_counts[:, 1] == 0)
+    assert np.all(crossbar.cells.pulse_counts[:, 2:] == 0)
 
 
 def test_weights_with_an_empty_side_are_not_refreshed() -> None:
@@ -257,6 +272,55 @@ def test_programming_comes_to_the_target_by_the_lowest_conductances(synapse: Syn
         assert sides.min(axis=2).max() < -0.97
 
 
+def abrupt(cells: int = 1) -> SynapseCrossbar:
+    """Return pairs of phase-change cells that are set gradually and reset in one pulse."""
+    synapse = Synapse(cells=cells, pair=True, pulses="set", renew_every=1, renew_above=0.5)
+    return SynapseCrossbar(ABRUPT, SHAPE, synapse)
+
+
+@pytest.mark.parametrize("full", [(0.8, 0.45), (0.9, 0.49), (0.45, 0.9), (0.8, 0.3)])
+def test_a_refresh_keeps_the_weights_of_cells_that_are_reset_at_once(
+    full: tuple[float, float],
+) -> None:
+    crossbar = abrupt()
+    sides = np.tile(np.multiply(2, full) - 1, SHAPE[1])
+    crossbar.cells.set_weights(np.broadcast_to(sides, crossbar.cells.shape))
+    before = crossbar.weights[:, 0]
+    crossbar.program(0, ROWS[:1], 1)
+    after = (of_cells(crossbar)[1:, :, 0] + 1) / 2
+    assert after.min(axis=1).max() < 0.03
+    np.testing.assert_allclose(crossbar.weights[1:, 0], before[1:], atol=0.05)
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_cells_that_are_reset_at_once_are_programmed_both_ways(cells: int) -> None:
+    crossbar = abrupt(cells)
+    for wanted in (np.linspace(-0.8, 0.8, SHAPE[0]), np.linspace(0.5, -0.9, SHAPE[0])):
+        missed = crossbar.program_to(1, ROWS, crossbar.device.conductance_of(wanted))
+        assert missed == 0
+        half_a_step = 0.5 * crossbar.device.step_up(crossbar.device.g_min) / crossbar.device.g_range
+        np.testing.assert_allclose(crossbar.weights[:, 1], wanted, atol=1.2 * half_a_step)
+
+
+@pytest.mark.parametrize("device", [LINEAR, ABRUPT], ids=["gradual", "abrupt"])
+def test_noise_of_reads_does_not_make_refreshed_weights_fade(device: Device) -> None:
+    synapse = Synapse(pair=True, pulses="set", renew_every=1)
+    noisy = device.replace(read_c2c=0.03)
+    crossbar = SynapseCrossbar(noisy, (2000, 1), synapse, seed=3)
+    crossbar.cells.set_weights(np.tile([2 * 0.9 - 1, 2 * 0.6 - 1], (2000, 1)))
+    crossbar.program(0, [0], 1)
+    assert crossbar.weights[1:].mean() == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_transfer_leaves_weights_alone_that_have_not_changed() -> None:
+    synapse = Synapse(pair=True, pulses="set", significance=3, renew_every=1)
+    crossbar = SynapseCrossbar(LINEAR, SHAPE, synapse)
+    crossbar.set_weights(0.6)
+    for _ in range(10):
+        crossbar.program(0, ROWS[:1], 1)
+    assert np.all(crossbar.cells.pulse_counts[1:] == 0)
+
+
 # ---- energy, time and lines --------------------------------------------------------------------
 
 
@@ -297,11 +361,23 @@ def test_drift_of_both_sides_leaves_a_pair_in_proportion() -> None:
 def test_a_pair_sees_what_its_cells_see_behind_resistive_lines() -> None:
     crossbar = array(KINDS["pairs"], wires=Wires(r_word=5.0, r_bit=5.0))
     volts = np.linspace(0, 0.1, SHAPE[0])
-    cells = crossbar.cells.read(volts).reshape(crossbar.planes, -1)
-    expected = KINDS["pairs"].parts @ cells
+    cells = crossbar.cells.read(volts).reshape(-1, crossbar.planes)
+    expected = cells @ KINDS["pairs"].parts
     np.testing.assert_allclose(crossbar.read(volts), expected, rtol=1e-6)
     middle = QUIET.g_mid  # of the weight 0: lines make all weights smaller
     assert np.abs(crossbar.seen - middle).sum() < np.abs(crossbar.conductance - middle).sum()
+
+
+def test_pairs_are_neighbours_and_no_array_parts_them() -> None:
+    """Lines make weights smaller, but take no side; a tile holds whole weights."""
+    synapse = Synapse(cells=2, pair=True)
+    wires = Wires(r_word=5.0, r_bit=5.0)
+    crossbar = SynapseCrossbar(QUIET, (64, 16), synapse, wires=wires, tiles=Tiles(columns=13))
+    crossbar.set_weights(0.0)
+    full = 0.5 * QUIET.g_range * 64 * 0.1
+    assert np.abs(crossbar.read(np.full(64, 0.1))).max() < 0.003 * full
+    np.testing.assert_array_equal(crossbar.cells.column_parts % synapse.planes, 0)
+    assert np.diff(crossbar.cells.column_parts).max() <= 13
 
 
 # ---- refusals ----------------------------------------------------------------------------------
@@ -312,6 +388,8 @@ def test_a_pair_sees_what_its_cells_see_behind_resistive_lines() -> None:
     [
         ({"cells": 0}, "Synapse.cells: must be a whole number >= 1 and <= 64 (got 0)"),
         ({"pulses": "set"}, "Synapse: pulses must be both unless pair is true (got 'set')"),
+        ({"renew_above": 0.4}, "Synapse.renew_above: must be a number >= 0.5 and <= 1 (got 0.4)"),
+        ({"renew_every": 7}, "renew_every needs pulses set, or significance > 1"),
         ({"significance": 0.5}, "Synapse.significance: must be a number >= 1 and <= 1000"),
     ],
 )
@@ -323,6 +401,10 @@ def test_what_no_weight_can_be_kept_in_is_refused(asked: dict[str, Any], message
 
 def test_refusals_of_an_array_name_it() -> None:
     crossbar = array(KINDS["sum"])
+    with pytest.raises(ParameterError, match=r"SynapseCrossbar.shape: .* cells, 64 a weight"):
+        SynapseCrossbar(QUIET, (784, 500), Synapse(cells=64))
+    with pytest.raises(ParameterError, match=r"SynapseCrossbar.tiles: columns must be >= 3"):
+        array(KINDS["sum"], tiles=Tiles(columns=2))
     with pytest.raises(ParameterError, match=r"SynapseCrossbar.program: rows must be different"):
         crossbar.program(0, [1, 1], 1)
     with pytest.raises(ParameterError, match=r"SynapseCrossbar.program: column must be .*got 6"):

@@ -10,6 +10,7 @@ import pytest
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
+from cbramsim.experiments.train.metrics import wires
 from cbramsim.simulator.array.synapse import Synapse, SynapseCrossbar
 from cbramsim.simulator.comparison.array_bill import network_bill
 from cbramsim.simulator.energy.ledger import Operation
@@ -108,6 +109,19 @@ def test_weights_in_several_cells_are_pruned(mnist: Dataset, kind: str) -> None:
         assert np.abs(weights[pruned] - held).mean() < 0.5
     found.label(mnist.train_images[:800], mnist.train_labels[:800])
     assert found.score(mnist.test_images[:400], mnist.test_labels[:400]) > 0.35
+
+
+@pytest.mark.parametrize(
+    "kept", [{"synapse": {"pair": True}}, {"storage": "binary"}], ids=["pairs", "binary"]
+)
+def test_what_lines_do_to_cells_is_in_the_metrics(mnist: Dataset, kept: dict[str, Any]) -> None:
+    found = SpikingNetwork(neurons=5, inputs=30, wires=True, **kept).fit(mnist.train_images[:40])
+    part = wires(found)["seen"]
+    assert 0.9 < part < 1
+    lines = found.crossbar.wired
+    assert lines is not None
+    g = found.crossbar.state.g
+    assert part == pytest.approx(lines.conductance(g).sum() / g.sum(), rel=1e-6)
 
 
 def test_the_bill_of_several_cells_is_their_ledger(mnist: Dataset) -> None:

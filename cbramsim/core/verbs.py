@@ -382,3 +382,39 @@ def correct(array, column, n, tries, work, stream, account):
 @verb
 def learn(rule, array, winner, total, work, streams, account):
     """Let an array learn from one window: who fired, the responses and the spikes are in `work`."""
+
+
+# ---- a perceptron: its loss, how changes become pulses, its transposed reads -------------------
+
+
+@verb
+def error_of(loss, outputs, delta, label):
+    """Turn z of the last stage into `outputs`, write the slopes by z into `delta`; return the loss.
+
+    All float64[classes]; a `label` of -1 is none.
+    """
+
+
+@verb
+def sum_inputs(encoding, stage, streams):
+    """Add what the inputs of a `Stage` sum up to, z, to its outputs; booked."""
+
+
+@verb
+def ask(rule, wanted, stream):
+    """Return how many whole pulses are given where `wanted`, >= 0, are asked for."""
+
+
+@verb
+def fewest_asked(rule):
+    """Return how many pulses must be asked for, at least, for any to be given."""
+
+
+@verb
+def signed_sum(array, row, column):
+    """Return what the cells of a weight, as reads see them, add to a signed sum, S."""
+
+
+@verb
+def plain_sum(array, row, column):
+    """Return the summed conductance of the cells of a weight, S."""

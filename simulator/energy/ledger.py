@@ -68,6 +68,11 @@ class Operation(IntEnum):
     """Pulse that writes a binary 0: V_reset² G t_reset."""
     RENEWAL_PULSE = 19
     """Pulse of either polarity that writes a weight in several cells anew."""
+    BIT_LINE_DRIVE = 20
+    """Driving and charging a bit line for a read of the transposed array, as a word line."""
+    TRANSPOSED_READ = 21
+    """Current through one weight, the voltage on its bit line, its signal on the word line:
+    V² G t_read, V the read voltage times what is put on the line over the largest of all."""
 
     @property
     def label(self) -> str:

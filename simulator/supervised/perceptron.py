@@ -1,0 +1,333 @@
+"""`CrossbarPerceptron`: a perceptron in arrays, in the manner of scikit-learn."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from cbramsim.core.arguments import array, instance, whole
+from cbramsim.core.errors import ParameterError, shown
+from cbramsim.core.rng import generator, stream
+from cbramsim.simulator.array.built import Built
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.planes import PlaneArray
+from cbramsim.simulator.array.synapse import SynapseCrossbar
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.circuits.prices import conversion_price
+from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
+from cbramsim.simulator.learning.loop import Scratch, Streams, scratch
+from cbramsim.simulator.learning.readout import Direct, converted
+from cbramsim.simulator.supervised.codes import SeparateCodes
+from cbramsim.simulator.supervised.config import PerceptronConfig
+from cbramsim.simulator.supervised.loop import (
+    Amplitude,
+    Bits,
+    CrossEntropy,
+    SquaredError,
+    Stage,
+    answer,
+    learn_images,
+)
+from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
+
+STEP = 1000
+"""Images between two looks at the clock and at wear."""
+
+
+class Memory(NamedTuple):
+    """What a stage keeps from one verb to the next, see `Stage`."""
+
+    work: Scratch
+    values: NDArray[np.float64]
+    codes: NDArray[np.uint8]
+    outputs: NDArray[np.float64]
+    delta: NDArray[np.float64]
+
+
+class CrossbarPerceptron:
+    """A perceptron whose weights are in arrays, where they learn from labels.
+
+    Attributes
+    ----------
+    config
+        `PerceptronConfig`.
+    device
+        The technology of the cells.
+    ledgers
+        Every event of each layer and its energy, by phase: `train`, `test`.
+    crossbars
+        The arrays, one a layer; there are none before the first images.
+    classes_
+        Names of the classes, in the order of the outputs.
+
+    Examples
+    --------
+    >>> model = CrossbarPerceptron(hidden=(100,), device="epiram")
+    >>> model.fit(data.train_images, data.train_labels, epochs=1)
+    >>> model.score(data.test_images, data.test_labels)
+    >>> print(model.ledger)
+    """
+
+    def __init__(self, config: PerceptronConfig | None = None, **changes: Any) -> None:
+        """Take a configuration, or `changes` to the default one.
+
+        Raises
+        ------
+        ParameterError
+            If a value is not valid.
+        """
+        instance("CrossbarPerceptron.config:", config, PerceptronConfig, type(None))
+        self.config = (
+            config.replace(**changes) if config is not None else PerceptronConfig(**changes)
+        )
+        self.device = self.config.technology()
+        if self.config.encoding == "amplitude" and self.device.v_sinh:
+            raise ParameterError(
+                "CrossbarPerceptron: encoding must be bits where cells are not ohmic (got "
+                f"amplitude, with v_sinh {self.device.v_sinh:g} V)"
+            )
+        self.periphery = Periphery.load(self.config.periphery)
+        self.ledgers: list[EnergyLedger] = []
+        self.crossbars: list[Crossbar | PlaneArray] = []
+        self.classes_: NDArray[Any] = np.zeros(0)
+        self.images_seen = 0
+
+    def __repr__(self) -> str:
+        """Return what the perceptron is."""
+        widths = "-".join(["?", *map(str, self.config.hidden), "?"])
+        if self.crossbars:
+            widths = "-".join(map(str, self.widths))
+        return f"CrossbarPerceptron({widths}, {self.device.name}, {self.images_seen:,} images seen)"
+
+    @property
+    def widths(self) -> list[int]:
+        """Inputs, hidden units and classes."""
+        return [self.crossbars[0].shape[0], *(each.shape[1] for each in self.crossbars)]
+
+    @property
+    def ledger(self) -> EnergyLedger:
+        """The events of all layers."""
+        return EnergyLedger.sum(self.ledgers)
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        """Weights of each layer, float32[inputs, units], -1 to 1."""
+        return [each.weights for each in self.crossbars]
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    def fit(
+        self, images: ArrayLike, labels: ArrayLike, epochs: int = 1, *, progress: bool = False
+    ) -> Self:
+        """Begin anew, and learn all images `epochs` times, each time in another order.
+
+        Parameters
+        ----------
+        images
+            uint8[n, ...], grey levels from 0 to 255; or float[n, ...], from 0 to 1.
+        labels
+            [n], numbers or names of the classes.
+        epochs
+            How often.
+        progress
+            Show a bar.
+        """
+        whole("CrossbarPerceptron.fit: epochs", epochs, 1)
+        codes, names = self._codes("fit", images), self._names("fit", images, labels)
+        self._begin(codes.shape[1], np.unique(names))
+        rng = generator(self.config.seed, "order of images")
+        order = np.concatenate([rng.permutation(len(codes)) for _ in range(epochs)])
+        return self._learn(codes, names, order, progress)
+
+    def partial_fit(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        progress: bool = False,
+    ) -> Self:
+        """Learn from images once, in their order; `classes` are needed for the first."""
+        codes, names = self._codes("partial_fit", images), self._names("fit", images, labels)
+        if not self.crossbars:
+            known = names if classes is None else np.asarray(classes)
+            self._begin(codes.shape[1], np.unique(known))
+        return self._learn(codes, names, np.arange(len(codes)), progress)
+
+    def _begin(self, inputs: int, classes: NDArray[Any]) -> None:
+        config = self.config
+        if len(classes) < 2:
+            raise ParameterError(
+                f"CrossbarPerceptron.fit: labels must name two classes or more (got {len(classes)})"
+            )
+        self.classes_, self.images_seen = classes, 0
+        shapes = list(zip([inputs, *config.hidden], [*config.hidden, len(classes)], strict=True))
+        self.ledgers = [EnergyLedger() for _ in shapes]
+        self.crossbars = [self._array(n, shape) for n, shape in enumerate(shapes)]
+        self._memory = [_memory(shape, config.synapse.planes) for shape in shapes]
+        self._streams = Streams(
+            spikes=stream(config.seed, "spikes"),
+            reads=stream(config.seed, "reads"),
+            competition=stream(config.seed, "competition"),
+            pulses=stream(config.seed, "pulses of a perceptron"),
+        )
+
+    def _array(self, layer: int, shape: tuple[int, int]) -> Crossbar | PlaneArray:
+        config = self.config
+        built: Built = {"access": config.access, "tiles": config.tiles, "wires": config.wires}
+        seed = int(generator(config.seed, "layer", layer).integers(2**62))
+        rest = (seed, self.periphery, self.ledgers[layer])
+        made: Crossbar | PlaneArray
+        if config.synapse.several:
+            made = SynapseCrossbar(self.device, shape, config.synapse, *rest, **built)
+        else:
+            made = Crossbar(self.device, shape, *rest, **built)
+        rng, most = generator(config.seed, "initial weights", layer), config.initial_weight
+        weights = rng.uniform(-most, most, shape)
+        if config.initial_levels:
+            levels = np.linspace(-most, most, config.initial_levels)
+            weights = levels[rng.integers(config.initial_levels, size=shape)]
+        made.set_weights(weights, clip=True)
+        return made
+
+    def _learn(
+        self, codes: NDArray[np.uint8], names: NDArray, order: NDArray[np.int64], progress: bool
+    ) -> Self:
+        labels = np.searchsorted(self.classes_, names).clip(max=len(self.classes_) - 1)
+        if not np.array_equal(self.classes_[labels], names):
+            raise ParameterError("CrossbarPerceptron.partial_fit: labels must be of known classes")
+        stages, loss = self._stages("train"), self._loss()
+        with tqdm(total=len(order), unit="images", disable=not progress, leave=False) as bar:
+            for start in range(0, len(order), STEP):
+                part = order[start : start + STEP]
+                learn_images(codes, labels, part, stages, loss, self._streams)
+                for crossbar in self.crossbars:
+                    crossbar.settle()
+                self.images_seen += len(part)
+                bar.update(len(part))
+        self._price("train")
+        return self
+
+    # ---- at work -------------------------------------------------------------------------------
+
+    def predict_proba(self, images: ArrayLike) -> NDArray[np.float64]:
+        """Return the outputs for each image, float64[n, classes], 0 to 1; booked as `test`."""
+        if not self.crossbars:
+            raise ParameterError("CrossbarPerceptron.predict_proba: fit comes first")
+        codes = self._codes("predict_proba", images)
+        if codes.shape[1] != self.widths[0]:
+            raise ParameterError(
+                f"CrossbarPerceptron.predict_proba: images must have {self.widths[0]} inputs (got "
+                f"{codes.shape[1]})"
+            )
+        outputs = np.empty((len(codes), len(self.classes_)))
+        answer(codes, outputs, self._stages("test"), self._loss(), self._streams)
+        self._price("test")
+        return outputs
+
+    def predict(self, images: ArrayLike) -> NDArray[Any]:
+        """Return the class of each image, [n]."""
+        return self.classes_[self.predict_proba(images).argmax(axis=1)]
+
+    def score(self, images: ArrayLike, labels: ArrayLike) -> float:
+        """Return the part of the images whose class is found."""
+        names = self._names("score", images, labels)
+        return float((self.predict(images) == names).mean())
+
+    # ---- for compiled loops --------------------------------------------------------------------
+
+    def _stages(self, phase: str) -> tuple[Stage, ...]:
+        config, device = self.config, self.device
+        bits = [config.input_bits, *(config.hidden_bits for _ in config.hidden)]
+        sigma = np.linalg.norm(config.synapse.parts) * self.crossbars[0].pulse.sum_sigma
+        factor = config.synapse.written / config.synapse.share
+        return tuple(
+            Stage(
+                array=crossbar.for_loops,
+                readout=self._readout(crossbar),
+                encoding=Amplitude() if config.encoding == "amplitude" else Bits(),
+                update=self._update(),
+                per_siemens=2 * config.gain / device.g_range,
+                step=rate * config.gain,
+                levels=factor * np.array([device.pulses_down, device.pulses_up], np.float64),
+                bits=of_inputs,
+                sigma=float(sigma),
+                normals=crossbar.state.normals,
+                account=ledger.account(phase),
+                **memory._asdict(),
+            )
+            for crossbar, memory, rate, of_inputs, ledger in zip(
+                self.crossbars, self._memory, config.rate_of, bits, self.ledgers, strict=True
+            )
+        )
+
+    def _readout(self, crossbar: Crossbar | PlaneArray) -> Any:
+        config, (rows, columns) = self.config, crossbar.shape
+        if config.codes:
+            return SeparateCodes(lsb=self.device.g_range * rows / config.codes)
+        if not config.readout.adc_bits:
+            return Direct()
+        starts, _ = config.tiles.parts(crossbar.shape)
+        tile_rows = int(np.diff(starts).max())
+        adc = config.readout.converter(tile_rows, tile_rows, self.device.g_range)
+        return converted(adc, starts, columns, config.seed)
+
+    def _update(self) -> Rounded | Stochastic | Sign:
+        if self.config.update == "sign":
+            return Sign(self.config.threshold)
+        return Rounded() if self.config.update == "rounded" else Stochastic()
+
+    def _loss(self) -> SquaredError | CrossEntropy:
+        return CrossEntropy() if self.config.loss == "cross-entropy" else SquaredError()
+
+    def _price(self, phase: str) -> None:
+        """Price the events whose energy does not depend on the state of a cell."""
+        config, periphery = self.config, self.periphery
+        prices = {Operation.NEURON_UPDATE: periphery.e_neuron, Operation.SHIFT_ADD: periphery.e_add}
+        if bits := config.readout.adc_bits or math.ceil(math.log2(max(config.codes, 1))):
+            conversion = conversion_price(bits, config.readout.adc_source)
+            prices[Operation.ADC_CONVERSION] = conversion.value
+        for crossbar, ledger in zip(self.crossbars, self.ledgers, strict=True):
+            account, rows = ledger.account(phase), crossbar.shape[0]
+            charge = self.device.c_cell * rows * self.device.v_read**2
+            of_lines = {
+                Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
+                Operation.BIT_LINE_DRIVE: periphery.e_word_line + charge,
+            }
+            for operation, joules in (prices | of_lines).items():
+                account.joules[operation] = account.counts[operation] * joules
+
+    # ---- images and labels ---------------------------------------------------------------------
+
+    def _codes(self, method: str, images: ArrayLike) -> NDArray[np.uint8]:
+        """Return images as codes of `input_bits`, uint8[n, inputs]."""
+        where = f"CrossbarPerceptron.{method}: images"
+        found = array(where, images, "uf")
+        if found.ndim < 2 or not len(found):
+            raise ParameterError(f"{where} must be [n, ...], at least one (got {shown(found)})")
+        flat = found.reshape(len(found), -1)
+        grey = flat / 255 if flat.dtype == np.uint8 else flat
+        if not ((grey >= 0) & (grey <= 1)).all():
+            raise ParameterError(f"{where} must be uint8, or numbers >= 0 and <= 1")
+        return np.floor(grey * ((1 << self.config.input_bits) - 1) + 0.5).astype(np.uint8)
+
+    def _names(self, method: str, images: ArrayLike, labels: ArrayLike) -> NDArray[Any]:
+        names = np.asarray(labels)
+        if names.shape != (len(np.asarray(images)),):
+            raise ParameterError(
+                f"CrossbarPerceptron.{method}: labels must be one for each image (got "
+                f"{shown(names)})"
+            )
+        return names
+
+
+def _memory(shape: tuple[int, int], planes: int) -> Memory:
+    rows, columns = shape
+    return Memory(
+        scratch(rows, columns, planes),
+        np.zeros(rows), np.zeros(rows, np.uint8), np.zeros(columns), np.zeros(columns),
+    )  # fmt: skip

@@ -282,6 +282,26 @@ def present(image, stages, streams):  # type: ignore[no-untyped-def]
             hand_on(stages[s], stages[s + 1])
 
 
+@part
+def find_slopes(image, label, stages, loss, streams):  # type: ignore[no-untyped-def]
+    """Carry one image forward and its errors back; return its loss."""
+    last = len(stages) - 1
+    present(image, stages, streams)
+    found = error_of(loss, stages[last].outputs, stages[last].delta, label)
+    for s in range(last, 0, -1):
+        backward(stages[s], stages[s - 1], streams)
+    return found
+
+
+@lean_loop
+def slopes(image, label, stages, loss, streams):  # type: ignore[no-untyped-def]
+    """Leave the slopes of the loss of one image in the deltas of the stages; return the loss.
+
+    Parameters as for `learn_images`.
+    """
+    return find_slopes(image, label, stages, loss, streams)
+
+
 @lean_loop
 def learn_images(images, labels, order, stages, loss, streams):  # type: ignore[no-untyped-def]
     """Learn from ``images[order]``, one after the other; return the sum of their losses before.
@@ -299,14 +319,10 @@ def learn_images(images, labels, order, stages, loss, streams):  # type: ignore[
     streams
         `Streams`.
     """
-    last, total = len(stages) - 1, 0.0
+    total = 0.0
     for n in range(order.size):
-        present(images[order[n]], stages, streams)
-        end = stages[last]
-        total += error_of(loss, end.outputs, end.delta, labels[order[n]])
-        for s in range(last, 0, -1):
-            backward(stages[s], stages[s - 1], streams)
-        for s in range(last + 1):
+        total += find_slopes(images[order[n]], labels[order[n]], stages, loss, streams)
+        for s in range(len(stages)):
             change_weights(stages[s], streams)
     return total
 

@@ -31,6 +31,7 @@ from cbramsim.simulator.supervised.loop import (
     Stage,
     answer,
     learn_images,
+    slopes,
 )
 from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
 
@@ -169,7 +170,7 @@ class CrossbarPerceptron:
         self.ledgers = [EnergyLedger() for _ in shapes]
         self.crossbars = [self._array(n, shape) for n, shape in enumerate(shapes)]
         self._memory = [_memory(shape, config.synapse.planes) for shape in shapes]
-        self._streams = Streams(
+        self.streams = Streams(
             spikes=stream(config.seed, "spikes"),
             reads=stream(config.seed, "reads"),
             competition=stream(config.seed, "competition"),
@@ -197,20 +198,36 @@ class CrossbarPerceptron:
     def _learn(
         self, codes: NDArray[np.uint8], names: NDArray, order: NDArray[np.int64], progress: bool
     ) -> Self:
-        labels = np.searchsorted(self.classes_, names).clip(max=len(self.classes_) - 1)
-        if not np.array_equal(self.classes_[labels], names):
-            raise ParameterError("CrossbarPerceptron.partial_fit: labels must be of known classes")
-        stages, loss = self._stages("train"), self._loss()
+        labels = self._numbers(names)
+        stages, loss = self.stages("train"), self.loss
         with tqdm(total=len(order), unit="images", disable=not progress, leave=False) as bar:
             for start in range(0, len(order), STEP):
                 part = order[start : start + STEP]
-                learn_images(codes, labels, part, stages, loss, self._streams)
+                learn_images(codes, labels, part, stages, loss, self.streams)
                 for crossbar in self.crossbars:
                     crossbar.settle()
                 self.images_seen += len(part)
                 bar.update(len(part))
         self._price("train")
         return self
+
+    def gradients(self, image: ArrayLike, label: Any) -> list[NDArray[np.float64]]:
+        """Return the slopes of the loss of one image by the weights, as the arrays read them.
+
+        Booked as `gradients`; inputs are what is put on the word lines, hidden units what is
+        remembered of them.
+
+        Returns
+        -------
+        list of float64[inputs, units]
+            One array a layer.
+        """
+        codes, names = self._codes("gradients", np.asarray(image)[None]), np.asarray([label])
+        stages = self.stages("gradients")
+        slopes(codes[0], self._numbers(names)[0], stages, self.loss, self.streams)
+        self._price("gradients")
+        gain = self.config.gain
+        return [gain * np.outer(stage.values, stage.delta) for stage in stages]
 
     # ---- at work -------------------------------------------------------------------------------
 
@@ -225,7 +242,7 @@ class CrossbarPerceptron:
                 f"{codes.shape[1]})"
             )
         outputs = np.empty((len(codes), len(self.classes_)))
-        answer(codes, outputs, self._stages("test"), self._loss(), self._streams)
+        answer(codes, outputs, self.stages("test"), self.loss, self.streams)
         self._price("test")
         return outputs
 
@@ -240,7 +257,8 @@ class CrossbarPerceptron:
 
     # ---- for compiled loops --------------------------------------------------------------------
 
-    def _stages(self, phase: str) -> tuple[Stage, ...]:
+    def stages(self, phase: str) -> tuple[Stage, ...]:
+        """Return the layers as compiled loops see them, booking on a `phase`."""
         config, device = self.config, self.device
         bits = [config.input_bits, *(config.hidden_bits for _ in config.hidden)]
         sigma = np.linalg.norm(config.synapse.parts) * self.crossbars[0].pulse.sum_sigma
@@ -281,7 +299,9 @@ class CrossbarPerceptron:
             return Sign(self.config.threshold)
         return Rounded() if self.config.update == "rounded" else Stochastic()
 
-    def _loss(self) -> SquaredError | CrossEntropy:
+    @property
+    def loss(self) -> SquaredError | CrossEntropy:
+        """What is made small, for compiled loops."""
         return CrossEntropy() if self.config.loss == "cross-entropy" else SquaredError()
 
     def _price(self, phase: str) -> None:
@@ -314,6 +334,15 @@ class CrossbarPerceptron:
         if not ((grey >= 0) & (grey <= 1)).all():
             raise ParameterError(f"{where} must be uint8, or numbers >= 0 and <= 1")
         return np.floor(grey * ((1 << self.config.input_bits) - 1) + 0.5).astype(np.uint8)
+
+    def _numbers(self, names: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the number of each class."""
+        labels = np.searchsorted(self.classes_, names).clip(max=len(self.classes_) - 1)
+        if not np.array_equal(self.classes_[labels], names):
+            raise ParameterError(
+                f"CrossbarPerceptron: labels must be of the classes {shown(self.classes_)}"
+            )
+        return labels
 
     def _names(self, method: str, images: ArrayLike, labels: ArrayLike) -> NDArray[Any]:
         names = np.asarray(labels)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREEN, GREY, ORANGE, axes_grid, titled
+from cbramsim.experiments.device_studies.claims import MEASURED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,31 +65,40 @@ def _aged(aged: list[dict[str, Any]]) -> Figure:
 
 
 def _devices(summary: dict[str, Any]) -> Figure:
-    """Accuracy against training energy, one mark per technology, with its spread."""
-    figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 3.6)
-    for n, entry in enumerate(summary["devices"]):
-        accuracy, spread = entry["accuracy"]
-        joules, joules_spread = entry["train_joules"]
-        ax.errorbar(
-            joules, 100 * accuracy, yerr=100 * (spread or 0), xerr=joules_spread or 0,
-            marker=MARKERS[n % len(MARKERS)], color=COLOURS[n % len(COLOURS)], ls="none", ms=6,
-            capsize=2, label=f"{entry['device']}, {1 - entry['assumed'] / entry['stated']:.0%}",
-        )  # fmt: skip
+    """Training energy and accuracy, a row for each technology; how much of it has a source."""
+    rows = sorted(summary["devices"], key=lambda entry: entry["train_joules"][0])
+    height = 1.4 + 0.19 * len(rows)
+    figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, height, sharey="row")
+    energy, accuracy = axes
     reference = summary["devices"][0]["train_joules"][0]
-    for factor in (10, 100):
-        ax.axvline(factor * reference, color=GREY, lw=0.8, ls=":")
-        ax.text(
-            factor * reference, 1.0, f" {factor}x {summary['devices'][0]['device']}", rotation=90,
-            va="top", ha="right", size=7, color=GREY, transform=ax.get_xaxis_transform(),
-        )  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_xlabel("energy of training, cells and circuits (J)")
-    ax.set_ylabel("test accuracy (%)")
-    ax.grid(alpha=0.3)
+    energy.axvspan(10 * reference, 100 * reference, color=GREY, alpha=0.2, lw=0)
+    for y, entry in enumerate(rows):
+        sourced = 1 - entry["assumed"] / entry["stated"]
+        colour = BLUE if sourced >= MEASURED else ORANGE
+        mark = {"marker": "o", "color": colour, "ls": "none", "ms": 5, "capsize": 2, "lw": 0.8}
+        joules, joules_spread = entry["train_joules"]
+        energy.errorbar(joules, y, xerr=joules_spread or 0, **mark)
+        found, spread = entry["accuracy"]
+        accuracy.errorbar(100 * found, y, xerr=100 * (spread or 0), **mark)
+    names = [f"{e['device']}  {1 - e['assumed'] / e['stated']:.0%}" for e in rows]
+    energy.set_yticks(range(len(rows)), names, size=7)
+    energy.set_ylim(len(rows) - 0.4, -0.6)
+    energy.set_xscale("log")
+    energy.set_xlabel("energy of training, cells and circuits (J)")
+    accuracy.set_xlabel("test accuracy (%)")
+    for ax in axes:
+        ax.grid(alpha=0.3)
+    handles = [
+        *(energy.plot([], [], "o", color=colour)[0] for colour in (BLUE, ORANGE)),
+        energy.fill_between([], [], color=GREY, alpha=0.2, lw=0),
+    ]
+    labels = [
+        f"at least {MEASURED:.0%} published or derived", "less",
+        f"10 to 100 times {summary['devices'][0]['device']}",
+    ]  # fmt: skip
     figure.legend(
-        loc="outside right center", frameon=False, fontsize="x-small",
-        title="published or derived", title_fontsize="x-small",
-    )  # fmt: skip
+        handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize="x-small"
+    )
     return figure
 
 

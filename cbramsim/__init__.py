@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from cbramsim.simulator.several.federation import federate as federate
     from cbramsim.simulator.several.reuse import learning_curve as learning_curve
     from cbramsim.simulator.several.reuse import warm_start as warm_start
+    from cbramsim.simulator.supervised.config import PerceptronConfig as PerceptronConfig
+    from cbramsim.simulator.supervised.perceptron import CrossbarPerceptron as CrossbarPerceptron
 
 _HOME = {
     "Device": "cbramsim.devices.device",
@@ -100,6 +102,8 @@ _HOME = {
     "StdpRule": "cbramsim.simulator.learning.rules.stdp",
     "Terminals": "cbramsim.simulator.lines",
     "Tiles": "cbramsim.simulator.lines",
+    "CrossbarPerceptron": "cbramsim.simulator.supervised.perceptron",
+    "PerceptronConfig": "cbramsim.simulator.supervised.config",
     "Wires": "cbramsim.simulator.lines",
 }
 

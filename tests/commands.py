@@ -71,6 +71,7 @@ STUDIES = {
     "robustness": "device_studies.robustness",
     "wires": "wires",
     "array": "array_studies.array",
+    "reproduce": "reproduce",
 }
 """Modules of the commands that take minutes at their smallest: they are run up to the study itself,
 and the studies on a small scale by the tests of these modules."""

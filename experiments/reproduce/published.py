@@ -1,0 +1,60 @@
+"""`Published`: a number that a paper reports, and how near is near enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+
+class Published(NamedTuple):
+    """A number that a paper reports."""
+
+    name: str
+    """Short, for files."""
+    what: str
+    """For people."""
+    value: float
+    """The number, in `unit`."""
+    source: str
+    """Where it stands."""
+    tolerance: float | None = None
+    """How far ours may be from it, in its unit; None: it is only set beside ours."""
+    unit: Literal["fraction", "J", "s"] = "fraction"
+    """Its unit."""
+    at_least: bool = False
+    """Whether more is as good."""
+    about: bool = False
+    """Whether the paper says `about`."""
+    evidence: str = "published"
+    """Grade of the number."""
+    note: str = ""
+    """What explains a difference."""
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """What the entry needs to know."""
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """What is near enough."""
+        if self.tolerance is None:
+            return None
+        return self.value - self.tolerance, 1.0 if self.at_least else self.value + self.tolerance
+
+    @property
+    def text(self) -> str:
+        """The number for people."""
+        about = "~" * self.about
+        if self.unit == "fraction":
+            return f"{about}{100 * self.value:.4g} %"
+        return f"{about}{self.value:.3g} {self.unit}"
+
+    def within(self, found: float) -> bool:
+        """Return whether what was found is near enough."""
+        low, high = self.range or (-float("inf"), float("inf"))
+        return low <= found <= high
+
+    def verdict(self, found: float) -> str:
+        """Return a word on what was found."""
+        if self.tolerance is None:
+            return "-"
+        return "held" if self.within(found) else "missed"

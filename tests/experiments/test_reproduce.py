@@ -1,0 +1,72 @@
+"""The replication board: verdicts, what its entries ask for, and a quick run of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.experiments import reproduce
+from cbramsim.experiments.cli import main
+from cbramsim.experiments.reproduce import ENTRIES, Found, board, entry_of, neurosim
+from cbramsim.experiments.reproduce.published import Published
+from cbramsim.simulator.supervised import CrossbarPerceptron
+
+
+def test_a_verdict_is_whether_a_number_is_near_enough() -> None:
+    row = Published("x", "X", 0.9, "somewhere", 0.02)
+    assert [row.verdict(value) for value in (0.879, 0.881, 0.92, 0.921)] == [
+        "missed", "held", "held", "missed",
+    ]  # fmt: skip
+    assert row._replace(at_least=True).verdict(0.99) == "held"
+    assert row._replace(tolerance=None).verdict(0.1) == "-"
+    assert row._replace(about=True).text == "~90 %"
+    told = board([Found("e", row, [{"value": 0.91}, {"value": 0.93}]), Found("e", row, [])], False)
+    assert "| e | X | 90 % | 92.00 ± 1.41 % | +2.0 points | held |" in told
+    assert "| e | X | 90 % | - | - | not run |" in told
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_an_entry_says_what_it_rests_on(name: str) -> None:
+    entry = entry_of(name)
+    for part in ("Values from", "Not stated there:", "Deviations:"):
+        assert part in entry.__doc__
+    assert entry.PAPER
+    assert any(row.tolerance is not None for row in entry.ROWS)
+    jobs = [entry.job(row, seed, False) for row in entry.ROWS for seed in range(2)]
+    assert len({job.name for job in jobs}) == len(jobs)
+    assert all(json.dumps(job.settings) for job in jobs)
+    assert all(row.source for row in entry.ROWS)
+
+
+def test_the_perceptron_of_neurosim_has_no_spread_and_no_noise_of_reads() -> None:
+    model = CrossbarPerceptron(neurosim.recipe("taox-hfox", {}, 1.0, 0))
+    device = model.device
+    assert device.step_c2c == 0.037
+    assert not device.read_c2c
+    assert not device.g_max_d2d
+    assert (device.pulses_up, device.nonlinearity_down) == (128, -0.63)
+
+
+def test_a_quick_look_runs_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    out = tmp_path / "board"
+    command = ["reproduce", "neurosim", "--quick", "--seeds", "1", "--out", str(out), "--quiet"]
+    first = CliRunner().invoke(main, [*command, "--workers", "1"])
+    assert first.exit_code == 0, first.output
+    assert first.output.count("| quick |") == len(neurosim.ROWS)
+    kept = {path: path.stat().st_mtime_ns for path in (out / "jobs").iterdir()}
+    assert CliRunner().invoke(main, command).output == first.output
+    assert {path: path.stat().st_mtime_ns for path in (out / "jobs").iterdir()} == kept
+    summary = json.loads((out / "summary.json").read_text())
+    assert all(claim["held"] is None for claim in summary["claims"])
+    best = max(claim["value"] for claim in summary["claims"])
+    assert best > 0.8  # after two epochs
+    assert (out / "report.html").is_file()
+
+
+def test_an_unknown_entry_is_named() -> None:
+    with pytest.raises(ParameterError, match=r"entry must be one of .* \(got 'neurosym'\)"):
+        reproduce.run(("neurosym",))

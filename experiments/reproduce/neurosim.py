@@ -11,8 +11,8 @@ Not stated there: how many runs a number stands for, and its spread.
 
 Deviations: the mean of the last ten epochs stands for the end. A pulse is a step, and has its
 noise, by itself. The digital weights of 6 bits are 64 even steps without noise. The net input is
-the sum of weights times inputs (`gain` 1); read literally, the code halves it, which is run beside
-it as `gain` 0.5: TaOx/HfOx then ends at two thirds instead of four fifths. Energies are those of
+the sum of weights times inputs (`gain` 1). Read literally, the code halves it, though a related
+version of it does not; that is run beside it as `gain` 0.5. Energies are those of
 our own ledger: cells, lines and converters, not the periphery of the manual.
 """
 

@@ -24,6 +24,8 @@ class Published(NamedTuple):
     """Its unit."""
     at_least: bool = False
     """Whether more is as good."""
+    at_most: bool = False
+    """Whether less is as good."""
     about: bool = False
     """Whether the paper says `about`."""
     evidence: str = "published"
@@ -38,7 +40,8 @@ class Published(NamedTuple):
         """What is near enough."""
         if self.tolerance is None:
             return None
-        return self.value - self.tolerance, 1.0 if self.at_least else self.value + self.tolerance
+        low = 0.0 if self.at_most else self.value - self.tolerance
+        return low, 1.0 if self.at_least else self.value + self.tolerance
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import Access
 from cbramsim.simulator.array.synapse.parameters import Synapse
 from cbramsim.simulator.learning.readout import Readout
-from cbramsim.simulator.lines import Tiles, Wires
+from cbramsim.simulator.lines import Tiles
 
 Width = Annotated[int, Field(ge=1, le=100_000)]
 Rate = Annotated[float, Field(ge=0, le=1000)]
@@ -32,16 +32,14 @@ class PerceptronConfig(Parameters):
     """The cells of a weight."""
     access: Access = "transistor"
     """What is with each cell, as of `NetworkConfig`."""
-    wires: Wires | None = None
-    """Resistances of the lines; ideal lines by default."""
     tiles: Tiles = Tiles()
-    """Size of the physical arrays."""
+    """Size of the physical arrays, on ideal lines."""
     readout: Readout = Readout()
     """Converters of the bit lines' currents less the reference's; see also `codes`."""
     codes: Annotated[int, Field(ge=0, le=65536)] = 0
-    """Steps over the whole current of all word lines, by which a bit line and the reference are
-    each converted by themselves, rounded down; the difference of the codes is the sum. 0: as
-    `readout` says."""
+    """Steps over the window of all cells of a bit line, by which it and the reference are each
+    converted by themselves, rounded down; the difference of the codes is the sum. 0: as `readout`
+    says."""
     encoding: Literal["bits", "amplitude"] = "bits"
     """How values are put on the word lines: bit by bit; or as voltages, exactly, in one read, of
     ohmic cells without converters."""
@@ -94,6 +92,11 @@ class PerceptronConfig(Parameters):
         if self.codes and self.readout.adc_bits:
             raise ValueError(
                 f"codes must be 0 with readout.adc_bits, the other converter (got {self.codes})"
+            )
+        if self.codes and (self.tiles.rows or self.synapse.several):
+            raise ValueError(
+                "codes must be 0 with tiles.rows, and with several cells a weight, whose currents "
+                f"are joined before they are converted (got {self.codes})"
             )
         if self.encoding == "amplitude" and (self.codes or self.readout.adc_bits):
             raise ValueError("encoding must be bits with converters (got amplitude)")

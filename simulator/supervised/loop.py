@@ -19,6 +19,7 @@ from cbramsim.core.verbs import (
     fewest_asked,
     give_pulses,
     implements,
+    missing,
     plain_sum,
     read,
     seen,
@@ -67,6 +68,10 @@ class Stage(NamedTuple):
     """Slopes of the loss by z, float64[columns]."""
     sigma: float
     """Standard deviation of the noise of one weight in a read, S."""
+    planes: int
+    """Cells of a weight."""
+    references: int
+    """Reference cells on a word line."""
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from."""
     account: Account
@@ -124,6 +129,8 @@ def _(loss, outputs, delta, label):  # type: ignore[no-untyped-def]
 
 @implements(signed_sum, ArrayState)
 def _(array, row, column):  # type: ignore[no-untyped-def]
+    if missing(array.gaps, row, column):
+        return 0.0
     return np.float64(seen(array.lines, array, row, column)) - array.pulse.g_mid
 
 
@@ -187,10 +194,12 @@ def _(encoding, stage, streams):  # type: ignore[no-untyped-def]
             outputs[k] += sigma * normal_of(next_word(streams.reads), stage.normals)
         outputs[k] *= stage.per_siemens
     account.counts[WORD_LINE_DRIVE] += active
-    account.counts[CELL_READ] += active * outputs.size
+    account.counts[CELL_READ] += active * outputs.size * stage.planes
     account.joules[CELL_READ] += array.pulse.v2t_read * joules
-    account.counts[REFERENCE_READ] += active
-    account.joules[REFERENCE_READ] += array.pulse.v2t_read * array.pulse.g_mid * squares
+    account.counts[REFERENCE_READ] += active * stage.references
+    account.joules[REFERENCE_READ] += (
+        array.pulse.v2t_read * array.pulse.g_mid * squares * stage.references
+    )
 
 
 @part
@@ -217,8 +226,9 @@ def hand_on(stage, following):  # type: ignore[no-untyped-def]
 def backward(stage, before, streams):  # type: ignore[no-untyped-def]
     """Write the delta of the stage `before` one: its units are this one's inputs.
 
-    The sizes of delta are put on the bit lines as voltages, the largest as that of a read; the
-    currents of the word lines have the noise of as many cells.
+    The sizes of delta are put on the bit lines as voltages, the largest as that of a read. All of
+    this is assumed: cells are ohmic, currents of the word lines have the noise of as many new
+    cells, and are known exactly, less a reference and with their signs, at no other price.
     """
     array, delta, account, joules = stage.array, stage.delta, stage.account, 0.0
     largest, squares = 0.0, 0.0
@@ -236,21 +246,21 @@ def backward(stage, before, streams):  # type: ignore[no-untyped-def]
             total += sigma * normal_of(next_word(streams.reads), stage.normals)
         a = before.outputs[row]
         before.delta[row] = a * (1 - a) * stage.per_siemens * total
-    account.counts[BIT_LINE_DRIVE] += delta.size
-    account.counts[TRANSPOSED_READ] += before.outputs.size * delta.size
+    account.counts[BIT_LINE_DRIVE] += delta.size * stage.planes
+    account.counts[TRANSPOSED_READ] += before.outputs.size * delta.size * stage.planes
     account.joules[TRANSPOSED_READ] += array.pulse.v2t_read * joules
 
 
 @part
 def change_weights(stage, streams):  # type: ignore[no-untyped-def]
-    """Give each weight the pulses that its change asks for."""
+    """Give each weight the pulses that its change asks for, at most those of its window."""
     array, work, account = stage.array, stage.work, stage.account
     rows = work.rows
     active = 0
     for row in range(stage.values.size):
         rows[active] = row
         active += stage.values[row] > 0
-    fewest = fewest_asked(stage.update)
+    fewest, most = fewest_asked(stage.update), max(stage.levels[0], stage.levels[1])
     for k in range(stage.delta.size):
         change = -stage.step * stage.delta[k]
         way = np.int32(1) if change > 0 else np.int32(-1)
@@ -260,7 +270,8 @@ def change_weights(stage, streams):  # type: ignore[no-untyped-def]
         n = 0
         for j in range(active):
             row = rows[j]
-            pulses = np.int32(ask(stage.update, wanted * stage.values[row], streams.pulses))
+            asked = min(wanted * stage.values[row], most)
+            pulses = np.int32(ask(stage.update, asked, streams.pulses))
             work.chosen[n], work.pulses[n] = row, way * pulses
             n += pulses > 0 and not array.inhibited[k, row]
         if n > 0:

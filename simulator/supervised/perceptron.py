@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from cbramsim.core.rng import generator, stream
 from cbramsim.simulator.array.built import Built
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.planes import PlaneArray
+from cbramsim.simulator.array.saving import physical
 from cbramsim.simulator.array.synapse import SynapseCrossbar
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.circuits.prices import conversion_price
@@ -36,7 +36,7 @@ from cbramsim.simulator.supervised.loop import (
 from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
 
 STEP = 1000
-"""Images between two looks at the clock and at wear."""
+"""Images between two looks at wear and half-selected cells."""
 
 
 class Memory(NamedTuple):
@@ -59,9 +59,9 @@ class CrossbarPerceptron:
     device
         The technology of the cells.
     ledgers
-        Every event of each layer and its energy, by phase: `train`, `test`.
+        Every event of each layer and its energy, by phase: `train`, `test`, `gradients`.
     crossbars
-        The arrays, one a layer; there are none before the first images.
+        The arrays, one a layer; none before it has learned from images.
     classes_
         Names of the classes, in the order of the outputs.
 
@@ -107,6 +107,7 @@ class CrossbarPerceptron:
     @property
     def widths(self) -> list[int]:
         """Inputs, hidden units and classes."""
+        self._check_fitted("widths")
         return [self.crossbars[0].shape[0], *(each.shape[1] for each in self.crossbars)]
 
     @property
@@ -152,34 +153,48 @@ class CrossbarPerceptron:
         *,
         progress: bool = False,
     ) -> Self:
-        """Learn from images once, in their order; `classes` are needed for the first."""
-        codes, names = self._codes("partial_fit", images), self._names("fit", images, labels)
+        """Learn from images once, in their order, on what has been learned before.
+
+        Parameters
+        ----------
+        images, labels, progress
+            As for `fit`.
+        classes
+            Names of all classes, for the first images; those of `labels` by default.
+        """
+        codes = self._codes("partial_fit", images)
+        names = self._names("partial_fit", images, labels)
         if not self.crossbars:
             known = names if classes is None else np.asarray(classes)
             self._begin(codes.shape[1], np.unique(known))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ParameterError(
+                f"CrossbarPerceptron.partial_fit: classes must be {shown(self.classes_)}, as before"
+            )
         return self._learn(codes, names, np.arange(len(codes)), progress)
 
     def _begin(self, inputs: int, classes: NDArray[Any]) -> None:
         config = self.config
         if len(classes) < 2:
             raise ParameterError(
-                f"CrossbarPerceptron.fit: labels must name two classes or more (got {len(classes)})"
+                f"CrossbarPerceptron: labels must name two classes or more (got {len(classes)})"
             )
         self.classes_, self.images_seen = classes, 0
         shapes = list(zip([inputs, *config.hidden], [*config.hidden, len(classes)], strict=True))
         self.ledgers = [EnergyLedger() for _ in shapes]
         self.crossbars = [self._array(n, shape) for n, shape in enumerate(shapes)]
         self._memory = [_memory(shape, config.synapse.planes) for shape in shapes]
-        self.streams = Streams(
-            spikes=stream(config.seed, "spikes"),
-            reads=stream(config.seed, "reads"),
-            competition=stream(config.seed, "competition"),
-            pulses=stream(config.seed, "pulses of a perceptron"),
+        self.streams = self._streams("learning")
+
+    def _streams(self, purpose: str) -> Streams:
+        """Return new random streams of a purpose."""
+        return Streams(
+            *(stream(self.config.seed, f"{purpose} of a perceptron", n) for n in range(4))
         )
 
     def _array(self, layer: int, shape: tuple[int, int]) -> Crossbar | PlaneArray:
         config = self.config
-        built: Built = {"access": config.access, "tiles": config.tiles, "wires": config.wires}
+        built: Built = {"access": config.access, "tiles": config.tiles}
         seed = int(generator(config.seed, "layer", layer).integers(2**62))
         rest = (seed, self.periphery, self.ledgers[layer])
         made: Crossbar | PlaneArray
@@ -222,9 +237,10 @@ class CrossbarPerceptron:
         list of float64[inputs, units]
             One array a layer.
         """
-        codes, names = self._codes("gradients", np.asarray(image)[None]), np.asarray([label])
+        self._check_fitted("gradients")
+        codes, number = self._codes("gradients", np.asarray(image)[None]), self._numbers([label])
         stages = self.stages("gradients")
-        slopes(codes[0], self._numbers(names)[0], stages, self.loss, self.streams)
+        slopes(codes[0], number[0], stages, self.loss, self._streams("gradients"))
         self._price("gradients")
         gain = self.config.gain
         return [gain * np.outer(stage.values, stage.delta) for stage in stages]
@@ -232,17 +248,14 @@ class CrossbarPerceptron:
     # ---- at work -------------------------------------------------------------------------------
 
     def predict_proba(self, images: ArrayLike) -> NDArray[np.float64]:
-        """Return the outputs for each image, float64[n, classes], 0 to 1; booked as `test`."""
-        if not self.crossbars:
-            raise ParameterError("CrossbarPerceptron.predict_proba: fit comes first")
+        """Return the outputs for each image, float64[n, classes], 0 to 1; booked as `test`.
+
+        The noise of reads begins anew with each call, and is not that of learning.
+        """
+        self._check_fitted("predict_proba")
         codes = self._codes("predict_proba", images)
-        if codes.shape[1] != self.widths[0]:
-            raise ParameterError(
-                f"CrossbarPerceptron.predict_proba: images must have {self.widths[0]} inputs (got "
-                f"{codes.shape[1]})"
-            )
         outputs = np.empty((len(codes), len(self.classes_)))
-        answer(codes, outputs, self.stages("test"), self.loss, self.streams)
+        answer(codes, outputs, self.stages("test"), self.loss, self._streams("answers"))
         self._price("test")
         return outputs
 
@@ -262,7 +275,10 @@ class CrossbarPerceptron:
         config, device = self.config, self.device
         bits = [config.input_bits, *(config.hidden_bits for _ in config.hidden)]
         sigma = np.linalg.norm(config.synapse.parts) * self.crossbars[0].pulse.sum_sigma
-        factor = config.synapse.written / config.synapse.share
+        up, down = device.pulses_up, device.pulses_down
+        if config.synapse.pair:
+            up = down = up if config.synapse.pulses == "set" else 2 / (1 / up + 1 / down)
+        levels = np.array([down, up], np.float64) * config.synapse.written / config.synapse.share
         return tuple(
             Stage(
                 array=crossbar.for_loops,
@@ -271,7 +287,9 @@ class CrossbarPerceptron:
                 update=self._update(),
                 per_siemens=2 * config.gain / device.g_range,
                 step=rate * config.gain,
-                levels=factor * np.array([device.pulses_down, device.pulses_up], np.float64),
+                levels=levels,
+                planes=config.synapse.planes,
+                references=0 if config.synapse.pair else 1,
                 bits=of_inputs,
                 sigma=float(sigma),
                 normals=crossbar.state.normals,
@@ -292,7 +310,7 @@ class CrossbarPerceptron:
         starts, _ = config.tiles.parts(crossbar.shape)
         tile_rows = int(np.diff(starts).max())
         adc = config.readout.converter(tile_rows, tile_rows, self.device.g_range)
-        return converted(adc, starts, columns, config.seed)
+        return converted(adc, starts, columns, physical(crossbar).seed)
 
     def _update(self) -> Rounded | Stochastic | Sign:
         if self.config.update == "sign":
@@ -308,15 +326,16 @@ class CrossbarPerceptron:
         """Price the events whose energy does not depend on the state of a cell."""
         config, periphery = self.config, self.periphery
         prices = {Operation.NEURON_UPDATE: periphery.e_neuron, Operation.SHIFT_ADD: periphery.e_add}
-        if bits := config.readout.adc_bits or math.ceil(math.log2(max(config.codes, 1))):
+        if bits := config.readout.adc_bits or config.codes.bit_length():
             conversion = conversion_price(bits, config.readout.adc_source)
             prices[Operation.ADC_CONVERSION] = conversion.value
         for crossbar, ledger in zip(self.crossbars, self.ledgers, strict=True):
             account, rows = ledger.account(phase), crossbar.shape[0]
             charge = self.device.c_cell * rows * self.device.v_read**2
+            drivers = len(config.tiles.parts(crossbar.shape)[0]) - 1
             of_lines = {
                 Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
-                Operation.BIT_LINE_DRIVE: periphery.e_word_line + charge,
+                Operation.BIT_LINE_DRIVE: drivers * periphery.e_word_line + charge,
             }
             for operation, joules in (prices | of_lines).items():
                 account.joules[operation] = account.counts[operation] * joules
@@ -330,13 +349,25 @@ class CrossbarPerceptron:
         if found.ndim < 2 or not len(found):
             raise ParameterError(f"{where} must be [n, ...], at least one (got {shown(found)})")
         flat = found.reshape(len(found), -1)
+        if not flat.shape[1] or (
+            self.crossbars and method != "fit" and flat.shape[1] != self.widths[0]
+        ):
+            inputs = self.widths[0] if self.crossbars else ">= 1"
+            raise ParameterError(f"{where} must have {inputs} inputs (got {flat.shape[1]})")
         grey = flat / 255 if flat.dtype == np.uint8 else flat
         if not ((grey >= 0) & (grey <= 1)).all():
             raise ParameterError(f"{where} must be uint8, or numbers >= 0 and <= 1")
         return np.floor(grey * ((1 << self.config.input_bits) - 1) + 0.5).astype(np.uint8)
 
-    def _numbers(self, names: NDArray[Any]) -> NDArray[np.int64]:
+    def _check_fitted(self, what: str) -> None:
+        if not self.crossbars:
+            raise ParameterError(f"CrossbarPerceptron.{what}: fit comes first")
+
+    def _numbers(self, names: ArrayLike) -> NDArray[np.int64]:
         """Return the number of each class."""
+        names = np.asarray(names)
+        if names.ndim != 1 or names.dtype == object:
+            raise ParameterError(f"CrossbarPerceptron: labels must be names (got {shown(names)})")
         labels = np.searchsorted(self.classes_, names).clip(max=len(self.classes_) - 1)
         if not np.array_equal(self.classes_[labels], names):
             raise ParameterError(
@@ -346,6 +377,10 @@ class CrossbarPerceptron:
 
     def _names(self, method: str, images: ArrayLike, labels: ArrayLike) -> NDArray[Any]:
         names = np.asarray(labels)
+        if names.dtype == object:
+            raise ParameterError(
+                f"CrossbarPerceptron.{method}: labels must be numbers or texts (got {shown(names)})"
+            )
         if names.shape != (len(np.asarray(images)),):
             raise ParameterError(
                 f"CrossbarPerceptron.{method}: labels must be one for each image (got "

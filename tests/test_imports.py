@@ -22,7 +22,8 @@ DOWN = {
     "simulator.learning": ("simulator.array", "simulator.images"),
     "simulator.comparison": ("simulator.learning",),
     "simulator.several": ("simulator.learning",),
-    "experiments": ("simulator.comparison", "simulator.several"),
+    "simulator.supervised": ("simulator.learning",),
+    "experiments": ("simulator.comparison", "simulator.several", "simulator.supervised"),
 }
 """The rooms, and the rooms right below each; what is below those is below it, too."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Unpack
+from typing import Annotated, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 from cbramsim.core.arguments import instance, whole_numbers
 from cbramsim.core.errors import ParameterError, shown
@@ -23,7 +24,7 @@ from cbramsim.simulator.array.crossbar import MAX_PULSES, Crossbar
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.array.programming import budget_of
-from cbramsim.simulator.array.synapse.parameters import Synapse
+from cbramsim.simulator.array.synapse.parameters import MOST_CELLS, Synapse
 from cbramsim.simulator.array.synapse.synapses import Budget, Never, Refresh, Synapses, Transfer
 from cbramsim.simulator.array.synapse.turns import BothWays, BySets, Orders
 from cbramsim.simulator.array.synapse.writing import program_weights
@@ -37,7 +38,7 @@ from cbramsim.simulator.lines.tiles import shared_out
 class TilesOfWeights(Tiles):
     """Tiles that do not part the cells of a weight."""
 
-    planes: int
+    planes: Annotated[int, Field(ge=1, le=4 * MOST_CELLS)] = 1
     """Cells of a weight."""
 
     def parts(self, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -39,8 +39,8 @@ from cbramsim.simulator.energy.ledger import Operation
 PRODUCTS, PARTS, ERRORS = "products.csv", "parts.csv", "product_errors.csv"
 SPEED = "speed.json"
 COMPONENTS: dict[str, tuple[Operation, ...]] = {
-    "word lines": (Operation.WORD_LINE_DRIVE,),
-    "cells": (Operation.CELL_READ,),
+    "word lines": (Operation.WORD_LINE_DRIVE, Operation.BIT_LINE_DRIVE),
+    "cells": (Operation.CELL_READ, Operation.TRANSPOSED_READ),
     "reference": (Operation.REFERENCE_READ,),
     "wires": (Operation.READ_WIRE, Operation.PROGRAM_WIRE),
     "ADC": (Operation.ADC_CONVERSION,),

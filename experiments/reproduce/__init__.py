@@ -2,7 +2,7 @@
 
 An entry is a module whose docstring says what its numbers are from, what is not stated there, and
 where this reproduction deviates. It has `PAPER`, what it is called; `ROWS`, what is published;
-`SECONDS`, how long a seed takes; and `job`, what is done for a row. Add yours to `ENTRIES`.
+and `job`, what is done for a row. Add yours to `ENTRIES`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cbramsim.core.errors import ParameterError, nearest
+from cbramsim.core.arguments import one_of
 from cbramsim.experiments.reproduce.published import Published
 from cbramsim.experiments.results import in_percent
 from cbramsim.experiments.study import jobs
@@ -50,11 +50,7 @@ def entry_of(name: str) -> Any:
     ParameterError
         If there is none of that name.
     """
-    if name not in ENTRIES:
-        raise ParameterError(
-            f"reproduce: entry must be one of {', '.join(ENTRIES)} (got {name!r})"
-            f"{nearest(name, ENTRIES)}"
-        )
+    one_of("reproduce: entry", name, ENTRIES)
     return import_module(f"{__name__}.{name}")
 
 
@@ -142,7 +138,10 @@ def _claim(found: Found, quick: bool) -> Claim | None:
     judged = published.tolerance is not None and not quick
     return claim(
         f"{found.entry}:{published.name}", mean, spread=spread, unit=published.unit,
-        definition=f"{published.what}, published {published.text} ({published.source})",
+        definition=(
+            f"{entry_of(found.entry).PAPER}; {published.what}, published {published.text} "
+            f"({published.source})"
+        ),
         target=list(published.range) if judged and published.range else None,
         held=published.within(mean) if judged else None,
         evidence=published.evidence, note=published.note,

@@ -31,7 +31,6 @@ from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.supervised import CrossbarPerceptron, PerceptronConfig
 
 PAPER = "MLP+NeuroSim V3.0: a perceptron that learns on chip in eight devices"
-SECONDS = 15 * 8
 EPOCHS, PER_EPOCH, LAST = 125, 8000, 10
 NEAR = 0.06
 """Points that count as near: what the numbers are read with, and what seeds differ by."""

@@ -24,7 +24,6 @@ from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.pruning import Pruning
 
 PAPER = "Shi et al. 2018: soft pruning in subquantum CBRAM"
-SECONDS = 60
 ROWS = (
     Published("unpruned", "not pruned", 0.94, "main text", 0.01, at_least=True, about=True,
               settings={"kind": "none"}),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import lean_vector_kernel
+from cbramsim.core.kernels import lean_vector_kernel, part
 from cbramsim.core.verbs import (
     add_normals,
     add_read_noise,
@@ -128,12 +128,19 @@ class Disconnected(NamedTuple):
     """Conductance of a reference cell, S."""
 
 
+@part
+def book_rows_read(array, references, rows, n_active, account):  # type: ignore[no-untyped-def]
+    """Book a read of active rows, with so many reference cells on each, but for its conversion."""
+    cells = references * n_active
+    account.counts[WORD_LINE_DRIVE] += n_active
+    account.counts[REFERENCE_READ] += cells
+    account.joules[REFERENCE_READ] += array.pulse.v2t_read * cells * array.pulse.g_mid
+    book_cells_read(array.lines, array, rows, n_active, account)
+
+
 @implements(read, ArrayState)
 def _(array, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    account.counts[WORD_LINE_DRIVE] += n_active
-    account.counts[REFERENCE_READ] += n_active
-    account.joules[REFERENCE_READ] += array.pulse.v2t_read * n_active * array.pulse.g_mid
-    book_cells_read(array.lines, array, work.rows, n_active, account)
+    book_rows_read(array, 1, work.rows, n_active, account)
     return convert(readout, array, n_active, work, stream, account)
 
 

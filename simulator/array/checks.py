@@ -17,6 +17,9 @@ MAX_CELLS = 2**24
 HIGHEST_VOLTAGE = 100.0
 """A higher voltage on a word line is taken for a mistake, V."""
 
+MAX_PULSES = 1_000_000
+"""More pulses in one train are taken for a mistake."""
+
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
 
@@ -31,6 +34,19 @@ def one_per_row(what: str, values: NDArray, rows: NDArray[np.int64]) -> NDArray:
             f"Crossbar.{what} must be one for all or one per row, {rows.size} (got {values.size})"
         )
     return np.broadcast_to(values, rows.shape).copy()
+
+
+def pulses_to_give(
+    where: str, pulses: ArrayLike, rows: NDArray[np.int64], inhibited: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return those of `rows` that get any of the `pulses` asked for, and how many each.
+
+    `inhibited` are those of them that get none, bool[rows].
+    """
+    asked = whole_numbers(f"{where}.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
+    counts = one_per_row("program: pulses", asked, rows)
+    given = (counts != 0) & ~inhibited
+    return rows[given], counts[given]
 
 
 def checked_shape(where: str, shape: Shape) -> tuple[int, int]:

@@ -37,7 +37,7 @@ from cbramsim.simulator.array.checks import (
     checked_shape,
     checked_targets,
     checked_voltages,
-    one_per_row,
+    pulses_to_give,
 )
 from cbramsim.simulator.array.compensation import Compensating
 from cbramsim.simulator.array.costs import program_costs
@@ -67,8 +67,6 @@ from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
 from cbramsim.simulator.lines.curves import curve_of
 
-MAX_PULSES = 1_000_000
-"""More pulses in one train are taken for a mistake."""
 MAX_TRACED = 100_000
 """More pulses in one trace are taken for a mistake."""
 
@@ -297,12 +295,11 @@ class Crossbar(Compensating, CellArray):
             If a line does not exist.
         """
         row_list = checked_lines("program", self.shape, column, rows)
-        asked = whole_numbers("Crossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
-        counts = one_per_row("program: pulses", asked, row_list)
-        given = (counts != 0) & ~self.state.inhibited[column, row_list]
+        inhibited = self.state.inhibited[column, row_list]
+        row_list, counts = pulses_to_give("Crossbar", pulses, row_list, inhibited)
         booked_as = BookedAs.both(Operation.PROGRAM_PULSE)
         program_column(
-            self.state, column, row_list[given], counts[given], booked_as, self.pulse_stream,
+            self.state, column, row_list, counts, booked_as, self.pulse_stream,
             self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()

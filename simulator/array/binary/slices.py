@@ -24,7 +24,6 @@ from cbramsim.core.rng import NORMAL_MASK, next_word
 from cbramsim.core.verbs import (
     add_normals,
     add_reference,
-    book_cells_read,
     convert,
     implements,
     leave_out,
@@ -35,12 +34,11 @@ from cbramsim.core.verbs import (
     sum_cells,
 )
 from cbramsim.simulator.array.cells import (
-    REFERENCE_READ,
-    WORD_LINE_DRIVE,
     AllConnected,
     ArrayState,
     BookedAs,
     Disconnected,
+    book_rows_read,
     sum_rows,
 )
 from cbramsim.simulator.energy.ledger import Operation
@@ -146,11 +144,7 @@ def follow_cells(slices, row, column):  # type: ignore[no-untyped-def]
 
 @implements(read, BinarySlices)
 def _(slices, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    array = slices.cells
-    account.counts[WORD_LINE_DRIVE] += n_active
-    account.counts[REFERENCE_READ] += n_active
-    account.joules[REFERENCE_READ] += array.pulse.v2t_read * n_active * slices.g_mid
-    book_cells_read(array.lines, array, work.rows, n_active, account)
+    book_rows_read(slices.cells, 1, work.rows, n_active, account)
     return convert(readout, slices, n_active, work, stream, account)
 
 

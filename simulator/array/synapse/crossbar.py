@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from cbramsim.core.arguments import instance, whole_numbers
+from cbramsim.core.arguments import instance
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.built import Built
@@ -18,9 +18,9 @@ from cbramsim.simulator.array.checks import (
     MAX_CELLS,
     checked_lines,
     checked_shape,
-    one_per_row,
+    pulses_to_give,
 )
-from cbramsim.simulator.array.crossbar import MAX_PULSES, Crossbar
+from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.array.programming import budget_of
@@ -202,11 +202,10 @@ class SynapseCrossbar(PlaneArray):
         row_list = checked_lines("program", self.cells.shape, column, rows)
         if np.unique(row_list).size < row_list.size:
             raise ParameterError("SynapseCrossbar.program: rows must be different")
-        asked = whole_numbers("SynapseCrossbar.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
-        counts = one_per_row("program: pulses", asked, row_list)
-        given = (counts != 0) & ~self.inhibited[row_list, column]
+        inhibited = self.inhibited[row_list, column]
+        row_list, counts = pulses_to_give("SynapseCrossbar", pulses, row_list, inhibited)
         program_column(
-            self.synapses, column, row_list[given], counts[given],
+            self.synapses, column, row_list, counts,
             BookedAs.both(Operation.PROGRAM_PULSE),
             self.pulse_stream, self.cells.ledger.account(self.phase),
         )  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.core.kernels import part
-from cbramsim.core.verbs import book_cells_read, convert, implements, read, sum_cells
+from cbramsim.core.verbs import convert, implements, read, sum_cells
 from cbramsim.devices.pulses import PulseConstants
-from cbramsim.simulator.array.cells import REFERENCE_READ, WORD_LINE_DRIVE, ArrayState, BookedAs
+from cbramsim.simulator.array.cells import ArrayState, BookedAs, book_rows_read
 from cbramsim.simulator.array.synapse.turns import Orders
 
 
@@ -87,11 +87,7 @@ def line_of(synapses, plane, column):  # type: ignore[no-untyped-def]
 
 @implements(read, Synapses)
 def _(synapses, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    array, references = synapses.cells, synapses.references * n_active
-    account.counts[WORD_LINE_DRIVE] += n_active
-    account.counts[REFERENCE_READ] += references
-    account.joules[REFERENCE_READ] += array.pulse.v2t_read * references * array.pulse.g_mid
-    book_cells_read(array.lines, array, work.rows, n_active, account)
+    book_rows_read(synapses.cells, synapses.references, work.rows, n_active, account)
     return convert(readout, synapses, n_active, work, stream, account)
 
 

@@ -63,6 +63,10 @@ if TYPE_CHECKING:
     from cbramsim.simulator.lines import Terminals as Terminals
     from cbramsim.simulator.lines import Tiles as Tiles
     from cbramsim.simulator.lines import Wires as Wires
+    from cbramsim.simulator.mapping.causes import loss_by_cause as loss_by_cause
+    from cbramsim.simulator.mapping.config import MappingConfig as MappingConfig
+    from cbramsim.simulator.mapping.mapped import map_network as map_network
+    from cbramsim.simulator.mapping.trained import TrainedNetwork as TrainedNetwork
     from cbramsim.simulator.several.federation import Federation as Federation
     from cbramsim.simulator.several.federation import federate as federate
     from cbramsim.simulator.several.reuse import learning_curve as learning_curve
@@ -87,6 +91,10 @@ _HOME = {
     "Hierarchy": "cbramsim.simulator.comparison.hierarchy",
     "Layers": "cbramsim.simulator.comparison.layers",
     "Mlp": "cbramsim.simulator.comparison.mlp",
+    "MappingConfig": "cbramsim.simulator.mapping.config",
+    "TrainedNetwork": "cbramsim.simulator.mapping.trained",
+    "loss_by_cause": "cbramsim.simulator.mapping.causes",
+    "map_network": "cbramsim.simulator.mapping.mapped",
     "Federation": "cbramsim.simulator.several.federation",
     "federate": "cbramsim.simulator.several.federation",
     "learning_curve": "cbramsim.simulator.several.reuse",

@@ -61,6 +61,7 @@ SMALL = {
     "benchmark": ["--quick"],
     "cache-fit": ["--quick", "--no-measure", "--quiet"],
     "fit": ["--bootstrap", "39"],
+    "map": ["--quick", "--seeds", "1", "--workers", "1", "--quiet"],
 }
 """What makes a command small enough."""
 STUDIES = {

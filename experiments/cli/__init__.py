@@ -42,6 +42,7 @@ COMMANDS = {
         "ladder": "Joules to learn digits: from FP32 to this array.",
         "cache-fit": "Which size of network suits the caches.",
     },
+    "networks": {"map": "Your trained network in arrays: accuracy by cause, joules."},
     "papers": {"reproduce": "What papers report, and what comes out here."},
     "tools": {"benchmark": "Time the training loop."},
 }

@@ -19,7 +19,7 @@ from cbramsim.experiments.cli import flags
 @flags.as_json
 @flags.with_cluster
 def reproduce(names: tuple[str, ...], out: Path, seeds: int, quick: bool, at: Any) -> Any:
-    """Reproduce what papers report: neurosim, shi2018  [all].
+    """Reproduce what papers report: neurosim, shi2018, mapped, ...  [all].
 
     Each published number stands beside ours with its tolerance and a verdict. Run it again to go
     on where it stopped. What is taken from a paper, what it does not state, and where this

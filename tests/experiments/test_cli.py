@@ -418,7 +418,7 @@ def imported_by(*args: str) -> set[str]:
 
 
 HEAVY = {"numpy", "numba", "scipy", "pandas", "matplotlib", "pydantic", "rich"}
-WITH_KEYS = {"train", "ladder"}
+WITH_KEYS = {"train", "ladder", "map"}
 """Commands with flags that are made from parameter objects, which their help imports."""
 
 

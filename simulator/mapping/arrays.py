@@ -1,0 +1,484 @@
+r"""`MatrixArrays`: the matrix of one layer in physical arrays, and products with it.
+
+With the weights in parts of a scale, :math:`w_{ik} = W_{ik} / s_k`, an input :math:`x_i` becomes a
+level :math:`u_i = (x_i - a) / r` between 0 and 1, and the array gives
+
+.. math:: \sum_i W_{ik} x_i = s_k r \sum_i w_{ik} u_i + s_k a \sum_i w_{ik}.
+
+The first sum is the current of a bit line less that of the other side, or of the reference; the
+second one is a number that is known beforehand. Bit by bit, each read has its own noise and
+conversion; without converters all bits have one sum, whose noise is drawn at once: normal, with
+the variance of the weighed sum of all reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.kernels import compiled_loop
+from cbramsim.core.rng import State, generator, stream
+from cbramsim.devices.device import Device
+from cbramsim.devices.noise import Growing
+from cbramsim.simulator.array.built import Built
+from cbramsim.simulator.array.cells import ArrayState
+from cbramsim.simulator.array.compensation import Compensated
+from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.saving import physical
+from cbramsim.simulator.array.synapse import SynapseCrossbar
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.circuits.adc import Adc, Conversion, Converters, convert_rows
+from cbramsim.simulator.circuits.normals import fill_normals
+from cbramsim.simulator.circuits.prices import conversion_price
+from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
+from cbramsim.simulator.lines import Tiles
+from cbramsim.simulator.lines.tiles import shared_out
+from cbramsim.simulator.mapping.config import MappingConfig
+from cbramsim.simulator.mapping.layers import Floats
+
+BLOCK = 1 << 18
+"""About so many sums are made at a time, and remain in the processor's cache."""
+SAMPLE = 20_000
+"""Rows of inputs from which ranges are found."""
+ONES = np.array([bin(code).count("1") for code in range(256)], np.uint8)
+"""Bits of a code that are 1."""
+
+
+class Levels(NamedTuple):
+    """How inputs become levels of word lines."""
+
+    low: float
+    """The input of level 0."""
+    span: float
+    """From the input of level 0 to that of level 1."""
+    bits: int
+    """Resolution; 0 for any level."""
+
+    @classmethod
+    def of(cls, inputs: Floats, bits: int, percentile: float) -> Levels:
+        """Return the levels for what calibration gives; 0 is a level, and the lowest if it can."""
+        low = min(float(np.percentile(inputs, 100 - percentile)), 0.0)
+        span = float(np.percentile(inputs, percentile)) - low
+        return cls(low, span if span > 0 else 1.0, bits)
+
+    @property
+    def top(self) -> int:
+        """The highest code."""
+        return max((1 << self.bits) - 1, 1)
+
+    def codes(self, inputs: Floats) -> NDArray[Any]:
+        """Return the codes of inputs, uint8[...]; without `bits` their levels, float32[...]."""
+        level = (inputs - np.float32(self.low)) * np.float32(1 / self.span)
+        np.clip(level, 0, 1, out=level)
+        if not self.bits:
+            return level
+        level *= self.top
+        level += np.float32(0.5)
+        return level.astype(np.uint8)
+
+
+class Seen(NamedTuple):
+    """What reads see of one physical array."""
+
+    signed: Floats
+    """Conductances less the reference, joined, float32[rows, columns], S."""
+    white: float
+    """Variance of the noise of a weight in one read, S²."""
+    each: Floats
+    """The part of it that differs between weights, float32[rows, columns], S²; or no rows."""
+    joules: NDArray[np.float64]
+    """Energy of a read of each row in its cells and in its lines, float64[2, rows], J."""
+
+
+class Chain(NamedTuple):
+    """Converters, for compiled loops."""
+
+    conversion: Conversion
+    of_column: NDArray[np.uint32]
+    """The converter of each column, uint32[columns]; of none, if there are no converters."""
+    minimum: np.float32
+    """Value of code 0, S."""
+    lsb: np.float32
+    """Distance of two codes, S."""
+
+
+NO_CONVERTERS = Chain(
+    Converters(Adc(), 1).conversion, np.zeros(0, np.uint32), np.float32(0), np.float32(0)
+)
+
+
+class MatrixArrays:
+    """The matrix of one layer in arrays, one below the other where one has too few word lines.
+
+    Attributes
+    ----------
+    weights
+        Wanted, in parts of `scale`, float32[inputs, outputs].
+    scale
+        Weight that the window stands for, float64[outputs].
+    arrays
+        From top to bottom, `Crossbar` or `SynapseCrossbar`.
+    missed
+        Weights that verification has given up.
+    ledger
+        Every event and its energy, by phase.
+    """
+
+    def __init__(
+        self, matrix: Floats, config: MappingConfig, device: Device, periphery: Periphery,
+        number: int,
+    ) -> None:  # fmt: skip
+        """Write the weights of layer `number` into new cells."""
+        self.config, self.device, self.periphery = config, device, periphery
+        self.ledger, self.missed = EnergyLedger(), 0
+        self.scale = scale_of(matrix, config)
+        self.weights = np.clip(matrix / self.scale, -1, 1).astype(np.float32)
+        rows, columns = self.weights.shape
+        self.starts = shared_out(rows, config.tiles.rows)
+        self._noise = stream(config.seed, "reads of a mapped layer", number)
+        self._seeds = generator(config.seed, "mapped layer", number).integers(
+            2**62, size=(2, len(self.starts) - 1)
+        )
+        self.arrays = [
+            self._array((int(n), columns), int(seed))
+            for n, seed in zip(np.diff(self.starts), self._seeds[0], strict=True)
+        ]
+        for array, weights in zip(self.arrays, self._parts(self.weights), strict=True):
+            self.missed += write(array, weights, config)
+        self.levels = Levels(0.0, 1.0, config.input_bits)
+        self._together = [np.eye(len(part)) for part in self._parts(self.weights)]
+        self._chains = [NO_CONVERTERS] * len(self.arrays)
+        self.see()
+
+    def __repr__(self) -> str:
+        """Return what it is."""
+        rows, columns = self.weights.shape
+        return f"MatrixArrays({rows} x {columns} weights, {self.cells:,} cells)"
+
+    @property
+    def cells(self) -> int:
+        """Cells in all arrays, without those of references."""
+        return sum(array.state.g.size for array in self.arrays)
+
+    def _array(self, shape: tuple[int, int], seed: int) -> Crossbar | SynapseCrossbar:
+        config = self.config
+        built: Built = {
+            "access": config.access,
+            "tiles": Tiles(columns=config.tiles.columns),
+            "wires": config.wiring if config.wires else None,
+        }
+        rest = (seed, self.periphery, self.ledger)
+        if config.synapse.several:
+            return SynapseCrossbar(self.device, shape, config.synapse, *rest, **built)
+        return Crossbar(self.device, shape, *rest, **built)
+
+    def _parts(self, rows: NDArray) -> list[NDArray]:
+        """Return the part of each array of what there is by row."""
+        return np.split(rows, self.starts[1:-1])
+
+    # ---- before they are used ------------------------------------------------------------------
+
+    def calibrate(self, inputs: Floats) -> None:
+        """Find the ranges of inputs and converters.
+
+        Parameters
+        ----------
+        inputs
+            float32[n, inputs], activations of calibration images.
+        """
+        config = self.config
+        chosen = np.linspace(0, len(inputs) - 1, min(len(inputs), SAMPLE)).astype(int)
+        inputs = inputs[chosen]
+        self.levels = Levels.of(inputs, config.input_bits, config.percentile)
+        reads = [list(self._reads(each)) for each in self._parts_of(self.levels.codes(inputs))]
+        if config.wires:
+            self._together = [sum(v.T @ v for _, v in each).astype(np.float64) for each in reads]
+        self.see()
+        if not config.readout.adc_bits:
+            return
+        largest = config.readout.full_scale or 2 * max(
+            float(np.percentile(np.abs(sums[sums != 0]), config.percentile, method="higher"))
+            for each, seen in zip(reads, self._seen, strict=True)
+            for sums in [
+                np.concatenate([np.zeros(0), *((v @ seen.signed).ravel() for _, v in each)])
+            ]
+            if sums.any()
+        )
+        self._chains = [
+            chain_of(config, largest, self.weights.shape[1], int(seed)) for seed in self._seeds[1]
+        ]
+
+    def see(self) -> None:
+        """Take note of what reads see now."""
+        self._seen = [
+            seen_of(array, self.config, together)
+            for array, together in zip(self.arrays, self._together, strict=True)
+        ]
+
+    # ---- at work -------------------------------------------------------------------------------
+
+    def product(self, inputs: Floats, phase: str) -> Floats:
+        """Return the product of inputs with the matrix, as the arrays give it; booked.
+
+        Parameters
+        ----------
+        inputs
+            float32[n, inputs].
+        phase
+            Of the ledger.
+
+        Returns
+        -------
+        float32[n, outputs]
+        """
+        codes, columns = self.levels.codes(inputs), self.weights.shape[1]
+        sums = np.zeros((len(codes), columns), np.float32)
+        at_once = max(1, BLOCK // max(columns, codes.shape[1]))
+        for start in range(0, len(codes), at_once):
+            part = codes[start : start + at_once]
+            into = sums[start : start + at_once]
+            for n, block in enumerate(self._parts_of(part)):
+                self._read(n, block, into, phase)
+        account = self.ledger.account(phase)
+        reads = self.config.input_bits if self._bit_by_bit else 1
+        additions = reads - 1 + reads * (len(self.arrays) - 1)
+        account.counts[Operation.SHIFT_ADD] += (additions + 1) * sums.size  # and the bias
+        self._price(phase)
+        factor = 2 / self.device.g_range * self.levels.span * self.scale
+        known = self.levels.low * self.scale * self.weights.sum(axis=0, dtype=np.float64)
+        return sums * factor.astype(np.float32) + known.astype(np.float32)
+
+    @property
+    def _bit_by_bit(self) -> bool:
+        return self.config.encoding == "bits"
+
+    def _parts_of(self, codes: NDArray) -> list[NDArray]:
+        """Return the part of each array of inputs, [n, rows]."""
+        return np.split(codes, self.starts[1:-1], axis=1)
+
+    def _reads(self, codes: NDArray[Any]) -> Any:
+        """Yield the weight of each read, and its levels on the word lines, float32[n, rows]."""
+        if not self._bit_by_bit:
+            yield 1.0, self._amplitudes(codes)
+            return
+        for bit in range(self.levels.bits):
+            yield (1 << bit) / self.levels.top, ((codes >> bit) & 1).astype(np.float32)
+
+    def _amplitudes(self, codes: NDArray[Any]) -> Floats:
+        """Return levels at which ohmic cells would carry the same currents, float32[n, rows]."""
+        levels = codes.astype(np.float32)
+        if self.levels.bits:
+            levels *= np.float32(1 / self.levels.top)
+        if not self.device.v_sinh:
+            return levels
+        v_read = np.float32(self.device.v_read)
+        return (self.device.read_equivalent(v_read * levels) / v_read).astype(np.float32)
+
+    def _read(self, n: int, codes: NDArray[Any], into: Floats, phase: str) -> None:
+        """Add the sums of array `n` to `into`, float32[reads, outputs], S."""
+        seen, chain = self._seen[n], self._chains[n]
+        converted = chain.of_column.size > 0
+        conversions = 0
+        if self._bit_by_bit and not converted:
+            top = self.levels.top
+            levels = codes.astype(np.float32) * np.float32(1 / top)
+            squares = SQUARES[self.levels.bits][codes] if self._noisy(seen) else None
+            self._add(seen, chain, 1.0, levels, squares, into)
+        else:
+            for weight, levels in self._reads(codes):
+                squares = levels if self._bit_by_bit else np.square(levels)
+                driven = np.count_nonzero(levels.any(axis=1))
+                if driven:
+                    self._add(seen, chain, weight, levels, squares, into)
+                conversions += converted * driven * into.shape[1]
+        self._book(n, codes, conversions, phase)
+
+    @staticmethod
+    def _noisy(seen: Seen) -> bool:
+        return bool(seen.white or len(seen.each))
+
+    def _add(
+        self, seen: Seen, chain: Chain, weight: float, levels: Floats, squares: Floats | None,
+        into: Floats,
+    ) -> None:  # fmt: skip
+        """Add one read, times `weight`, to `into`; `squares` of levels are those of its noise."""
+        sums = levels @ seen.signed
+        every, each = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
+        if squares is not None and self._noisy(seen):
+            every = np.float32(seen.white) * squares.sum(axis=1)
+            each = squares @ seen.each if len(seen.each) else each
+        finish(sums, (every, each), self._noise, chain, np.float32(weight), into)
+
+    def _book(self, n: int, codes: NDArray[Any], conversions: int, phase: str) -> None:
+        array, account = self.arrays[n], self.ledger.account(phase)
+        if self._bit_by_bit:
+            drives = ONES[codes].sum(axis=0, dtype=np.int64)
+            squares = drives.astype(np.float64)
+        else:
+            drives = np.count_nonzero(codes, axis=0)
+            of_supply = codes.astype(np.float64) / (self.levels.top if self.levels.bits else 1)
+            squares = (of_supply * self._amplitudes(codes)).sum(axis=0)
+        in_cells, in_lines = self._seen[n].joules @ squares
+        cells = int(drives @ array.state.n_connected)
+        account.counts[Operation.WORD_LINE_DRIVE] += drives.sum()
+        account.joules[Operation.WORD_LINE_DRIVE] += drives.sum() * array.word_line_energy
+        account.counts[Operation.CELL_READ] += cells
+        account.joules[Operation.CELL_READ] += in_cells
+        if self.config.wires:
+            account.counts[Operation.READ_WIRE] += cells
+            account.joules[Operation.READ_WIRE] += in_lines
+        if not self.config.synapse.pair:
+            v2tg = self.device.v2t_read * self.device.g_mid
+            account.counts[Operation.REFERENCE_READ] += drives.sum()
+            account.joules[Operation.REFERENCE_READ] += v2tg * squares.sum()
+        account.counts[Operation.ADC_CONVERSION] += conversions
+
+    def _price(self, phase: str) -> None:
+        """Price the events whose energy does not depend on the state of a cell."""
+        account, readout = self.ledger.account(phase), self.config.readout
+        prices = {Operation.SHIFT_ADD: self.periphery.e_add}
+        if readout.adc_bits:
+            conversion = conversion_price(readout.adc_bits, readout.adc_source)
+            prices[Operation.ADC_CONVERSION] = conversion.value
+        for operation, joules in prices.items():
+            account.joules[operation] = account.counts[operation] * joules
+
+    # ---- time ----------------------------------------------------------------------------------
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and make up for it as the configuration says."""
+        for array in self.arrays:
+            cells = physical(array)
+            cells.phase = "compensation"
+            if self.config.compensation != "none":
+                cells.note_sums()
+            array.wait(seconds, celsius=self.config.celsius)
+            if self.config.compensation != "none":
+                cells.compensate(self.config.compensation)
+        self.see()
+
+
+SQUARES = [
+    np.array(
+        [
+            sum(4.0**bit for bit in range(bits) if code >> bit & 1) / max((1 << bits) - 1, 1) ** 2
+            for code in range(256)
+        ],
+        np.float32,
+    )
+    for bits in range(9)
+]
+"""Sum of the squared weights of the reads in which a code has a 1, by bits, float32[256] each."""
+
+
+def scale_of(matrix: Floats, config: MappingConfig) -> NDArray[np.float64]:
+    """Return the weight that the window stands for, float64[outputs]."""
+    sizes = np.abs(matrix).astype(np.float64)
+    axis = 0 if config.scaling == "column" else None
+    scale = np.quantile(sizes, 1 - config.clip, axis=axis)
+    scale = np.where(scale > 0, scale, sizes.max(axis=axis))
+    return np.broadcast_to(np.where(scale > 0, scale, 1.0), matrix.shape[1:]).copy()
+
+
+def write(array: Crossbar | SynapseCrossbar, weights: Floats, config: MappingConfig) -> int:
+    """Write weights, -1 to 1, into new cells; return how many verification has given up."""
+    cells = physical(array)
+    if config.writing != "verify":
+        programmed = config.writing == "error"
+        if isinstance(array, SynapseCrossbar):
+            places = np.moveaxis(config.synapse.places(weights), 0, 2).reshape(cells.shape)
+            cells.set_weights(places, clip=True, programmed=programmed)
+        else:
+            cells.set_weights(weights, clip=True, programmed=programmed)
+        return 0
+    cells.set_weights(-1.0, clip=True)
+    array.phase = "program"
+    rows = np.arange(len(weights))
+    targets = array.device.conductance_of(weights)
+    return sum(array.program_to(k, rows, targets[:, k]) for k in range(weights.shape[1]))
+
+
+def chain_of(config: MappingConfig, full_scale: float, columns: int, seed: int) -> Chain:
+    """Return the converters of an array, for sums of conductances between ± half a range, S."""
+    readout = config.readout
+    adc = Adc(
+        bits=readout.adc_bits, full_scale=full_scale, minimum=-0.5 * full_scale,
+        offset_d2d=readout.offset_d2d, inl=readout.inl, dnl=readout.dnl,
+    )  # fmt: skip
+    converters = Converters(adc, columns, seed)
+    return Chain(
+        converters.conversion, converters.of_column, np.float32(adc.minimum), np.float32(adc.lsb)
+    )
+
+
+def seen_of(
+    array: Crossbar | SynapseCrossbar, config: MappingConfig, together: NDArray[np.float64]
+) -> Seen:
+    """Return what reads see of an array; `together` is how often two word lines are on in one."""
+    cells, device, state = physical(array), array.device, physical(array).state
+    g = cells.seen.astype(np.float64)
+    if isinstance(state.gain, Compensated):
+        g *= state.gain.factors
+    white = float(state.pulse.sum_sigma) ** 2
+    each = np.zeros((0, 0))
+    if isinstance(state.noise, Growing):
+        white, each = float(state.noise.sigma) ** 2, state.noise.variance.astype(np.float64)
+    if isinstance(array, SynapseCrossbar):
+        parts = config.synapse.parts
+        g = np.einsum("rpk,p->rk", array.by_plane(g), parts)
+        each = np.einsum("rpk,p->rk", array.by_plane(each), parts**2) if len(each) else each
+        white *= float(parts @ parts)
+    if not config.synapse.pair:
+        g -= device.g_mid
+    dissipated = np.array([np.ones(len(g)), np.zeros(len(g))])
+    if config.wires:
+        at_rest: ArrayState = cells.at_rest(together)
+        dissipated = at_rest.lines.dissipated
+    joules = device.v2t_read * dissipated * state.row_sum
+    return Seen(g.astype(np.float32), white, each.astype(np.float32), joules)
+
+
+@compiled_loop
+def finish(sums, variances, state: State, chain, weight, into):  # type: ignore[no-untyped-def]
+    """Add noise to sums of a read, convert them, and add them, times `weight`, `into` others.
+
+    Parameters
+    ----------
+    sums, into
+        float32[reads, columns], S.
+    variances
+        Of the noise of each read, float32[reads], or none; and of each sum, float32[reads,
+        columns], or none, S².
+    state
+        A stream of random words.
+    chain
+        `Chain`.
+    weight
+        float32.
+    """
+    every, each = variances
+    reads, columns = sums.shape
+    if every.size or each.size:
+        normals = np.empty(reads * columns, np.float32)
+        fill_normals(state, normals)
+        for n in range(reads):
+            row = normals[n * columns : (n + 1) * columns]
+            if each.size:
+                for k in range(columns):
+                    sums[n, k] += np.sqrt(every[n] + each[n, k]) * row[k]
+            else:
+                sigma = np.sqrt(every[n])
+                for k in range(columns):
+                    sums[n, k] += sigma * row[k]
+    if chain.of_column.size:
+        codes = np.empty((reads, columns), np.uint16)
+        convert_rows(sums, chain.conversion, chain.of_column, codes)
+        for n in range(reads):
+            for k in range(columns):
+                into[n, k] += weight * (chain.minimum + chain.lsb * np.float32(codes[n, k]))
+    else:
+        for n in range(reads):
+            for k in range(columns):
+                into[n, k] += weight * sums[n, k]

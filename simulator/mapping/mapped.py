@@ -1,0 +1,249 @@
+"""`MappedNetwork`: a trained network whose products are made in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from cbramsim.core.arguments import instance
+from cbramsim.core.errors import ParameterError, shown
+from cbramsim.core.units import in_prefixed
+from cbramsim.simulator.array.lifetime import total_seconds
+from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.circuits.dac import InputEncoding
+from cbramsim.simulator.circuits.reference import Reference
+from cbramsim.simulator.circuits.rollup import Macro, roll_up
+from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
+from cbramsim.simulator.mapping.arrays import MatrixArrays
+from cbramsim.simulator.mapping.config import MappingConfig
+from cbramsim.simulator.mapping.layers import Floats, Weighted, apply
+from cbramsim.simulator.mapping.trained import TrainedNetwork, name_of
+
+STEP = 250
+"""Images that are carried through all layers at once."""
+MOST_CALIBRATION = 1000
+"""Images from which ranges are found, at most."""
+
+
+def map_network(
+    model: Any,
+    calibration: ArrayLike,
+    config: MappingConfig | None = None,
+    *,
+    progress: bool = False,
+    **changes: Any,
+) -> MappedNetwork:
+    """Return a trained network in arrays: its weights written, its ranges calibrated.
+
+    Parameters
+    ----------
+    model
+        The path of an ONNX file, a PyTorch `state_dict` or module of layers in a row, a list of
+        weights, float[inputs, outputs] each, or a `TrainedNetwork`.
+    calibration
+        Training images, [images, ...]: what inputs and sums are in them sets the ranges of levels
+        and converters. At most 1,000 are used, evenly spaced. uint8 stands for 0 to 1.
+    config
+        `MappingConfig`.
+    progress
+        Show a bar.
+    **changes
+        Keys of the configuration to change.
+
+    Examples
+    --------
+    >>> mapped = map_network("lenet.onnx", train_images, device="epiram")
+    >>> mapped.score(test_images, test_labels)
+    >>> mapped.wait(days=30)
+    >>> print(mapped.ledger)
+    """
+    instance("map_network: config", config, MappingConfig, type(None))
+    wanted = (config or MappingConfig()).replace(**changes)
+    network = TrainedNetwork.of(model)
+    return MappedNetwork(network, calibration, wanted, progress=progress)
+
+
+class MappedNetwork:
+    """A trained network whose products are made in arrays; all else is digital.
+
+    Activations, pooling and the rest are exact. Biases are added to the codes. What is booked of
+    the digital part is additions and, as `neuron update`, activations of layers with weights.
+
+    Attributes
+    ----------
+    network
+        The `TrainedNetwork`, batch norms taken into the weights.
+    config
+        `MappingConfig`.
+    device, periphery
+        What the cells are, and the circuits around them.
+    arrays
+        `MatrixArrays` of each layer with weights.
+    positions
+        Products that one image asks of each of them.
+    """
+
+    def __init__(
+        self, network: TrainedNetwork, calibration: ArrayLike, config: MappingConfig, *,
+        progress: bool = False,
+    ) -> None:  # fmt: skip
+        """Write the weights into new cells, and calibrate; as `map_network`."""
+        self.network, self.config = network.folded(), config
+        self.device, self.periphery = config.technology(), Periphery.load(config.periphery)
+        x = self._few(calibration)
+        self.arrays: list[MatrixArrays] = []
+        self.positions: list[int] = []
+        with tqdm(self.network.layers, unit="layers", disable=not progress, leave=False) as bar:
+            for layer in bar:
+                if isinstance(layer, Weighted):
+                    number = len(self.arrays)
+                    arrays = MatrixArrays(layer.matrix, config, self.device, self.periphery, number)
+                    rows = layer.unroll(x)
+                    arrays.calibrate(np.ascontiguousarray(rows.reshape(-1, rows.shape[2])))
+                    self.arrays.append(arrays)
+                    self.positions.append(rows.shape[1])
+                x = apply(layer, x)
+
+    def _few(self, calibration: ArrayLike) -> Floats:
+        images = np.asarray(calibration)
+        if images.ndim > 1 and len(images) > MOST_CALIBRATION:
+            images = images[np.linspace(0, len(images) - 1, MOST_CALIBRATION).astype(int)]
+        return self.network.prepared(images)
+
+    def __repr__(self) -> str:
+        """Return what it is."""
+        layers = " - ".join(name_of(layer) for layer in self.network.weighted)
+        return f"MappedNetwork({layers}; {self.cells:,} cells of {self.device.name})"
+
+    def __str__(self) -> str:
+        """Return a table of the layers for people."""
+        lines = [
+            repr(self),
+            f"{'layer':>28}{'arrays':>8}{'cells':>10}{'missed':>9}{'products':>10}",
+        ]
+        for layer, arrays, positions in zip(
+            self.network.weighted, self.arrays, self.positions, strict=True
+        ):
+            missed = f"{arrays.missed / arrays.weights.size:.2%}"
+            lines.append(
+                f"{name_of(layer):>28}{len(arrays.arrays):>8}{arrays.cells:>10,}{missed:>9}"
+                f"{positions:>10}"
+            )
+        lines.append(f"latency {in_prefixed(self.latency, 's')} an image, layer after layer")
+        return "\n".join(lines)
+
+    @property
+    def cells(self) -> int:
+        """Cells of all layers."""
+        return sum(arrays.cells for arrays in self.arrays)
+
+    @property
+    def ledger(self) -> EnergyLedger:
+        """The events of all layers: phases `program`, `test`, `compensation`."""
+        return EnergyLedger.sum([arrays.ledger for arrays in self.arrays])
+
+    # ---- at work -------------------------------------------------------------------------------
+
+    def forward(self, images: ArrayLike, *, progress: bool = False) -> Floats:
+        """Return the scores of images, float32[images, classes]; booked as `test`.
+
+        The noise of reads goes on from call to call.
+        """
+        x = self.network.prepared(images)
+        found = [self._through(part) for part in self._steps(x, progress)]
+        return np.concatenate(found)
+
+    @staticmethod
+    def _steps(x: Floats, progress: bool) -> Iterator[Floats]:
+        with tqdm(total=len(x), unit="images", disable=not progress, leave=False) as bar:
+            for start in range(0, len(x), STEP):
+                part = x[start : start + STEP]
+                yield part
+                bar.update(len(part))
+
+    def _through(self, x: Floats) -> Floats:
+        arrays = iter(self.arrays)
+        for layer in self.network.layers:
+            if not isinstance(layer, Weighted):
+                x = apply(layer, x)
+                continue
+            each = next(arrays)
+            rows = layer.unroll(x)
+            flat = np.ascontiguousarray(rows.reshape(-1, rows.shape[2]))
+            y = each.product(flat, "test") + layer.bias
+            account = each.ledger.account("test")
+            account.counts[Operation.NEURON_UPDATE] += y.size
+            account.joules[Operation.NEURON_UPDATE] += y.size * self.periphery.e_neuron
+            x = layer.roll_up(y.reshape(*rows.shape[:2], -1), x.shape)
+        return x
+
+    def predict(self, images: ArrayLike, *, progress: bool = False) -> NDArray[np.int64]:
+        """Return the class of each image, int64[images]."""
+        return self.forward(images, progress=progress).argmax(axis=1)
+
+    def score(self, images: ArrayLike, labels: ArrayLike, *, progress: bool = False) -> float:
+        """Return the part of the images whose class is found."""
+        found, names = self.predict(images, progress=progress), np.asarray(labels)
+        if names.shape != found.shape:
+            raise ParameterError(
+                f"MappedNetwork.score: labels must be one for each image (got {shown(names)})"
+            )
+        return float((found == names).mean())
+
+    def wait(
+        self, seconds: float = 0.0, *, hours: float = 0.0, days: float = 0.0, years: float = 0.0
+    ) -> None:
+        """Let time pass at `config.celsius`; sums are made up for as `config.compensation` says."""
+        total = total_seconds("MappedNetwork.wait", seconds, hours, days, years)
+        for arrays in self.arrays:
+            arrays.wait(total)
+
+    # ---- what it takes -------------------------------------------------------------------------
+
+    @property
+    def macros(self) -> list[Macro]:
+        """The arrays of each layer as `circuits.roll_up` prices them, with their converters."""
+        config, device = self.config, self.device
+        encoding = InputEncoding(
+            kind="amplitude" if config.encoding == "amplitude" else "bit-serial",
+            bits=config.input_bits or 16,
+            v_read=device.v_read,
+            t_slot=device.t_read,
+        )
+        reference = Reference(
+            kind="pair" if config.synapse.pair else "column", g_min=device.g_min,
+            g_max=device.g_max,
+        )  # fmt: skip
+        return [
+            Macro(
+                rows=arrays.weights.shape[0], columns=arrays.weights.shape[1],
+                tile_rows=config.tiles.rows or arrays.weights.shape[0],
+                tile_columns=config.tiles.columns or arrays.cells // arrays.weights.shape[0],
+                encoding=encoding, reference=reference, cells_per_weight=config.synapse.cells,
+                adc_bits=config.readout.adc_bits or 1, adc_source=config.readout.adc_source,
+                access=config.access,
+            )
+            for arrays in self.arrays
+        ]  # fmt: skip
+
+    @property
+    def latencies(self) -> list[float]:
+        """Time that the products of one image take in each layer, s.
+
+        A read and the conversions that share a converter (`Macro.columns_per_adc`), one position
+        of a kernel after the other; without converters, reads alone. The digital part takes none.
+        """
+        return [
+            positions
+            * (roll_up(macro).latency if self.config.readout.adc_bits else macro.encoding.latency)
+            for macro, positions in zip(self.macros, self.positions, strict=True)
+        ]
+
+    @property
+    def latency(self) -> float:
+        """Time from an image to its class, s: layer after layer, without pipelining (assumed)."""
+        return sum(self.latencies)

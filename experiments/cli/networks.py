@@ -39,8 +39,8 @@ FLAGS = {
 @flags.as_json
 @flags.with_cluster
 def map(
-    keys: Keys, model: str, config: Path | None, settings: tuple[str, ...], out: Path, seeds: int,
-    quick: bool, at: Any, **asked: Any,
+    keys: Keys, model: str, config: Path | None, settings: tuple[str, ...], out: Path, at: Any,
+    **asked: Any,
 ) -> Any:  # fmt: skip
     """Map a trained network onto arrays: accuracy by cause, joules, latency.
 
@@ -53,5 +53,6 @@ def map(
     from cbramsim.simulator.mapping import MappingConfig
 
     wanted = MappingConfig(**flags.collect(config, settings, keys))
+    seeds, quick = asked.pop("seeds"), asked.pop("quick")
     question = experiment.Question(model, **asked)
     return experiment.run(question, wanted, out, seeds=seeds, quick=quick, at=at)

@@ -13,100 +13,32 @@ the variance of the weighed sum of all reads.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import compiled_loop
-from cbramsim.core.rng import State, generator, stream
+from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
-from cbramsim.devices.noise import Growing
 from cbramsim.simulator.array.built import Built
-from cbramsim.simulator.array.cells import ArrayState
-from cbramsim.simulator.array.compensation import Compensated
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.saving import physical
 from cbramsim.simulator.array.synapse import SynapseCrossbar
 from cbramsim.simulator.circuits import Periphery
-from cbramsim.simulator.circuits.adc import Adc, Conversion, Converters, convert_rows
-from cbramsim.simulator.circuits.normals import fill_normals
 from cbramsim.simulator.circuits.prices import conversion_price
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.lines import Tiles
 from cbramsim.simulator.lines.tiles import shared_out
 from cbramsim.simulator.mapping.config import MappingConfig
 from cbramsim.simulator.mapping.layers import Floats
+from cbramsim.simulator.mapping.levels import ONES, SQUARES, Levels
+from cbramsim.simulator.mapping.reading import NO_CONVERTERS, Chain, Seen, chain_of, finish, seen_of
 
 BLOCK = 1 << 18
 """About so many sums are made at a time, and remain in the processor's cache."""
 SAMPLE = 20_000
 """Rows of inputs from which ranges are found."""
-ONES = np.array([bin(code).count("1") for code in range(256)], np.uint8)
-"""Bits of a code that are 1."""
-
-
-class Levels(NamedTuple):
-    """How inputs become levels of word lines."""
-
-    low: float
-    """The input of level 0."""
-    span: float
-    """From the input of level 0 to that of level 1."""
-    bits: int
-    """Resolution; 0 for any level."""
-
-    @classmethod
-    def of(cls, inputs: Floats, bits: int, percentile: float) -> Levels:
-        """Return the levels for what calibration gives; 0 is a level, and the lowest if it can."""
-        low = min(float(np.percentile(inputs, 100 - percentile)), 0.0)
-        span = float(np.percentile(inputs, percentile)) - low
-        return cls(low, span if span > 0 else 1.0, bits)
-
-    @property
-    def top(self) -> int:
-        """The highest code."""
-        return max((1 << self.bits) - 1, 1)
-
-    def codes(self, inputs: Floats) -> NDArray[Any]:
-        """Return the codes of inputs, uint8[...]; without `bits` their levels, float32[...]."""
-        level = (inputs - np.float32(self.low)) * np.float32(1 / self.span)
-        np.clip(level, 0, 1, out=level)
-        if not self.bits:
-            return level
-        level *= self.top
-        level += np.float32(0.5)
-        return level.astype(np.uint8)
-
-
-class Seen(NamedTuple):
-    """What reads see of one physical array."""
-
-    signed: Floats
-    """Conductances less the reference, joined, float32[rows, columns], S."""
-    white: float
-    """Variance of the noise of a weight in one read, S²."""
-    each: Floats
-    """The part of it that differs between weights, float32[rows, columns], S²; or no rows."""
-    joules: NDArray[np.float64]
-    """Energy of a read of each row in its cells and in its lines, float64[2, rows], J."""
-
-
-class Chain(NamedTuple):
-    """Converters, for compiled loops."""
-
-    conversion: Conversion
-    of_column: NDArray[np.uint32]
-    """The converter of each column, uint32[columns]; of none, if there are no converters."""
-    minimum: np.float32
-    """Value of code 0, S."""
-    lsb: np.float32
-    """Distance of two codes, S."""
-
-
-NO_CONVERTERS = Chain(
-    Converters(Adc(), 1).conversion, np.zeros(0, np.uint32), np.float32(0), np.float32(0)
-)
 
 
 class MatrixArrays:
@@ -186,11 +118,9 @@ class MatrixArrays:
         Parameters
         ----------
         inputs
-            float32[n, inputs], activations of calibration images.
+            float32[n, inputs], activations of calibration images; `SAMPLE` of them are enough.
         """
         config = self.config
-        chosen = np.linspace(0, len(inputs) - 1, min(len(inputs), SAMPLE)).astype(int)
-        inputs = inputs[chosen]
         self.levels = Levels.of(inputs, config.input_bits, config.percentile)
         reads = [list(self._reads(each)) for each in self._parts_of(self.levels.codes(inputs))]
         if config.wires:
@@ -258,7 +188,7 @@ class MatrixArrays:
         """Return the part of each array of inputs, [n, rows]."""
         return np.split(codes, self.starts[1:-1], axis=1)
 
-    def _reads(self, codes: NDArray[Any]) -> Any:
+    def _reads(self, codes: NDArray[Any]) -> Iterator[tuple[float, Floats]]:
         """Yield the weight of each read, and its levels on the word lines, float32[n, rows]."""
         if not self._bit_by_bit:
             yield 1.0, self._amplitudes(codes)
@@ -360,19 +290,6 @@ class MatrixArrays:
         self.see()
 
 
-SQUARES = [
-    np.array(
-        [
-            sum(4.0**bit for bit in range(bits) if code >> bit & 1) / max((1 << bits) - 1, 1) ** 2
-            for code in range(256)
-        ],
-        np.float32,
-    )
-    for bits in range(9)
-]
-"""Sum of the squared weights of the reads in which a code has a 1, by bits, float32[256] each."""
-
-
 def scale_of(matrix: Floats, config: MappingConfig) -> NDArray[np.float64]:
     """Return the weight that the window stands for, float64[outputs]."""
     sizes = np.abs(matrix).astype(np.float64)
@@ -398,87 +315,3 @@ def write(array: Crossbar | SynapseCrossbar, weights: Floats, config: MappingCon
     rows = np.arange(len(weights))
     targets = array.device.conductance_of(weights)
     return sum(array.program_to(k, rows, targets[:, k]) for k in range(weights.shape[1]))
-
-
-def chain_of(config: MappingConfig, full_scale: float, columns: int, seed: int) -> Chain:
-    """Return the converters of an array, for sums of conductances between ± half a range, S."""
-    readout = config.readout
-    adc = Adc(
-        bits=readout.adc_bits, full_scale=full_scale, minimum=-0.5 * full_scale,
-        offset_d2d=readout.offset_d2d, inl=readout.inl, dnl=readout.dnl,
-    )  # fmt: skip
-    converters = Converters(adc, columns, seed)
-    return Chain(
-        converters.conversion, converters.of_column, np.float32(adc.minimum), np.float32(adc.lsb)
-    )
-
-
-def seen_of(
-    array: Crossbar | SynapseCrossbar, config: MappingConfig, together: NDArray[np.float64]
-) -> Seen:
-    """Return what reads see of an array; `together` is how often two word lines are on in one."""
-    cells, device, state = physical(array), array.device, physical(array).state
-    g = cells.seen.astype(np.float64)
-    if isinstance(state.gain, Compensated):
-        g *= state.gain.factors
-    white = float(state.pulse.sum_sigma) ** 2
-    each = np.zeros((0, 0))
-    if isinstance(state.noise, Growing):
-        white, each = float(state.noise.sigma) ** 2, state.noise.variance.astype(np.float64)
-    if isinstance(array, SynapseCrossbar):
-        parts = config.synapse.parts
-        g = np.einsum("rpk,p->rk", array.by_plane(g), parts)
-        each = np.einsum("rpk,p->rk", array.by_plane(each), parts**2) if len(each) else each
-        white *= float(parts @ parts)
-    if not config.synapse.pair:
-        g -= device.g_mid
-    dissipated = np.array([np.ones(len(g)), np.zeros(len(g))])
-    if config.wires:
-        at_rest: ArrayState = cells.at_rest(together)
-        dissipated = at_rest.lines.dissipated
-    joules = device.v2t_read * dissipated * state.row_sum
-    return Seen(g.astype(np.float32), white, each.astype(np.float32), joules)
-
-
-@compiled_loop
-def finish(sums, variances, state: State, chain, weight, into):  # type: ignore[no-untyped-def]
-    """Add noise to sums of a read, convert them, and add them, times `weight`, `into` others.
-
-    Parameters
-    ----------
-    sums, into
-        float32[reads, columns], S.
-    variances
-        Of the noise of each read, float32[reads], or none; and of each sum, float32[reads,
-        columns], or none, S².
-    state
-        A stream of random words.
-    chain
-        `Chain`.
-    weight
-        float32.
-    """
-    every, each = variances
-    reads, columns = sums.shape
-    if every.size or each.size:
-        normals = np.empty(reads * columns, np.float32)
-        fill_normals(state, normals)
-        for n in range(reads):
-            row = normals[n * columns : (n + 1) * columns]
-            if each.size:
-                for k in range(columns):
-                    sums[n, k] += np.sqrt(every[n] + each[n, k]) * row[k]
-            else:
-                sigma = np.sqrt(every[n])
-                for k in range(columns):
-                    sums[n, k] += sigma * row[k]
-    if chain.of_column.size:
-        codes = np.empty((reads, columns), np.uint16)
-        convert_rows(sums, chain.conversion, chain.of_column, codes)
-        for n in range(reads):
-            for k in range(columns):
-                into[n, k] += weight * (chain.minimum + chain.lsb * np.float32(codes[n, k]))
-    else:
-        for n in range(reads):
-            for k in range(columns):
-                into[n, k] += weight * sums[n, k]

@@ -141,23 +141,24 @@ class Activation:
 
 @dataclass(frozen=True)
 class Pooling:
-    """The largest, or the mean, of each window."""
+    """The largest, the mean, or the sum of each window."""
 
-    kind: Literal["max", "mean"]
+    kind: Literal["max", "mean", "sum"]
     """Which."""
     size: tuple[int, int] | None
     """Height and width; None for all of a map."""
     stride: tuple[int, int] | None = None
     """Steps of the window; its size, if None."""
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """At the top, left, bottom and right: what no maximum is, and zeros that count in a mean."""
+    """At the top, left, bottom and right: what no maximum is, and zeros that count otherwise."""
 
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, channels, rows, columns]."""
         size = self.size or x.shape[2:]
         fill = -np.inf if self.kind == "max" else 0.0
         windows = windows_of(x, (1, *size), self.stride or size, self.padding, fill, apart=True)
-        return windows.max(axis=(-2, -1)) if self.kind == "max" else windows.mean(axis=(-2, -1))
+        of = {"max": np.max, "mean": np.mean, "sum": np.sum}[self.kind]
+        return of(windows, axis=(-2, -1))  # type: ignore[no-any-return, operator]
 
 
 @dataclass(frozen=True)
@@ -170,10 +171,9 @@ class Flatten:
 
 
 Digital = Affine | Activation | Pooling | Flatten
-Layer = Weighted | Digital
 
 
-def apply(layer: Layer, x: Floats) -> Floats:
+def apply(layer: Weighted | Digital, x: Floats) -> Floats:
     """Return what a layer makes of activations in software, float32[images, ...]."""
     if isinstance(layer, Weighted):
         y = layer.unroll(x) @ layer.matrix + layer.bias

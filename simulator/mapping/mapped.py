@@ -18,7 +18,7 @@ from cbramsim.simulator.circuits.dac import InputEncoding
 from cbramsim.simulator.circuits.reference import Reference
 from cbramsim.simulator.circuits.rollup import Macro, roll_up
 from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
-from cbramsim.simulator.mapping.arrays import MatrixArrays
+from cbramsim.simulator.mapping.arrays import SAMPLE, MatrixArrays
 from cbramsim.simulator.mapping.config import MappingConfig
 from cbramsim.simulator.mapping.layers import Floats, Weighted, apply
 from cbramsim.simulator.mapping.trained import TrainedNetwork, name_of
@@ -84,7 +84,7 @@ class MappedNetwork:
     arrays
         `MatrixArrays` of each layer with weights.
     positions
-        Products that one image asks of each of them.
+        Products that one image asks of each of them, in all steps.
     """
 
     def __init__(
@@ -94,25 +94,36 @@ class MappedNetwork:
         """Write the weights into new cells, and calibrate; as `map_network`."""
         self.network, self.config = network.folded(), config
         self.device, self.periphery = config.technology(), Periphery.load(config.periphery)
-        x = self._few(calibration)
+        seen, self.positions = self._inputs(self._few(calibration))
         self.arrays: list[MatrixArrays] = []
-        self.positions: list[int] = []
-        with tqdm(self.network.layers, unit="layers", disable=not progress, leave=False) as bar:
-            for layer in bar:
-                if isinstance(layer, Weighted):
-                    number = len(self.arrays)
-                    arrays = MatrixArrays(layer.matrix, config, self.device, self.periphery, number)
-                    rows = layer.unroll(x)
-                    arrays.calibrate(np.ascontiguousarray(rows.reshape(-1, rows.shape[2])))
-                    self.arrays.append(arrays)
-                    self.positions.append(rows.shape[1])
-                x = apply(layer, x)
+        with tqdm(self.network.weighted, unit="layers", disable=not progress, leave=False) as bar:
+            for number, layer in enumerate(bar):
+                arrays = MatrixArrays(layer.matrix, config, self.device, self.periphery, number)
+                arrays.calibrate(seen[number])
+                self.arrays.append(arrays)
 
     def _few(self, calibration: ArrayLike) -> Floats:
         images = np.asarray(calibration)
         if images.ndim > 1 and len(images) > MOST_CALIBRATION:
             images = images[np.linspace(0, len(images) - 1, MOST_CALIBRATION).astype(int)]
         return self.network.prepared(images)
+
+    def _inputs(self, x: Floats) -> tuple[list[Floats], list[int]]:
+        """Return some inputs of each layer with weights in software, and its positions."""
+        count, steps = len(self.network.weighted), max(self.network.steps, 1)
+        seen: list[list[Floats]] = [[] for _ in range(count)]
+        positions = [0] * count
+
+        def note(n: int, layer: Weighted, x: Floats) -> Floats:
+            rows = layer.unroll(x)
+            flat = rows.reshape(-1, rows.shape[2])
+            few = max(1, min(len(flat), SAMPLE // steps))
+            seen[n].append(flat[np.linspace(0, len(flat) - 1, few).astype(int)])
+            positions[n] += rows.shape[1]
+            return apply(layer, x)
+
+        self.network.carry(x, note)
+        return [np.concatenate(each) for each in seen], positions
 
     def __repr__(self) -> str:
         """Return what it is."""
@@ -154,7 +165,7 @@ class MappedNetwork:
         The noise of reads goes on from call to call.
         """
         x = self.network.prepared(images)
-        found = [self._through(part) for part in self._steps(x, progress)]
+        found = [self.network.carry(part, self._product) for part in self._steps(x, progress)]
         return np.concatenate(found)
 
     @staticmethod
@@ -165,21 +176,15 @@ class MappedNetwork:
                 yield part
                 bar.update(len(part))
 
-    def _through(self, x: Floats) -> Floats:
-        arrays = iter(self.arrays)
-        for layer in self.network.layers:
-            if not isinstance(layer, Weighted):
-                x = apply(layer, x)
-                continue
-            each = next(arrays)
-            rows = layer.unroll(x)
-            flat = np.ascontiguousarray(rows.reshape(-1, rows.shape[2]))
-            y = each.product(flat, "test") + layer.bias
-            account = each.ledger.account("test")
-            account.counts[Operation.NEURON_UPDATE] += y.size
-            account.joules[Operation.NEURON_UPDATE] += y.size * self.periphery.e_neuron
-            x = layer.roll_up(y.reshape(*rows.shape[:2], -1), x.shape)
-        return x
+    def _product(self, number: int, layer: Weighted, x: Floats) -> Floats:
+        """Return the product of a layer with weights, in its arrays."""
+        arrays, rows = self.arrays[number], layer.unroll(x)
+        flat = np.ascontiguousarray(rows.reshape(-1, rows.shape[2]))
+        y = arrays.product(flat, "test") + layer.bias
+        account = arrays.ledger.account("test")
+        account.counts[Operation.NEURON_UPDATE] += y.size
+        account.joules[Operation.NEURON_UPDATE] += y.size * self.periphery.e_neuron
+        return layer.roll_up(y.reshape(*rows.shape[:2], -1), x.shape)
 
     def predict(self, images: ArrayLike, *, progress: bool = False) -> NDArray[np.int64]:
         """Return the class of each image, int64[images]."""

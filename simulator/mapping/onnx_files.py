@@ -16,9 +16,9 @@ from cbramsim.simulator.mapping.layers import (
     Dense,
     Flatten,
     Floats,
-    Layer,
     Pooling,
 )
+from cbramsim.simulator.mapping.neurons import Layer
 from cbramsim.simulator.mapping.state_dicts import normalisation
 
 SKIPPED = ("Identity", "Dropout", "Cast")

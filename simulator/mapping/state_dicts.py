@@ -16,10 +16,10 @@ from cbramsim.simulator.mapping.layers import (
     Dense,
     Flatten,
     Floats,
-    Layer,
     Pooling,
     activation,
 )
+from cbramsim.simulator.mapping.neurons import Layer
 
 WHERE = "TrainedNetwork.from_state_dict"
 POOLINGS = {"maxpool": "max", "meanpool": "mean"}

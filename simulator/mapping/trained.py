@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -12,18 +12,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cbramsim.core.arguments import array
+from cbramsim.core.arguments import array, number, whole
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.simulator.mapping.layers import (
     Affine,
     Dense,
     Floats,
-    Layer,
     Weighted,
     activation,
     apply,
 )
+from cbramsim.simulator.mapping.neurons import Layer, Leaky
 
+Product = Callable[[int, Weighted, Floats], Floats]
 STEP = 1000
 """Images that are carried through all layers at once."""
 
@@ -44,11 +45,19 @@ class TrainedNetwork:
     input_shape: tuple[int, ...] | None = None
     """Shape of one image, such as (1, 28, 28); None: as it comes, or one row if the first layer
     with weights is dense."""
+    steps: int = 0
+    """Time steps for which an image is shown to a network with spiking neurons, `Leaky`; its
+    scores are then summed over them."""
+    dt: float = 1e-3
+    """Duration of a step, s."""
 
     def __post_init__(self) -> None:
-        """Refuse a network without weights."""
+        """Refuse a network without weights, and neurons without time."""
         if not self.weighted:
             raise ParameterError("TrainedNetwork.layers: must have one with weights or more")
+        spiking = any(isinstance(layer, Leaky) for layer in self.layers)
+        whole("TrainedNetwork.steps:", self.steps, int(spiking), 1_000_000 if spiking else 0)
+        number("TrainedNetwork.dt:", self.dt, 1e-12, 1e3)
 
     def __repr__(self) -> str:
         """Return what the layers are."""
@@ -142,8 +151,48 @@ class TrainedNetwork:
         return cls(*read_onnx(shipped().get(str(path), Path(path))))
 
     @classmethod
+    def from_nir(cls, path: Path | str, steps: int = 100, dt: float = 1e-3) -> Self:
+        """Return a spiking network from a NIR file; needs the extra 'nir'.
+
+        Parameters
+        ----------
+        path
+            The file.
+        steps, dt
+            For how many steps an image is shown, and how long each is, s.
+
+        Raises
+        ------
+        CbramError
+            If the extra or the file is missing, or a node cannot be mapped.
+        """
+        from cbramsim.simulator.mapping.nir_graphs import read_nir
+
+        layers, shape = read_nir(Path(path))
+        spiking = any(isinstance(layer, Leaky) for layer in layers)
+        return cls(layers, shape, steps if spiking else 0, dt)
+
+    def to_nir(self, path: Path | str, input_shape: tuple[int, ...] | None = None) -> None:
+        """Write the network as a NIR file; needs the extra 'nir'.
+
+        Raises
+        ------
+        CbramError
+            If the extra is missing, a layer has no node in NIR, or the shape of an image is not
+            known.
+        """
+        from cbramsim.simulator.mapping.nir_graphs import write_nir
+
+        shape = input_shape or self.input_shape
+        if shape is None and isinstance(first := self.weighted[0], Dense):
+            shape = (len(first.weight),)
+        if shape is None:
+            raise ParameterError("TrainedNetwork.to_nir: input_shape must be given")
+        write_nir(Path(path), self.folded().layers, shape)
+
+    @classmethod
     def of(cls, model: Any) -> Self:
-        """Return a network from what one has: itself, an ONNX file, a state_dict, or weights.
+        """Return a network from what one has: itself, a file, a state_dict, or weights.
 
         Raises
         ------
@@ -153,7 +202,7 @@ class TrainedNetwork:
         if isinstance(model, cls):
             return model
         if isinstance(model, str | Path):
-            return cls.from_onnx(model)
+            return (cls.from_nir if str(model).endswith(".nir") else cls.from_onnx)(model)
         if isinstance(model, Mapping):
             return cls.from_state_dict(model)
         if hasattr(model, "state_dict") and hasattr(model, "named_children"):
@@ -163,7 +212,7 @@ class TrainedNetwork:
         if isinstance(model, Sequence):
             return cls.from_arrays(model)
         raise ParameterError(
-            "TrainedNetwork.of: model must be a TrainedNetwork, the path of an ONNX file, a "
+            "TrainedNetwork.of: model must be a TrainedNetwork, the path of an ONNX or NIR file, a "
             f"state_dict, a module of layers in a row, or a list of weights (got {shown(model)})"
         )
 
@@ -179,10 +228,12 @@ class TrainedNetwork:
                 layers[-1] = last.scaled(scale, shift)
             else:
                 layers.append(layer)
-        return type(self)(tuple(layers), self.input_shape)
+        return replace(self, layers=tuple(layers))
 
     def prepared(self, images: ArrayLike) -> Floats:
         """Return images as the first layer wants them, float32[images, ...]; uint8 becomes 0 to 1.
+
+        With spiking neurons, images may also be [images, steps, ...], what is shown in each step.
 
         Raises
         ------
@@ -206,6 +257,8 @@ class TrainedNetwork:
             if values.ndim == 3:  # grey images have one channel
                 values = values[:, None]
             return values
+        if self.steps and values[0].size == self.steps * np.prod(shape):
+            return values.reshape(len(values), self.steps, *shape)
         if values[0].size != np.prod(shape):
             raise ParameterError(
                 f"TrainedNetwork: images must have the shape {shown(shape)} "
@@ -216,13 +269,45 @@ class TrainedNetwork:
     def forward(self, images: ArrayLike) -> Floats:
         """Return the scores of images in software, float32[images, classes]."""
         x = self.prepared(images)
-        return np.concatenate(
-            [self._through(x[start : start + STEP]) for start in range(0, len(x), STEP)]
-        )
+        parts = (x[start : start + STEP] for start in range(0, len(x), STEP))
+        return np.concatenate([self.carry(part, in_software) for part in parts])
 
-    def _through(self, x: Floats) -> Floats:
-        for layer in self.layers:
-            x = apply(layer, x)
+    def carry(self, x: Floats, product: Product) -> Floats:
+        """Carry prepared images through all layers.
+
+        Parameters
+        ----------
+        x
+            As of `prepared`.
+        product
+            Called for the layers with weights, with the number and the layer: `in_software`, or
+            what arrays do.
+
+        Returns
+        -------
+        float32[images, classes]
+        """
+        if not self.steps:
+            return self._once(x, product, {})
+        shown_one_by_one = self.input_shape is not None and x.ndim == len(self.input_shape) + 2
+        membranes: dict[int, Floats] = {}
+        total: Any = 0
+        for step in range(self.steps):
+            now = x[:, step] if shown_one_by_one else x
+            total = total + self._once(now, product, membranes)
+        return total  # type: ignore[no-any-return]
+
+    def _once(self, x: Floats, product: Product, membranes: dict[int, Floats]) -> Floats:
+        """Carry activations, or those of one step, through all layers."""
+        weighted = 0
+        for n, layer in enumerate(self.layers):
+            if isinstance(layer, Weighted):
+                x = product(weighted, layer, x)
+                weighted += 1
+            elif isinstance(layer, Leaky):
+                x, membranes[n] = layer.step(x, membranes.get(n), self.dt)
+            else:
+                x = layer.forward(x)
         return x
 
     def predict(self, images: ArrayLike) -> NDArray[np.int64]:
@@ -232,6 +317,11 @@ class TrainedNetwork:
     def score(self, images: ArrayLike, labels: ArrayLike) -> float:
         """Return the part of the images whose class is found."""
         return float((self.predict(images) == np.asarray(labels)).mean())
+
+
+def in_software(_: int, layer: Weighted, x: Floats) -> Floats:
+    """Return the product of a layer with weights in software."""
+    return apply(layer, x)
 
 
 def shipped() -> dict[str, Path]:

@@ -15,8 +15,9 @@ from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.readout import Readout
 from cbramsim.simulator.lines import Tiles, Wires
-from cbramsim.simulator.mapping.arrays import Levels, MatrixArrays, scale_of
+from cbramsim.simulator.mapping.arrays import MatrixArrays, scale_of
 from cbramsim.simulator.mapping.config import MappingConfig
+from cbramsim.simulator.mapping.levels import Levels
 
 RNG = np.random.default_rng(7)
 MATRIX = RNG.standard_normal((23, 6)).astype(np.float32)

@@ -1,0 +1,59 @@
+"""Inputs as levels of word lines, and the bits that make them up."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.simulator.mapping.layers import Floats
+
+ONES = np.array([bin(code).count("1") for code in range(256)], np.uint8)
+"""Bits of a code that are 1."""
+
+
+SQUARES = [
+    np.array(
+        [
+            sum(4.0**bit for bit in range(bits) if code >> bit & 1) / max((1 << bits) - 1, 1) ** 2
+            for code in range(256)
+        ],
+        np.float32,
+    )
+    for bits in range(9)
+]
+"""Sum of the squared weights of the reads in which a code has a 1, by bits, float32[256] each."""
+
+
+class Levels(NamedTuple):
+    """How inputs become levels of word lines."""
+
+    low: float
+    """The input of level 0."""
+    span: float
+    """From the input of level 0 to that of level 1."""
+    bits: int
+    """Resolution; 0 for any level."""
+
+    @classmethod
+    def of(cls, inputs: Floats, bits: int, percentile: float) -> Levels:
+        """Return the levels for what calibration gives; 0 is a level, and the lowest if it can."""
+        low = min(float(np.percentile(inputs, 100 - percentile)), 0.0)
+        span = float(np.percentile(inputs, percentile)) - low
+        return cls(low, span if span > 0 else 1.0, bits)
+
+    @property
+    def top(self) -> int:
+        """The highest code."""
+        return max((1 << self.bits) - 1, 1)
+
+    def codes(self, inputs: Floats) -> NDArray[Any]:
+        """Return the codes of inputs, uint8[...]; without `bits` their levels, float32[...]."""
+        level = (inputs - np.float32(self.low)) * np.float32(1 / self.span)
+        np.clip(level, 0, 1, out=level)
+        if not self.bits:
+            return level
+        level *= self.top
+        level += np.float32(0.5)
+        return level.astype(np.uint8)

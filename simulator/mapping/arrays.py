@@ -37,7 +37,7 @@ from cbramsim.simulator.mapping.reading import NO_CONVERTERS, Chain, Seen, chain
 
 BLOCK = 1 << 18
 """About so many sums are made at a time, and remain in the processor's cache."""
-SAMPLE = 20_000
+SAMPLE = 5_000
 """Rows of inputs from which ranges are found."""
 
 
@@ -122,23 +122,31 @@ class MatrixArrays:
         """
         config = self.config
         self.levels = Levels.of(inputs, config.input_bits, config.percentile)
-        reads = [list(self._reads(each)) for each in self._parts_of(self.levels.codes(inputs))]
+        parts = self._parts_of(self.levels.codes(inputs))
         if config.wires:
-            self._together = [sum(v.T @ v for _, v in each).astype(np.float64) for each in reads]
+            self._together = [self._on_together(codes) for codes in parts]
         self.see()
         if not config.readout.adc_bits:
             return
-        largest = config.readout.full_scale or 2 * max(
-            float(np.percentile(np.abs(sums[sums != 0]), config.percentile, method="higher"))
-            for each, seen in zip(reads, self._seen, strict=True)
-            for sums in [
-                np.concatenate([np.zeros(0), *((v @ seen.signed).ravel() for _, v in each)])
-            ]
-            if sums.any()
-        )
+        largest = config.readout.full_scale or 2 * max(map(self._largest_sum, parts, self._seen))
         self._chains = [
             chain_of(config, largest, self.weights.shape[1], int(seed)) for seed in self._seeds[1]
         ]
+
+    def _on_together(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return how often two word lines are on together in calibration, float64[rows, rows]."""
+        total = np.zeros((codes.shape[1], codes.shape[1]))
+        for _, levels in self._reads(codes):
+            total += levels.T @ levels
+        return total
+
+    def _largest_sum(self, codes: NDArray[Any], seen: Seen) -> float:
+        """Return the size of the sums that converters must hold, S."""
+        sums = [(levels @ seen.signed).ravel() for _, levels in self._reads(codes)]
+        sizes = np.abs(np.concatenate(sums))
+        if not sizes.any():
+            return self.device.g_range
+        return float(np.percentile(sizes[sizes > 0], self.config.percentile, method="higher"))
 
     def see(self) -> None:
         """Take note of what reads see now."""

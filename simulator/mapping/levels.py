@@ -38,10 +38,15 @@ class Levels(NamedTuple):
 
     @classmethod
     def of(cls, inputs: Floats, bits: int, percentile: float) -> Levels:
-        """Return the levels for what calibration gives; 0 is a level, and the lowest if it can."""
-        low = min(float(np.percentile(inputs, 100 - percentile)), 0.0)
-        span = float(np.percentile(inputs, percentile)) - low
-        return cls(low, span if span > 0 else 1.0, bits)
+        """Return the levels for what calibration gives, but for a part in percent beyond them.
+
+        The lowest input, which of images is most of them, is level 0, exactly.
+        """
+        low, high = (float(np.percentile(inputs, each)) for each in (100 - percentile, percentile))
+        low, high = min(low, 0.0), max(high, 0.0)
+        if high == low:  # there is next to nothing but 0
+            low, high = min(float(inputs.min()), 0.0), max(float(inputs.max()), 0.0)
+        return cls(low, high - low if high > low else 1.0, bits)
 
     @property
     def top(self) -> int:

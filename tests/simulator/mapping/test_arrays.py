@@ -64,6 +64,16 @@ def test_what_is_beyond_the_calibration_is_cut_off() -> None:
     assert levels == Levels(0.0, 2.0, 4)
     assert levels.codes(np.float32([-1, 0, 1.01, 2, 5])).tolist() == [0, 0, 8, 15, 15]
     assert Levels.of(np.zeros(3, np.float32), 8, 100.0).span == 1
+    rare = np.zeros(10_000, np.float32)
+    rare[0] = 5
+    assert Levels.of(rare, 8, 99.9).span == 5
+    assert Levels.of(np.float32([-1, 0, 2]), 8, 100.0) == Levels(-1.0, 3.0, 8)
+
+
+def test_calibration_without_any_input_leaves_ranges_as_they_are() -> None:
+    made = arrays(readout=Readout(adc_bits=8))
+    made.calibrate(np.zeros_like(INPUTS))
+    assert not made.product(np.zeros_like(INPUTS), "x").any()
 
 
 def test_converters_round_each_read_of_each_array() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,7 +134,11 @@ def measure(
     network = TrainedNetwork.of(asked.model)
     causes = loss_by_cause(network, calibration, images, labels, wanted, seconds=seconds)
     mapped = MappedNetwork(network, calibration, wanted)
-    mapped.forward(images[:QUICK])
+    few = images[:QUICK]
+    mapped.forward(few[:1])  # compiles
+    for arrays in mapped.arrays:
+        arrays.ledger.clear("test")
+    seconds_of = [_seconds(forward, few) for forward in (mapped.forward, mapped.network.forward)]
     account = mapped.ledger.account("test")
     return {
         "causes": [cause._asdict() for cause in causes],
@@ -140,21 +146,30 @@ def measure(
         "weights": sum(each.weights.size for each in mapped.arrays),
         "cells": mapped.cells,
         "write_joules": mapped.ledger.total("program"),
-        "image_joules": float(account.joules.sum()) / len(images[:QUICK]),
+        "image_joules": float(account.joules.sum()) / len(few),
         "operations": {
-            operation.label: float(account.joules[operation]) / len(images[:QUICK])
+            operation.label: float(account.joules[operation]) / len(few)
             for operation in Operation
             if account.joules[operation]
         },
         "latency": mapped.latency,
+        "seconds_an_image": seconds_of[0] / len(few),
+        "times_software": seconds_of[0] / seconds_of[1],
         "layers": [
-            {"layer": name_of(layer), "joules": each.ledger.total("test") / len(images[:QUICK]),
+            {"layer": name_of(layer), "joules": each.ledger.total("test") / len(few),
              "seconds": seconds_}
             for layer, each, seconds_ in zip(
                 mapped.network.weighted, mapped.arrays, mapped.latencies, strict=True
             )
         ],
     }  # fmt: skip
+
+
+def _seconds(forward: Callable[[Any], Any], images: Any) -> float:
+    """Return the seconds of this process that a network takes for images."""
+    begun = time.process_time()
+    forward(images)
+    return time.process_time() - begun
 
 
 def seen_by(question: Question, images: np.ndarray) -> np.ndarray:
@@ -204,6 +219,8 @@ def report(runs: list[dict[str, Any]]) -> str:
         f"writing {in_prefixed(_mean(runs, 'write_joules'), 'J')}; an image "
         f"{in_prefixed(_mean(runs, 'image_joules'), 'J')}, "
         f"{in_prefixed(first['latency'], 's')} layer after layer",
+        f"simulated at {in_prefixed(_mean(runs, 'seconds_an_image'), 's')} an image, "
+        f"{_mean(runs, 'times_software'):.3g} times as long as in software",
     ]
     return "\n\n".join([
         markdown(("with", "accuracy", "to the line above", "alone"), rows),

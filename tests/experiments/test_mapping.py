@@ -24,7 +24,7 @@ def run_of(*accuracies: float) -> dict[str, Any]:
     ]
     return {
         "causes": causes, "missed": 3, "weights": 100, "cells": 200, "write_joules": 1e-6,
-        "image_joules": 2e-9, "operations": {"cell read": 2e-9}, "latency": 1e-6,
+        "image_joules": 2e-9, "operations": {"cell read": 2e-9}, "latency": 1e-6, "seconds_an_image": 1e-3, "times_software": 3.0,
         "layers": [{"layer": "4 x 3", "joules": 2e-9, "seconds": 1e-6}],
     }  # fmt: skip
 

@@ -202,7 +202,7 @@ def report(runs: list[dict[str, Any]]) -> str:
         [
             WORDS[name], in_percent(float(each.mean()), mean_and_spread(each)[1]),
             "" if n == 0 else f"{100 * (each.mean() - before):+.2f} points",
-            "" if n < 2 else f"{-100 * alone[name].mean():+.2f} points",
+            "" if n < 2 else f"{0 - 100 * alone[name].mean():+.2f} points",
         ]
         for n, ((name, each), before) in enumerate(zip(accuracy.items(), befores, strict=True))
     ]  # fmt: skip

@@ -298,6 +298,7 @@ def _draw_causes(ax: Axes, accuracy: dict[str, np.ndarray]) -> None:
     low, high = min(map(min, accuracy.values())), max(map(max, accuracy.values()))
     span = max(100 * (high - low), 0.2)
     ax.set_xlim(100 * low - 0.1 * span, 100 * high + 0.9 * span)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}" if value <= 100 else "")
     ax.set_xlabel("test images recognised, %")
     tidy(ax)
 

@@ -50,7 +50,7 @@ class Question(NamedTuple):
     """What is mapped, and what it is shown."""
 
     model: str = "mnist-lenet"
-    """An ONNX file, or a network that comes with the package."""
+    """An ONNX or NIR file, or a network that comes with the package."""
     dataset: str = "mnist"
     """As of `load_dataset`."""
     mean: float = 0.0
@@ -59,6 +59,14 @@ class Question(NamedTuple):
     """... and by what the rest is divided."""
     days: float = 0.0
     """How long the arrays wait after they have been written."""
+    steps: int = 100
+    """Steps of 1 ms for which a spiking network, of a NIR file, is shown an image."""
+
+    def network(self) -> TrainedNetwork:
+        """Return the network, as it has been trained."""
+        if self.model.endswith(".nir"):
+            return TrainedNetwork.from_nir(self.model, self.steps)
+        return TrainedNetwork.of(self.model)
 
 
 def run(
@@ -93,14 +101,12 @@ def run(
     CbramError
         If the network or the data set cannot be read, or they do not fit each other.
     """
-    known = str(shipped().get(question.model, question.model))
-    network = TrainedNetwork.of(known)  # refused here, not in every job
-    absolute = question._replace(
-        model=question.model if question.model in shipped() else str(Path(known).resolve())
-    )
+    network = question.network()  # refused here, not in every job
+    if question.model not in shipped():
+        question = question._replace(model=str(Path(question.model).resolve()))
     planned = [
         Job(ROLE, seed, f"{__name__}:measure", {
-            "question": absolute._asdict(), "seed": seed, "quick": quick,
+            "question": question._asdict(), "seed": seed, "quick": quick,
             "config": config.model_dump(mode="json"),
         })
         for seed in seeds_of("map", seeds)
@@ -131,7 +137,7 @@ def measure(
         images, labels = images[:QUICK], labels[:QUICK]
     calibration = seen_by(asked, data.train_images[:: max(1, len(data.train_images) // 1000)])
     images, seconds = seen_by(asked, images), 86400 * asked.days
-    network = TrainedNetwork.of(asked.model)
+    network = asked.network()
     causes = loss_by_cause(network, calibration, images, labels, wanted, seconds=seconds)
     mapped = MappedNetwork(network, calibration, wanted)
     few = images[:QUICK]

@@ -21,7 +21,7 @@ FLAGS = {
     name="map", cls=flags.KeysCommand, of=("cbramsim.simulator.mapping.config", "MappingConfig"),
     flags=FLAGS,
 )  # fmt: skip
-@click.argument("model", default="mnist-lenet", metavar="[MODEL.onnx]")
+@click.argument("model", default="mnist-lenet", metavar="[MODEL]")
 @option("--dataset", default="mnist", metavar="NAME|PATH", help="As of `cbram train`.")
 @option("--mean", type=float, default=0.0, metavar="F",
         help="Images are 0 to 1, less this, ...")  # fmt: skip
@@ -29,6 +29,8 @@ FLAGS = {
         help="... divided by this, as the network was trained.")  # fmt: skip
 @option("--days", type=click.FloatRange(0), default=0.0, metavar="F",
         help="How long the arrays wait before they are used.")  # fmt: skip
+@option("--steps", type=click.IntRange(1, 1_000_000), default=100, metavar="N",
+        help="Milliseconds for which a spiking network is shown an image.")  # fmt: skip
 @flags.reported
 @flags.config
 @option("--set", "settings", multiple=True, metavar="KEY=VALUE",
@@ -44,10 +46,10 @@ def map(
 ) -> Any:  # fmt: skip
     """Map a trained network onto arrays: accuracy by cause, joules, latency.
 
-    MODEL.onnx is a network of dense and convolutional layers in a row, or one that comes with the
-    package: mnist-lenet, mnist-mlp, mnist-slp. Ranges of inputs and converters are found on
-    training images, accuracy is that of the test images. Needs the extra 'onnx'. Every cause is
-    added to those before, and looked at alone. Run it again to go on where it stopped.
+    MODEL is an ONNX or NIR file of dense and convolutional layers in a row, or one that comes with
+    the package: mnist-lenet, mnist-mlp, mnist-slp. Ranges of inputs and converters are found on
+    training images, accuracy is that of the test images. Needs the extra 'onnx' or 'nir'. Every
+    cause is added to those before, and looked at alone. Run it again to go on where it stopped.
     """
     from cbramsim.experiments import mapping as experiment
     from cbramsim.simulator.mapping import MappingConfig

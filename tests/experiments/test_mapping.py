@@ -14,6 +14,7 @@ from cbramsim.experiments import mapping
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.mapping import Question, claims, report, seen_by
 from cbramsim.simulator.mapping import TrainedNetwork
+from cbramsim.simulator.mapping.neurons import Leaky
 
 
 def run_of(*accuracies: float) -> dict[str, Any]:
@@ -74,6 +75,22 @@ def test_a_quick_look_runs_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert summary["claims"][0]["name"] == "lost_in_the_array"
     assert (out / "causes.png").is_file()
     assert (out / "report.html").is_file()
+
+
+def test_a_spiking_network_of_a_file_is_shown_images_for_some_time(tmp_path: Path) -> None:
+    first, _, second = TrainedNetwork.of("mnist-mlp").layers[1:]
+    neurons = Leaky(np.float32([1.0]), np.float32([300.0]))
+    network = TrainedNetwork((first, neurons, second), (784,), steps=30)
+    network.to_nir(tmp_path / "net.nir")
+    command = ["map", str(tmp_path / "net.nir"), "--steps", "30", "--quick", "--seeds", "1"]
+    rest = ["--workers", "1", "--quiet", "--out", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(main, [*command, *rest])
+    assert result.exit_code == 0, result.output
+    data = mapping.load_dataset("mnist")
+    software = network.score(data.test_images[:200], data.test_labels[:200])
+    assert software > 0.9  # rates stand for the rectified units that were trained
+    lost = json.loads(result.output)["claims"][0]["value"]
+    assert lost < 0.03
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.results import in_percent
 from cbramsim.experiments.study import jobs
@@ -101,13 +103,19 @@ def run(
     CbramError
         If the network or the data set cannot be read, or they do not fit each other.
     """
-    network = question.network()  # refused here, not in every job
+    if config.seed:
+        raise ParameterError(f"map.seed: is that of each run, see --seeds (got {config.seed})")
+    network, data = question.network(), load_dataset(question.dataset, quiet=True)
+    network.forward(seen_by(question, data.test_images[:1]))  # refused here, not in every job
+    content = {"images": crc32(np.ascontiguousarray(data.train_images).tobytes())}
     if question.model not in shipped():
-        question = question._replace(model=str(Path(question.model).resolve()))
+        path = Path(question.model).resolve()
+        question = question._replace(model=str(path))
+        content["model"] = crc32(path.read_bytes())
     planned = [
         Job(ROLE, seed, f"{__name__}:measure", {
             "question": question._asdict(), "seed": seed, "quick": quick,
-            "config": config.model_dump(mode="json"),
+            "config": config.model_dump(mode="json"), "content": content,
         })
         for seed in seeds_of("map", seeds)
     ]  # fmt: skip
@@ -126,9 +134,13 @@ def run(
 
 
 def measure(
-    question: dict[str, Any], config: dict[str, Any], seed: int, quick: bool
-) -> dict[str, Any]:
-    """Map a network with one seed; return accuracy by cause, joules and latency."""
+    question: dict[str, Any], config: dict[str, Any], seed: int, quick: bool,
+    content: dict[str, int],
+) -> dict[str, Any]:  # fmt: skip
+    """Map a network with one seed; return accuracy by cause, joules and latency.
+
+    `content` are checksums of the files, so that what others have found is not taken for it.
+    """
     asked = Question(**question)
     wanted = MappingConfig(**config).replace(seed=seed)
     data = load_dataset(asked.dataset, quiet=True)
@@ -140,6 +152,7 @@ def measure(
     network = asked.network()
     causes = loss_by_cause(network, calibration, images, labels, wanted, seconds=seconds)
     mapped = MappedNetwork(network, calibration, wanted)
+    mapped.wait(seconds)
     few = images[:QUICK]
     mapped.forward(few[:1])  # compiles
     for arrays in mapped.arrays:
@@ -151,7 +164,11 @@ def measure(
         "missed": sum(each.missed for each in mapped.arrays),
         "weights": sum(each.weights.size for each in mapped.arrays),
         "cells": mapped.cells,
+        "write_error": float(np.sqrt(np.mean(np.concatenate(
+            [np.square(each.written - each.weights).ravel() for each in mapped.arrays]
+        )))),
         "write_joules": mapped.ledger.total("program"),
+        "compensation_joules": mapped.ledger.total("compensation"),
         "image_joules": float(account.joules.sum()) / len(few),
         "operations": {
             operation.label: float(account.joules[operation]) / len(few)
@@ -221,8 +238,10 @@ def report(runs: list[dict[str, Any]]) -> str:
     ]  # fmt: skip
     missed = np.mean([run["missed"] for run in runs]) / first["weights"]
     total = [
-        f"{first['cells']:,} cells; {missed:.2%} of the weights given up in writing",
-        f"writing {in_prefixed(_mean(runs, 'write_joules'), 'J')}; an image "
+        f"{first['cells']:,} cells; {missed:.2%} of the weights given up in writing, all of them "
+        f"{_mean(runs, 'write_error'):.2%} of the largest off (rms, later on)",
+        f"writing {in_prefixed(_mean(runs, 'write_joules'), 'J')}, compensation "
+        f"{in_prefixed(_mean(runs, 'compensation_joules'), 'J')}; an image "
         f"{in_prefixed(_mean(runs, 'image_joules'), 'J')}, "
         f"{in_prefixed(first['latency'], 's')} layer after layer",
         f"simulated at {in_prefixed(_mean(runs, 'seconds_an_image'), 's')} an image, "

@@ -55,6 +55,9 @@ class Macro(Parameters):
     """How inputs are put on the word lines."""
     reference: Reference
     """How signed weights are read."""
+    subtraction: Literal["digital", "analog"] = "digital"
+    """Whether both sides of a pair, and the reference column, are converted and then subtracted,
+    or their currents are subtracted first."""
     cells_per_weight: Annotated[int, Field(ge=1, le=1024)] = 1
     """Cells whose currents are joined before they are converted, on each side of a pair."""
     readout: Literal["adc", "sense"] = "adc"
@@ -151,14 +154,16 @@ def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
         Sense amplifiers and neurons.
     """
     circuits = periphery if isinstance(periphery, Periphery) else Periphery.load(periphery)
-    converted = macro.reference.physical_columns(macro.columns)
-    physical = converted * macro.cells_per_weight
+    lines = macro.reference.physical_columns(macro.columns)
+    analog = macro.subtraction == "analog" and macro.reference.kind != "offset"
+    converted = macro.columns if analog else lines
+    physical = lines * macro.cells_per_weight
     row_tiles = -(-macro.rows // macro.tile_rows)
     column_tiles = -(-physical // macro.tile_columns)
     reads = macro.encoding.reads
     driven = macro.rows * column_tiles
     conversions = converted * row_tiles * reads
-    per_tile = -(-min(physical, macro.tile_columns) // macro.cells_per_weight)
+    per_tile = -(-min(physical, macro.tile_columns) // _joined(macro))
     shared = min(macro.columns_per_adc, per_tile) if macro.readout == "adc" else 1
     energy = [
         _priced(
@@ -174,7 +179,7 @@ def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
         _priced("output registers", conversions, OUTPUT_REGISTER),
         _priced(
             f"reference: {macro.reference.kind}",
-            macro.reference.additions(macro.rows, macro.columns),
+            0 if analog else macro.reference.additions(macro.rows, macro.columns),
             ADD_16,
         ),
         *_neurons(macro, circuits),
@@ -187,6 +192,12 @@ def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
         conversions,
         row_tiles * column_tiles,
     )
+
+
+def _joined(macro: Macro) -> int:
+    """Return how many bit lines end in one conversion."""
+    pair = macro.subtraction == "analog" and macro.reference.kind == "pair"
+    return macro.cells_per_weight * (2 if pair else 1)
 
 
 def _priced(part: str, events: float, price: Price) -> Line:
@@ -227,7 +238,7 @@ def _area(macro: Macro, tiles: int, shared: int) -> tuple[Line, ...]:
         f"{squares:g} F2, F = {macro.feature_size * 1e9:g} nm",
     )  # fmt: skip
     lines = [_priced("cells", cells, cell)]
-    circuits = tiles * -(-macro.tile_columns // (shared * macro.cells_per_weight))
+    circuits = tiles * -(-macro.tile_columns // (shared * _joined(macro)))
     if macro.readout == "adc" and macro.adc_bits == ADC_AREA_BITS:
         lines.append(_priced("ADC", circuits, ADC_AREA))
     else:

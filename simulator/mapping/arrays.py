@@ -66,7 +66,8 @@ class MatrixArrays:
         self.config, self.device, self.periphery = config, device, periphery
         self.ledger, self.missed = EnergyLedger(), 0
         self.scale = scale_of(matrix, config)
-        self.weights = np.clip(matrix / self.scale, -1, 1).astype(np.float32)
+        parts = np.divide(matrix, self.scale, out=np.zeros(matrix.shape), where=self.scale > 0)
+        self.weights = np.clip(parts, -1, 1).astype(np.float32)
         rows, columns = self.weights.shape
         self.starts = shared_out(rows, config.tiles.rows)
         self._noise = stream(config.seed, "reads of a mapped layer", number)
@@ -80,7 +81,7 @@ class MatrixArrays:
         for array, weights in zip(self.arrays, self._parts(self.weights), strict=True):
             self.missed += write(array, weights, config)
         self.levels = Levels(0.0, 1.0, config.input_bits)
-        self._together = [np.eye(len(part)) for part in self._parts(self.weights)]
+        self._together = [np.eye(n if config.wires else 0) for n in np.diff(self.starts)]
         self._chains = [NO_CONVERTERS] * len(self.arrays)
         self.see()
 
@@ -88,6 +89,11 @@ class MatrixArrays:
         """Return what it is."""
         rows, columns = self.weights.shape
         return f"MatrixArrays({rows} x {columns} weights, {self.cells:,} cells)"
+
+    @property
+    def written(self) -> Floats:
+        """The weights as they are now, in parts of `scale`, float32[inputs, outputs]."""
+        return np.concatenate([array.weights for array in self.arrays])
 
     @property
     def cells(self) -> int:
@@ -128,7 +134,8 @@ class MatrixArrays:
         self.see()
         if not config.readout.adc_bits:
             return
-        largest = config.readout.full_scale or 2 * max(map(self._largest_sum, parts, self._seen))
+        largest = 0.5 * config.readout.full_scale
+        largest = largest or max(map(self._largest_sum, parts, self._seen))
         self._chains = [
             chain_of(config, largest, self.weights.shape[1], int(seed)) for seed in self._seeds[1]
         ]
@@ -226,11 +233,18 @@ class MatrixArrays:
             self._add(seen, chain, 1.0, levels, squares, into)
         else:
             for weight, levels in self._reads(codes):
-                squares = levels if self._bit_by_bit else np.square(levels)
-                driven = np.count_nonzero(levels.any(axis=1))
-                if driven:
-                    self._add(seen, chain, weight, levels, squares, into)
+                on = levels.any(axis=1)  # where no word line is driven, nothing is read
+                driven = np.count_nonzero(on)
+                if driven == 0:
+                    continue
                 conversions += converted * driven * into.shape[1]
+                all_on = driven == len(levels)
+                levels = levels if all_on else levels[on]
+                part = into if all_on else into[on]
+                squares = levels if self._bit_by_bit else np.square(levels)
+                self._add(seen, chain, weight, levels, squares, part)
+                if not all_on:
+                    into[on] = part
         self._book(n, codes, conversions, phase)
 
     @staticmethod
@@ -253,15 +267,18 @@ class MatrixArrays:
         array, account = self.arrays[n], self.ledger.account(phase)
         if self._bit_by_bit:
             drives = ONES[codes].sum(axis=0, dtype=np.int64)
-            squares = drives.astype(np.float64)
+            squares = of_lines = drives.astype(np.float64)
         else:
             drives = np.count_nonzero(codes, axis=0)
             of_supply = codes.astype(np.float64) / (self.levels.top if self.levels.bits else 1)
             squares = (of_supply * self._amplitudes(codes)).sum(axis=0)
+            of_lines = np.square(of_supply).sum(axis=0)
+        charge = self.device.c_cell * array.state.g.shape[1] * self.device.v_read**2
+        driver = array.word_line_energy - charge
         in_cells, in_lines = self._seen[n].joules @ squares
         cells = int(drives @ array.state.n_connected)
         account.counts[Operation.WORD_LINE_DRIVE] += drives.sum()
-        account.joules[Operation.WORD_LINE_DRIVE] += drives.sum() * array.word_line_energy
+        account.joules[Operation.WORD_LINE_DRIVE] += driver * drives.sum() + charge * of_lines.sum()
         account.counts[Operation.CELL_READ] += cells
         account.joules[Operation.CELL_READ] += in_cells
         if self.config.wires:
@@ -299,12 +316,12 @@ class MatrixArrays:
 
 
 def scale_of(matrix: Floats, config: MappingConfig) -> NDArray[np.float64]:
-    """Return the weight that the window stands for, float64[outputs]."""
+    """Return the weight that the window stands for, float64[outputs]; 0 where all are 0."""
     sizes = np.abs(matrix).astype(np.float64)
     axis = 0 if config.scaling == "column" else None
     scale = np.quantile(sizes, 1 - config.clip, axis=axis)
     scale = np.where(scale > 0, scale, sizes.max(axis=axis))
-    return np.broadcast_to(np.where(scale > 0, scale, 1.0), matrix.shape[1:]).copy()
+    return np.broadcast_to(scale, matrix.shape[1:]).copy()
 
 
 def write(array: Crossbar | SynapseCrossbar, weights: Floats, config: MappingConfig) -> int:

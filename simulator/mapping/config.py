@@ -34,13 +34,15 @@ class MappingConfig(Parameters):
     clip: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Part of the weights, by size, that may lie beyond the window, and are cut to it."""
     writing: Writing = "verify"
-    """How weights are written: by pulses until each cell reads as it should (`verify`); with the
+    """How weights are written: by pulses until each cell reads as it should (`verify`; where steps
+    are small beside the noise of reads, a lucky read ends that early); with the
     error that has been published for the cell (`error`, see `Device.program_noise`; not booked);
     or as near as the cell's own window and states allow (`exact`; not booked)."""
     access: Access = "transistor"
     """What is with each cell, as of `NetworkConfig`."""
     wires: bool = False
-    """Whether lines have resistance: reads are then exact solutions of the arrays."""
+    """Whether lines have resistance: reads are then exact solutions of the arrays; of cells that
+    are not ohmic, on average over typical reads."""
     wiring: Wires = Wires()
     """Resistances of the lines, with `wires`."""
     tiles: Tiles = Tiles(rows=128, columns=128)
@@ -78,6 +80,11 @@ class MappingConfig(Parameters):
             raise ValueError(
                 "synapse.pulses must be set with pairs, one side of which is kept lowest "
                 "(got 'both')"
+            )
+        if 0 < self.tiles.columns < self.synapse.planes:
+            raise ValueError(
+                f"tiles.columns must be >= {self.synapse.planes}, the cells of a weight (got "
+                f"{self.tiles.columns})"
             )
         if self.synapse.significance > 1:
             raise ValueError(

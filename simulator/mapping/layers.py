@@ -31,6 +31,10 @@ class Dense:
     bias: Floats
     """float32[outputs]."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no layer."""
+        _check_weights("Dense", self.weight, self.bias, 2, 1)
+
     @property
     def matrix(self) -> Floats:
         """What an array holds, float32[inputs, outputs]."""
@@ -66,6 +70,11 @@ class Convolution:
     """Steps of the kernel, down and right."""
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Zeros at the top, left, bottom and right."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no layer."""
+        _check_weights("Convolution", self.weight, self.bias, 4, 0)
+        _check_steps("Convolution", self.stride, self.padding)
 
     @property
     def matrix(self) -> Floats:
@@ -152,6 +161,10 @@ class Pooling:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     """At the top, left, bottom and right: what no maximum is, and zeros that count otherwise."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no layer."""
+        _check_steps("Pooling", self.stride or (1, 1), self.padding, self.size or (1, 1))
+
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, channels, rows, columns]."""
         size = self.size or x.shape[2:]
@@ -165,12 +178,40 @@ class Pooling:
 class Flatten:
     """All channels and places of an image in one row."""
 
+    values: int = 0
+    """How many there must be; 0 for any number."""
+
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, values]."""
-        return x.reshape(len(x), -1)
+        flat = x.reshape(len(x), -1)
+        if self.values not in (0, flat.shape[1]):
+            raise ParameterError(
+                f"Flatten: an image must have {self.values} values (got {shown(x.shape[1:])})"
+            )
+        return flat
 
 
 Digital = Affine | Activation | Pooling | Flatten
+
+
+def _check_weights(kind: str, weight: Floats, bias: Floats, dimensions: int, axis: int) -> None:
+    """Refuse weights of other dimensions, a bias that does not fit them, and what is not finite."""
+    if weight.ndim != dimensions or not weight.size:
+        raise ParameterError(f"{kind}: weight must have {dimensions} axes (got {weight.shape})")
+    if bias.shape != (weight.shape[axis],):
+        raise ParameterError(
+            f"{kind}: bias must have {weight.shape[axis]} values (got {bias.shape})"
+        )
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise ParameterError(f"{kind}: weights must be finite")
+
+
+def _check_steps(kind: str, stride: Sequence[int], padding: Sequence[int], *more: Any) -> None:
+    """Refuse steps and sizes below 1, and padding below 0."""
+    if min(*stride, *(n for each in more for n in each)) < 1 or min(padding) < 0:
+        raise ParameterError(
+            f"{kind}: sizes and strides must be >= 1, padding >= 0 (got {stride}, {padding})"
+        )
 
 
 def apply(layer: Weighted | Digital, x: Floats) -> Floats:

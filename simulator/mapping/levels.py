@@ -26,6 +26,10 @@ SQUARES = [
 """Sum of the squared weights of the reads in which a code has a 1, by bits, float32[256] each."""
 
 
+LEAST = 1e-30
+"""A smaller range of inputs is taken for none."""
+
+
 class Levels(NamedTuple):
     """How inputs become levels of word lines."""
 
@@ -42,11 +46,11 @@ class Levels(NamedTuple):
 
         The lowest input, which of images is most of them, is level 0, exactly.
         """
-        low, high = (float(np.percentile(inputs, each)) for each in (100 - percentile, percentile))
-        low, high = min(low, 0.0), max(high, 0.0)
+        low = min(float(np.percentile(inputs, 100 - percentile, method="lower")), 0.0)
+        high = max(float(np.percentile(inputs, percentile, method="higher")), 0.0)
         if high == low:  # there is next to nothing but 0
             low, high = min(float(inputs.min()), 0.0), max(float(inputs.max()), 0.0)
-        return cls(low, high - low if high > low else 1.0, bits)
+        return cls(low, high - low if high - low > LEAST else 1.0, bits)
 
     @property
     def top(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from cbramsim.core.arguments import instance
-from cbramsim.core.errors import ParameterError, shown
 from cbramsim.core.units import in_prefixed
 from cbramsim.simulator.array.lifetime import total_seconds
 from cbramsim.simulator.circuits import Periphery
@@ -21,10 +19,8 @@ from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
 from cbramsim.simulator.mapping.arrays import SAMPLE, MatrixArrays
 from cbramsim.simulator.mapping.config import MappingConfig
 from cbramsim.simulator.mapping.layers import Floats, Weighted, apply
-from cbramsim.simulator.mapping.trained import TrainedNetwork, name_of
+from cbramsim.simulator.mapping.trained import TrainedNetwork, name_of, part_found
 
-STEP = 250
-"""Images that are carried through all layers at once."""
 MOST_CALIBRATION = 1000
 """Images from which ranges are found, at most."""
 
@@ -42,8 +38,8 @@ def map_network(
     Parameters
     ----------
     model
-        The path of an ONNX file, a PyTorch `state_dict` or module of layers in a row, a list of
-        weights, float[inputs, outputs] each, or a `TrainedNetwork`.
+        The path of an ONNX or NIR file, a PyTorch `state_dict` or module of layers in a row, a list
+        of weights, float[inputs, outputs] each, or a `TrainedNetwork`.
     calibration
         Training images, [images, ...]: what inputs and sums are in them sets the ranges of levels
         and converters. At most 1,000 are used, evenly spaced. uint8 stands for 0 to 1.
@@ -114,16 +110,17 @@ class MappedNetwork:
         seen: list[list[Floats]] = [[] for _ in range(count)]
         positions = [0] * count
 
-        def note(n: int, layer: Weighted, x: Floats) -> Floats:
-            rows = layer.unroll(x)
+        def note(n: int, layer: Weighted, part: Floats) -> Floats:
+            rows = layer.unroll(part)
             flat = rows.reshape(-1, rows.shape[2])
-            few = max(1, min(len(flat), SAMPLE // steps))
+            few = max(1, min(len(flat), SAMPLE * len(part) // (steps * len(x))))
             seen[n].append(flat[np.linspace(0, len(flat) - 1, few).astype(int)])
-            positions[n] += rows.shape[1]
-            return apply(layer, x)
+            positions[n] += rows.shape[1] * len(part)
+            return apply(layer, part)
 
-        self.network.carry(x, note)
-        return [np.concatenate(each) for each in seen], positions
+        for part in self.network.parts(x):
+            self.network.carry(part, note)
+        return [np.concatenate(each) for each in seen], [each // len(x) for each in positions]
 
     def __repr__(self) -> str:
         """Return what it is."""
@@ -131,7 +128,7 @@ class MappedNetwork:
         return f"MappedNetwork({layers}; {self.cells:,} cells of {self.device.name})"
 
     def __str__(self) -> str:
-        """Return a table of the layers for people."""
+        """Return a table of the layers for people; errors are rms, in parts of the scale."""
         lines = [
             repr(self),
             f"{'layer':>28}{'arrays':>8}{'cells':>10}{'missed':>9}{'products':>10}",
@@ -140,9 +137,10 @@ class MappedNetwork:
             self.network.weighted, self.arrays, self.positions, strict=True
         ):
             missed = f"{arrays.missed / arrays.weights.size:.2%}"
+            error = f"{np.sqrt(np.mean((arrays.written - arrays.weights) ** 2)):.2%}"
             lines.append(
                 f"{name_of(layer):>28}{len(arrays.arrays):>8}{arrays.cells:>10,}{missed:>9}"
-                f"{positions:>10}"
+                f"{error:>8}{positions:>10}"
             )
         lines.append(f"latency {in_prefixed(self.latency, 's')} an image, layer after layer")
         return "\n".join(lines)
@@ -162,19 +160,16 @@ class MappedNetwork:
     def forward(self, images: ArrayLike, *, progress: bool = False) -> Floats:
         """Return the scores of images, float32[images, classes]; booked as `test`.
 
-        The noise of reads goes on from call to call.
+        The noise of reads goes on from image to image and from call to call: the same calls give
+        the same bits.
         """
         x = self.network.prepared(images)
-        found = [self.network.carry(part, self._product) for part in self._steps(x, progress)]
-        return np.concatenate(found)
-
-    @staticmethod
-    def _steps(x: Floats, progress: bool) -> Iterator[Floats]:
+        found = []
         with tqdm(total=len(x), unit="images", disable=not progress, leave=False) as bar:
-            for start in range(0, len(x), STEP):
-                part = x[start : start + STEP]
-                yield part
+            for part in self.network.parts(x):
+                found.append(self.network.carry(part, self._product))
                 bar.update(len(part))
+        return np.concatenate(found)
 
     def _product(self, number: int, layer: Weighted, x: Floats) -> Floats:
         """Return the product of a layer with weights, in its arrays."""
@@ -192,12 +187,7 @@ class MappedNetwork:
 
     def score(self, images: ArrayLike, labels: ArrayLike, *, progress: bool = False) -> float:
         """Return the part of the images whose class is found."""
-        found, names = self.predict(images, progress=progress), np.asarray(labels)
-        if names.shape != found.shape:
-            raise ParameterError(
-                f"MappedNetwork.score: labels must be one for each image (got {shown(names)})"
-            )
-        return float((found == names).mean())
+        return part_found(self.predict(images, progress=progress), labels)
 
     def wait(
         self, seconds: float = 0.0, *, hours: float = 0.0, days: float = 0.0, years: float = 0.0
@@ -229,8 +219,8 @@ class MappedNetwork:
                 tile_rows=config.tiles.rows or arrays.weights.shape[0],
                 tile_columns=config.tiles.columns or arrays.cells // arrays.weights.shape[0],
                 encoding=encoding, reference=reference, cells_per_weight=config.synapse.cells,
-                adc_bits=config.readout.adc_bits or 1, adc_source=config.readout.adc_source,
-                access=config.access,
+                subtraction="analog", adc_bits=config.readout.adc_bits or 1,
+                adc_source=config.readout.adc_source, access=config.access,
             )
             for arrays in self.arrays
         ]  # fmt: skip

@@ -50,6 +50,8 @@ def read_nir(path: Path) -> tuple[tuple[Layer, ...], tuple[int, ...] | None]:
         not in a row with the others.
     """
     nir = library()
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
     try:
         graph = nir.read(path)
     except Exception as error:  # of HDF5, of the file system, or of what a node is made of
@@ -181,4 +183,4 @@ def _node(nir: Any, layer: Layer, x: Floats) -> Any:
         return made(np.array(layer.size), np.array(stride), np.array(layer.padding[:2]))
     if isinstance(layer, Flatten):
         return nir.Flatten({"input": np.array(shape)}, 0, -1)
-    raise ParameterError(f"TrainedNetwork.to_nir: {layer!r} has no node in NIR")
+    raise ParameterError(f"TrainedNetwork.to_nir: {type(layer).__name__} has no node in NIR")

@@ -17,6 +17,7 @@ from cbramsim.simulator.array.saving import physical
 from cbramsim.simulator.array.synapse import SynapseCrossbar
 from cbramsim.simulator.circuits.adc import Adc, Conversion, Converters, convert_rows
 from cbramsim.simulator.circuits.normals import fill_normals
+from cbramsim.simulator.circuits.rollup import Macro
 from cbramsim.simulator.mapping.config import MappingConfig
 from cbramsim.simulator.mapping.layers import Floats
 
@@ -51,14 +52,22 @@ NO_CONVERTERS = Chain(
 )
 
 
-def chain_of(config: MappingConfig, full_scale: float, columns: int, seed: int) -> Chain:
-    """Return the converters of an array, for sums of conductances between ± half a range, S."""
+def chain_of(config: MappingConfig, largest: float, columns: int, seed: int) -> Chain:
+    """Return the converters of an array, for sums of conductances up to ± `largest`, S.
+
+    0 is a code, with one more below it than above; but of a single bit, which is the sign.
+    """
     readout = config.readout
+    half = 1 << (readout.adc_bits - 1)
+    lsb = largest / max(half - 1, 0.5)
     adc = Adc(
-        bits=readout.adc_bits, full_scale=full_scale, minimum=-0.5 * full_scale,
+        bits=readout.adc_bits, full_scale=lsb * (2 * half - 1),
+        minimum=-lsb * half if half > 1 else -largest,
         offset_d2d=readout.offset_d2d, inl=readout.inl, dnl=readout.dnl,
     )  # fmt: skip
-    converters = Converters(adc, columns, seed)
+    sharing = Macro.model_fields["columns_per_adc"].default
+    at_once = min(sharing, config.tiles.columns or sharing) // config.synapse.planes
+    converters = Converters(adc, columns, seed, sharing=max(1, at_once))
     return Chain(
         converters.conversion, converters.of_column, np.float32(adc.minimum), np.float32(adc.lsb)
     )
@@ -70,12 +79,15 @@ def seen_of(
     """Return what reads see of an array; `together` is how often two word lines are on in one."""
     cells, device, state = physical(array), array.device, physical(array).state
     g = cells.seen.astype(np.float64)
-    if isinstance(state.gain, Compensated):
-        g *= state.gain.factors
     white = float(state.pulse.sum_sigma) ** 2
     each = np.zeros((0, 0))
     if isinstance(state.noise, Growing):
         white, each = float(state.noise.sigma) ** 2, state.noise.variance.astype(np.float64)
+    if isinstance(state.gain, Compensated):  # what is made up for is noisier
+        gain = state.gain.factors.astype(np.float64)
+        g *= gain
+        each = (white + (each if len(each) else np.zeros(g.shape))) * gain**2
+        white = 0.0
     if isinstance(array, SynapseCrossbar):
         parts = config.synapse.parts
         g = np.einsum("rpk,p->rk", array.by_plane(g), parts)

@@ -40,7 +40,7 @@ def layers_of(
         return _in_a_row(parts, between)
     found, used = [], set()
     for text in layers:
-        name, *rest = text.split()
+        name, *rest = text.split() or [""]
         if name in parts:
             used.add(name)
             found.append(_part(name, parts[name], dict(_settings(text, rest))))
@@ -160,9 +160,11 @@ def _bias(module: Any) -> Floats:
 
 
 def _convolution(module: Any) -> Convolution:
-    if module.groups != 1 or pair(module.dilation) != (1, 1) or isinstance(module.padding, str):
+    plain = module.groups == 1 and pair(module.dilation) == (1, 1)
+    if not plain or isinstance(module.padding, str) or module.padding_mode != "zeros":
         raise ParameterError(
-            "TrainedNetwork.of: Conv2d must have one group, no dilation, and padding in numbers"
+            "TrainedNetwork.of: Conv2d must have one group, no dilation, and padding with zeros, "
+            "in numbers"
         )
     return Convolution(
         as_array(module.weight), _bias(module), pair(module.stride), 2 * pair(module.padding)
@@ -171,8 +173,14 @@ def _convolution(module: Any) -> Convolution:
 
 def _pooling(module: Any) -> Pooling:
     kind = "max" if "Max" in type(module).__name__ else "mean"
-    if module.ceil_mode or pair(getattr(module, "dilation", 1)) != (1, 1):
-        raise ParameterError("TrainedNetwork.of: pooling must have no ceil_mode and no dilation")
+    dilated = pair(getattr(module, "dilation", 1)) != (1, 1)
+    uncounted = any(pair(module.padding)) and not getattr(module, "count_include_pad", True)
+    divided = getattr(module, "divisor_override", None) is not None
+    if module.ceil_mode or dilated or uncounted or divided:
+        raise ParameterError(
+            "TrainedNetwork.of: pooling must have no ceil_mode, no dilation, no divisor_override, "
+            "and padding that counts"
+        )
     stride = pair(module.stride if module.stride is not None else module.kernel_size)
     return Pooling(kind, pair(module.kernel_size), stride, 2 * pair(module.padding))  # type: ignore[arg-type]
 
@@ -187,6 +195,8 @@ def _norm(module: Any) -> Affine:
     weight, bias = (
         None if each is None else as_array(each) for each in (module.weight, module.bias)
     )
+    if module.running_mean is None:
+        raise ParameterError("TrainedNetwork.of: a batch norm must have running statistics")
     mean, variance = as_array(module.running_mean), as_array(module.running_var)
     return normalisation(mean, variance, module.eps, weight, bias)
 

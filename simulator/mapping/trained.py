@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import pairwise
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cbramsim.core.arguments import array, number, whole
-from cbramsim.core.errors import ParameterError, shown
+from cbramsim.core.errors import DataError, ParameterError, nearest, shown
 from cbramsim.simulator.mapping.layers import (
     Affine,
     Dense,
@@ -25,8 +25,10 @@ from cbramsim.simulator.mapping.layers import (
 from cbramsim.simulator.mapping.neurons import Layer, Leaky
 
 Product = Callable[[int, Weighted, Floats], Floats]
-STEP = 1000
-"""Images that are carried through all layers at once."""
+STEP = 250
+"""Images that are carried through all layers at once, at most."""
+AT_ONCE = 1 << 24
+"""Numbers that a layer makes of them for its matrix, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,15 @@ class TrainedNetwork:
         """Refuse a network without weights, and neurons without time."""
         if not self.weighted:
             raise ParameterError("TrainedNetwork.layers: must have one with weights or more")
-        spiking = any(isinstance(layer, Leaky) for layer in self.layers)
-        whole("TrainedNetwork.steps:", self.steps, int(spiking), 1_000_000 if spiking else 0)
+        neurons = [layer for layer in self.layers if isinstance(layer, Leaky)]
+        whole("TrainedNetwork.steps:", self.steps, int(bool(neurons)), 1_000_000 if neurons else 0)
         number("TrainedNetwork.dt:", self.dt, 1e-12, 1e3)
+        shortest = min((np.min(each.tau) for each in neurons if each.tau is not None), default=1e3)
+        if self.dt > shortest:  # beyond twice of it Euler's method grows without bound
+            raise ParameterError(
+                f"TrainedNetwork.dt: must be at most {shortest:g} s, the shortest time constant "
+                f"(got {self.dt:g})"
+            )
 
     def __repr__(self) -> str:
         """Return what the layers are."""
@@ -67,6 +75,13 @@ class TrainedNetwork:
     def weighted(self) -> list[Weighted]:
         """The layers that arrays can hold."""
         return [layer for layer in self.layers if isinstance(layer, Weighted)]
+
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Shape of one image: `input_shape`, or one row where the first weights are dense."""
+        if self.input_shape is None and isinstance(first := self.weighted[0], Dense):
+            return (len(first.weight),)
+        return self.input_shape
 
     # ---- where they come from ------------------------------------------------------------------
 
@@ -148,7 +163,10 @@ class TrainedNetwork:
         """
         from cbramsim.simulator.mapping.onnx_files import read_onnx
 
-        return cls(*read_onnx(shipped().get(str(path), Path(path))))
+        known = shipped()
+        if str(path) not in known and not Path(path).exists():
+            raise DataError(f"{path}: there is no such file{nearest(str(path), known)}")
+        return cls(*read_onnx(known.get(str(path), Path(path))))
 
     @classmethod
     def from_nir(cls, path: Path | str, steps: int = 100, dt: float = 1e-3) -> Self:
@@ -183,9 +201,7 @@ class TrainedNetwork:
         """
         from cbramsim.simulator.mapping.nir_graphs import write_nir
 
-        shape = input_shape or self.input_shape
-        if shape is None and isinstance(first := self.weighted[0], Dense):
-            shape = (len(first.weight),)
+        shape = input_shape or self.image_shape
         if shape is None:
             raise ParameterError("TrainedNetwork.to_nir: input_shape must be given")
         write_nir(Path(path), self.folded().layers, shape)
@@ -245,32 +261,44 @@ class TrainedNetwork:
             raise ParameterError(
                 f"TrainedNetwork: images must be [images, ...], at least one (got {shown(found)})"
             )
+        if found.dtype.kind != "f" and found.dtype != np.uint8:
+            raise ParameterError(
+                f"TrainedNetwork: images must be floats, or uint8 (got {found.dtype})"
+            )
         values = found.astype(np.float32)
         if found.dtype == np.uint8:
             values /= np.float32(255)
         if not np.isfinite(values).all():
             raise ParameterError("TrainedNetwork: images must be finite")
-        shape = self.input_shape
-        if shape is None and isinstance(self.weighted[0], Dense):
-            shape = (len(self.weighted[0].weight),)
+        shape, given = self.image_shape, values.shape[1:]
         if shape is None:
-            if values.ndim == 3:  # grey images have one channel
-                values = values[:, None]
-            return values
-        if self.steps and values[0].size == self.steps * np.prod(shape):
+            return values[:, None] if values.ndim == 3 else values  # grey images have one channel
+        if _same(given, shape):
+            return values.reshape(len(values), *shape)
+        if self.steps and given[0] == self.steps and _same(given[1:], shape):
             return values.reshape(len(values), self.steps, *shape)
-        if values[0].size != np.prod(shape):
-            raise ParameterError(
-                f"TrainedNetwork: images must have the shape {shown(shape)} "
-                f"(got {shown(values.shape[1:])})"
-            )
-        return values.reshape(len(values), *shape)
+        raise ParameterError(
+            f"TrainedNetwork: images must have the shape {shown(shape)} (got {shown(given)})"
+        )
 
     def forward(self, images: ArrayLike) -> Floats:
         """Return the scores of images in software, float32[images, classes]."""
         x = self.prepared(images)
-        parts = (x[start : start + STEP] for start in range(0, len(x), STEP))
-        return np.concatenate([self.carry(part, in_software) for part in parts])
+        return np.concatenate([self.carry(part, in_software) for part in self.parts(x)])
+
+    def parts(self, x: Floats) -> Iterator[Floats]:
+        """Yield prepared images in parts whose rows for a matrix fit into `AT_ONCE` numbers."""
+        largest = 1
+
+        def note(_: int, layer: Weighted, x: Floats) -> Floats:
+            nonlocal largest
+            largest = max(largest, layer.unroll(x).size)
+            return apply(layer, x)
+
+        self.carry(x[:1], note)
+        step = min(max(AT_ONCE // largest, 1), STEP)
+        for start in range(0, len(x), step):
+            yield x[start : start + step]
 
     def carry(self, x: Floats, product: Product) -> Floats:
         """Carry prepared images through all layers.
@@ -288,14 +316,15 @@ class TrainedNetwork:
         float32[images, classes]
         """
         if not self.steps:
-            return self._once(x, product, {})
-        shown_one_by_one = self.input_shape is not None and x.ndim == len(self.input_shape) + 2
+            return checked_scores(self._once(x, product, {}))
+        shape = self.image_shape
+        shown_one_by_one = shape is not None and x.ndim == len(shape) + 2
         membranes: dict[int, Floats] = {}
         total: Any = 0
         for step in range(self.steps):
             now = x[:, step] if shown_one_by_one else x
             total = total + self._once(now, product, membranes)
-        return total  # type: ignore[no-any-return]
+        return checked_scores(total)
 
     def _once(self, x: Floats, product: Product, membranes: dict[int, Floats]) -> Floats:
         """Carry activations, or those of one step, through all layers."""
@@ -316,7 +345,46 @@ class TrainedNetwork:
 
     def score(self, images: ArrayLike, labels: ArrayLike) -> float:
         """Return the part of the images whose class is found."""
-        return float((self.predict(images) == np.asarray(labels)).mean())
+        return part_found(self.predict(images), labels)
+
+
+def checked_scores(scores: Floats) -> Floats:
+    """Return scores, float32[images, classes].
+
+    Raises
+    ------
+    ParameterError
+        If they are not, or of one class only.
+    """
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise ParameterError(
+            "TrainedNetwork: the last layer must give [images, classes], two classes or more (got "
+            f"{shown(scores.shape)})"
+        )
+    return scores
+
+
+def part_found(classes: NDArray[np.int64], labels: ArrayLike) -> float:
+    """Return the part of the images whose class, int64[images], is that of their label.
+
+    Raises
+    ------
+    ParameterError
+        If labels are not one number for each image.
+    """
+    names = array("score: labels", labels, "ui")
+    if names.shape != classes.shape:
+        raise ParameterError(
+            f"score: labels must be one for each of {len(classes)} images (got shape "
+            f"{shown(names.shape)})"
+        )
+    return float((classes == names).mean())
+
+
+def _same(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Return whether images may be taken as of a shape: as one row, or but for axes of 1."""
+    one_row = 1 in (len(given), len(wanted)) and np.prod(given) == np.prod(wanted)
+    return bool(one_row) or [n for n in given if n > 1] == [n for n in wanted if n > 1]
 
 
 def in_software(_: int, layer: Weighted, x: Floats) -> Floats:

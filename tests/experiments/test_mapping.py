@@ -24,7 +24,7 @@ def run_of(*accuracies: float) -> dict[str, Any]:
         for name, each in zip(names, accuracies, strict=True)
     ]
     return {
-        "causes": causes, "missed": 3, "weights": 100, "cells": 200, "write_joules": 1e-6,
+        "causes": causes, "write_error": 0.01, "compensation_joules": 0.0, "missed": 3, "weights": 100, "cells": 200, "write_joules": 1e-6,
         "image_joules": 2e-9, "operations": {"cell read": 2e-9}, "latency": 1e-6, "seconds_an_image": 1e-3, "times_software": 3.0,
         "layers": [{"layer": "4 x 3", "joules": 2e-9, "seconds": 1e-6}],
     }  # fmt: skip
@@ -77,6 +77,17 @@ def test_a_quick_look_runs_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (out / "report.html").is_file()
 
 
+def test_another_network_of_the_same_name_is_not_taken_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.nir"
+    command = ["map", str(path), "--quick", "--seeds", "1", "--workers", "1", "--quiet"]
+    for n, code in enumerate((0, 2)):
+        weights = np.random.default_rng(n).standard_normal((784, 10)).astype(np.float32)
+        TrainedNetwork.from_arrays([weights]).to_nir(path)
+        result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "out")])
+        assert result.exit_code == code, result.output
+    assert "--force" in result.output
+
+
 def test_a_spiking_network_of_a_file_is_shown_images_for_some_time(tmp_path: Path) -> None:
     first, _, second = TrainedNetwork.of("mnist-mlp").layers[1:]
     neurons = Leaky(np.float32([1.0]), np.float32([300.0]))
@@ -96,7 +107,10 @@ def test_a_spiking_network_of_a_file_is_shown_images_for_some_time(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        (["nowhere.onnx"], "nowhere.onnx: is not an ONNX file"),
+        (["nowhere.onnx"], "nowhere.onnx: there is no such file"),
+        (["mnist-lenett"], "did you mean 'mnist-lenet'?"),
+        (["--set", "seed=5"], "map.seed: is that of each run"),
+        (["--set", "tiles.columns=1"], "tiles.columns must be >= 2"),
         (["--set", "readout.bits=5"], "MappingConfig.readout.bits: unknown key"),
         (["--writing", "once"], "must be one of verify, error, exact"),
         (["--std", "0"], "--std"),

@@ -88,11 +88,11 @@ def test_converters_round_each_read_of_each_array() -> None:
         [((codes[:, part] >> bit) & 1) @ signed[part] for part in parts] for bit in range(4)
     ]  # fmt: skip
     reach = max(np.abs(each).max() for bits in sums for each in bits)
-    lsb = 2 * reach / 31
+    lsb = reach / 15
     total = np.zeros((40, 6))
     for bit, bits in enumerate(sums):
         for each in bits:
-            total += 2**bit / 15 * (-reach + lsb * np.clip(np.rint((each + reach) / lsb), 0, 31))
+            total += 2**bit / 15 * lsb * np.clip(np.rint(each / lsb), -16, 15)
     wanted = 2 / window * INPUTS.max() * total * np.abs(MATRIX).max(axis=0)
     found = made.product(INPUTS, "x")
     # What is within rounding of an edge may fall on either side.
@@ -108,7 +108,41 @@ def test_the_window_holds_all_but_a_part_of_the_weights(clip: float, cut: int) -
     assert int((np.abs(MATRIX) > scale).sum()) == pytest.approx(cut, abs=1)
     by_column = scale_of(MATRIX, config.replace(scaling="column", clip=0.0))
     np.testing.assert_allclose(by_column, np.abs(MATRIX).max(axis=0))
-    assert scale_of(np.zeros((3, 2), np.float32), config).tolist() == [1, 1]
+    assert scale_of(np.zeros((3, 2), np.float32), config).tolist() == [0, 0]
+
+
+def test_a_column_of_zeros_gives_nothing() -> None:
+    matrix = MATRIX.copy()
+    matrix[:, 2] = 0
+    made = arrays(matrix, device="subquantum-cbram", readout=Readout(adc_bits=6))
+    found = made.product(INPUTS, "x")
+    assert not found[:, 2].any()
+    assert found[:, 1].any()
+
+
+def test_what_is_not_read_is_not_converted() -> None:
+    """An image without inputs gives the same beside others as alone."""
+    made = arrays(readout=Readout(adc_bits=4), tiles=Tiles(rows=9))
+    inputs = INPUTS[:3].copy()
+    inputs[1] = 0
+    inputs[2, :9] = 0
+    together = made.product(inputs, "x")
+    assert not together[1].any()
+    for n in range(3):
+        np.testing.assert_array_equal(made.product(inputs[n : n + 1], "x")[0], together[n])
+
+
+def test_errors_of_converters_are_those_of_each_converter() -> None:
+    """Offsets shift the sums of a converter by as much in all reads."""
+    readout = Readout(adc_bits=8)
+    plain = arrays(readout=readout, encoding="amplitude")
+    shifted = arrays(readout=readout.replace(offset_d2d=20.0), encoding="amplitude")
+    off = shifted.product(INPUTS, "x") - plain.product(INPUTS, "x")
+    lsb = 2 / plain.device.g_range * plain.levels.span * plain.scale * plain._chains[0].lsb
+    inner = np.median(off / lsb, axis=0)
+    assert np.abs(inner).max() > 1
+    assert (np.abs(off / lsb - inner).max(axis=0) < 30).all()
+    assert np.std(off / lsb - inner) < 0.2 * np.abs(inner).max()
 
 
 # ---- noise -------------------------------------------------------------------------------------
@@ -233,6 +267,53 @@ def test_reads_are_booked_cell_by_cell(synapse: Synapse) -> None:
     price = made.config.readout.price().value
     assert joules[Operation.ADC_CONVERSION] == pytest.approx(6 * reads * price)
     assert counts[Operation.SHIFT_ADD] == 40 * 6 * (3 + 4 * 2 + 1)
+    added = counts[Operation.SHIFT_ADD] * CIRCUITS.e_add
+    assert joules[Operation.SHIFT_ADD] == pytest.approx(added)
+
+
+@pytest.mark.parametrize("synapse", [PAIR, ONE])
+def test_voltages_are_booked_and_give_what_a_read_of_the_array_does(synapse: Synapse) -> None:
+    """Of cells that are not ohmic, with lines that take charge."""
+    cell = quiet("subquantum-cbram") | {"v_sinh": 0.05, "c_cell": 1e-13}
+    made = arrays(
+        device="subquantum-cbram", cell=cell, synapse=synapse, encoding="amplitude", input_bits=4,
+        tiles=Tiles(columns=4),
+    )  # fmt: skip
+    found = made.product(INPUTS, "x")
+    (array,) = made.arrays
+    levels = made.levels.codes(INPUTS) / 15
+    array.phase = "read"
+    signed = {"signed": True} if synapse is ONE else {}
+    currents = array.read(made.device.v_read * levels, **signed)  # type: ignore[arg-type]
+    sums = currents / made.device.v_read
+    wanted = 2 / made.device.g_range * made.levels.span * made.scale * sums
+    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=2e-4 * np.abs(wanted).max())
+    ledger = made.ledger
+    for operation in (
+        Operation.WORD_LINE_DRIVE, Operation.CELL_READ, Operation.REFERENCE_READ
+    ):  # fmt: skip
+        booked = [ledger.account(phase).joules[operation] for phase in ("x", "read")]
+        assert booked[0] == pytest.approx(booked[1], rel=1e-5)
+        counted = [ledger.account(phase).counts[operation] for phase in ("x", "read")]
+        assert counted[0] == counted[1]
+    ohmic = arrays(
+        device="subquantum-cbram", cell=quiet("subquantum-cbram"), synapse=synapse,
+        encoding="amplitude", input_bits=4,
+    )  # fmt: skip
+    assert np.abs(ohmic.product(INPUTS, "x") - found).max() > 0.05 * np.abs(found).max()
+
+
+def test_bare_cells_beside_those_that_are_written_take_energy() -> None:
+    made = {
+        access: arrays(device="subquantum-cbram", writing="verify", access=access)
+        for access in ("transistor", "passive")
+    }
+    half = {
+        access: each.ledger.account("program").joules[Operation.HALF_SELECT]
+        for access, each in made.items()
+    }
+    assert half["transistor"] == 0
+    assert half["passive"] > 0
 
 
 # ---- lines -------------------------------------------------------------------------------------
@@ -310,6 +391,37 @@ def test_compensation_gives_back_what_drift_takes_from_all() -> None:
     for kind in ("global", "column"):
         np.testing.assert_allclose(after[kind], before[kind], rtol=1e-3, atol=1e-3)
         assert made[kind].ledger.total("compensation") > 0
+
+
+def test_what_is_made_up_for_is_noisier() -> None:
+    """As in a read of the array: noise is amplified with the sums."""
+    cell = quiet("gst-pcm") | {"drift_exponent": 0.1, "read_c2c": 0.05}
+    n = 20_000
+    for synapse in (PAIR, ONE):
+        made = arrays(
+            device="gst-pcm", cell=cell, compensation="column", input_bits=1, synapse=synapse
+        )
+        made.levels = Levels(0.0, 1.0, 1)
+        before = made.product(np.ones((n, 23), np.float32), "x").std(axis=0)
+        made.wait(1e7)
+        after = made.product(np.ones((n, 23), np.float32), "x").std(axis=0)
+        (array,) = made.arrays
+        signed = {"signed": True} if synapse is ONE else {}
+        read = array.read(np.full((n, 23), made.device.v_read), **signed)  # type: ignore[arg-type]
+        wanted = 2 / made.device.g_range * made.scale * read.std(axis=0) / made.device.v_read
+        np.testing.assert_allclose(after, wanted, rtol=5 / np.sqrt(n))
+        assert (after > 2 * before).all()
+
+
+def test_heat_makes_cells_relax_sooner() -> None:
+    changes: dict[str, Any] = {"device": "subquantum-cbram", "cell": {"retention_celsius": 55.0}}
+    moved = {}
+    for celsius in (25.0, 150.0):
+        made = arrays(celsius=celsius, **changes)
+        before = made.written.copy()
+        made.wait(3e8)
+        moved[celsius] = np.abs(made.written - before).mean()
+    assert moved[150.0] > 3 * moved[25.0]
 
 
 # ---- what is refused ---------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def test_pooling_is_that_of_plain_loops(kind: Any) -> None:
     for row in range(3):
         for column in range(3):
             part = x[:, :, 2 * row : 2 * row + 3, 2 * column : 2 * column + 2]
-            np.testing.assert_allclose(found[:, :, row, column], of(part, axis=(2, 3)), rtol=1e-6)
+            np.testing.assert_allclose(found[:, :, row, column], of(part, axis=(2, 3)), rtol=1e-4)
     whole = Pooling(kind, None).forward(x)
     np.testing.assert_allclose(whole[..., 0, 0], of(x, axis=(2, 3)), rtol=1e-5)
 
@@ -114,6 +114,9 @@ def test_names_say_a_network_with_convolutions() -> None:
         (["c", "relu"], "layers must name all parts"),
         (["c", "rely", "f"], "did you mean 'relu'"),
         (["c dilation=2", "f"], "stride=NUMBER and padding=NUMBER"),
+        (["c stride=0", "f"], "strides must be >= 1"),
+        (["c", "maxpool 0", "f"], "sizes and strides must be >= 1"),
+        (["c", "", "f"], "layers must be parts"),
     ],
 )
 def test_layers_that_do_not_say_it_are_refused(layers: Any, wrong: str) -> None:
@@ -252,13 +255,106 @@ def test_a_graph_gives_what_onnx_says_it_does(tmp_path: Path) -> None:
         ([("Conv", ["k"], {"auto_pad": "SAME_UPPER"})], "auto_pad must be in numbers"),
         ([("Relu", [], {}), ("Add", ["x"], {})], "not in a row"),
         ([("MaxPool", [], {"kernel_shape": [2, 2], "ceil_mode": 1})], "ceil_mode must be 0"),
+        ([("Cast", [], {"to": 6}), ("Conv", ["k"], {})], "Cast: must be to floats"),
+        ([("Conv", ["k"], {}), ("Softmax", [], {})], "Softmax: must be over the channels"),
+        ([("Flatten", [], {"axis": 0})], "Flatten: axis must be 1"),
+        ([("Reshape", ["flat"], {})], "Reshape: must make one row of an image"),
+        ([("Add", ["wide"], {}), ("Conv", ["k"], {})], "Add: must be by one number"),
+        ([("Flatten", [], {}), ("Mul", ["tall"], {})], "Mul: must be by one number"),
+        ([("Conv", ["nan"], {})], "weights must be finite"),
     ],
 )
 def test_what_cannot_be_mapped_is_named(tmp_path: Path, nodes: Any, wrong: str) -> None:
     path = tmp_path / "net.onnx"
-    onnx_file(path, nodes, {"k": normal(4, 2, 3, 3)})
+    onnx_file(path, nodes, {
+        "k": normal(4, 2, 3, 3), "flat": np.int64([-1, 2, 2]), "wide": normal(8),
+        "tall": normal(144, 1, 1), "nan": np.full((4, 2, 3, 3), np.nan, np.float32),
+    })  # fmt: skip
     with pytest.raises(DataError, match=wrong):
         TrainedNetwork.from_onnx(path)
+
+
+def test_settings_of_zero_are_zero(tmp_path: Path) -> None:
+    from onnx.reference import ReferenceEvaluator
+
+    path, x = tmp_path / "net.onnx", normal(3, 2, 9, 8)
+    nodes = [
+        ("BatchNormalization", ["s", "t", "m", "v"], {"epsilon": 0.0}),
+        ("LeakyRelu", [], {"alpha": 0.0}), ("Reshape", ["row"], {}), ("MatMul", ["w"], {}),
+    ]  # fmt: skip
+    tiny = np.full(2, 1e-5, np.float32)
+    model = onnx_file(path, nodes, {
+        "s": normal(2), "t": normal(2), "m": normal(2), "v": tiny, "row": np.int64([-1, 144]),
+        "w": normal(144, 3),
+    })  # fmt: skip
+    (wanted,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_allclose(TrainedNetwork.of(path).forward(x), wanted, rtol=1e-4)
+    with pytest.raises(ParameterError, match="an image must have 144 values"):
+        TrainedNetwork(TrainedNetwork.of(path).layers, (2, 9, 4)).forward(x[..., :4])
+
+
+def test_the_output_must_be_the_last(tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "net.onnx"
+    model = onnx_file(path, [("Conv", ["k"], {}), ("Relu", [], {})], {"k": normal(4, 2, 3, 3)})
+    model.graph.output[0].name = "y0"
+    onnx.save(model, path)
+    with pytest.raises(DataError, match="the output must be that of the last node"):
+        TrainedNetwork.of(path)
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    onnx.save(model, path)
+    with pytest.raises(DataError, match="the input must be of floats"):
+        TrainedNetwork.of(path)
+
+
+class AvgPool2d:
+    """Looks like one of PyTorch, with settings to refuse."""
+
+    kernel_size, stride, padding, ceil_mode = 2, None, 1, False
+
+    def __init__(self, **settings: Any) -> None:
+        self.__dict__.update(settings)
+
+
+class Conv2d:
+    """Looks like one of PyTorch, with settings to refuse."""
+
+    groups, dilation, padding, stride, padding_mode, bias = 1, (1, 1), (1, 0), 2, "zeros", None
+
+    def __init__(self, **settings: Any) -> None:
+        self.weight = normal(2, 1, 3, 3)
+        self.__dict__.update(settings)
+
+
+class BatchNorm2d:
+    """Looks like one that has no running statistics."""
+
+    weight = bias = running_mean = running_var = None
+
+
+@pytest.mark.parametrize(
+    ("module", "wrong"),
+    [
+        (AvgPool2d(count_include_pad=False), "padding that counts"),
+        (AvgPool2d(divisor_override=3), "divisor_override"),
+        (AvgPool2d(ceil_mode=True), "ceil_mode"),
+        (Conv2d(padding_mode="circular"), "padding with zeros"),
+        (Conv2d(groups=2), "one group"),
+        (BatchNorm2d(), "running statistics"),
+    ],
+)
+def test_settings_of_modules_that_cannot_be_mapped_are_refused(module: Any, wrong: str) -> None:
+    with pytest.raises(ParameterError, match=wrong):
+        TrainedNetwork.of(Sequential(module, Linear(3, 4)))
+
+
+def test_modules_are_taken_with_their_settings() -> None:
+    network = TrainedNetwork.of(Sequential(Conv2d(), AvgPool2d(padding=0), Linear(3, 4)))
+    convolution, pooling, _ = network.layers
+    assert isinstance(convolution, Convolution)
+    assert (convolution.stride, convolution.padding) == ((2, 2), (1, 0, 1, 0))
+    assert pooling == Pooling("mean", (2, 2), (2, 2))
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:

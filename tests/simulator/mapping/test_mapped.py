@@ -55,6 +55,8 @@ def test_products_of_a_convolution_are_counted_by_position() -> None:
     mapped.forward(FEW[:2])
     updates = mapped.ledger.account("test").counts[Operation.NEURON_UPDATE]
     assert updates == 2 * (784 * 6 + 100 * 16 + 120 + 84 + 10)
+    joules = mapped.ledger.account("test").joules[Operation.NEURON_UPDATE]
+    assert joules == pytest.approx(updates * mapped.periphery.e_neuron)
 
 
 def test_latency_is_that_of_all_reads_and_conversions() -> None:
@@ -63,8 +65,8 @@ def test_latency_is_that_of_all_reads_and_conversions() -> None:
         mapped.positions, mapped.macros, strict=True)]  # fmt: skip
     assert mapped.latencies == expected
     first = mapped.macros[0]
-    # 12 bit lines in pairs share one converter, one after the other, after each of 8 reads.
-    reads = 8 * (mapped.device.t_read + 12 / first.adc_rate)
+    # 6 pairs of bit lines share one converter, one after the other, after each of 8 reads.
+    reads = 8 * (mapped.device.t_read + 6 / first.adc_rate)
     assert mapped.latencies[0] == pytest.approx(784 * reads)
     without = map_network("mnist-lenet", DATA.train_images[:100], **IDEAL)
     assert without.latencies[0] == pytest.approx(784 * 8 * without.device.t_read)
@@ -146,6 +148,7 @@ def test_cells_of_a_weight_average_their_spread() -> None:
     [
         (np.zeros((3, 5)), r"images must have the shape"),
         (np.zeros(5), r"images must be \[images, ...\]"),
+        (np.zeros((2, 784), int), "images must be floats, or uint8"),
         (np.full((1, 784), np.nan), "images must be finite"),
     ],
 )
@@ -157,7 +160,24 @@ def test_images_that_do_not_fit_are_refused(images: Any, wrong: str) -> None:
 
 def test_labels_must_be_one_for_each_image() -> None:
     mapped = map_network("mnist-slp", DATA.train_images[:10], **IDEAL)
-    with pytest.raises(ParameterError, match="labels must be one for each image"):
+    with pytest.raises(ParameterError, match="labels must be one for each of 60 images"):
         mapped.score(FEW, LABELS[:3])
     assert isinstance(mapped, MappedNetwork)
     assert "ideal" in repr(mapped)
+    with pytest.raises(ParameterError, match="labels"):
+        mapped.network.score(FEW, [str(label) for label in LABELS])
+
+
+def test_images_of_other_axes_are_refused() -> None:
+    network = TrainedNetwork.of("mnist-lenet")
+    assert network.prepared(np.zeros((2, 28, 28))).shape == (2, 1, 28, 28)
+    assert network.prepared(np.zeros((2, 28, 28, 1))).shape == (2, 1, 28, 28)
+    assert network.prepared(np.zeros((2, 784))).shape == (2, 1, 28, 28)
+    with pytest.raises(ParameterError, match="images must have the shape"):
+        network.prepared(np.zeros((2, 56, 14)))
+
+
+def test_scores_must_be_of_classes() -> None:
+    one = TrainedNetwork.from_arrays([np.ones((4, 1))])
+    with pytest.raises(ParameterError, match="two classes or more"):
+        one.predict(np.ones((2, 4)))

@@ -12,6 +12,7 @@ word line with :math:`\delta` on the bit lines. A controller turns :math:`\Delta
 """
 
 from cbramsim.simulator.supervised.config import PerceptronConfig
+from cbramsim.simulator.supervised.optimizers import Optimizer
 from cbramsim.simulator.supervised.perceptron import CrossbarPerceptron
 
-__all__ = ["CrossbarPerceptron", "PerceptronConfig"]
+__all__ = ["CrossbarPerceptron", "Optimizer", "PerceptronConfig"]

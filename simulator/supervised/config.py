@@ -12,6 +12,7 @@ from cbramsim.simulator.array.checks import Access
 from cbramsim.simulator.array.synapse.parameters import Synapse
 from cbramsim.simulator.learning.readout import Readout
 from cbramsim.simulator.lines import Tiles
+from cbramsim.simulator.supervised.optimizers import Optimizer
 
 Width = Annotated[int, Field(ge=1, le=100_000)]
 Rate = Annotated[float, Field(ge=0, le=1000)]
@@ -60,6 +61,11 @@ class PerceptronConfig(Parameters):
     (Manhattan rule), where q is at least `threshold`."""
     threshold: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """See `update`, pulses."""
+    batch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Images whose slopes are summed before pulses are given. What is left over at the end waits
+    for the next images."""
+    optimizer: Optimizer = Optimizer()
+    """What is made of the slopes before: plain descent, momentum or Adam, in a digital memory."""
     initial_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Weights begin between minus this and this, each as likely."""
     initial_levels: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -76,6 +82,11 @@ class PerceptronConfig(Parameters):
     def rate_of(self) -> tuple[float, ...]:
         """Rate of each layer."""
         return self.rates if len(self.rates) > 1 else self.rates * self.layers
+
+    @property
+    def remembers(self) -> bool:
+        """Whether slopes are kept in a memory beside the array."""
+        return self.batch > 1 or self.optimizer.kind != "sgd"
 
     def technology(self) -> Device:
         """Return the device with the changes in `cell`."""

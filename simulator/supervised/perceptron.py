@@ -33,6 +33,7 @@ from cbramsim.simulator.supervised.loop import (
     learn_images,
     slopes,
 )
+from cbramsim.simulator.supervised.optimizers import Collected, Immediately
 from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
 
 STEP = 1000
@@ -47,6 +48,7 @@ class Memory(NamedTuple):
     codes: NDArray[np.uint8]
     outputs: NDArray[np.float64]
     delta: NDArray[np.float64]
+    optimizer: Immediately | Collected
 
 
 class CrossbarPerceptron:
@@ -183,7 +185,8 @@ class CrossbarPerceptron:
         shapes = list(zip([inputs, *config.hidden], [*config.hidden, len(classes)], strict=True))
         self.ledgers = [EnergyLedger() for _ in shapes]
         self.crossbars = [self._array(n, shape) for n, shape in enumerate(shapes)]
-        self._memory = [_memory(shape, config.synapse.planes) for shape in shapes]
+        rates = config.rate_of
+        self._memory = [_memory(*of, config) for of in zip(shapes, rates, strict=True)]
         self.streams = self._streams("learning")
 
     def _streams(self, purpose: str) -> Streams:
@@ -325,7 +328,12 @@ class CrossbarPerceptron:
     def _price(self, phase: str) -> None:
         """Price the events whose energy does not depend on the state of a cell."""
         config, periphery = self.config, self.periphery
-        prices = {Operation.NEURON_UPDATE: periphery.e_neuron, Operation.SHIFT_ADD: periphery.e_add}
+        prices = {
+            Operation.NEURON_UPDATE: periphery.e_neuron,
+            Operation.SHIFT_ADD: periphery.e_add,
+            Operation.MEMORY_BYTE: periphery.e_memory,
+            Operation.MULTIPLY_ADD: periphery.e_multiply_add,
+        }
         if bits := config.readout.adc_bits or config.codes.bit_length():
             conversion = conversion_price(bits, config.readout.adc_source)
             prices[Operation.ADC_CONVERSION] = conversion.value
@@ -389,9 +397,16 @@ class CrossbarPerceptron:
         return names
 
 
-def _memory(shape: tuple[int, int], planes: int) -> Memory:
+def _memory(shape: tuple[int, int], rate: float, config: PerceptronConfig) -> Memory:
+    """Return the memory of a stage of (rows, columns), which remembers nothing yet."""
     rows, columns = shape
+    optimizer: Immediately | Collected = Immediately()
+    if config.remembers:
+        optimizer = Collected(
+            config.batch, rate, config.gain, np.zeros((columns, rows), np.float32),
+            np.zeros(1, np.int64), config.optimizer.new_moments(shape),
+        )  # fmt: skip
     return Memory(
-        scratch(rows, columns, planes),
-        np.zeros(rows), np.zeros(rows, np.uint8), np.zeros(columns), np.zeros(columns),
+        scratch(rows, columns, config.synapse.planes),
+        np.zeros(rows), np.zeros(rows, np.uint8), np.zeros(columns), np.zeros(columns), optimizer,
     )  # fmt: skip

@@ -437,4 +437,4 @@ def signed_sum(array, row, column):
 
 @verb
 def plain_sum(array, row, column):
-    """Return the summed conductance of the cells of a weight, S."""
+    """Return the summed conductance of the cells of a weight, as reads see them, S."""

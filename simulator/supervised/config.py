@@ -11,7 +11,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import Access
 from cbramsim.simulator.array.synapse.parameters import Synapse
 from cbramsim.simulator.learning.readout import Readout
-from cbramsim.simulator.lines import Tiles
+from cbramsim.simulator.lines import Tiles, Wires
 from cbramsim.simulator.supervised.optimizers import Optimizer
 
 Width = Annotated[int, Field(ge=1, le=100_000)]
@@ -34,7 +34,14 @@ class PerceptronConfig(Parameters):
     access: Access = "transistor"
     """What is with each cell, as of `NetworkConfig`."""
     tiles: Tiles = Tiles()
-    """Size of the physical arrays, on ideal lines."""
+    """Size of the physical arrays."""
+    wires: bool = False
+    """Whether lines have resistance, see `supervised.lines`."""
+    wiring: Wires = Wires()
+    """Resistances of the lines, with `wires`."""
+    wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
+    """Error of the mean current of any bit line, as a part of it, that may build up while learning
+    before the lines are solved for again, as of `NetworkConfig`."""
     readout: Readout = Readout()
     """Converters of the bit lines' currents less the reference's; see also `codes`."""
     codes: Annotated[int, Field(ge=0, le=65536)] = 0
@@ -111,6 +118,8 @@ class PerceptronConfig(Parameters):
             )
         if self.encoding == "amplitude" and (self.codes or self.readout.adc_bits):
             raise ValueError("encoding must be bits with converters (got amplitude)")
+        if not self.wires and self.wiring != Wires():
+            raise ValueError("wires must be true for wiring to mean anything (got false)")
         if self.threshold and self.update != "sign":
             raise ValueError(f"threshold needs update sign (got {self.threshold:g})")
         return self

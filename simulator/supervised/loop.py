@@ -1,6 +1,7 @@
 """The loops of a perceptron in arrays: forward, backward, and pulses.
 
-One image at a time; what becomes of its slopes is said in `optimizers`. Nothing in the loops allocates, and every event is booked in the same pass.
+One image at a time; `optimizers` says what becomes of its slopes. Nothing in the loops allocates,
+and every event is booked in the same pass.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _(array, row, column):  # type: ignore[no-untyped-def]
 
 @implements(plain_sum, ArrayState)
 def _(array, row, column):  # type: ignore[no-untyped-def]
-    return np.float64(array.g[row, column])
+    return np.float64(seen(array.lines, array, row, column))
 
 
 @implements(signed_sum, Synapses)

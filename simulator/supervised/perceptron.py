@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +12,15 @@ from tqdm import tqdm
 from cbramsim.core.arguments import array, instance, whole
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.core.rng import generator, stream
+from cbramsim.devices.device import Device
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.learning.loop import Streams
+from cbramsim.simulator.learning.state_file import read_state, write_state
 from cbramsim.simulator.supervised.assembly import (
+    Memory,
     array_of,
     loss_of,
     memory_of,
@@ -33,6 +37,8 @@ from cbramsim.simulator.supervised.loop import (
     learn_images,
     slopes,
 )
+from cbramsim.simulator.supervised.state import arrays_of
+from cbramsim.simulator.supervised.state import restored as restored_from
 
 STEP = 1000
 """Images between two looks at wear and half-selected cells."""
@@ -42,6 +48,12 @@ WIRED_STEP = 50
 
 class CrossbarPerceptron:
     """A perceptron whose weights are in arrays, where they learn from labels.
+
+    It is not made of `learning.Layer`s. A layer belongs to a winner: its neurons compete, its rule
+    changes the column of the one that fires by the spikes of its inputs, and it matures, is pruned
+    and named by how often its neurons fire. A stage of a perceptron has real outputs and slopes
+    that come back from the next stage, and every column learns from every image. What both have in
+    common stands below them, and is used as it is: arrays, read-outs, scratch, lines, ledgers.
 
     Attributes
     ----------
@@ -55,6 +67,12 @@ class CrossbarPerceptron:
         The arrays, one a layer; none before it has learned from images.
     classes_
         Names of the classes, in the order of the outputs.
+    images_seen
+        Images learned from.
+    memory, streams
+        What each stage keeps from one verb to the next, and the random streams of learning.
+    together
+        How often word lines of each layer are active together, see `supervised.lines`.
 
     Examples
     --------
@@ -73,10 +91,12 @@ class CrossbarPerceptron:
             If a value is not valid.
         """
         instance("CrossbarPerceptron.config:", config, PerceptronConfig, type(None))
-        self.config = (
-            config.replace(**changes) if config is not None else PerceptronConfig(**changes)
-        )
-        self.device = self.config.technology()
+        config = config.replace(**changes) if config is not None else PerceptronConfig(**changes)
+        self.assemble(config, config.technology(), Periphery.load(config.periphery))
+
+    def assemble(self, config: PerceptronConfig, device: Device, periphery: Periphery) -> None:
+        """Take a configuration, with what is behind its names; errors as of the constructor."""
+        self.config, self.device, self.periphery = config, device, periphery
         if self.config.encoding == "amplitude" and self.device.v_sinh:
             raise ParameterError(
                 "CrossbarPerceptron: encoding must be bits where cells are not ohmic (got "
@@ -87,9 +107,10 @@ class CrossbarPerceptron:
                 "CrossbarPerceptron: wires must be false where cells are not ohmic (got v_sinh "
                 f"{self.device.v_sinh:g} V)"
             )
-        self.periphery = Periphery.load(self.config.periphery)
         self.ledgers: list[EnergyLedger] = []
         self.crossbars: list[Crossbar | PlaneArray] = []
+        self.memory: list[Memory] = []
+        self.together: list[NDArray[np.float64]] = []
         self.classes_: NDArray[Any] = np.zeros(0)
         self.images_seen = 0
 
@@ -138,7 +159,7 @@ class CrossbarPerceptron:
         codes, names = self._codes("fit", images), self._names("fit", images, labels)
         classes = np.unique(names)
         labels = _numbers(classes, names)
-        self._begin(codes.shape[1], classes)
+        self.begin(codes.shape[1], classes)
         rng = generator(self.config.seed, "order of images")
         order = np.concatenate([rng.permutation(len(codes)) for _ in range(epochs)])
         return self._learn(codes, labels, order, progress)
@@ -165,7 +186,7 @@ class CrossbarPerceptron:
         if not self.crossbars:
             known = np.unique(names if classes is None else np.asarray(classes))
             labels = _numbers(known, names)
-            self._begin(codes.shape[1], known)
+            self.begin(codes.shape[1], known)
             return self._learn(codes, labels, np.arange(len(codes)), progress)
         if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ParameterError(
@@ -174,7 +195,8 @@ class CrossbarPerceptron:
         labels = _numbers(self.classes_, names)
         return self._learn(codes, labels, np.arange(len(codes)), progress)
 
-    def _begin(self, inputs: int, classes: NDArray[Any]) -> None:
+    def begin(self, inputs: int, classes: NDArray[Any]) -> None:
+        """Draw the arrays anew, for so many inputs and for these classes, in their order."""
         config = self.config
         if len(classes) < 2:
             raise ParameterError(
@@ -187,8 +209,8 @@ class CrossbarPerceptron:
             for n, shape in enumerate(shapes)
         ]
         self.classes_, self.images_seen, self.ledgers = classes, 0, ledgers
-        self._memory = [memory_of(config, n, shape) for n, shape in enumerate(shapes)]
-        self._together = [np.zeros((0, 0)) for _ in shapes]
+        self.memory = [memory_of(config, n, shape) for n, shape in enumerate(shapes)]
+        self.together = [np.zeros((rows, rows) if config.wires else (0, 0)) for rows, _ in shapes]
         self.streams = self._streams("learning")
 
     def _streams(self, purpose: str) -> Streams:
@@ -223,11 +245,11 @@ class CrossbarPerceptron:
         config, chosen = self.config, codes[:: -(-len(codes) // SAMPLED)]
         for n, crossbar in enumerate(self.crossbars):
             bits = config.hidden_bits if n else config.input_bits
-            self._together[n] = active_together(
+            self.together[n] = active_together(
                 chosen if n == 0 else self._units(n, chosen), bits,
                 one_by_one=config.encoding == "bits",
             )  # fmt: skip
-            crossbar.follow(self._together[n], config.wires_error, 1)
+            crossbar.follow(self.together[n], config.wires_error, 1)
 
     def _units(self, layer: int, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the inputs of a later layer for some images, uint8[images, units]; not booked."""
@@ -259,6 +281,33 @@ class CrossbarPerceptron:
         self._price("gradients")
         gain = self.config.gain
         return [gain * np.outer(stage.values, stage.delta) for stage in stages]
+
+    def wait(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at some temperature before the arrays are used again: cells age.
+
+        While a perceptron learns they do not.
+        """
+        self._check_fitted("wait")
+        for crossbar in self.crossbars:
+            crossbar.wait(seconds, celsius=celsius)
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write all that is needed to go on; an older file is replaced at once."""
+        write_state(path, arrays_of(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Restore a perceptron from `save`, which learns on bit for bit.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged, of another version, or contradicts itself.
+        """
+        restored: Self = restored_from(cls, read_state(path), path)
+        return restored
 
     # ---- at work -------------------------------------------------------------------------------
 
@@ -295,8 +344,8 @@ class CrossbarPerceptron:
         return tuple(
             stage_of(
                 self.config, n, crossbar,
-                crossbar.for_loops if moving else crossbar.at_rest(self._together[n]),
-                self._memory[n], self.ledgers[n].account(phase),
+                crossbar.for_loops if moving else crossbar.at_rest(self.together[n]),
+                self.memory[n], self.ledgers[n].account(phase),
             )
             for n, crossbar in enumerate(self.crossbars)
         )  # fmt: skip

@@ -84,7 +84,7 @@ def test_reads_see_what_the_lines_leave() -> None:
 
 @pytest.mark.parametrize("synapse", [{}, {"pair": True, "pulses": "set"}])
 def test_reads_follow_the_cells_while_they_learn(synapse: dict[str, Any]) -> None:
-    model = perceptron(rates=(1.0,), synapse=synapse)
+    model = perceptron(rates=(0.2,), synapse=synapse)
     model.partial_fit(np.tile(IMAGES, (5, 1)), np.tile(LABELS, 5))
     for crossbar in model.crossbars:
         wired = crossbar.wired

@@ -82,19 +82,25 @@ def test_reads_see_what_the_lines_leave() -> None:
         np.testing.assert_allclose(mine, expected, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("synapse", [{}, {"pair": True, "pulses": "set"}])
-def test_reads_follow_the_cells_while_they_learn(synapse: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("synapse", "part"), [({}, 0.02), ({"pair": True, "pulses": "set"}, 0.7)], ids=["one", "pair"]
+)
+def test_reads_follow_the_cells_while_they_learn(synapse: dict[str, Any], part: float) -> None:
+    """Pairs that are only set grow all at once: the lines of so few cells change much in a step."""
     model = perceptron(rates=(0.2,), synapse=synapse)
     model.partial_fit(np.tile(IMAGES, (5, 1)), np.tile(LABELS, 5))
-    for crossbar in model.crossbars:
+    for crossbar, together in zip(model.crossbars, model.together, strict=True):
         wired = crossbar.wired
         assert wired is not None
         assert wired.solutions > 1
         seen, g = crossbar.state.lines.seen, crossbar.state.g
         exact = effective(g, Wires(**WIRING)).conductance
-        off, ideal = (np.abs(x.sum(axis=0) / exact.sum(axis=0) - 1).max() for x in (seen, g))
-        assert off < 0.02
-        assert ideal > 3 * off
+        active = np.diag(together)
+        off, ideal = (np.abs(active @ (x - exact)).max() for x in (seen, g))
+        off, ideal = (each / (active @ exact).mean() for each in (off, ideal))
+        assert off < part * ideal
+        assert 0.05 < ideal
+        assert off < 0.01 or wired.error > 0.01
 
 
 def test_lines_with_next_to_no_resistance_change_nothing() -> None:

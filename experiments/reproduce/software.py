@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +31,7 @@ def trained(
         Of these.
     """
     rng = np.random.default_rng(seed)
-    shapes = list(zip(widths[:-1], widths[1:], strict=True))
-    weights = [rng.uniform(-initial, initial, shape) for shape in shapes]
+    weights = [rng.uniform(-initial, initial, shape) for shape in pairwise(widths)]
     x = images.reshape(len(images), -1) / 255
     targets = np.eye(widths[-1])[labels]
     for n in order:

@@ -31,7 +31,7 @@ from cbramsim.simulator.supervised import CrossbarPerceptron
 PAPER = "Yao et al. 2017: faces in an analogue RRAM array, one layer"
 DIGITS = (3, 5, 8)
 OF_EACH, EPOCHS = 100, 20
-GAIN, RATE, INITIAL = 1.0, 0.1, 0.3
+GAIN, RATE, INITIAL = 1.0, 0.03, 0.3
 ROWS = (
     Published("beside", "one layer, 320-3, other images", 0.917,
               "third-party table, matched by its set-up", settings={"less": False},

@@ -42,7 +42,7 @@ NEAR = 0.05
 PAIRS = {"pair": True, "pulses": "set", "renew_every": 1000}
 PCM: dict[str, Any] = {
     "device": "pcm-nandakumar", "synapse": PAIRS, "loss": "cross-entropy", "gain": 1.0,
-    "rates": (0.002,), "initial_weight": 0.1,
+    "rates": (0.004, 0.002, 0.0003), "initial_weight": 0.1,
 }  # fmt: skip
 GST: dict[str, Any] = PCM | {
     "device": "gst-pcm", "synapse": PAIRS | {"renew_every": 300}, "loss": "squared",

@@ -9,7 +9,10 @@ line gets :math:`\sum_k V_k \tilde G_{ik}`, the transpose. That holds for the sa
 an end of a line has one resistance, whether it drives or senses, `r_source` of a word line and
 `r_sense` of a bit line (assumed); an end that floats forward floats backward too.
 
-Slopes are therefore those by the weights as reads see them.
+Slopes are therefore those by the weights as reads see them. The reference column sees ideal lines,
+as that of any array (assumed): what lines take from a bit line then counts as negative weights, and
+a hidden unit with hundreds of inputs may never fire. Pairs of cells, both behind lines, do not have
+that. By how much a mean read was off while learning is in ``crossbar.wired.error``.
 
 Of a backward read, and of inputs as voltages, is booked :math:`\sum V_k^2 \tilde G_{ik}`, cells and
 lines together. What flows from bit line to bit line through the word lines, where their voltages

@@ -63,7 +63,7 @@ def learn(less: bool, config: dict[str, Any], seed: int, epochs: int) -> dict[st
     labels, truth = (
         np.searchsorted(DIGITS, x) for x in (data.train_labels[chosen], data.test_labels[tested])
     )
-    changes = {
+    changes: dict[str, Any] = {
         "hidden": (), "device": "taox-hfox", "encoding": "amplitude", "gain": GAIN,
         "rates": (RATE,), "initial_weight": INITIAL, "seed": seed,
     }  # fmt: skip

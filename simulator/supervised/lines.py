@@ -46,12 +46,11 @@ def active_together(
         inputs are voltages in parts of that of a read: then these are mean products, and mean
         voltages.
     """
+    reads: NDArray[np.float64] = codes / ((1 << bits) - 1)
     if one_by_one:
         planes = (codes[:, None] >> np.arange(bits, dtype=np.uint8)[:, None]) & np.uint8(1)
-        reads = planes.reshape(-1, codes.shape[1])
-        reads = reads[reads.any(axis=1)].astype(np.float64)
-    else:
-        reads = codes / ((1 << bits) - 1)
+        lines = planes.reshape(-1, codes.shape[1])
+        reads = lines[lines.any(axis=1)].astype(np.float64)
     together: NDArray[np.float64] = reads.T @ reads / max(len(reads), 1)
     np.fill_diagonal(together, reads.sum(axis=0) / max(len(reads), 1))
     return together

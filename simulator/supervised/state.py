@@ -68,7 +68,7 @@ def _kept(model: Any, n: int) -> dict[str, NDArray[Any]]:
     return kept
 
 
-def restored(kind: type, arrays: dict[str, NDArray[Any]], path: str | Path) -> Any:
+def restored(kind: Any, arrays: dict[str, NDArray[Any]], path: str | Path) -> Any:
     """Return a perceptron of some `kind` as `arrays_of` has described it; `path` is for errors.
 
     Raises

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from cbramsim.simulator.learning.neurons import Competition as Competition
     from cbramsim.simulator.learning.pruning import Pruning as Pruning
     from cbramsim.simulator.learning.rules.pulsed import Programming as Programming
+    from cbramsim.simulator.learning.rules.rewarded import Reward as Reward
     from cbramsim.simulator.learning.rules.stdp import StdpRule as StdpRule
     from cbramsim.simulator.lines import Terminals as Terminals
     from cbramsim.simulator.lines import Tiles as Tiles
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from cbramsim.simulator.several.reuse import learning_curve as learning_curve
     from cbramsim.simulator.several.reuse import warm_start as warm_start
     from cbramsim.simulator.supervised.config import PerceptronConfig as PerceptronConfig
+    from cbramsim.simulator.supervised.optimizers import Optimizer as Optimizer
     from cbramsim.simulator.supervised.perceptron import CrossbarPerceptron as CrossbarPerceptron
 
 _HOME = {
@@ -107,10 +109,12 @@ _HOME = {
     "Periphery": "cbramsim.simulator.circuits",
     "Pruning": "cbramsim.simulator.learning.pruning",
     "Programming": "cbramsim.simulator.learning.rules.pulsed",
+    "Reward": "cbramsim.simulator.learning.rules.rewarded",
     "StdpRule": "cbramsim.simulator.learning.rules.stdp",
     "Terminals": "cbramsim.simulator.lines",
     "Tiles": "cbramsim.simulator.lines",
     "CrossbarPerceptron": "cbramsim.simulator.supervised.perceptron",
+    "Optimizer": "cbramsim.simulator.supervised.optimizers",
     "PerceptronConfig": "cbramsim.simulator.supervised.config",
     "Wires": "cbramsim.simulator.lines",
 }

@@ -406,6 +406,26 @@ def ask(rule, wanted, stream):
 
 
 @verb
+def use_slopes(optimizer, stage, streams):
+    """Let a `Stage` learn from the slopes of one image: by pulses, or by keeping them; booked."""
+
+
+@verb
+def begin_descent(moments):
+    """Take note that all weights move once more."""
+
+
+@verb
+def descend(moments, row, column, slope):
+    """Return along what a weight moves, and keep what is remembered of its slopes."""
+
+
+@verb
+def toll(moments):
+    """Return numbers in and out of the memory, and multiply-adds, for each weight that moves."""
+
+
+@verb
 def fewest_asked(rule):
     """Return how many pulses must be asked for, at least, for any to be given."""
 
@@ -417,4 +437,4 @@ def signed_sum(array, row, column):
 
 @verb
 def plain_sum(array, row, column):
-    """Return the summed conductance of the cells of a weight, S."""
+    """Return the summed conductance of the cells of a weight, as reads see them, S."""

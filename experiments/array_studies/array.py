@@ -46,6 +46,7 @@ COMPONENTS: dict[str, tuple[Operation, ...]] = {
     "ADC": (Operation.ADC_CONVERSION,),
     "shift-add": (Operation.SHIFT_ADD,),
     "neurons": (Operation.NEURON_UPDATE, Operation.OUTPUT_SPIKE),
+    "optimizer": (Operation.MEMORY_BYTE, Operation.MULTIPLY_ADD),
     "sensing": (Operation.SENSE_READ, Operation.BIT_SENSE),
     "pulses": (
         Operation.LTP_PULSE, Operation.LTD_PULSE, Operation.PRUNE_SET_PULSE,

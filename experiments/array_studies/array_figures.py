@@ -21,7 +21,7 @@ UNIT, SCALE = "nJ", 1e9
 COMPONENT_COLOURS = {
     "word lines": "#0072B2", "cells": "#56B4E9", "reference": "#CCCCCC", "wires": "#661100",
     "ADC": "#D55E00", "shift-add": "#F0E442", "neurons": "#CC79A7", "sensing": "#009E73",
-    "pulses": "#332288",
+    "pulses": "#332288", "optimizer": "#999933",
 }  # fmt: skip
 
 

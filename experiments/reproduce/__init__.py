@@ -24,7 +24,9 @@ from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Where
 from cbramsim.experiments.study.table import markdown, mean_and_spread
 
-ENTRIES = ("neurosim", "shi2018", "mapped", "gokmen2016")
+ENTRIES = (
+    "neurosim", "shi2018", "burr2014", "li2018", "yao2017", "gokmen2016", "mapped",
+)  # fmt: skip
 """Modules beside this one."""
 HEADS = ("entry", "what", "published", "here", "difference", "verdict")
 QUICK = "quick"

@@ -171,7 +171,10 @@ class Run:
         with held_back_interrupts():  # a second Ctrl-C does not cost what the first one saves
             try:
                 with bar:
-                    network.resume(images, epochs=self.config.epochs, callback=after_step)
+                    network.resume(
+                        images, self.data.train_labels, epochs=self.config.epochs,
+                        callback=after_step,
+                    )  # fmt: skip
             except KeyboardInterrupt:
                 self.save()
                 raise

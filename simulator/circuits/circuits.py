@@ -26,3 +26,7 @@ class Periphery(SourcedParameters):
     """One output spike, J."""
     e_add: Annotated[float, Field(ge=0, le=1), Joule] = 0.05e-12
     """One digital addition, J."""
+    e_memory: Annotated[float, Field(ge=0, le=1), Joule] = 12.5e-12
+    """One byte into or out of a digital memory of a megabyte beside the array, J."""
+    e_multiply_add: Annotated[float, Field(ge=0, le=1), Joule] = 4.6e-12
+    """One multiplication and addition in float32, J."""

@@ -73,6 +73,10 @@ class Operation(IntEnum):
     TRANSPOSED_READ = 21
     """Current through one weight, the voltage on its bit line, its signal on the word line:
     V² G t_read, V the read voltage times what is put on the line over the largest of all."""
+    MEMORY_BYTE = 22
+    """One byte into or out of a digital memory beside the array, of an optimizer."""
+    MULTIPLY_ADD = 23
+    """One multiplication and addition in float32 beside the array, of an optimizer."""
 
     @property
     def label(self) -> str:

@@ -21,6 +21,7 @@ from cbramsim.simulator.learning.readout import Converted, Direct, converted
 from cbramsim.simulator.learning.rules.codes import CodeTable, wanted_codes
 from cbramsim.simulator.learning.rules.ideal import DenseStdp, ideal_stdp
 from cbramsim.simulator.learning.rules.pulsed import by_pulses, dense, pulsed_stdp
+from cbramsim.simulator.learning.rules.rewarded import rewarded_stdp
 
 
 def array_of(
@@ -66,6 +67,11 @@ def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     elif config.exact:
         ideal = ideal_stdp(config.stdp, device)
         return DenseStdp.of(ideal, inputs) if config.update == "dense" else ideal
+    elif config.reward.classes:
+        return rewarded_stdp(
+            config.reward, lambda asked: pulsed_stdp(asked, device, programming, config.synapse),
+            config.stdp, config.neurons, config.encoding.windows,
+        )  # fmt: skip
     else:
         rule = pulsed_stdp(config.stdp, device, programming, config.synapse)
     return dense(rule, whole=whole) if config.update == "dense" else rule

@@ -21,6 +21,7 @@ from cbramsim.simulator.learning.old_words import in_todays_words
 from cbramsim.simulator.learning.pruning import Pruning
 from cbramsim.simulator.learning.readout import Readout
 from cbramsim.simulator.learning.rules.pulsed import Programming
+from cbramsim.simulator.learning.rules.rewarded import Reward
 from cbramsim.simulator.learning.rules.stdp import StdpRule
 from cbramsim.simulator.lines import Tiles, Wires
 
@@ -99,6 +100,8 @@ class NetworkConfig(Parameters):
     """Standard deviation of the weights before training and clipping."""
     stdp: StdpRule = StdpRule()
     """The learning rule."""
+    reward: Reward = Reward()
+    """Whether labels say what is right while a layer learns; by default they only name neurons."""
     competition: Competition = Competition()
     """The neurons."""
     encoding: Encoding = Encoding()
@@ -204,6 +207,19 @@ class NetworkConfig(Parameters):
     def _check_wiring(self) -> Self:
         if not self.wires and self.wiring != Wires():
             raise ValueError("wires must be true for wiring to mean anything (got false)")
+        return self
+
+    @model_validator(mode="after")
+    def _check_reward(self) -> Self:
+        if self.reward.classes and (
+            self.rule != "device" or self.update != "winner" or self.storage != "analog"
+        ):
+            raise ValueError(
+                "reward.classes must be 0 unless rule is device, update winner and storage analog "
+                f"(got {self.reward.classes})"
+            )
+        if not self.reward.classes and self.reward != Reward():
+            raise ValueError("reward.classes must be > 0 for rewards to mean anything (got 0)")
         return self
 
     @model_validator(mode="after")

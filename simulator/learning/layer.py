@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import generator, stream
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array import saving
@@ -42,6 +43,7 @@ from cbramsim.simulator.learning.neurons import Stochastic
 from cbramsim.simulator.learning.pruning import Pruner
 from cbramsim.simulator.learning.rules.ideal import DenseStdp
 from cbramsim.simulator.learning.rules.rest import Rest
+from cbramsim.simulator.learning.rules.rewarded import RewardedStdp
 from cbramsim.simulator.learning.state_checks import LEARNING, learning_part
 
 LEDGER = ("ledger_phases", "ledger_counts", "ledger_joules")
@@ -224,6 +226,13 @@ class Layer:
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
         price_events(account, self.config, self.crossbar)
         return winners
+
+    def expect(self, targets: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> None:
+        """Take note that images of the classes ``targets[chosen]`` come next."""
+        if isinstance(self.rule, RewardedStdp):
+            if targets is None:
+                raise ParameterError("Layer.learn: needs classes of the images with reward.classes")
+            self.rule = self.rule.expecting(targets[chosen])
 
     def finish(self) -> None:
         """Bring the array into the state in which it is used; keep what that changes.

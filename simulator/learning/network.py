@@ -30,12 +30,14 @@ from cbramsim.simulator.learning.network_state import arrays_of, restored
 from cbramsim.simulator.learning.neurons import Competition
 from cbramsim.simulator.learning.pixels import Pixels
 from cbramsim.simulator.learning.recognition import MOST_THREADS, Recogniser
+from cbramsim.simulator.learning.rules.rewarded import targets_of
 from cbramsim.simulator.learning.state_file import read_state, write_state
 
 IMAGES_PER_STEP = 200
 """Images between two looks at pruning, progress and interrupts."""
 MOST_EPOCHS = 10_000
 """Most passes in one go."""
+Callback = Callable[["Step"], None] | None
 
 
 class Step(NamedTuple):
@@ -50,7 +52,7 @@ class Step(NamedTuple):
 class SpikingNetwork(Recogniser):
     """An encoder, layers of stochastic winner-take-all neurons that learn in arrays, and labels.
 
-    Labels are used only to name the neurons of the last layer, after training, by `label`.
+    Labels only name neurons, by `label`; with `reward.classes` they also say which fire rightly.
 
     Examples
     --------
@@ -75,6 +77,8 @@ class SpikingNetwork(Recogniser):
     pass_images
         Number and checksum of the images of the current pass.
     """
+
+    _targets: NDArray[np.int64] | None
 
     def __init__(
         self,
@@ -140,7 +144,7 @@ class SpikingNetwork(Recogniser):
         self._encoder = None
         self.layers = []
         self._no_ledger = EnergyLedger()
-        self.labels = None
+        self.labels = self._targets = None
         self.passes, self.position, self.pass_images = 0, 0, (0, 0)
 
     def __repr__(self) -> str:
@@ -201,12 +205,12 @@ class SpikingNetwork(Recogniser):
     def fit(
         self,
         X: ArrayLike,
-        y: None = None,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 3,
-        callback: Callable[[Step], None] | None = None,
+        callback: Callback = None,
     ) -> Self:
-        """Learn from scratch, without labels.
+        """Learn from scratch, without labels unless `reward.classes` says so.
 
         Parameters
         ----------
@@ -215,18 +219,18 @@ class SpikingNetwork(Recogniser):
             [0, 1] or bool, see `checked_images`. Which level is background and which is full is
             learned, see `GreyLevels`; a guess is logged as a warning.
         y
-            Ignored; learning is unsupervised.
+            Classes of the images, [images], with `reward.classes`; otherwise ignored.
         epochs
             Passes over the images, each in its own random order.
         callback
-            Called after each step of 200 images. Ctrl-C is raised between steps only, so
-            that the network is whole and can go on.
+            Called after each step of 200 images. Ctrl-C is raised between steps only, so that the
+            network is whole and can go on.
         """
         whole("SpikingNetwork.fit.epochs:", epochs, 1, MOST_EPOCHS)
         function("SpikingNetwork.fit.callback:", callback)
         checked_images(X)  # what was learned is kept if these are none
         self._forget()
-        return self.resume(self.prepare(X), epochs=epochs, callback=callback)
+        return self.resume(self.prepare(X), y, epochs=epochs, callback=callback)
 
     def prepare(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Return the pixels that the array reads; an untrained network chooses them first.
@@ -294,9 +298,10 @@ class SpikingNetwork(Recogniser):
     def resume(
         self,
         inputs: NDArray[np.uint8],
+        y: ArrayLike | None = None,
         *,
         epochs: int,
-        callback: Callable[[Step], None] | None = None,
+        callback: Callback = None,
     ) -> Self:
         """Go on learning from the same images until `epochs` passes are complete.
 
@@ -304,7 +309,7 @@ class SpikingNetwork(Recogniser):
         ----------
         inputs
             What `prepare` returned for them.
-        epochs, callback
+        y, epochs, callback
             As in `fit`.
         """
         whole("SpikingNetwork.resume.epochs:", epochs, 0, 1000 * MOST_EPOCHS)
@@ -314,6 +319,7 @@ class SpikingNetwork(Recogniser):
             raise DataError("resume: must be given what `prepare` returned")
         if self.position and self._fingerprint(inputs) != self.pass_images:
             raise DataError("resume: these are not the images of the interrupted pass")
+        self._expect("resume", y, len(inputs))
         while self.passes < epochs:
             self._one_pass(inputs, callback)
         for layer in self.layers:
@@ -321,7 +327,7 @@ class SpikingNetwork(Recogniser):
         return self
 
     def partial_fit(
-        self, X: ArrayLike, y: None = None, *, callback: Callable[[Step], None] | None = None
+        self, X: ArrayLike, y: ArrayLike | None = None, *, callback: Callback = None
     ) -> Self:
         """Learn from one more pass over some images, without forgetting the earlier ones.
 
@@ -331,15 +337,21 @@ class SpikingNetwork(Recogniser):
         inputs = self.prepare(X)
         if self.position and self._fingerprint(inputs) != self.pass_images:
             self.passes, self.position = self.passes + 1, 0
+        self._expect("partial_fit", y, len(inputs))
         self._one_pass(inputs, callback)
         return self
+
+    def _expect(self, method: str, y: ArrayLike | None, images: int) -> None:
+        """Take note of the classes of the images to come, if any layer learns from them."""
+        rewards = (config.reward for config in self.config.of_layers())
+        self._targets = targets_of(f"SpikingNetwork.{method}: y", rewards, y, images)
 
     @staticmethod
     def _fingerprint(inputs: NDArray[np.uint8]) -> tuple[int, int]:
         """Return number and CRC-32 of the images of a pass."""
         return len(inputs), zlib.crc32(inputs.data)
 
-    def _one_pass(self, images: NDArray[np.uint8], callback: Callable[[Step], None] | None) -> None:
+    def _one_pass(self, images: NDArray[np.uint8], callback: Callback) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
         for layer in self.layers:
             layer.go_on()
@@ -364,6 +376,8 @@ class SpikingNetwork(Recogniser):
         Each layer learns from what the one before has fired; the winners are those of the last.
         """
         whole_numbers("SpikingNetwork.learn_from: chosen", chosen, 0, len(images) - 1)
+        for layer in self.layers:
+            layer.expect(self._targets, chosen)
         first, *later = self.layers
         winners = first.learn(images, chosen, self.threads)
         for layer in later:

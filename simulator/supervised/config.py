@@ -11,7 +11,8 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import Access
 from cbramsim.simulator.array.synapse.parameters import Synapse
 from cbramsim.simulator.learning.readout import Readout
-from cbramsim.simulator.lines import Tiles
+from cbramsim.simulator.lines import Tiles, Wires
+from cbramsim.simulator.supervised.optimizers import Optimizer
 
 Width = Annotated[int, Field(ge=1, le=100_000)]
 Rate = Annotated[float, Field(ge=0, le=1000)]
@@ -33,7 +34,14 @@ class PerceptronConfig(Parameters):
     access: Access = "transistor"
     """What is with each cell, as of `NetworkConfig`."""
     tiles: Tiles = Tiles()
-    """Size of the physical arrays, on ideal lines."""
+    """Size of the physical arrays."""
+    wires: bool = False
+    """Whether lines have resistance, see `supervised.lines`."""
+    wiring: Wires = Wires()
+    """Resistances of the lines, with `wires`."""
+    wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
+    """Error of the mean current of any bit line, as a part of it, that may build up while learning
+    before the lines are solved for again, as of `NetworkConfig`."""
     readout: Readout = Readout()
     """Converters of the bit lines' currents less the reference's; see also `codes`."""
     codes: Annotated[int, Field(ge=0, le=65536)] = 0
@@ -60,6 +68,11 @@ class PerceptronConfig(Parameters):
     (Manhattan rule), where q is at least `threshold`."""
     threshold: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """See `update`, pulses."""
+    batch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Images whose slopes are summed before pulses are given. What is left over at the end waits
+    for the next images."""
+    optimizer: Optimizer = Optimizer()
+    """What is made of the slopes before: plain descent, momentum or Adam, in a digital memory."""
     initial_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Weights begin between minus this and this, each as likely."""
     initial_levels: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -76,6 +89,11 @@ class PerceptronConfig(Parameters):
     def rate_of(self) -> tuple[float, ...]:
         """Rate of each layer."""
         return self.rates if len(self.rates) > 1 else self.rates * self.layers
+
+    @property
+    def remembers(self) -> bool:
+        """Whether slopes are kept in a memory beside the array."""
+        return self.batch > 1 or self.optimizer.kind != "sgd"
 
     def technology(self) -> Device:
         """Return the device with the changes in `cell`."""
@@ -100,6 +118,8 @@ class PerceptronConfig(Parameters):
             )
         if self.encoding == "amplitude" and (self.codes or self.readout.adc_bits):
             raise ValueError("encoding must be bits with converters (got amplitude)")
+        if not self.wires and self.wiring != Wires():
+            raise ValueError("wires must be true for wiring to mean anything (got false)")
         if self.threshold and self.update != "sign":
             raise ValueError(f"threshold needs update sign (got {self.threshold:g})")
         return self

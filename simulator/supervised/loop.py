@@ -1,6 +1,7 @@
 """The loops of a perceptron in arrays: forward, backward, and pulses.
 
-One image at a time. Nothing in the loops allocates, and every event is booked in the same pass.
+One image at a time; `optimizers` says what becomes of its slopes. Nothing in the loops allocates,
+and every event is booked in the same pass.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from cbramsim.core.verbs import (
     seen,
     signed_sum,
     sum_inputs,
+    use_slopes,
 )
 from cbramsim.simulator.array.cells import REFERENCE_READ, WORD_LINE_DRIVE, ArrayState
 from cbramsim.simulator.array.ideal_lines import CELL_READ
@@ -48,6 +50,8 @@ class Stage(NamedTuple):
     """How inputs are put on the word lines: `Bits` or `Amplitude`."""
     update: Any
     """How changes become pulses: see `updates`."""
+    optimizer: Any
+    """What is made of slopes before that: see `optimizers`."""
     work: Scratch
     """Memory of one read and one update."""
     per_siemens: float
@@ -136,7 +140,7 @@ def _(array, row, column):  # type: ignore[no-untyped-def]
 
 @implements(plain_sum, ArrayState)
 def _(array, row, column):  # type: ignore[no-untyped-def]
-    return np.float64(array.g[row, column])
+    return np.float64(seen(array.lines, array, row, column))
 
 
 @implements(signed_sum, Synapses)
@@ -334,7 +338,7 @@ def learn_images(images, labels, order, stages, loss, streams):  # type: ignore[
     for n in range(order.size):
         total += find_slopes(images[order[n]], labels[order[n]], stages, loss, streams)
         for s in range(len(stages)):
-            change_weights(stages[s], streams)
+            use_slopes(stages[s].optimizer, stages[s], streams)
     return total
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,21 +12,24 @@ from tqdm import tqdm
 from cbramsim.core.arguments import array, instance, whole
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.core.rng import generator, stream
-from cbramsim.simulator.array.built import Built
+from cbramsim.devices.device import Device
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.planes import PlaneArray
-from cbramsim.simulator.array.saving import physical
-from cbramsim.simulator.array.synapse import SynapseCrossbar
 from cbramsim.simulator.circuits import Periphery
-from cbramsim.simulator.circuits.prices import conversion_price
-from cbramsim.simulator.energy.ledger import EnergyLedger, Operation
-from cbramsim.simulator.learning.loop import Scratch, Streams, scratch
-from cbramsim.simulator.learning.readout import Direct, converted
-from cbramsim.simulator.supervised.codes import SeparateCodes
+from cbramsim.simulator.energy.ledger import EnergyLedger
+from cbramsim.simulator.learning.loop import Streams
+from cbramsim.simulator.learning.state_file import read_state, write_state
+from cbramsim.simulator.supervised.assembly import (
+    Memory,
+    array_of,
+    loss_of,
+    memory_of,
+    price_events,
+    stage_of,
+)
 from cbramsim.simulator.supervised.config import PerceptronConfig
+from cbramsim.simulator.supervised.lines import SAMPLED, active_together
 from cbramsim.simulator.supervised.loop import (
-    Amplitude,
-    Bits,
     CrossEntropy,
     SquaredError,
     Stage,
@@ -33,24 +37,23 @@ from cbramsim.simulator.supervised.loop import (
     learn_images,
     slopes,
 )
-from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
+from cbramsim.simulator.supervised.state import arrays_of
+from cbramsim.simulator.supervised.state import restored as restored_from
 
 STEP = 1000
 """Images between two looks at wear and half-selected cells."""
-
-
-class Memory(NamedTuple):
-    """What a stage keeps from one verb to the next, see `Stage`."""
-
-    work: Scratch
-    values: NDArray[np.float64]
-    codes: NDArray[np.uint8]
-    outputs: NDArray[np.float64]
-    delta: NDArray[np.float64]
+WIRED_STEP = 50
+"""The same behind resistive lines, which are looked at then, too."""
 
 
 class CrossbarPerceptron:
     """A perceptron whose weights are in arrays, where they learn from labels.
+
+    It is not made of `learning.Layer`s. A layer belongs to a winner: its neurons compete, its rule
+    changes the column of the one that fires by the spikes of its inputs, and it matures, is pruned
+    and named by how often its neurons fire. A stage of a perceptron has real outputs and slopes
+    that come back from the next stage, and every column learns from every image. What both have in
+    common stands below them, and is used as it is: arrays, read-outs, scratch, lines, ledgers.
 
     Attributes
     ----------
@@ -64,6 +67,12 @@ class CrossbarPerceptron:
         The arrays, one a layer; none before it has learned from images.
     classes_
         Names of the classes, in the order of the outputs.
+    images_seen
+        Images learned from.
+    memory, streams
+        What each stage keeps from one verb to the next, and the random streams of learning.
+    together
+        How often word lines of each layer are active together, see `supervised.lines`.
 
     Examples
     --------
@@ -82,18 +91,26 @@ class CrossbarPerceptron:
             If a value is not valid.
         """
         instance("CrossbarPerceptron.config:", config, PerceptronConfig, type(None))
-        self.config = (
-            config.replace(**changes) if config is not None else PerceptronConfig(**changes)
-        )
-        self.device = self.config.technology()
+        config = config.replace(**changes) if config is not None else PerceptronConfig(**changes)
+        self.assemble(config, config.technology(), Periphery.load(config.periphery))
+
+    def assemble(self, config: PerceptronConfig, device: Device, periphery: Periphery) -> None:
+        """Take a configuration, with what is behind its names; errors as of the constructor."""
+        self.config, self.device, self.periphery = config, device, periphery
         if self.config.encoding == "amplitude" and self.device.v_sinh:
             raise ParameterError(
                 "CrossbarPerceptron: encoding must be bits where cells are not ohmic (got "
                 f"amplitude, with v_sinh {self.device.v_sinh:g} V)"
             )
-        self.periphery = Periphery.load(self.config.periphery)
+        if self.config.wires and self.device.v_sinh:
+            raise ParameterError(
+                "CrossbarPerceptron: wires must be false where cells are not ohmic (got v_sinh "
+                f"{self.device.v_sinh:g} V)"
+            )
         self.ledgers: list[EnergyLedger] = []
         self.crossbars: list[Crossbar | PlaneArray] = []
+        self.memory: list[Memory] = []
+        self.together: list[NDArray[np.float64]] = []
         self.classes_: NDArray[Any] = np.zeros(0)
         self.images_seen = 0
 
@@ -140,10 +157,12 @@ class CrossbarPerceptron:
         """
         whole("CrossbarPerceptron.fit: epochs", epochs, 1)
         codes, names = self._codes("fit", images), self._names("fit", images, labels)
-        self._begin(codes.shape[1], np.unique(names))
+        classes = np.unique(names)
+        labels = _numbers(classes, names)
+        self.begin(codes.shape[1], classes)
         rng = generator(self.config.seed, "order of images")
         order = np.concatenate([rng.permutation(len(codes)) for _ in range(epochs)])
-        return self._learn(codes, names, order, progress)
+        return self._learn(codes, labels, order, progress)
 
     def partial_fit(
         self,
@@ -165,25 +184,33 @@ class CrossbarPerceptron:
         codes = self._codes("partial_fit", images)
         names = self._names("partial_fit", images, labels)
         if not self.crossbars:
-            known = names if classes is None else np.asarray(classes)
-            self._begin(codes.shape[1], np.unique(known))
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            known = np.unique(names if classes is None else np.asarray(classes))
+            labels = _numbers(known, names)
+            self.begin(codes.shape[1], known)
+            return self._learn(codes, labels, np.arange(len(codes)), progress)
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ParameterError(
                 f"CrossbarPerceptron.partial_fit: classes must be {shown(self.classes_)}, as before"
             )
-        return self._learn(codes, names, np.arange(len(codes)), progress)
+        labels = _numbers(self.classes_, names)
+        return self._learn(codes, labels, np.arange(len(codes)), progress)
 
-    def _begin(self, inputs: int, classes: NDArray[Any]) -> None:
+    def begin(self, inputs: int, classes: NDArray[Any]) -> None:
+        """Draw the arrays anew, for so many inputs and for these classes, in their order."""
         config = self.config
         if len(classes) < 2:
             raise ParameterError(
                 f"CrossbarPerceptron: labels must name two classes or more (got {len(classes)})"
             )
-        self.classes_, self.images_seen = classes, 0
         shapes = list(zip([inputs, *config.hidden], [*config.hidden, len(classes)], strict=True))
-        self.ledgers = [EnergyLedger() for _ in shapes]
-        self.crossbars = [self._array(n, shape) for n, shape in enumerate(shapes)]
-        self._memory = [_memory(shape, config.synapse.planes) for shape in shapes]
+        ledgers = [EnergyLedger() for _ in shapes]
+        self.crossbars = [
+            array_of(config, self.device, self.periphery, ledgers[n], n, shape)
+            for n, shape in enumerate(shapes)
+        ]
+        self.classes_, self.images_seen, self.ledgers = classes, 0, ledgers
+        self.memory = [memory_of(config, n, shape) for n, shape in enumerate(shapes)]
+        self.together = [np.zeros((rows, rows) if config.wires else (0, 0)) for rows, _ in shapes]
         self.streams = self._streams("learning")
 
     def _streams(self, purpose: str) -> Streams:
@@ -192,39 +219,48 @@ class CrossbarPerceptron:
             *(stream(self.config.seed, f"{purpose} of a perceptron", n) for n in range(4))
         )
 
-    def _array(self, layer: int, shape: tuple[int, int]) -> Crossbar | PlaneArray:
-        config = self.config
-        built: Built = {"access": config.access, "tiles": config.tiles}
-        seed = int(generator(config.seed, "layer", layer).integers(2**62))
-        rest = (seed, self.periphery, self.ledgers[layer])
-        made: Crossbar | PlaneArray
-        if config.synapse.several:
-            made = SynapseCrossbar(self.device, shape, config.synapse, *rest, **built)
-        else:
-            made = Crossbar(self.device, shape, *rest, **built)
-        rng, most = generator(config.seed, "initial weights", layer), config.initial_weight
-        weights = rng.uniform(-most, most, shape)
-        if config.initial_levels:
-            levels = np.linspace(-most, most, config.initial_levels)
-            weights = levels[rng.integers(config.initial_levels, size=shape)]
-        made.set_weights(weights, clip=True)
-        return made
-
     def _learn(
-        self, codes: NDArray[np.uint8], names: NDArray, order: NDArray[np.int64], progress: bool
-    ) -> Self:
-        labels = self._numbers(names)
-        stages, loss = self.stages("train"), self.loss
+        self, codes: NDArray[np.uint8], labels: NDArray[np.int64], order: NDArray[np.int64],
+        progress: bool,
+    ) -> Self:  # fmt: skip
+        step = WIRED_STEP if self.config.wires else STEP
         with tqdm(total=len(order), unit="images", disable=not progress, leave=False) as bar:
-            for start in range(0, len(order), STEP):
-                part = order[start : start + STEP]
-                learn_images(codes, labels, part, stages, loss, self.streams)
+            for start in range(0, len(order), step):
+                part = order[start : start + step]
+                if self.config.wires:
+                    self._follow(codes[part])
+                learn_images(codes, labels, part, self.stages("train"), self.loss, self.streams)
                 for crossbar in self.crossbars:
                     crossbar.settle()
                 self.images_seen += len(part)
                 bar.update(len(part))
         self._price("train")
         return self
+
+    def _follow(self, codes: NDArray[np.uint8]) -> None:
+        """Let reads follow a step of learning behind resistive lines, layer by layer.
+
+        Which lines are active together is that of some images to come, presented unbooked.
+        """
+        config, chosen = self.config, codes[:: -(-len(codes) // SAMPLED)]
+        for n, crossbar in enumerate(self.crossbars):
+            bits = config.hidden_bits if n else config.input_bits
+            self.together[n] = active_together(
+                chosen if n == 0 else self._units(n, chosen), bits,
+                one_by_one=config.encoding == "bits",
+            )  # fmt: skip
+            crossbar.follow(self.together[n], config.wires_error, 1)
+
+    def _units(self, layer: int, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the inputs of a later layer for some images, uint8[images, units]; not booked."""
+        stages, streams = self.stages("unbooked", learning=True), self._streams("lines")
+        outputs, found = np.empty((1, len(self.classes_))), []
+        for n in range(len(codes)):
+            answer(codes[n : n + 1], outputs, stages, self.loss, streams)
+            found.append(stages[layer].codes.copy())
+        for ledger in self.ledgers:
+            ledger.clear("unbooked")
+        return np.array(found)
 
     def gradients(self, image: ArrayLike, label: Any) -> list[NDArray[np.float64]]:
         """Return the slopes of the loss of one image by the weights, as the arrays read them.
@@ -238,12 +274,40 @@ class CrossbarPerceptron:
             One array a layer.
         """
         self._check_fitted("gradients")
-        codes, number = self._codes("gradients", np.asarray(image)[None]), self._numbers([label])
+        codes = self._codes("gradients", np.asarray(image)[None])
+        number = _numbers(self.classes_, [label])
         stages = self.stages("gradients")
         slopes(codes[0], number[0], stages, self.loss, self._streams("gradients"))
         self._price("gradients")
         gain = self.config.gain
         return [gain * np.outer(stage.values, stage.delta) for stage in stages]
+
+    def wait(self, seconds: float, celsius: float = 25.0) -> None:
+        """Let time pass at some temperature before the arrays are used again: cells age.
+
+        While a perceptron learns they do not.
+        """
+        self._check_fitted("wait")
+        for crossbar in self.crossbars:
+            crossbar.wait(seconds, celsius=celsius)
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write all that is needed to go on; an older file is replaced at once."""
+        write_state(path, arrays_of(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Restore a perceptron from `save`, which learns on bit for bit.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged, of another version, or contradicts itself.
+        """
+        restored: Self = restored_from(cls, read_state(path), path)
+        return restored
 
     # ---- at work -------------------------------------------------------------------------------
 
@@ -270,75 +334,31 @@ class CrossbarPerceptron:
 
     # ---- for compiled loops --------------------------------------------------------------------
 
-    def stages(self, phase: str) -> tuple[Stage, ...]:
-        """Return the layers as compiled loops see them, booking on a `phase`."""
-        config, device = self.config, self.device
-        bits = [config.input_bits, *(config.hidden_bits for _ in config.hidden)]
-        sigma = np.linalg.norm(config.synapse.parts) * self.crossbars[0].pulse.sum_sigma
-        up, down = device.pulses_up, device.pulses_down
-        if config.synapse.pair:
-            up = down = up if config.synapse.pulses == "set" else 2 / (1 / up + 1 / down)
-        levels = np.array([down, up], np.float64) * config.synapse.written / config.synapse.share
+    def stages(self, phase: str, *, learning: bool = False) -> tuple[Stage, ...]:
+        """Return the layers as compiled loops see them, booking on a `phase`.
+
+        Cells are read as while they learn, in the phase `train` and if `learning`; otherwise as
+        they are while none changes.
+        """
+        moving = learning or phase == "train" or not self.config.wires
         return tuple(
-            Stage(
-                array=crossbar.for_loops,
-                readout=self._readout(crossbar),
-                encoding=Amplitude() if config.encoding == "amplitude" else Bits(),
-                update=self._update(),
-                per_siemens=2 * config.gain / device.g_range,
-                step=rate * config.gain,
-                levels=levels,
-                planes=config.synapse.planes,
-                references=0 if config.synapse.pair else 1,
-                bits=of_inputs,
-                sigma=float(sigma),
-                normals=crossbar.state.normals,
-                account=ledger.account(phase),
-                **memory._asdict(),
+            stage_of(
+                self.config, n, crossbar,
+                crossbar.for_loops if moving else crossbar.at_rest(self.together[n]),
+                self.memory[n], self.ledgers[n].account(phase),
             )
-            for crossbar, memory, rate, of_inputs, ledger in zip(
-                self.crossbars, self._memory, config.rate_of, bits, self.ledgers, strict=True
-            )
-        )
-
-    def _readout(self, crossbar: Crossbar | PlaneArray) -> Any:
-        config, (rows, columns) = self.config, crossbar.shape
-        if config.codes:
-            return SeparateCodes(lsb=self.device.g_range * rows / config.codes)
-        if not config.readout.adc_bits:
-            return Direct()
-        starts, _ = config.tiles.parts(crossbar.shape)
-        tile_rows = int(np.diff(starts).max())
-        adc = config.readout.converter(tile_rows, tile_rows, self.device.g_range)
-        return converted(adc, starts, columns, physical(crossbar).seed)
-
-    def _update(self) -> Rounded | Stochastic | Sign:
-        if self.config.update == "sign":
-            return Sign(self.config.threshold)
-        return Rounded() if self.config.update == "rounded" else Stochastic()
+            for n, crossbar in enumerate(self.crossbars)
+        )  # fmt: skip
 
     @property
     def loss(self) -> SquaredError | CrossEntropy:
         """What is made small, for compiled loops."""
-        return CrossEntropy() if self.config.loss == "cross-entropy" else SquaredError()
+        return loss_of(self.config)
 
     def _price(self, phase: str) -> None:
         """Price the events whose energy does not depend on the state of a cell."""
-        config, periphery = self.config, self.periphery
-        prices = {Operation.NEURON_UPDATE: periphery.e_neuron, Operation.SHIFT_ADD: periphery.e_add}
-        if bits := config.readout.adc_bits or config.codes.bit_length():
-            conversion = conversion_price(bits, config.readout.adc_source)
-            prices[Operation.ADC_CONVERSION] = conversion.value
         for crossbar, ledger in zip(self.crossbars, self.ledgers, strict=True):
-            account, rows = ledger.account(phase), crossbar.shape[0]
-            charge = self.device.c_cell * rows * self.device.v_read**2
-            drivers = len(config.tiles.parts(crossbar.shape)[0]) - 1
-            of_lines = {
-                Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
-                Operation.BIT_LINE_DRIVE: drivers * periphery.e_word_line + charge,
-            }
-            for operation, joules in (prices | of_lines).items():
-                account.joules[operation] = account.counts[operation] * joules
+            price_events(ledger.account(phase), self.config, crossbar)
 
     # ---- images and labels ---------------------------------------------------------------------
 
@@ -363,18 +383,6 @@ class CrossbarPerceptron:
         if not self.crossbars:
             raise ParameterError(f"CrossbarPerceptron.{what}: fit comes first")
 
-    def _numbers(self, names: ArrayLike) -> NDArray[np.int64]:
-        """Return the number of each class."""
-        names = np.asarray(names)
-        if names.ndim != 1 or names.dtype == object:
-            raise ParameterError(f"CrossbarPerceptron: labels must be names (got {shown(names)})")
-        labels = np.searchsorted(self.classes_, names).clip(max=len(self.classes_) - 1)
-        if not np.array_equal(self.classes_[labels], names):
-            raise ParameterError(
-                f"CrossbarPerceptron: labels must be of the classes {shown(self.classes_)}"
-            )
-        return labels
-
     def _names(self, method: str, images: ArrayLike, labels: ArrayLike) -> NDArray[Any]:
         names = np.asarray(labels)
         if names.dtype == object:
@@ -389,9 +397,12 @@ class CrossbarPerceptron:
         return names
 
 
-def _memory(shape: tuple[int, int], planes: int) -> Memory:
-    rows, columns = shape
-    return Memory(
-        scratch(rows, columns, planes),
-        np.zeros(rows), np.zeros(rows, np.uint8), np.zeros(columns), np.zeros(columns),
-    )  # fmt: skip
+def _numbers(classes: NDArray[Any], names: ArrayLike) -> NDArray[np.int64]:
+    """Return the number of the class that each label names."""
+    names = np.asarray(names)
+    if names.ndim != 1 or names.dtype == object:
+        raise ParameterError(f"CrossbarPerceptron: labels must be names (got {shown(names)})")
+    labels = np.searchsorted(classes, names).clip(max=len(classes) - 1)
+    if not np.array_equal(classes[labels], names):
+        raise ParameterError(f"CrossbarPerceptron: labels must be of the classes {shown(classes)}")
+    return labels

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.experiments import reproduce
 from cbramsim.experiments.cli import main
-from cbramsim.experiments.reproduce import ENTRIES, Found, board, entry_of, neurosim
+from cbramsim.experiments.reproduce import (
+    ENTRIES,
+    Found,
+    board,
+    burr2014,
+    entry_of,
+    li2018,
+    neurosim,
+    software,
+)
 from cbramsim.experiments.reproduce.published import Published
 from cbramsim.simulator.supervised import CrossbarPerceptron
 
@@ -40,6 +51,55 @@ def test_an_entry_says_what_it_rests_on(name: str) -> None:
     assert len({job.name for job in jobs}) == len(jobs)
     assert all(json.dumps(job.settings) for job in jobs)
     assert all(row.source for row in entry.ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "least"),
+    [("burr2014", "linear", -0.2), ("li2018", "linear", 0.4), ("yao2017", "beside", 0.5)],
+)
+def test_a_quick_job_learns_something(name: str, row: str, least: float) -> None:
+    entry = entry_of(name)
+    rows = {each.name: each for each in entry.ROWS}
+    found = entry.learn(**entry.job(rows[row], 0, True).settings)
+    assert least < found["value"] < 1
+    if "software" in found and name == "burr2014":
+        assert 0.4 < found["software"] < 0.95
+    if name == "yao2017":
+        assert found == entry.learn(**entry.job(rows[row], 0, True).settings)
+
+
+def test_inputs_are_as_many_as_the_papers_say() -> None:
+    images = np.zeros((2, 28, 28), np.uint8)
+    assert burr2014.cropped(images)[0].size == 528
+    assert li2018.small(images)[0].size == 64
+    images[:, 2:5, 2:5] = 9
+    assert li2018.small(images)[0].tolist()[0][:2] == [9, 0]
+
+
+def test_software_goes_down_the_slope() -> None:
+    """One step from the initial weights, against finite differences of the squared error."""
+    images, labels = (
+        np.random.default_rng(0).integers(0, 256, (1, 6)).astype(np.uint8),
+        np.array([2]),
+    )
+    settings: dict[str, Any] = {"gain": 1.5, "initial": 0.8, "seed": 1}
+    once = np.zeros(1, np.int64)
+    start = software.trained(images, labels, once[:0], (6, 4, 3), rate=0.1, **settings)
+    moved = software.trained(images, labels, once, (6, 4, 3), rate=0.1, **settings)
+
+    def loss(weights: list[Any]) -> float:
+        a = software.outputs(images[0] / 255, weights, 1.5)[-1]
+        return float(((a - np.eye(3)[2]) ** 2).sum())
+
+    for layer, before in enumerate(start):
+        for at in np.ndindex(before.shape):
+            sides = []
+            for step in (1e-6, -1e-6):
+                near = [w.copy() for w in start]
+                near[layer][at] += step
+                sides.append(loss(near))
+            slope = (sides[0] - sides[1]) / 2e-6
+            assert moved[layer][at] == pytest.approx(before[at] - 0.1 * slope, abs=1e-8)
 
 
 def test_the_perceptron_of_neurosim_has_no_spread_and_no_noise_of_reads() -> None:

@@ -6,7 +6,7 @@ change, :math:`q = |\Delta w| / \text{step}`, and gives as many as `Programming`
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,18 @@ class Programming(Parameters):
     """Most pulses that one update gives a cell, whatever the rule asks for."""
     tries: Annotated[int, Field(ge=1, le=1000)] = 8
     """Most corrections of a cell in one update, method `verify`."""
+
+
+class Asks(Protocol):
+    """What asks for changes of a weight: `StdpRule`, or a part of one."""
+
+    def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the change upwards at `weight`."""
+        ...
+
+    def depression(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the change downwards at `weight`, negative."""
+        ...
 
 
 class PulseTable(NamedTuple):
@@ -102,7 +114,7 @@ def dense(rule: PulsedStdp | VerifiedStdp, *, whole: bool) -> DensePulses:
 
 
 def pulsed_stdp(
-    rule: StdpRule, device: Device, programming: Programming, synapse: Synapse | None = None
+    rule: Asks, device: Device, programming: Programming, synapse: Synapse | None = None
 ) -> PulsedStdp | VerifiedStdp:
     """Return the rule as the controller of a device carries it out, on weights as in `synapse`."""
     return by_pulses(pulse_table(rule, device, programming, synapse), programming)
@@ -116,7 +128,7 @@ def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp
 
 
 def pulse_table(
-    rule: StdpRule, device: Device, programming: Programming, synapse: Synapse | None = None
+    rule: Asks, device: Device, programming: Programming, synapse: Synapse | None = None
 ) -> PulseTable:
     """Divide what the rule asks for by what one pulse of the nominal device gives, by state."""
     state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
@@ -131,7 +143,7 @@ def pulse_table(
 
 
 def wanted_pulses(
-    rule: StdpRule,
+    rule: Asks,
     device: Device,
     weight: NDArray[np.float64],
     programming: Programming,

@@ -1,0 +1,44 @@
+"""How long networks of different sizes learn: as the default job does, and by their size.
+
+Of N neurons each fires N times less often than one alone would, but what it has to go through
+stays: some 60 output spikes until depression has taken the weights it began with to the floor;
+some 60 units of potential until its bias makes up for how much ink its digit has (biases end with a
+standard deviation of 60); and then a few times the 60 spikes that the rule remembers. In the
+default job a neuron of 500 fires 1,800 times, one of 6,400 fires 140 times, and homeostasis moves
+its bias by 2 a spike at first: that is too little to win before the job is over, and of 6,400
+neurons two fifths never fire.
+
+So networks learn longer, homeostasis falls over as many halvings of it, and is stronger in
+proportion to the neurons from 800 on. All numbers were chosen on 10,000 held-back training images,
+see docs/neurons.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+DEFAULT, BY_SIZE = "default", "by size"
+"""Names of the two schedules."""
+EPOCHS = 9
+"""Passes over the training images."""
+HALVING = 50_000 / 3
+"""Images after which homeostasis has halved, for each epoch of the job: as in the default job."""
+HOMEOSTASIS, ENOUGH_TO = 2.0, 800
+"""Fall of the bias per output spike, and the number of neurons up to which it is enough."""
+
+
+def case_name(schedule: str, neurons: int) -> str:
+    """Return the name of a case."""
+    return f"{schedule},neurons={neurons}"
+
+
+def settings(schedule: str, neurons: int) -> dict[str, Any]:
+    """Return the dotted keys of the configuration by which so many neurons learn."""
+    if schedule == DEFAULT:
+        return {"neurons": neurons}
+    return {
+        "neurons": neurons,
+        "epochs": EPOCHS,
+        "competition.homeostasis": HOMEOSTASIS * max(1.0, neurons / ENOUGH_TO),
+        "competition.homeostasis_halving": EPOCHS * HALVING,
+    }

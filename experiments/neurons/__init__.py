@@ -66,7 +66,7 @@ def run(
     CbramError
         If an argument or the folder is wrong.
     """
-    check_base("neurons", base, "neurons", "seed", "epochs", "competition")
+    check_base("neurons", base, "neurons", "seed", "epochs", "competition", "encoding")
     sizes = _checked(neurons or (QUICK_SIZES if quick else SIZES))
     shared = BASE | (QUICK if quick else {}) | base
     cases = [

@@ -70,10 +70,10 @@ def _published(ax: Axes, series: list[Point], marker: str) -> None:
         yerr=[100 * (point.spread or 0.0) for point in series], color=DARK, marker=marker,
         ms=4.5, lw=0.7, ls="-", mfc="white" if first.grade == "recalled" else DARK, zorder=4,
     )  # fmt: skip
-    at, *offset = LABELS.get(first.label, (0, 5, -3))
+    at, right, up = LABELS.get(first.label, (0, 5, -3))
     ax.annotate(
         f"{'~' * first.about}{first.label}", (series[at].neurons, _error(series[at].accuracy)),
-        offset, textcoords="offset points", fontsize=6, color=DARK,
+        (right, up), textcoords="offset points", fontsize=6, color=DARK,
     )  # fmt: skip
 
 

@@ -138,7 +138,7 @@ def pruning(base: Keys, out: Path, fractions: Any, **options: Any) -> Any:
 def neurons(base: Keys, out: Path, **options: Any) -> Any:
     """Look how accuracy grows with the number of neurons, beside what is published.
 
-    About an hour on two cores, most of it for 3,200 and 6,400 neurons; run it again to go on where
+    Three quarters of an hour on one core, half of it for 6,400 neurons; run it again to go on where
     it stopped.
     """
     from cbramsim.experiments import neurons as experiment

@@ -70,7 +70,11 @@ def run(
     sizes = _checked(neurons or (QUICK_SIZES if quick else SIZES))
     shared = BASE | (QUICK if quick else {}) | base
     cases = [
-        Case(case_name(schedule, size), settings(schedule, size), {"schedule": schedule})
+        Case(
+            case_name(schedule, size),
+            settings(schedule, size),
+            {"schedule": schedule, "neurons": size},
+        )
         for schedule in (DEFAULT, BY_SIZE)
         for size in sizes
     ]

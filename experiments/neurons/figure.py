@@ -22,7 +22,7 @@ CURVES = (
 """Schedule, quantity, look and name of each curve."""
 LABELS = {
     "Querlioz 2011": (0, 6, -5), "Guo 2019": (0, 6, -1), "Boybat in Guo 2019": (0, 6, -3),
-    "Querlioz in Guo 2019": (0, 6, -3), "Diehl & Cook 2015": (2, 6, -8), "VDSP 2022": (2, 6, -3),
+    "Querlioz in Guo 2019": (0, 6, -3), "Diehl & Cook 2015": (1, 6, -8), "VDSP 2022": (2, 6, -3),
     "Querlioz 2013": (0, -58, -2), "Shi 2018": (0, 6, -9), "ASP 2018": (0, -36, 5),
 }  # fmt: skip
 """Where the name of a published series stands: at which of its points, and how far from it."""

@@ -149,6 +149,8 @@ def test_a_small_study(tmp_path: Path) -> None:
     ]  # fmt: skip
     for name in ("runs.csv", "published.csv", "summary.json", "table.md", "report.html"):
         assert (out / name).is_file()
+    table = (out / "runs.csv").read_text().splitlines()
+    assert {"schedule", "neurons", "accuracy", "accuracy_majority"} <= set(table[0].split(","))
     assert (out / "neurons.png").stat().st_size > 3000
     again = neurons.run(
         {"train_images": 300, "inputs": 60}, out, neurons=(20, 12), seeds=1, quick=True,

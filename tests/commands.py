@@ -67,6 +67,7 @@ SMALL = {
 STUDIES = {
     "ladder": "ladder",
     "pruning": "pruning",
+    "neurons": "neurons",
     "compare-devices": "device_studies.comparison",
     "attribute": "device_studies.attribution",
     "robustness": "device_studies.robustness",

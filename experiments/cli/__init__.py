@@ -24,6 +24,7 @@ COMMANDS = {
         "predict": "Classify images from a saved state.",
         "sweep": "Run any grid over any keys, on all cores.",
         "pruning": "Soft against hard pruning: accuracy and energy.",
+        "neurons": "Accuracy against the number of neurons.",
         "compare": "Mean and spread over seeds of finished runs.",
         "keys": "List the keys of config.toml.",
     },

@@ -51,6 +51,17 @@ def names(_: Any, option: click.Parameter, text: str | None) -> tuple[str, ...] 
     return found
 
 
+def counts(_: Any, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Return the whole numbers from 1 on in the value of an option; None if it is not given."""
+    if text is None:
+        return None
+    found = text.split(",")
+    if not all(part.strip().isdecimal() and len(part) <= 9 for part in found):
+        must = "must be whole numbers from 1 to 999,999,999 with commas between them"
+        raise CbramError(f"{option.opts[0]}: {must} (got {shown(text)})")
+    return tuple(map(int, found))
+
+
 def numbers(_: Any, option: click.Parameter, text: str | None) -> tuple[float, ...] | None:
     """Return the numbers in the value of an option; None if it is not given."""
     try:

@@ -1,4 +1,4 @@
-"""Commands that learn: train, predict, sweep, pruning, compare, keys."""
+"""Commands that learn: train, predict, sweep, pruning, neurons, compare, keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from cbramsim.core.errors import CbramError
 from cbramsim.experiments.cli import flags
-from cbramsim.experiments.cli.flags import PATH, Keys, flag, numbers, option, several
+from cbramsim.experiments.cli.flags import PATH, Keys, counts, flag, numbers, option, several
 
 FLAGS = {
     "--dataset": "dataset", "--train-images": "train_images", "--epochs": "epochs",
@@ -125,6 +125,24 @@ def pruning(base: Keys, out: Path, fractions: Any, **options: Any) -> Any:
 
     if fractions is not None:
         options["fractions"] = fractions
+    return experiment.run(base, out, **options)
+
+
+@click.command()
+@flags.out(default="runs/neurons")
+@option("--neurons", callback=counts, metavar="N,N",
+        help="Numbers of neurons  [50 to 6,400]")  # fmt: skip
+@flags.quick(help="Only a look: few neurons and images, nothing decided.")
+@flags.as_json
+@flags.study(3)
+def neurons(base: Keys, out: Path, **options: Any) -> Any:
+    """Look how accuracy grows with the number of neurons, beside what is published.
+
+    Three quarters of an hour on one core, half of it for 6,400 neurons; run it again to go on where
+    it stopped.
+    """
+    from cbramsim.experiments import neurons as experiment
+
     return experiment.run(base, out, **options)
 
 

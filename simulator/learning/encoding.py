@@ -31,8 +31,16 @@ class Encoding(Parameters):
 
     windows: Annotated[int, Field(ge=1, le=1000)] = 5
     """Windows for which an image is presented; each ends in one output spike."""
+    recognition_windows: Annotated[int | None, Field(ge=1, le=1000)] = None
+    """Windows for which an image is presented when it names neurons or is recognised; by default as
+    many as while learning."""
     window: Annotated[float, Field(ge=1e-9, le=3600)] = 10e-3
     """Length of a window, s: an input that fired this recently counts as active."""
+
+    @property
+    def windows_at_work(self) -> int:
+        """Windows for which an image is presented when nothing is learned from it."""
+        return self.recognition_windows or self.windows
 
 
 ACTIVE_SHARE = 0.0505

@@ -324,7 +324,7 @@ class Layer:
         responses = np.empty((len(images), self.config.neurons), np.float32)
         account = EnergyLedger().account(phase)
         circuit = self._at_work(cells, self._neurons(sharpness))
-        respond(images, responses, self.config.encoding.windows, starts, circuit, account)
+        respond(images, responses, self.config.encoding.windows_at_work, starts, circuit, account)
         price_events(account, self.config, self.crossbar)
         return responses, account
 
@@ -332,7 +332,7 @@ class Layer:
         self, cells: Any, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
     ) -> tuple[NDArray[np.int32], Account]:
         """Return which neurons fire, int32[images, windows], and what that costs; as `respond`."""
-        winners = np.empty((len(images), self.config.encoding.windows), np.int32)
+        winners = np.empty((len(images), self.config.encoding.windows_at_work), np.int32)
         account = EnergyLedger().account(phase)
         relay(images, winners, starts, self._at_work(cells, self._neurons()), account)
         price_events(account, self.config, self.crossbar)

@@ -14,6 +14,7 @@ from cbramsim.experiments.study.folder import study_folder
 
 STUDIES = (
     "pruning", "compare-devices", "attribute", "robustness", "wires", "array", "ladder",
+    "neurons",
 )  # fmt: skip
 SMALL = ("--set", "train_images=20", "--set", "test_images=10")
 

@@ -171,6 +171,29 @@ def test_every_window_is_booked(mnist: Dataset) -> None:
     assert network.spike_counts.sum() == 1200 * windows
 
 
+def test_an_image_may_be_recognised_for_longer_than_it_is_learned(mnist: Dataset) -> None:
+    images, labels, shown = mnist.train_images[:600], mnist.train_labels[:600], mnist.test_images
+    twins = [
+        SpikingNetwork(**SMALL, encoding={"windows": 2, "recognition_windows": n})
+        .fit(images, epochs=1)
+        .label(images, labels)
+        for n in (None, 2, 12)
+    ]
+    answers = [next(network.responses(shown[:200], phase="test")) for network in twins]
+    plain, same, longer = twins
+    assert_same(plain, same)
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(longer.crossbar.conductance, plain.crossbar.conductance)
+    for phase, windows in (("train", 2 * 600), ("label", 12 * 600), ("test", 12 * 200)):
+        assert longer.ledger.count(phase, Operation.OUTPUT_SPIKE) == windows
+    assert longer.config.encoding.windows_at_work == 12
+    # Windows are independent: the mean over six times as many has a sixth of the variance.
+    one = np.repeat(shown[:1], 500, axis=0)
+    few, many = (next(network.responses(one, phase="test")) for network in (plain, longer))
+    assert few.var(axis=0).sum() / many.var(axis=0).sum() == pytest.approx(6, rel=0.15)
+    np.testing.assert_allclose(few.mean(axis=0), many.mean(axis=0), atol=0.01)
+
+
 def test_homeostasis_keeps_the_neurons_equally_active(mnist: Dataset) -> None:
     images = mnist.train_images[:4000]
     spread = {}

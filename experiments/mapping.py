@@ -152,6 +152,8 @@ def measure(
     network = asked.network()
     causes = loss_by_cause(network, calibration, images, labels, wanted, seconds=seconds)
     mapped = MappedNetwork(network, calibration, wanted)
+    off = [np.square(each.written - each.weights).ravel() for each in mapped.arrays]
+    write_error = float(np.sqrt(np.mean(np.concatenate(off))))
     mapped.wait(seconds)
     few = images[:QUICK]
     mapped.forward(few[:1])  # compiles
@@ -164,9 +166,7 @@ def measure(
         "missed": sum(each.missed for each in mapped.arrays),
         "weights": sum(each.weights.size for each in mapped.arrays),
         "cells": mapped.cells,
-        "write_error": float(np.sqrt(np.mean(np.concatenate(
-            [np.square(each.written - each.weights).ravel() for each in mapped.arrays]
-        )))),
+        "write_error": write_error,
         "write_joules": mapped.ledger.total("program"),
         "compensation_joules": mapped.ledger.total("compensation"),
         "image_joules": float(account.joules.sum()) / len(few),
@@ -239,7 +239,7 @@ def report(runs: list[dict[str, Any]]) -> str:
     missed = np.mean([run["missed"] for run in runs]) / first["weights"]
     total = [
         f"{first['cells']:,} cells; {missed:.2%} of the weights given up in writing, all of them "
-        f"{_mean(runs, 'write_error'):.2%} of the largest off (rms, later on)",
+        f"{_mean(runs, 'write_error'):.2%} of the largest off (rms)",
         f"writing {in_prefixed(_mean(runs, 'write_joules'), 'J')}, compensation "
         f"{in_prefixed(_mean(runs, 'compensation_joules'), 'J')}; an image "
         f"{in_prefixed(_mean(runs, 'image_joules'), 'J')}, "

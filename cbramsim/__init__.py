@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from cbramsim.simulator.several.reuse import warm_start as warm_start
     from cbramsim.simulator.supervised.config import PerceptronConfig as PerceptronConfig
     from cbramsim.simulator.supervised.perceptron import CrossbarPerceptron as CrossbarPerceptron
+    from cbramsim.simulator.timed.config import TimedConfig as TimedConfig
+    from cbramsim.simulator.timed.network import TimedNetwork as TimedNetwork
 
 _HOME = {
     "Device": "cbramsim.devices.device",
@@ -104,6 +106,8 @@ _HOME = {
     "Tiles": "cbramsim.simulator.lines",
     "CrossbarPerceptron": "cbramsim.simulator.supervised.perceptron",
     "PerceptronConfig": "cbramsim.simulator.supervised.config",
+    "TimedConfig": "cbramsim.simulator.timed.config",
+    "TimedNetwork": "cbramsim.simulator.timed.network",
     "Wires": "cbramsim.simulator.lines",
 }
 

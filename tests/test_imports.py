@@ -23,7 +23,13 @@ DOWN = {
     "simulator.comparison": ("simulator.learning",),
     "simulator.several": ("simulator.learning",),
     "simulator.supervised": ("simulator.learning",),
-    "experiments": ("simulator.comparison", "simulator.several", "simulator.supervised"),
+    "simulator.timed": ("simulator.learning",),
+    "experiments": (
+        "simulator.comparison",
+        "simulator.several",
+        "simulator.supervised",
+        "simulator.timed",
+    ),
 }
 """The rooms, and the rooms right below each; what is below those is below it, too."""
 

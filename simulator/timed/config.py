@@ -11,7 +11,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.checks import Access
 from cbramsim.simulator.lines import Tiles
 
-Seconds = Annotated[float, Field(ge=0, le=3600), zero_or_from(1e-12), "s"]
+Seconds = Annotated[float, Field(ge=0, le=1e9), zero_or_from(1e-12), "s"]
 Some = Annotated[float, Field(ge=1e-9, le=1e9), "s"]
 Hertz = Annotated[float, Field(ge=0, le=1e9), "Hz"]
 MOST_STEPS = 10_000_000

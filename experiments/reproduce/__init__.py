@@ -24,7 +24,7 @@ from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Where
 from cbramsim.experiments.study.table import markdown, mean_and_spread
 
-ENTRIES = ("neurosim", "shi2018", "querlioz2011")
+ENTRIES = ("neurosim", "shi2018", "querlioz2011", "querlioz2013", "guo2019", "diehl2015")
 """Modules beside this one."""
 HEADS = ("entry", "what", "published", "here", "difference", "verdict")
 QUICK = "quick"

@@ -12,10 +12,11 @@ the image. An issue of N2D2 expects 70 to 74 %, from which comes what is near en
 
 Not stated there: how many runs the number stands for; accuracies with homeostasis and 50 neurons.
 
-Deviations: 3 passes of 60,000 images, not 10. Neurons are named by 10,000 training images, where N2D2 names them by the test images
-as they come. Spikes within 0.5 ms are read together, and the neuron farthest above its threshold
-fires, where N2D2 has events. Images come in permutations, not drawn with replacement. Spreads of
-the bounds are log-normal, and steps are parts of a cell's own window. Energies are not published.
+Deviations: 3 passes of 60,000 images, not 10. Neurons are named by 10,000 training images, where
+N2D2 names them by the test images as they come. Spikes within 0.5 ms are read together, and the
+neuron farthest above its threshold fires, where N2D2 has events. Images come in permutations, not
+drawn with replacement. Spreads of the bounds are log-normal, and steps are parts of a cell's own
+window. Energies are not published.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Values from the paper: 82.9 % with 100 neurons, one pass; 87.0 % with 400, three passes. From the
 code that its first author published, for facts only: rates of a quarter of the grey level in Hz,
-for 350 ms, with 150 ms of rest; steps of 0.5 ms; a membrane of 100 ms, 13 mV from rest to threshold,
-5 ms refractory time; conductances that close with 1 ms and 2 ms, and pull towards 0 mV and -100 mV,
-from -65 mV; inhibition of all others by 17; thresholds that rise by 0.05 mV and decay with 1e7 ms;
-weights from 0 to 1 that are brought to a sum of 78; a learning rate of 0.01, traces of 20 ms, an
-exponent of 0.2; images for which fewer than five spikes come are presented again at higher rates;
-the class whose neurons fire most often on average is the answer.
+for 350 ms, with 150 ms of rest; steps of 0.5 ms; a membrane of 100 ms, 13 mV from rest to
+threshold, 5 ms refractory time; conductances that close with 1 ms and 2 ms, and pull towards 0 mV
+and -100 mV, from -65 mV; inhibition of all others by 17; thresholds that rise by 0.05 mV and decay
+with 1e7 ms; weights from 0 to 1 that are brought to a sum of 78; a learning rate of 0.01, traces of
+20 ms, an exponent of 0.2; images for which fewer than five spikes come are presented again at
+higher rates; the class whose neurons fire most often on average is the answer.
 
 Not stated there: the spread; which of the four learning rules these two numbers belong to. What
 networks differ by from seed to seed is about a point, and which rule it was may cost two: 3 points

@@ -2,17 +2,18 @@
 
 Values from its Table 3 and the note below: 784-50 networks, accuracy with variations and learning
 steps. This work: ~75 %, steps 0.5 and 0.3, 30 % spread of the steps from cycle to cycle and from
-device to device, 10 % of the bounds, trained greedily; Boybat et al. 2018, nine cells a weight:
-~70 %, 0.01 and 0.006; Querlioz et al. 2011: ~80 %, 0.01 and 0.005, 25 % spread of steps and bounds
-from cycle to cycle. A number read as "about", and one a network of 50 neurons differs by from seed
-to seed, is near enough within 4 points.
+device to device, 10 % of the bounds, trained greedily; Boybat et al. 2018, nine cells a weight: ~70
+%, 0.01 and 0.006; Querlioz et al. 2011: ~80 %, 0.01 and 0.005, 25 % spread of steps and bounds from
+cycle to cycle. A number read as "about", and one a network of 50 neurons differs by from seed to
+seed, is near enough within 4 points.
 
 Not stated there: how training is greedy; how steps fall with the weight; the device variation of
 Boybat's nine cells; all of the neurons; how many runs.
 
 Deviations: one network for the three devices, that of `querlioz2013` with 50 neurons and a gain of
-homeostasis of 0.03, chosen on held-back training images; it is trained conventionally, in one pass. Steps fall by exp(-3 x). Bounds are spread from device to device only. Boybat's
-weight is one cell with the steps of the nine and no variation.
+homeostasis of 0.03, chosen on held-back training images; it is trained conventionally, in one pass.
+Steps fall by exp(-3 x). Bounds are spread from device to device only. Boybat's weight is one cell
+with the steps of the nine and no variation.
 """
 
 from __future__ import annotations

@@ -47,6 +47,9 @@ class TimedNetwork:
         Every event and its energy, by phase: `train`, `label`, `test`.
     crossbar
         The array, a bit line for each neuron; None before it has learned.
+    labels, wins
+        What neurons are named after: how often each fires for each class on average, and for what
+        part of the images of a class it fires most; None before `label`.
     images_seen
         Images that it has learned from.
 
@@ -73,6 +76,7 @@ class TimedNetwork:
         self.ledger = EnergyLedger()
         self.crossbar: Crossbar | None = None
         self.labels: Labels | None = None
+        self.wins: Labels | None = None
         self.images_seen = 0
 
     def __repr__(self) -> str:
@@ -136,7 +140,8 @@ class TimedNetwork:
 
     def _begin(self, inputs: int) -> None:
         config, device = self.config, self.device
-        self.ledger, self.labels, self.images_seen = EnergyLedger(), None, 0
+        self.ledger, self.images_seen = EnergyLedger(), 0
+        self.labels = self.wins = None
         shape = (inputs, config.neurons)
         self.crossbar = Crossbar(
             device, shape, config.seed, self.periphery, self.ledger,
@@ -229,7 +234,9 @@ class TimedNetwork:
         return counts
 
     def label(self, images: ArrayLike, labels: ArrayLike) -> Self:
-        """Name each neuron after the class for which it fires most on average.
+        """Name each neuron after the class for which it fires most often on average.
+
+        For the vote `most`, after the class for which it is most often the neuron that fires most.
 
         Parameters
         ----------
@@ -244,7 +251,9 @@ class TimedNetwork:
                 f"TimedNetwork.label: labels must be one for each image (got {shown(found)})"
             )
         counts = self.respond(images, "label")
+        first = np.arange(self.config.neurons) == counts.argmax(axis=1)[:, None]
         self.labels = Labels.of(_batches(counts), found)
+        self.wins = Labels.of(_batches(first & counts.any(axis=1)[:, None]), found)
         return self
 
     def predict(self, images: ArrayLike) -> NDArray[np.int64]:
@@ -253,16 +262,16 @@ class TimedNetwork:
 
     def recognise(self, counts: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the classes of images by how often neurons fired, int32[n, neurons]."""
-        if self.labels is None:
+        if self.labels is None or self.wins is None:
             raise ParameterError("TimedNetwork.predict: label comes first")
-        names = self.labels.class_counts.argmax(axis=1)
-        known = self.labels.class_counts.any(axis=1)  # a neuron that never fired names nothing
+        responses = self.labels.class_counts
         if self.config.vote == "most":
-            found = names[counts.argmax(axis=1)]
+            found = self.wins.class_counts.argmax(axis=1)[counts.argmax(axis=1)]
         elif self.config.vote == "profile":
             found = (counts @ np.log(self.labels.profiles)).argmax(axis=1)
         else:
-            votes = np.eye(self.labels.class_counts.shape[1])[names] * known[:, None]
+            votes = np.eye(responses.shape[1])[responses.argmax(axis=1)]
+            votes *= responses.any(axis=1, keepdims=True)  # one that never fired names nothing
             if self.config.vote == "mean":
                 votes /= np.maximum(votes.sum(axis=0), 1)
             found = (counts @ votes).argmax(axis=1)
@@ -308,6 +317,6 @@ class TimedNetwork:
         return np.rint(255 * flat).astype(np.uint8)
 
 
-def _batches(counts: NDArray[np.int32]) -> Iterator[NDArray[np.float32]]:
+def _batches(counts: NDArray[Any]) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(counts), STEP):
         yield counts[start : start + STEP].astype(np.float32)

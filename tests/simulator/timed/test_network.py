@@ -14,6 +14,7 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import next_word, uniform_of
 from cbramsim.experiments.reproduce.memristors import memristor
 from cbramsim.simulator.energy.ledger import Operation
+from cbramsim.simulator.learning.labelling import Labels
 from cbramsim.simulator.timed import (
     Adaptation,
     Coding,
@@ -190,14 +191,23 @@ def test_votes(vote: str) -> None:
     network = TimedNetwork(small(vote=vote)).fit(images)
     network.label(images, classes)
     assert network.predict(np.zeros((1, 30), np.uint8))[0] == -1  # nothing fires
-    labels = network.labels
-    assert labels is not None
-    network.labels = labels._replace(
-        class_counts=np.array([[9.0, 0, 0], [8, 1, 0], [0, 7, 0], [0, 0, 5], [0, 0, 5], [0, 0, 0]])
-    )
+    counts_by_class = np.array([[9.0, 0, 0], [8, 1, 0], [0, 7, 0], [0, 0, 5], [0, 0, 5], [0, 0, 0]])
+    network.labels = network.wins = Labels(counts_by_class, 60)
     counts = np.array([[3, 3, 4, 0, 0, 0], [0, 0, 5, 4, 4, 0]], np.int32)
     expected = {"most": [1, 1], "majority": [0, 2], "mean": [1, 1], "profile": [1, 2]}[vote]
     np.testing.assert_array_equal(network.recognise(counts), expected)
+
+
+def test_neurons_are_named_by_all_they_do_or_by_when_they_are_first() -> None:
+    """One that fires a little for all of a class, and most for some of another, is named apart."""
+    network = TimedNetwork(small(neurons=2)).fit(examples(3)[0])
+    counts = np.array([[2, 9], [2, 9], [2, 9], [5, 4], [0, 9], [0, 9]], np.int32)
+    network.respond = lambda images, phase: counts  # type: ignore[method-assign]
+    network.label(np.zeros((6, 30), np.uint8), [0, 0, 0, 1, 1, 1])
+    assert network.labels is not None
+    assert network.wins is not None
+    assert network.labels.class_counts[0].argmax() == 0  # 2 a time against 5 / 3
+    assert network.wins.class_counts[0].argmax() == 1
 
 
 def test_what_is_refused() -> None:

@@ -251,9 +251,11 @@ class TimedNetwork:
                 f"TimedNetwork.label: labels must be one for each image (got {shown(found)})"
             )
         counts = self.respond(images, "label")
-        first = np.arange(self.config.neurons) == counts.argmax(axis=1)[:, None]
+        first = np.zeros_like(counts)
+        fired = np.flatnonzero(counts.any(axis=1))
+        first[fired, counts[fired].argmax(axis=1)] = 1
         self.labels = Labels.of(_batches(counts), found)
-        self.wins = Labels.of(_batches(first & counts.any(axis=1)[:, None]), found)
+        self.wins = Labels.of(_batches(first), found)
         return self
 
     def predict(self, images: ArrayLike) -> NDArray[np.int64]:
@@ -317,6 +319,6 @@ class TimedNetwork:
         return np.rint(255 * flat).astype(np.uint8)
 
 
-def _batches(counts: NDArray[Any]) -> Iterator[NDArray[np.float32]]:
+def _batches(counts: NDArray[np.int32]) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(counts), STEP):
         yield counts[start : start + STEP].astype(np.float32)

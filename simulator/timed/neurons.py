@@ -224,15 +224,6 @@ def _(neurons, inputs, unit, now):  # type: ignore[no-untyped-def]
     add_where_ready(neurons.u, inputs, np.float32(1 / unit), neurons.ready, now)
 
 
-@implements(discharge, Conducting)
-@implements(discharge, Integrating)
-def _(neurons, winner, now):  # type: ignore[no-untyped-def]
-    inhibit(neurons.inhibition, neurons, winner, now)
-    neurons.u[winner] = 0
-    neurons.ready[winner] = now + max(neurons.refractory, 1)
-    adapt(neurons.adaptation, neurons.limits, winner)
-
-
 # ---- conducting --------------------------------------------------------------------------------
 
 
@@ -264,6 +255,18 @@ def _(neurons, inputs, unit, now):  # type: ignore[no-untyped-def]
     per_unit = np.float32(1 / unit)
     for k in range(inputs.size):
         neurons.ge[k] += per_unit * inputs[k]
+
+
+# ---- firing ------------------------------------------------------------------------------------
+
+
+@implements(discharge, Conducting)
+@implements(discharge, Integrating)
+def _(neurons, winner, now):  # type: ignore[no-untyped-def]
+    inhibit(neurons.inhibition, neurons, winner, now)
+    neurons.u[winner] = 0
+    neurons.ready[winner] = now + max(neurons.refractory, 1)
+    adapt(neurons.adaptation, neurons.limits, winner)
 
 
 # ---- inhibition --------------------------------------------------------------------------------

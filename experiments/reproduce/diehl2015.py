@@ -14,11 +14,11 @@ networks differ by from seed to seed is about a point, and which rule it was may
 are near enough.
 
 Deviations: one pass with 400 neurons, not three. The rule is that by the trace of the input and a
-power of the weight, with x_tar 0.1, chosen on held-back training images (the code names 0.4, but
-learns by another rule). A neuron that fires opens the inhibitory conductance of the others itself,
-a step later. Inputs have no delays. A controller sets cells exactly; weights are 1e-4 to 1 of the
-highest conductance. Thresholds decay image by image. Neurons are named by 10,000 training images,
-with thresholds at rest.
+power of the weight, with x_tar 0.1, chosen on held-back training images and set beside 0.4 (the
+code names 0.4, but learns by another rule). A neuron that fires opens the inhibitory conductance of
+the others itself, a step later. Inputs have no delays. A controller sets cells exactly; weights are
+1e-4 to 1 of the highest conductance. Thresholds decay image by image. Neurons are named by 10,000
+training images, with thresholds at rest.
 """
 
 from __future__ import annotations
@@ -39,11 +39,18 @@ from cbramsim.simulator.timed import (
 
 PAPER = "Diehl & Cook 2015: unsupervised learning of digits"
 NEAR = 0.03
+TARGET = 0.1
+"""x_tar, chosen on held-back training images."""
 ROWS = (
     Published("100", "100 neurons, 1 pass", 0.829, "Figure 2", NEAR,
               settings={"neurons": 100, "passes": 1}),
     Published("400", "400 neurons, 1 of 3 passes", 0.870, "Figure 2", NEAR,
-              settings={"neurons": 400, "passes": 1}),
+              settings={"neurons": 400, "passes": 1},
+              note="the rule of the published number is not stated; see x_tar 0.4"),
+    Published("100,x_tar=0.4", "100 neurons, x_tar 0.4", 0.829, "Figure 2",
+              settings={"neurons": 100, "passes": 1, "target": 0.4}),
+    Published("400,x_tar=0.4", "400 neurons, 1 of 3 passes, x_tar 0.4", 0.870, "Figure 2",
+              settings={"neurons": 400, "passes": 1, "target": 0.4}),
 )  # fmt: skip
 
 
@@ -55,12 +62,16 @@ def job(row: Published, seed: int, quick: bool) -> Job:
     return Job(row.name, seed, f"{__name__}:learn", settings)
 
 
-def learn(neurons: int, passes: int, seed: int, images: int) -> dict[str, Any]:
+def learn(
+    neurons: int, passes: int, seed: int, images: int, target: float = TARGET
+) -> dict[str, Any]:
     """Learn MNIST; return the accuracy on the test images."""
-    return learned(recipe(neurons, seed), passes, images, ("mean", "most", "majority", "profile"))
+    return learned(
+        recipe(neurons, seed, target), passes, images, ("mean", "most", "majority", "profile")
+    )
 
 
-def recipe(neurons: int, seed: int) -> TimedConfig:
+def recipe(neurons: int, seed: int, target: float = TARGET) -> TimedConfig:
     """Return the network of the paper."""
     return TimedConfig(
         neurons=neurons, cell=memristor(0.01, 0.01, 0.0, 0.0), dt=5e-4, presentation=0.35,
@@ -70,7 +81,7 @@ def recipe(neurons: int, seed: int) -> TimedConfig:
         inhibition=Inhibition(kind="conductance", strength=17.0),
         adaptation=Adaptation(kind="increment", increment=5e-5, tau=1e4),
         stdp=TimedStdp(
-            kind="trace", tau=0.02, eta=0.01, target=0.1, exponent=0.2, total=78.0, exact=True
+            kind="trace", tau=0.02, eta=0.01, target=target, exponent=0.2, total=78.0, exact=True
         ),
         vote="mean", seed=seed,
     )  # fmt: skip

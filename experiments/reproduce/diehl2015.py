@@ -76,7 +76,7 @@ def recipe(neurons: int, seed: int, target: float = TARGET) -> TimedConfig:
     """Return the network of the paper."""
     return TimedConfig(
         neurons=neurons, cell=memristor(0.01, 0.01, 0.0, 0.0), dt=5e-4, presentation=0.35,
-        pause=0.15, anew=False, fewest_spikes=5, initial=0.1, initial_spread=1.0,
+        pause=0.15, anew=False, fewest_spikes=5, initial=0.1, initial_form="uniform",
         coding=Coding(kind="poisson", rate_max=63.75),
         membrane=Membrane(kind="conductance", tau=0.1, threshold=13e-3, refractory=5e-3),
         inhibition=Inhibition(kind="conductance", strength=17.0),

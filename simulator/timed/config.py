@@ -161,7 +161,9 @@ class TimedConfig(Parameters):
     initial: Annotated[float, Field(ge=0, le=1)] = 0.67
     """Mean weight at the beginning."""
     initial_spread: Annotated[float, Field(ge=0, le=10)] = 0.2
-    """Its spread, relative: normal; or, from 0 to twice the mean, each as likely, if it is 1."""
+    """Its spread, relative, form `normal`."""
+    initial_form: Literal["normal", "uniform"] = "normal"
+    """How it is spread: `normal`, or `uniform` from 0 to twice the mean."""
     vote: Literal["most", "majority", "mean", "profile"] = "most"
     """What names an image: the neuron that fired `most`; the class whose neurons fired most often
     in sum (`majority`) or on average (`mean`); or the sum of spikes x log P(class | neuron)."""

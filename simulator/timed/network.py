@@ -147,8 +147,11 @@ class TimedNetwork:
             device, shape, config.seed, self.periphery, self.ledger,
             access=config.access, tiles=config.tiles,
         )  # fmt: skip
-        rng, spread = generator(config.seed, "initial weights"), config.initial_spread
-        drawn = 2 * rng.random(shape) if spread == 1 else 1 + spread * rng.standard_normal(shape)
+        rng = generator(config.seed, "initial weights")
+        if config.initial_form == "uniform":
+            drawn = 2 * rng.random(shape)
+        else:
+            drawn = 1 + config.initial_spread * rng.standard_normal(shape)
         weights = np.clip(config.initial * drawn, 0, 1)
         if config.stdp.total:
             weights *= config.stdp.total / weights.sum(axis=0)

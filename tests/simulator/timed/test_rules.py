@@ -34,7 +34,7 @@ def network(**changes: Any) -> TimedNetwork:
     """Return a network whose inputs spiked 0 to 200 steps ago, or never."""
     config: dict[str, Any] = {
         "neurons": NEURONS, "cell": memristor(0.01, 0.005, 3.0, 2.0), "initial": 0.4,
-        "initial_spread": 1.0, "dt": 5e-4,
+        "initial_form": "uniform", "dt": 5e-4,
     }  # fmt: skip
     made = TimedNetwork(TimedConfig(**(config | changes)))
     made._begin(INPUTS)
@@ -113,7 +113,13 @@ def test_traces_ask_what_diehl_and_cook_say() -> None:
 def test_pulses_make_the_same_change_on_average() -> None:
     """Of one cell, 4000 times: within five standard errors, with steps far above the change."""
     cell = memristor(0.1, 0.1, 1.0, 1.0)
-    made = network(neurons=4000, cell=cell, initial_spread=0.0, stdp=TimedStdp(kind="trace"))
+    made = network(
+        neurons=4000,
+        cell=cell,
+        initial_form="normal",
+        initial_spread=0.0,
+        stdp=TimedStdp(kind="trace"),
+    )
     before = made.weights.astype(np.float64)
     for column in range(4000):
         fire(made, column)

@@ -75,6 +75,8 @@ if TYPE_CHECKING:
     from cbramsim.simulator.supervised.config import PerceptronConfig as PerceptronConfig
     from cbramsim.simulator.supervised.optimizers import Optimizer as Optimizer
     from cbramsim.simulator.supervised.perceptron import CrossbarPerceptron as CrossbarPerceptron
+    from cbramsim.simulator.timed.config import TimedConfig as TimedConfig
+    from cbramsim.simulator.timed.network import TimedNetwork as TimedNetwork
 
 _HOME = {
     "Device": "cbramsim.devices.device",
@@ -116,6 +118,8 @@ _HOME = {
     "CrossbarPerceptron": "cbramsim.simulator.supervised.perceptron",
     "Optimizer": "cbramsim.simulator.supervised.optimizers",
     "PerceptronConfig": "cbramsim.simulator.supervised.config",
+    "TimedConfig": "cbramsim.simulator.timed.config",
+    "TimedNetwork": "cbramsim.simulator.timed.network",
     "Wires": "cbramsim.simulator.lines",
 }
 

@@ -24,11 +24,13 @@ DOWN = {
     "simulator.several": ("simulator.learning",),
     "simulator.supervised": ("simulator.learning",),
     "simulator.mapping": ("simulator.learning",),
+    "simulator.timed": ("simulator.learning",),
     "experiments": (
         "simulator.comparison",
         "simulator.mapping",
         "simulator.several",
         "simulator.supervised",
+        "simulator.timed",
     ),
 }
 """The rooms, and the rooms right below each; what is below those is below it, too."""

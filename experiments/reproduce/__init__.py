@@ -25,7 +25,8 @@ from cbramsim.experiments.study.runner import HERE, Where
 from cbramsim.experiments.study.table import markdown, mean_and_spread
 
 ENTRIES = (
-    "neurosim", "shi2018", "burr2014", "li2018", "yao2017", "gokmen2016", "mapped",
+    "neurosim", "shi2018", "querlioz2011", "querlioz2013", "guo2019", "diehl2015", "burr2014",
+    "li2018", "yao2017", "gokmen2016", "mapped",
 )  # fmt: skip
 """Modules beside this one."""
 HEADS = ("entry", "what", "published", "here", "difference", "verdict")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cbramsim.core.errors import ParameterError
+from cbramsim.devices.device import Device
 from cbramsim.experiments import reproduce
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.reproduce import (
@@ -18,13 +19,18 @@ from cbramsim.experiments.reproduce import (
     Found,
     board,
     burr2014,
+    diehl2015,
     entry_of,
     li2018,
+    memristors,
     neurosim,
+    querlioz2011,
+    querlioz2013,
     software,
 )
 from cbramsim.experiments.reproduce.published import Published
 from cbramsim.simulator.supervised import CrossbarPerceptron
+from cbramsim.simulator.timed import Coding, Inhibition
 
 
 def test_a_verdict_is_whether_a_number_is_near_enough() -> None:
@@ -130,3 +136,41 @@ def test_a_quick_look_runs_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_an_unknown_entry_is_named() -> None:
     with pytest.raises(ParameterError, match=r"entry must be one of .* \(got 'neurosym'\)"):
         reproduce.run(("neurosym",))
+
+
+@pytest.mark.parametrize(("b_rise", "b_fall"), [(3.0, 0.0), (3.0, 3.0)])
+def test_a_memristor_steps_as_querlioz_says(b_rise: float, b_fall: float) -> None:
+    device = Device.load(memristors.BASE).replace(
+        **memristors.memristor(0.01, 0.005, b_rise, b_fall)
+    )
+    x = np.linspace(0, 1, 1000)
+    np.testing.assert_allclose(device.relative_step_up(x), 0.01 * np.exp(-b_rise * x), rtol=3e-4)
+    np.testing.assert_allclose(
+        device.relative_step_down(x), 0.005 * np.exp(-b_fall * (1 - x)), rtol=3e-4
+    )
+    assert device.g_min == pytest.approx(1e-4 * device.g_max)
+    assert not {"step_c2c", "read_c2c", "g_max_d2d", "stuck_low"} & set(device.behaviours)
+
+
+def test_networks_with_time_are_those_of_their_papers() -> None:
+    of_2011 = querlioz2011.recipe(3)
+    assert (of_2011.membrane.tau, of_2011.membrane.threshold, of_2011.seed) == (0.1, 50, 3)
+    assert (of_2011.stdp.window, of_2011.inhibition.in_use) == (0.05, False)
+    of_2015 = diehl2015.recipe(400, 0)
+    assert (of_2015.neurons, of_2015.stdp.total, of_2015.fewest_spikes) == (400, 78, 5)
+    assert of_2015.coding.rate_max == 255 / 4
+    of_2013 = querlioz2013.recipe(300, {}, 0)
+    fired = of_2013.adaptation.target * of_2013.presentation * of_2013.neurons
+    assert fired == pytest.approx(5)
+
+
+def test_what_is_learned_is_told_by_every_vote() -> None:
+    """With the loops that other tests have compiled, on a few images."""
+    config = querlioz2011.recipe(0).replace(
+        neurons=6, coding=Coding(), inhibition=Inhibition(), presentation=0.1
+    )
+    found = memristors.learned(config, 2, 100, ("mean", "most"))
+    assert found["value"] == found["mean"]
+    assert 0 <= found["most"] <= 1
+    assert found["images_per_second"] > 0
+    assert found["train_joules"] > 0

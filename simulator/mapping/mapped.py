@@ -131,7 +131,7 @@ class MappedNetwork:
         """Return a table of the layers for people; errors are rms, in parts of the scale."""
         lines = [
             repr(self),
-            f"{'layer':>28}{'arrays':>8}{'cells':>10}{'missed':>9}{'products':>10}",
+            f"{'layer':>28}{'arrays':>8}{'cells':>10}{'missed':>9}{'error':>8}{'products':>10}",
         ]
         for layer, arrays, positions in zip(
             self.network.weighted, self.arrays, self.positions, strict=True

@@ -114,6 +114,13 @@ class Technology(
         spreads = [key for key in self.physical_parameters() if key.endswith(VARIABILITY)]
         return self.without(*spreads, *NOISE, *FAULTS, *AGEING, *DISTURB)
 
+    def differing(self, other: Technology) -> dict[str, Any]:
+        """Return the physical parameters in which `other` differs, with its values."""
+        return {
+            key: getattr(other, key) for key in self.physical_parameters()
+            if getattr(other, key) != getattr(self, key)
+        }  # fmt: skip
+
     @property
     def behaviours(self) -> list[str]:
         """Names of the optional parameters that are in use, in the order of their definition."""

@@ -62,11 +62,7 @@ def learn(exact: bool, seed: int, images: int) -> dict[str, Any]:
 def recipe(exact: bool, seed: int) -> PerceptronConfig:
     """Return the perceptron of the paper, in cells of the specification or without spread."""
     device = Device.load("rpu-spec")
-    same = device.without_variability()
-    cell = {
-        key: getattr(same, key) for key in device.physical_parameters()
-        if exact and getattr(same, key) != getattr(device, key)
-    }  # fmt: skip
+    cell = device.differing(device.without_variability()) if exact else {}
     return PerceptronConfig(
         hidden=(256, 128), device="rpu-spec", cell=cell, gain=BOUND, rates=(RATES[0] / BOUND**2,),
         loss="cross-entropy", update="stochastic", initial_weight=0.3, seed=seed,

@@ -37,12 +37,7 @@ def memristor(
         Lowest conductance over the highest.
     """
     known = Device.load(BASE)
-    plain = known.without_variability()
-    changes = {
-        key: getattr(plain, key)
-        for key in known.physical_parameters()
-        if getattr(plain, key) != getattr(known, key)
-    }
+    changes = known.differing(known.without_variability())
     depth = np.linspace(0, 1, POINTS)
     return changes | {
         "g_min": lowest * known.g_max,

@@ -102,12 +102,8 @@ def recipe(device: str, cell: dict[str, float], gain: float, seed: int) -> Perce
     Rates are such that dw is 0.4 and 0.2 times the slopes that the manual names, whatever `gain`.
     """
     known = Device.load(device)
-    only = known.without_variability()
-    off = {
-        key: getattr(only, key)
-        for key in known.physical_parameters()
-        if key != "step_c2c" and getattr(only, key) != getattr(known, key)
-    }
+    off = known.differing(known.without_variability())
+    off.pop("step_c2c", None)
     return PerceptronConfig(
         hidden=(100,), device=device, cell=off | cell, gain=gain, seed=seed,
         rates=(0.4 / gain**2, 0.2 / gain), input_bits=1, hidden_bits=1, codes=255,

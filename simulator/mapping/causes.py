@@ -100,11 +100,8 @@ def only(config: MappingConfig, on: tuple[str, ...]) -> MappingConfig:
     """Return a configuration with rounded inputs and some causes of `ORDER`."""
     device = config.technology()
     same = device.without_variability().without(*GRANULARITY)
-    cell = dict(config.cell)
-    for key in device.physical_parameters():
-        if getattr(same, key) != getattr(device, key) and cause_of(key) not in on:
-            cell[key] = getattr(same, key)
-    changes: dict[str, Any] = {"cell": cell}
+    off = {key: x for key, x in device.differing(same).items() if cause_of(key) not in on}
+    changes: dict[str, Any] = {"cell": config.cell | off}
     if "cells" not in on:
         changes["writing"] = "exact"
     if "lines" not in on:

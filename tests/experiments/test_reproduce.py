@@ -174,3 +174,11 @@ def test_what_is_learned_is_told_by_every_vote() -> None:
     assert 0 <= found["most"] <= 1
     assert found["images_per_second"] > 0
     assert found["train_joules"] > 0
+
+
+def test_the_page_has_the_rows_of_the_entries() -> None:
+    page = Path(__file__).parents[2] / "docs" / "replications.md"
+    lines = [line.split(" | ") for line in page.read_text().splitlines()]
+    told = [(of[0][2:], of[1], of[2]) for of in lines if of[0][2:] in ENTRIES]
+    rows = [(name, row.what, row.text) for name in ENTRIES for row in entry_of(name).ROWS]
+    assert sorted(told) == sorted(rows)

@@ -204,10 +204,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_verified_weights_are_within_what_verification_accepts() -> None:
     device = Device.load("subquantum-cbram").without_variability()
-    made = arrays(device="subquantum-cbram", cell={
-        key: getattr(device, key) for key in device.physical_parameters()
-        if getattr(device, key) != getattr(Device.load("subquantum-cbram"), key)
-    }, writing="verify")  # fmt: skip
+    made = arrays(device="subquantum-cbram", cell=quiet("subquantum-cbram"), writing="verify")
     (array,) = made.arrays
     step = 2 * device.step_up(device.g_min) / device.g_range
     assert made.missed == 0
@@ -364,11 +361,7 @@ def test_behind_lines_energy_is_that_of_the_solution() -> None:
 
 def quiet(name: str) -> dict[str, Any]:
     device = Device.load(name)
-    same = device.without_variability()
-    return {
-        key: getattr(same, key) for key in device.physical_parameters()
-        if getattr(same, key) != getattr(device, key)
-    }  # fmt: skip
+    return device.differing(device.without_variability())
 
 
 # ---- time --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cbramsim.core.kernels import lean_kernel
+from cbramsim.core.kernels import floor, lean_kernel
 from cbramsim.core.rng import next_word, upper_uniform_of
 from cbramsim.core.verbs import implements, nearby_state, nearby_state_drawn
 from cbramsim.devices.technology import Technology
@@ -80,7 +80,7 @@ def _(grid, g, low, high, uniform):  # type: ignore[no-untyped-def]
 
 @lean_kernel
 def _even(g, low, distance, uniform):  # type: ignore[no-untyped-def]
-    steps = np.floor((g - low) / distance + uniform) if distance > 0 else 0.0
+    steps = floor((g - low) / distance + uniform) if distance > 0 else 0.0
     return low + steps * distance
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import lean_kernel, lean_vector_kernel
+from cbramsim.core.kernels import each, lean_kernel, lean_vector_kernel
 from cbramsim.core.rng import NORMAL_MASK, next_word
 from cbramsim.core.verbs import add_normals, add_read_noise, follow_state, implements, sense
 from cbramsim.devices.technology import Technology
@@ -148,17 +148,17 @@ def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-
     add_normals(array.gaps, noise.sigma, n_active, currents, work, array.normals[offset:])
     sums = work.variances[: currents.size]
     _sum_variances(noise.variance, rows, n_active, sums)
-    for k in range(currents.size):
+    for k in each(currents.size):
         currents[k] += np.float32(math.sqrt(sums[k])) * array.normals[other + k]
 
 
 @lean_vector_kernel
 def _sum_variances(variance, rows, n_active, out):  # type: ignore[no-untyped-def]
-    for k in range(out.size):
+    for k in each(out.size):
         out[k] = np.float32(0)
     for r in range(n_active):
         of_row = variance[rows[r]]
-        for k in range(out.size):
+        for k in each(out.size):
             out[k] += of_row[k]
 
 

@@ -20,6 +20,7 @@ DOWN = {
     "simulator.circuits": ("simulator.energy",),
     "simulator.array": ("simulator.lines", "simulator.circuits"),
     "simulator.learning": ("simulator.array", "simulator.images"),
+    "simulator.cuda": ("simulator.learning",),
     "simulator.comparison": ("simulator.learning",),
     "simulator.several": ("simulator.learning",),
     "simulator.supervised": ("simulator.learning",),
@@ -27,6 +28,7 @@ DOWN = {
     "simulator.timed": ("simulator.learning",),
     "experiments": (
         "simulator.comparison",
+        "simulator.cuda",
         "simulator.mapping",
         "simulator.several",
         "simulator.supervised",

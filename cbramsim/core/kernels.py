@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numba import njit
 from numba._dynfunc import make_function
 from numba.core.caching import (
@@ -103,6 +104,12 @@ lean_vector_kernel = njit(fastmath=True, **LEAN)
 part = njit(**PART)
 """A kernel that allocates nothing and becomes part of the compiled loops that call it: handing a
 whole array on would take longer than what it does."""
+
+floor = np.floor
+"""The largest whole number that is not above a number, in the precision of that number."""
+each = range
+"""Numbers below a bound, in a loop whose rounds do not depend on one another: a processor goes
+through all of them; on a graphics card each thread of a block takes its share."""
 
 
 def compiled_loop(function: Callable[..., Any]) -> Any:

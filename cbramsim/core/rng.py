@@ -73,21 +73,22 @@ def _shuffled_normals() -> NDArray[np.float32]:
 
 
 @lean_kernel
-def _rotate_left(x, k):  # type: ignore[no-untyped-def]
+def rotate_left(x, k):  # type: ignore[no-untyped-def]
+    """Rotate 64 bits to the left by `k`."""
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
 
 @lean_kernel
 def next_word(state):  # type: ignore[no-untyped-def]
     """Advance a stream; return 64 random bits."""
-    result = _rotate_left(state[0] + state[3], 23) + state[0]
+    result = rotate_left(state[0] + state[3], 23) + state[0]
     shifted = state[1] << np.uint64(17)
     state[2] ^= state[0]
     state[3] ^= state[1]
     state[1] ^= state[2]
     state[0] ^= state[3]
     state[2] ^= shifted
-    state[3] = _rotate_left(state[3], 45)
+    state[3] = rotate_left(state[3], 45)
     return result
 
 
@@ -96,14 +97,14 @@ def fill_with_words(state, words):  # type: ignore[no-untyped-def]
     """Fill uint64 `words` with random bits: `next_word` with the state kept in registers."""
     a, b, c, d = state[0], state[1], state[2], state[3]
     for j in range(words.size):
-        words[j] = _rotate_left(a + d, 23) + a
+        words[j] = rotate_left(a + d, 23) + a
         shifted = b << np.uint64(17)
         c ^= a
         d ^= b
         b ^= c
         a ^= d
         c ^= shifted
-        d = _rotate_left(d, 45)
+        d = rotate_left(d, 45)
     state[0], state[1], state[2], state[3] = a, b, c, d
 
 

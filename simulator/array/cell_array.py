@@ -184,6 +184,10 @@ class CellArray:
         self.clock.start(self.state.g_columns)
         self.clock.advance(seconds, celsius)
 
+    def stays(self, seconds: float, celsius: float = 25.0) -> bool:
+        """Return whether no cell changes by itself when so much time passes at work, s."""
+        return self._lifetime.limit is None and self.clock.waits(seconds, celsius)
+
     @property
     def pulse_counts(self) -> NDArray[np.uint32]:
         """How many programming pulses each cell has got, uint32[rows, columns]; read-only."""

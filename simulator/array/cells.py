@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import lean_vector_kernel, part
+from cbramsim.core.kernels import each, lean_vector_kernel, part
 from cbramsim.core.verbs import (
     add_normals,
     add_read_noise,
@@ -184,7 +184,7 @@ def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
 @implements(add_normals, AllConnected)
 def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untyped-def]
     total = np.float32(sigma * math.sqrt(n_active))
-    for k in range(currents.size):
+    for k in each(currents.size):
         currents[k] += total * numbers[k]
 
 
@@ -192,13 +192,13 @@ def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untype
 def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
     """What is spared stays in ``work.spared``, for `add_normals` and `leave_out`."""
     sum_rows(gaps.spared, rows, n_active, work.spared[: currents.size])
-    for k in range(currents.size):
+    for k in each(currents.size):
         currents[k] += work.spared[k]
 
 
 @implements(add_normals, Disconnected)
 def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untyped-def]
-    for k in range(currents.size):
+    for k in each(currents.size):
         cells = max(n_active - work.spared[k] / gaps.g_mid, 0.0)
         currents[k] += np.float32(sigma * math.sqrt(cells)) * numbers[k]
 
@@ -211,7 +211,7 @@ def _(gaps, g, currents, work):  # type: ignore[no-untyped-def]
 @implements(leave_out, Disconnected)
 def _(gaps, g, currents, work):  # type: ignore[no-untyped-def]
     part = np.float32(g / gaps.g_mid)
-    for k in range(currents.size):
+    for k in each(currents.size):
         currents[k] -= part * work.spared[k]
 
 

@@ -76,6 +76,12 @@ class Clock:
         if self.pending >= self._step():
             self.settle()
 
+    def waits(self, seconds: float, celsius: float) -> bool:
+        """Return whether cells do not age yet when so much time passes, s."""
+        if self.ageing is None:
+            return not self.device.ages
+        return celsius == self.celsius and self.pending + seconds < self._step()
+
     def settle(self) -> None:
         """Let the cells age by what is pending."""
         if self.ageing is not None and self.pending:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cbramsim.core.arguments import one_of
 from cbramsim.core.errors import ParameterError
+from cbramsim.core.kernels import each
 from cbramsim.core.rng import generator
 from cbramsim.core.verbs import compensate, implements, leave_out
 from cbramsim.devices.device import Device
@@ -74,7 +75,7 @@ def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
 def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
     """What stands in for disconnected cells does not drift."""
     leave_out(array.gaps, array.pulse.g_mid, currents, work)
-    for k in range(currents.size):
+    for k in each(currents.size):
         currents[k] *= gain.factors[k]
     leave_out(array.gaps, -array.pulse.g_mid, currents, work)
 

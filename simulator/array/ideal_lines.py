@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cbramsim.core.kernels import each
 from cbramsim.core.verbs import (
     book_all_lines,
     book_cell_sensed,
@@ -51,7 +52,7 @@ def _(lines, slices, column):  # type: ignore[no-untyped-def]
 def _(lines, array, rows, n_active, account):  # type: ignore[no-untyped-def]
     conductance = 0.0
     cells = 0
-    for r in range(n_active):
+    for r in each(n_active):
         conductance += array.row_sum[rows[r]]
         cells += array.n_connected[rows[r]]
     account.counts[CELL_READ] += cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbramsim.core.kernels import lean_loop, lean_vector_kernel, part
+from cbramsim.core.kernels import lean_kernel, lean_loop, lean_vector_kernel, part
 from cbramsim.core.rng import next_word, normal_of, upper_uniform_of
 from cbramsim.core.verbs import (
     blur,
@@ -232,12 +232,17 @@ def _(array, table, column, work, stream, account):  # type: ignore[no-untyped-d
     word = next_word(stream)
     noise, normals = array.noise, array.normals
     states, seen = work.states, work.seen
-    low, per_siemens = table.g_min, table.states_per_siemens
     see_column(array.written, array, column, seen)
     for row in range(array.g.shape[0]):
         seen[row] = sense(noise, seen[row], word, row, normals)
-        state = np.int32((seen[row] - low) * per_siemens)
-        states[row] = min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
+        states[row] = sensed_state(table, seen[row])
+
+
+@lean_kernel
+def sensed_state(table, g):  # type: ignore[no-untyped-def]
+    """Return which state of a `PulseTable` a cell is in that is seen at `g`, S."""
+    state = np.int32((g - table.g_min) * table.states_per_siemens)
+    return min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 
 
 @lean_vector_kernel

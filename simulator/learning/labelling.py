@@ -106,7 +106,7 @@ def respond_to(
         spikes: NDArray[Any] = images
         accounts = []
         for layer, state in zip(layers, cells, strict=True):
-            starts = _starts(
+            starts = starts_of(
                 layer.config.seed, images, job.phase, start if job.by_position else None
             )
             answer = layer.respond if layer is layers[-1] else layer.relay
@@ -124,7 +124,7 @@ def respond_to(
                 yield answers
 
 
-def _starts(
+def starts_of(
     seed: int, images: NDArray[np.uint8], phase: str, position: int | None
 ) -> NDArray[np.uint64]:
     """Return where random streams begin, uint64[n, 2, 4]: by the content of images or by position.

@@ -14,15 +14,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array import saving
 from cbramsim.simulator.array.binary import BinaryCrossbar, BinarySlices
 from cbramsim.simulator.array.cells import ArrayState
-from cbramsim.simulator.array.own import (
-    PREFIX,
-    Own,
-    apart,
-    arrays_of,
-    kinds_of,
-    made,
-    put_back,
-)
+from cbramsim.simulator.array.own import Own, apart, made
 from cbramsim.simulator.array.synapse import Synapses
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
@@ -30,6 +22,7 @@ from cbramsim.simulator.learning.assembly import array_of, price_events, readout
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.encoding import Poisson, Trace
 from cbramsim.simulator.learning.inputs import Inputs
+from cbramsim.simulator.learning.layer_state import check_parts, present, put_back
 from cbramsim.simulator.learning.loop import (
     Circuit,
     Scratch,
@@ -198,34 +191,55 @@ class Layer:
         int32[n, windows]
             The neuron that fired in each window.
         """
-        config, crossbar = self.config, self.crossbar
+        self.about_to_learn(threads)
+        winners = np.empty((len(chosen), self.config.encoding.windows), np.int32)
         account = self.ledger.account("train")
+        train(images, chosen, winners, self.spike_counts, self.circuit(), account)
+        self.have_learned(len(chosen))
+        return winners
+
+    def circuit(self) -> Circuit:
+        """Return the layer as it learns at present, for compiled loops."""
+        tiring = self.config.competition.homeostasis_at(self.images_seen)
+        return Circuit(
+            self.encoder, self.crossbar.for_loops, self._readout(), self.neurons(tiring=tiring),
+            self.rule, self.streams, self.work,
+        )  # fmt: skip
+
+    def about_to_learn(self, threads: int = 1) -> None:
+        """Bring the array into the state in which it learns a step; `threads` as for `learn`."""
+        crossbar = self.crossbar
         if (cells := saving.physical(crossbar)).sums is not None:
             cells.forget_sums()
         if self._after and crossbar.wired:
             crossbar.wired.patterns = self.inputs.patterns
-        crossbar.follow(self.inputs.together, config.wires_error, threads)
-        winners = np.empty((len(chosen), config.encoding.windows), np.int32)
-        tiring = config.competition.homeostasis_at(self.images_seen)
-        neurons = self._neurons(tiring=tiring)
+        crossbar.follow(self.inputs.together, self.config.wires_error, threads)
         if isinstance(self.rule, DenseStdp):
             self.rule.refresh(crossbar.state)
-        circuit = Circuit(
-            self.encoder, self._cells(), self._readout(), neurons, self.rule, self.streams,
-            self.work,
-        )  # fmt: skip
-        train(images, chosen, winners, self.spike_counts, circuit, account)
+
+    def have_learned(self, images: int) -> None:
+        """Balance the biases after so many images, prune what has matured, let time pass."""
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
-        self.images_seen += len(chosen)
+        self.images_seen += images
+        crossbar, encoding = self.crossbar, self.config.encoding
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
         crossbar.phase = "use"
         crossbar.settle()
-        encoding = config.encoding
-        crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
-        price_events(account, self.config, self.crossbar)
-        return winners
+        crossbar.advance(images * encoding.windows * encoding.window, self.config.celsius)
+        self.price()
+
+    def looks_at_cells(self, images: int) -> bool:
+        """Return whether `have_learned` looks at the cells, after so many images."""
+        encoding = self.config.encoding
+        seconds = images * encoding.windows * encoding.window
+        stays = self.crossbar.stays(seconds, self.config.celsius)
+        return not stays or self.pruner.is_due(self.spike_counts)
+
+    def price(self) -> None:
+        """Price what learning has cost and does not depend on the state of a cell."""
+        price_events(self.ledger.account("train"), self.config, self.crossbar)
 
     def expect(self, targets: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> None:
         """Take note that images of the classes ``targets[chosen]`` come next."""
@@ -262,7 +276,7 @@ class Layer:
         """
         learning, self._learning = self._learning_state(), {}
         if learning:
-            self._put_back(self._present() | learning)
+            put_back(self, present(self) | learning)
         if "ledger_joules" in learning:
             before = EnergyLedger.from_arrays(learning).account("train")
             account = self.ledger.account("train")
@@ -272,7 +286,7 @@ class Layer:
         """Return the present state, with what learning has cost as the only part of the ledger."""
         ledger = EnergyLedger()
         ledger.add_account("train", self.ledger.account("train"))
-        return self._present() | ledger.to_arrays()
+        return present(self) | ledger.to_arrays()
 
     def _learning_state(self) -> dict[str, NDArray[Any]]:
         """Return what `finish` changed, as it was; nothing if it has been changed again since."""
@@ -318,15 +332,30 @@ class Layer:
         phase
             Where to book.
         """
-        # Neurons are named after what they fire for in the competition in which they learned;
-        # several of them have a say in a vote.
-        sharpness = 1.0 if phase == "label" else self.config.competition.readout_sharpness
         responses = np.empty((len(images), self.config.neurons), np.float32)
         account = EnergyLedger().account(phase)
-        circuit = self._at_work(cells, self._neurons(sharpness))
+        circuit = self._at_work(cells, self._responding(phase))
         respond(images, responses, self.config.encoding.windows_at_work, starts, circuit, account)
         price_events(account, self.config, self.crossbar)
         return responses, account
+
+    def _responding(self, phase: str) -> Any:
+        """Return the neurons as they respond.
+
+        They are named after what they fire for in the competition in which they learned; several of
+        them have a say in a vote.
+        """
+        named = phase == "label"
+        return self.neurons(1.0 if named else self.config.competition.readout_sharpness)
+
+    def circuit_at_work(self, phase: str) -> Circuit:
+        """Return the layer as it responds, for compiled loops; booked in a phase by `add_work`."""
+        return self._at_work(self.at_rest(), self._responding(phase))
+
+    def add_work(self, phase: str, account: Account) -> None:
+        """Price what `circuit_at_work` has done, and book it."""
+        price_events(account, self.config, self.crossbar)
+        self.ledger.add_account(phase, account)
 
     def relay(
         self, cells: Any, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
@@ -334,7 +363,7 @@ class Layer:
         """Return which neurons fire, int32[images, windows], and what that costs; as `respond`."""
         winners = np.empty((len(images), self.config.encoding.windows_at_work), np.int32)
         account = EnergyLedger().account(phase)
-        relay(images, winners, starts, self._at_work(cells, self._neurons()), account)
+        relay(images, winners, starts, self._at_work(cells, self.neurons()), account)
         price_events(account, self.config, self.crossbar)
         return winners, account
 
@@ -347,16 +376,12 @@ class Layer:
             self._new_scratch(),
         )  # fmt: skip
 
-    def _cells(self) -> ArrayState | BinarySlices | Synapses:
-        """Return the array for compiled loops, as it learns."""
-        return self.crossbar.for_loops
-
     def _readout(self) -> Any:
         """Return what is between bit lines and neurons for compiled loops."""
         array = self.crossbar
         return array.readout() if isinstance(array, BinaryCrossbar) else self.readout
 
-    def _neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Any:
+    def neurons(self, factor: float = 1.0, tiring: float = 0.0) -> Any:
         """Return the neurons for compiled loops, with all potentials multiplied by `factor`."""
         if "neurons" in self.parts:
             return self.parts["neurons"]
@@ -391,27 +416,7 @@ class Layer:
     def to_arrays(self) -> dict[str, Any]:
         """Return all that is needed to go on, by name, for `restore`."""
         learning = {LEARNING + name: value for name, value in self._learning_state().items()}
-        return self._present() | self.ledger.to_arrays() | learning
-
-    def _present(self) -> dict[str, Any]:
-        """Return the present state, but the ledger, by name."""
-        pruner = self.pruner
-        arrays: dict[str, Any] = {
-            "device": self.nominal.model_dump_json(),
-            "periphery": self.periphery.model_dump_json(),
-            "competition_scale": self.competition_scale,
-            "bias": self.bias,
-            "spike_counts": self.spike_counts,
-            "streams": np.array(self.streams),
-            "pruned": pruner.pruned,
-            "stage": pruner.stage,
-            "seen_weights": pruner.seen_weights,
-            "seen_spikes": pruner.seen_spikes,
-            "missed": pruner.missed,
-        }
-        if self.parts:
-            arrays |= {f"{PREFIX}parts": kinds_of(self.parts), **arrays_of(self.parts)}
-        return arrays | saving.arrays_of(self.crossbar) | self.inputs.to_arrays()
+        return present(self) | self.ledger.to_arrays() | learning
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Put back what `to_arrays` returned, after `state_checks` has checked it.
@@ -421,28 +426,9 @@ class Layer:
         ValueError
             If the layer was made with other parts than it has.
         """
-        made_with, given = str(arrays.get(f"{PREFIX}parts", "")), kinds_of(self.parts)
-        if made_with != given:
-            raise ValueError(
-                f"own: must be the parts that it was made with, {made_with or 'none'} "
-                f"(got {given or 'none'})"
-            )
-        self._put_back(arrays)
+        check_parts(self, arrays)
+        put_back(self, arrays)
         for phase, account in EnergyLedger.from_arrays(arrays).accounts():
             self.ledger.add_account(phase, account)
         self._learning = learning_part(arrays)
         self._finished = self._checksums() if self._learning else {}
-
-    def _put_back(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what changes while learning, but the ledger."""
-        self.bias[:], self.spike_counts[:] = arrays["bias"], arrays["spike_counts"]
-        self.images_seen = int(self.spike_counts.sum()) // self.config.encoding.windows
-        if "competition_scale" in arrays:  # 0.5.0 had none
-            self.competition_scale = float(arrays["competition_scale"])
-        put_back(self.parts, arrays)
-        for mine, saved in zip(self.streams, arrays["streams"], strict=True):
-            mine[:] = saved
-        for name in ("pruned", "stage", "seen_weights", "seen_spikes"):
-            getattr(self.pruner, name)[:] = arrays[name]
-        self.pruner.missed = int(arrays["missed"])
-        saving.restore(self.crossbar, arrays)

@@ -157,30 +157,6 @@ class SpikingNetwork(Recogniser):
             f"{self.images_seen:,} images seen)"
         )
 
-    def plot(
-        self, ax: Any = None, *, image_shape: tuple[int, int] | None = None, shown: int = 100
-    ) -> Any:
-        """Draw the receptive fields of the first layer, and the classes of its neurons if named.
-
-        Parameters
-        ----------
-        ax
-            The matplotlib `Axes` to draw on; a new one by default. It is returned.
-        image_shape
-            (height, width) of the images; by default they are square.
-        shown
-            How many neurons are drawn: the most active.
-        """
-        from cbramsim.simulator.drawing import plots  # matplotlib
-
-        whole("SpikingNetwork.plot.shown:", shown, 1)
-        pixels, weights = self.encoder.chosen, self.crossbar.weights
-        shape = plots.image_shape_of(self.encoder.of, image_shape)
-        chosen = np.argsort(-self.spike_counts, kind="stable")[:shown]
-        named = self.class_counts if len(self.layers) == 1 else None
-        classes = [] if named is None else [str(name) for name in named[chosen].argmax(axis=1)]
-        return plots.receptive_fields(ax, weights, pixels, shape, chosen, classes)
-
     def _repr_html_(self) -> str:
         """Return the main facts as a card, for notebooks."""
         from cbramsim.simulator.drawing.cards import network_card
@@ -353,22 +329,30 @@ class SpikingNetwork(Recogniser):
 
     def _one_pass(self, images: NDArray[np.uint8], callback: Callback) -> None:
         """Present all images once, from `position` on, in the random order of this pass."""
-        for layer in self.layers:
-            layer.go_on()
-        order = generator(self.config.seed, "order", self.passes).permutation(len(images))
-        self.pass_images = self._fingerprint(images)
+        order = self.begin_pass(images)
         with held_back_interrupts() as check_interrupt:
             while self.position < len(order):
                 chosen = order[self.position : self.position + IMAGES_PER_STEP]
                 winners = self.learn_from(images, chosen)
-                self.position += len(chosen)
-                if self.position >= len(order):
-                    self.passes, self.position = self.passes + 1, 0
+                self.count(chosen, len(order))
                 if callback:
                     callback(Step(chosen, winners))
                 check_interrupt()
                 if self.position == 0:
                     break
+
+    def begin_pass(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the order of the images in this pass, and be ready to go on with it."""
+        for layer in self.layers:
+            layer.go_on()
+        self.pass_images = self._fingerprint(images)
+        return generator(self.config.seed, "order", self.passes).permutation(len(images))
+
+    def count(self, chosen: NDArray[np.int64], images: int) -> None:
+        """Take note that some images have been learned from, of so many in a pass."""
+        self.position += len(chosen)
+        if self.position >= images:
+            self.passes, self.position = self.passes + 1, 0
 
     def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
         """Learn from ``images[chosen]``, prune what has matured, and return the winners.

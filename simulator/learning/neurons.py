@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cbramsim.core.arguments import whole
-from cbramsim.core.kernels import lean_kernel, lean_vector_kernel
+from cbramsim.core.kernels import each, floor, lean_kernel, lean_vector_kernel
 from cbramsim.core.rng import uniform_of
 from cbramsim.core.validation import Parameters
 from cbramsim.core.verbs import excite, fire, implements
@@ -132,9 +132,9 @@ def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ign
     exponent_bits, power_of_two
         Scratch, int32[neurons] and the same memory seen as float32.
     """
-    for k in range(potentials.size):
+    for k in each(potentials.size):
         x = max((potentials[k] - largest) * np.float32(1.4426950408889634), np.float32(-126.0))
-        whole = np.floor(x)
+        whole = floor(x)
         f = x - whole
         exponent_bits[k] = (np.int32(whole) + np.int32(127)) << np.int32(23)
         p = np.float32(1.8937541e-3)
@@ -143,7 +143,7 @@ def exponentials(potentials, largest, exponent_bits, power_of_two):  # type: ign
         p = p * f + np.float32(2.4014182e-1)
         p = p * f + np.float32(6.9315449e-1)
         potentials[k] = p * f + np.float32(9.9999990e-1)
-    for k in range(potentials.size):
+    for k in each(potentials.size):
         potentials[k] *= power_of_two[k]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,8 @@ class Recogniser:
     _no_ledger: EnergyLedger
     layers: list[Layer]
     labels: Labels | None
+    responder = staticmethod(respond_to)
+    """What lets layers respond to images: another one may do so elsewhere than on a processor."""
 
     # ---- what there is -------------------------------------------------------------------------
 
@@ -192,7 +194,7 @@ class Recogniser:
         instance("SpikingNetwork.responses: phase", phase, str)
         images = checked_images(X)
         self.select_pixels(images[:1])  # refuse what does not fit before the work begins
-        return respond_to(
+        return self.responder(
             self.layers,
             lambda start, end: self.select_pixels(images[start:end]),
             Job(len(images), phase, by == "position", self.threads),
@@ -208,3 +210,27 @@ class Recogniser:
             learned.
         """
         return self.encoder.densities(X)
+
+    def plot(
+        self, ax: Any = None, *, image_shape: tuple[int, int] | None = None, shown: int = 100
+    ) -> Any:
+        """Draw the receptive fields of the first layer, and the classes of its neurons if named.
+
+        Parameters
+        ----------
+        ax
+            The matplotlib `Axes` to draw on; a new one by default. It is returned.
+        image_shape
+            (height, width) of the images; by default they are square.
+        shown
+            How many neurons are drawn: the most active.
+        """
+        from cbramsim.simulator.drawing import plots  # matplotlib
+
+        whole("SpikingNetwork.plot.shown:", shown, 1)
+        pixels, weights = self.encoder.chosen, self.crossbar.weights
+        shape = plots.image_shape_of(self.encoder.of, image_shape)
+        chosen = np.argsort(-self.spike_counts, kind="stable")[:shown]
+        named = self.class_counts if len(self.layers) == 1 else None
+        classes = [] if named is None else [str(name) for name in named[chosen].argmax(axis=1)]
+        return plots.receptive_fields(ax, weights, pixels, shape, chosen, classes)

@@ -167,9 +167,7 @@ class Pruner:
         if self._idle():
             return
         judge = _maturity_of(self.policy)
-        wait = self.policy.mature_spikes / self.policy.stages
-        due = ~self.mature & (spike_counts - self.seen_spikes >= wait)
-        for column in np.flatnonzero(due).tolist():
+        for column in np.flatnonzero(self._due(spike_counts)).tolist():
             neuron = Neuron(self.around, column)
             free = ~self.pruned[column]
             moved = np.abs(neuron.weights - self.seen_weights[column])[free]
@@ -178,12 +176,21 @@ class Pruner:
             self.seen_weights[column] = Neuron(self.around, column).weights
             self.seen_spikes[column] = spike_counts[column]
 
+    def is_due(self, spike_counts: NDArray[np.int64]) -> bool:
+        """Return whether `update` looks at any neuron."""
+        return not self._idle() and bool(self._due(spike_counts).any())
+
     def finish(self) -> None:
         """Prune what a finished network is pruned by: all neurons, if maturity is `trained`."""
         if self.policy.maturity == "trained" and not self._idle():
             while not self.mature.all():
                 for column in np.flatnonzero(~self.mature).tolist():
                     self._prune(Neuron(self.around, column), column)
+
+    def _due(self, spike_counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which neurons have fired often enough to be looked at."""
+        wait = self.policy.mature_spikes / self.policy.stages
+        return ~self.mature & (spike_counts - self.seen_spikes >= wait)
 
     def _idle(self) -> bool:
         return self.policy.kind == "none" or self.policy.fraction == 0

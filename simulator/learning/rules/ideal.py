@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.kernels import lean_kernel, part
+from cbramsim.core.kernels import each, lean_kernel, part
 from cbramsim.core.verbs import (
     book_all_lines,
     book_all_others,
@@ -87,7 +87,7 @@ def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-un
     """Set each cell of the winner to what is asked for; each change is booked as one pulse."""
     pulse, costs = array.pulse, array.costs
     column_sum = sum_of_others(array.access, array, winner)
-    for row in range(array.g.shape[0]):
+    for row in each(array.g.shape[0]):
         if array.inhibited[winner, row]:
             continue
         before = np.float64(array.g_columns[winner, row])

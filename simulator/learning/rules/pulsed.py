@@ -270,13 +270,18 @@ def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # 
         int32[rows + 1], overwritten: rows, and pulses (set pulses positive, reset negative).
     """
     for row in range(states.size):
-        wanted = table[np.uint32(spiked[row]), np.uint32(states[row])]
-        whole = np.int32(wanted + np.float32(shorts[row]) * np.float32(2.0**-16))
-        sign = 2 * np.int32(spiked[row]) - 1
-        states[row] = whole * sign * (1 - np.int32(inhibited[row]))
+        states[row] = pulses_for(table, states[row], spiked[row], inhibited[row], shorts[row])
     count = 0
     for row in range(states.size):
         chosen[count] = row
         pulses[count] = states[row]
         count += states[row] != 0
     return count
+
+
+@lean_kernel
+def pulses_for(table, state, spiked, inhibited, short):  # type: ignore[no-untyped-def]
+    """Return the signed pulses of one cell; arguments as of `choose_pulses`, of that cell."""
+    wanted = table[np.uint32(spiked), np.uint32(state)]
+    whole = np.int32(wanted + np.float32(short) * np.float32(2.0**-16))
+    return whole * (2 * np.int32(spiked) - 1) * (1 - np.int32(inhibited))

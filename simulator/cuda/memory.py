@@ -1,0 +1,211 @@
+"""Many networks side by side on a card: each leaf of their circuits gets a first axis.
+
+A kernel takes what belongs to its own network out of it with `pick`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import cuda, float32, int32
+from numpy.typing import NDArray
+
+from cbramsim.simulator.cuda.sizes import SPEAKING
+from cbramsim.simulator.cuda.source import ALONE, SIMULATED, finished
+from cbramsim.simulator.cuda.words import Ahead
+from cbramsim.simulator.learning.loop import Circuit, Scratch, Streams
+from cbramsim.simulator.learning.neurons import BLOCK
+
+
+class Common(NamedTuple):
+    """An array that all networks share."""
+
+    array: NDArray[Any]
+
+
+class Brought(NamedTuple):
+    """Stands for memory that a kernel brings itself."""
+
+
+SHARED = ("normals",)
+"""Fields that are the same in all networks of the same shapes, and never change."""
+
+
+def stacked(items: Sequence[Any], name: str = "") -> Any:
+    """Return what networks are made of, side by side: numbers and arrays get a first axis.
+
+    `name` is that of the field.
+    """
+    first = items[0]
+    if isinstance(first, tuple):
+        names = type(first)._fields  # type: ignore[attr-defined]
+        fields = zip(names, zip(*items, strict=True), strict=True)
+        return type(first)(*(stacked(leaves, field) for field, leaves in fields))
+    return Common(first) if name in SHARED else np.stack(items)
+
+
+def shape_of(item: Any) -> Any:
+    """Return what must be equal in networks that lie side by side: types and shapes."""
+    if isinstance(item, tuple):
+        return type(item), tuple(shape_of(leaf) for leaf in item)
+    array = np.asarray(item)
+    return array.dtype.str, array.shape
+
+
+def pick(item: Any, n: Any) -> Any:
+    """Return what belongs to network `n` of what is `stacked`, within a kernel."""
+    if isinstance(item, Common):
+        return item.array
+    if isinstance(item, tuple):
+        return type(item)(*(pick(leaf, n) for leaf in item))
+    return item[n]
+
+
+if SIMULATED:
+    _device_pick = pick
+else:
+    from numba.cuda.extending import overload
+
+    def _device_pick(item: Any, n: Any) -> Any:
+        """Return what belongs to network `n` of a NamedTuple: kernels cannot return arrays."""
+
+    @overload(_device_pick, strict=False)
+    def _choose(item: Any, n: Any) -> Any:
+        kind = getattr(item, "instance_class", None)
+        return kind and _picker(kind, item.types)
+
+    def _picker(kind: Any, types: Sequence[Any]) -> Any:
+        """Return a function that takes a `kind` of these types apart, and puts it together."""
+
+        def leaf(name: str, inner: Any) -> str:
+            kind = getattr(inner, "instance_class", None)
+            if kind is Common:
+                return f"item.{name}.array"
+            return f"pick(item.{name}, n)" if kind else f"item.{name}[n]"
+
+        fields = ", ".join(map(leaf, kind._fields, types))
+        names = {"pick": _device_pick, "Kind": kind}
+        exec(f"def picked(item, n):\n    return Kind({fields})", names)
+        return names["picked"]
+
+
+ALONE.in_place_of(pick)(finished(_device_pick))
+
+
+class Space(NamedTuple):
+    """Memory of the blocks of a kernel; each array has a first axis, the block."""
+
+    spikes: Ahead
+    reads: Ahead
+    competition: Ahead
+    pulses: Ahead
+    """Words drawn ahead; their `state` is that of the streams, for as long as a kernel runs."""
+    pulse_words: NDArray[np.uint64]
+    states: NDArray[np.int32]
+    seen: NDArray[np.float32]
+    chosen: NDArray[np.int32]
+    wanted: NDArray[np.int32]
+    spared: NDArray[np.float32]
+    variances: NDArray[np.float32]
+    partial: NDArray[np.float32]
+    codes: NDArray[np.uint16]
+    """As in `Scratch`, where `wanted` is `pulses`; the last two have one number each."""
+    counts: NDArray[np.int64]
+    joules: NDArray[np.float64]
+    """What each thread has booked, [blocks, threads, operations]."""
+
+
+PULSES_AHEAD = 256
+"""Words that are drawn ahead for pulses, beyond those for the choice of cells."""
+MOST_WORDS = 1 << 14
+"""Words of a ring for pulses; columns that ask for more are programmed by one thread alone."""
+FEW = 4
+"""Words that are drawn ahead for reads and for the competition."""
+
+
+def space(blocks: int, threads: int, inputs: int, neurons: int, operations: int) -> Space:
+    """Allocate the memory of so many blocks."""
+
+    def ahead(words: int) -> Ahead:
+        size = 1 << (words - 1).bit_length()
+        return Ahead(
+            np.zeros((blocks, 4), np.uint64), np.zeros((blocks, size), np.uint64),
+            np.zeros((blocks, 1), np.int64), np.zeros((blocks, 1), np.int64),
+        )  # fmt: skip
+
+    def zeros(size: int, kind: Any) -> Any:
+        return np.zeros((blocks, size), kind)
+
+    return Space(
+        spikes=ahead(2 * -(-inputs // 8)),
+        reads=ahead(2 * FEW),
+        competition=ahead(2 * FEW),
+        pulses=ahead(max(MOST_WORDS, 2 * inputs)),
+        pulse_words=zeros(-(-inputs // 4), np.uint64),
+        states=zeros(inputs, np.int32),
+        seen=zeros(inputs, np.float32),
+        chosen=zeros(inputs + 1, np.int32),
+        wanted=zeros(inputs + 1, np.int32),
+        spared=zeros(neurons, np.float32),
+        variances=zeros(neurons, np.float32),
+        partial=np.zeros((blocks, 1, 1), np.float32),
+        codes=np.zeros((blocks, 1, 1), np.uint16),
+        counts=np.zeros((blocks, threads, operations), np.int64),
+        joules=np.zeros((blocks, threads, operations)),
+    )
+
+
+def circuit_of(circuits, n, streams, space, block):  # type: ignore[no-untyped-def]
+    """Return the circuit of network `n`, with memory and `streams` of a block, in a kernel."""
+    circuit = pick(circuits, n)
+    mine = pick(space, block)
+    inputs, neurons = mine.states.size, circuit.neurons.bias.size
+    blocks = (neurons + BLOCK - 1) // BLOCK
+    floats = cuda.shared.array(0, float32)[SPEAKING // 4 :]
+    whole = cuda.shared.array(0, int32)[SPEAKING // 4 :]
+    first = neurons + blocks
+    exponents = whole[first : first + neurons]
+    rows = whole[first + neurons : first + neurons + inputs + 1]
+    last = first + neurons + inputs + 1
+    spiked = whole[last : last + (inputs + 4) // 4].view(np.uint8)[:inputs]
+    words, nothing = mine.pulse_words, mine.spared
+    work = Scratch(
+        words=words,
+        random_bytes=words.view(np.uint8),
+        spiked=spiked,
+        pulse_words=words,
+        random_shorts=words.view(np.uint16),
+        states=mine.states,
+        seen=mine.seen,
+        chosen=mine.chosen,
+        pulses=mine.wanted,
+        rows=rows,
+        currents=floats[:neurons],
+        spared=mine.spared,
+        variances=mine.variances,
+        exponent_bits=exponents,
+        power_of_two=exponents.view(np.float32),
+        sums=floats[neurons:first],
+        partial=mine.partial,
+        codes=mine.codes,
+        bit_lines=nothing,
+        planes=nothing,
+        of_plane=nothing,
+        one_row=mine.states,
+        one_pulse=mine.states,
+    )
+    ahead = Streams(
+        spikes=_ahead(streams.spikes, mine.spikes),
+        reads=_ahead(streams.reads, mine.reads),
+        competition=_ahead(streams.competition, mine.competition),
+        pulses=_ahead(streams.pulses, mine.pulses),
+    )
+    return Circuit(
+        circuit.encoder, circuit.array, circuit.readout, circuit.neurons, circuit.rule, ahead, work
+    )
+
+
+def _ahead(state, words):  # type: ignore[no-untyped-def]
+    return Ahead(state, words.ring, words.made, words.taken)

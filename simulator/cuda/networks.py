@@ -1,0 +1,121 @@
+"""Networks that learn together on a card, and answer there, as each would on a processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cbramsim.core.errors import ParameterError
+from cbramsim.core.interrupts import held_back_interrupts
+from cbramsim.simulator.cuda.batch import Batch
+from cbramsim.simulator.cuda.coverage import why_not
+from cbramsim.simulator.cuda.memory import shape_of
+from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork, Step
+
+
+def alike(network: SpikingNetwork) -> Any:
+    """Return what must be equal in networks that learn together: types, shapes, windows."""
+    layer = network.layers[0]
+    return shape_of(layer.circuit()), network.config.encoding.windows
+
+
+class Together:
+    """Networks that learn from the same images, each in an order of its own, on a card.
+
+    After each step `steps` yields what each network has learned; those that have learned their
+    epochs leave. Spike counts, biases and the ledger are up to date then; call `fetch` before
+    anything else of a network is used or saved.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[SpikingNetwork],
+        images: NDArray[np.uint8],
+        epochs: Sequence[int],
+    ) -> None:
+        """Bring networks to the card.
+
+        Parameters
+        ----------
+        networks
+            Each `prepare`d, and `alike`.
+        images
+            What `prepare` returned, uint8[images, inputs]: the same for all.
+        epochs
+            Passes that are to be complete in the end, of each.
+
+        Raises
+        ------
+        ParameterError
+            If a network needs what a card does not do, or is not like the others.
+        """
+        for network in networks:
+            if reason := why_not(network.config, network.device, network.own):
+                raise ParameterError(f"Together: {reason}")
+        if len({alike(network) for network in networks}) > 1:
+            raise ParameterError("Together: networks must be of the same shapes and types")
+        self.networks, self.images, self.epochs = networks, images, epochs
+        self._batch = Batch([network.layers[0] for network in networks], images)
+        self._orders: list[NDArray[np.int64] | None] = [None] * len(networks)
+
+    def fetch(self, n: int) -> None:
+        """Bring all of network `n` from the card."""
+        self._batch.fetch(n)
+
+    def steps(self) -> Iterator[list[tuple[int, Step]]]:
+        """Learn, and yield numbers of networks and what each has learned, step by step."""
+        left = [n for n, network in enumerate(self.networks) if network.passes < self.epochs[n]]
+        self._finish(set(range(len(self.networks))) - set(left))
+        with held_back_interrupts() as check_interrupt:
+            while left:
+                chosen = [self._next(n) for n in left]
+                winners = self._batch.learn(left, chosen)
+                for n, images in zip(left, chosen, strict=True):
+                    self.networks[n].count(images, len(self.images))
+                yield [(n, Step(*step)) for n, *step in zip(left, chosen, winners, strict=True)]
+                check_interrupt()
+                done = {n for n in left if self.networks[n].passes >= self.epochs[n]}
+                self._finish(done)
+                left = [n for n in left if n not in done]
+
+    def _next(self, n: int) -> NDArray[np.int64]:
+        """Return the images that network `n` is shown next."""
+        network = self.networks[n]
+        order = self._orders[n]
+        if order is None or network.position == 0:
+            order = self._orders[n] = network.begin_pass(self.images)
+        return order[network.position : network.position + IMAGES_PER_STEP]
+
+    def _finish(self, done: set[int]) -> None:
+        for n in done:
+            self.fetch(n)
+            for layer in self.networks[n].layers:
+                layer.finish()
+
+
+def learn_together(
+    networks: Sequence[SpikingNetwork],
+    images: NDArray[np.uint8],
+    *,
+    epochs: int,
+    callback: Callable[[int, Step], Any] | None = None,
+) -> None:
+    """Let networks learn on a card, as `SpikingNetwork.resume` does one by one.
+
+    Parameters
+    ----------
+    networks, images
+        As for `Together`.
+    epochs
+        As for `resume`.
+    callback
+        Called with the number of a network and what it has learned, after each step.
+    """
+    together = Together(networks, images, [epochs] * len(networks))
+    for steps in together.steps():
+        for n, step in steps:
+            if callback:
+                callback(n, step)

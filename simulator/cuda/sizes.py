@@ -1,0 +1,16 @@
+"""How much memory a block shares on a card; knowing that takes no card."""
+
+from __future__ import annotations
+
+from cbramsim.simulator.learning.neurons import BLOCK
+
+SPEAKING = 256
+"""Bytes at the beginning of shared memory in which warps, 32 of them at most, tell each other a
+number."""
+SHARED = 48 * 1024
+"""Bytes that the threads of a block may share on any card."""
+
+
+def shared_bytes(inputs: int, neurons: int) -> int:
+    """Return how much memory the threads of a block share."""
+    return SPEAKING + 4 * (2 * neurons + -(-neurons // BLOCK) + 2 * (inputs + 1))

@@ -184,9 +184,12 @@ class CellArray:
         self.clock.start(self.state.g_columns)
         self.clock.advance(seconds, celsius)
 
-    def stays(self, seconds: float, celsius: float = 25.0) -> bool:
-        """Return whether no cell changes by itself when so much time passes at work, s."""
-        return self._lifetime.limit is None and self.clock.waits(seconds, celsius)
+    def stays(self, seconds: float, celsius: float, pulses: int) -> bool:
+        """Return whether no cell changes by itself when so much time passes at work, s.
+
+        None has got more than so many `pulses` since `wear_out` looked at them.
+        """
+        return self._lifetime.outlast(pulses) and self.clock.waits(seconds, celsius)
 
     @property
     def pulse_counts(self) -> NDArray[np.uint32]:

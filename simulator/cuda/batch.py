@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.cuda.block import WARP
 from cbramsim.simulator.cuda.loops import OPERATIONS, Shown, compiled, train
-from cbramsim.simulator.cuda.memory import Brought, Common, shared_bytes, space, stacked
+from cbramsim.simulator.cuda.memory import Brought, Common, space, stacked
+from cbramsim.simulator.cuda.sizes import shared_bytes
 from cbramsim.simulator.cuda.source import SIMULATED
 from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.layer import Layer
@@ -84,6 +85,7 @@ class Batch:
         pairs = zip(leaves(self.here), leaves(self.there), strict=True)
         self._pairs = [(name, mine, its) for (name, mine), (_, its) in pairs]
         self._space: Any = None
+        self._looked = spike_counts.copy()
 
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
@@ -93,6 +95,7 @@ class Batch:
         layer.crossbar.pulse_stream = layer.streams.pulses
         layer.bias = stacks.neurons.bias[n]
         layer.spike_counts = self.here.spike_counts[n]
+        layer.crossbar.wear_out()  # looks at what cells have got so far
 
     def learn(
         self, who: Sequence[int], chosen: Sequence[NDArray[np.int64]]
@@ -132,13 +135,15 @@ class Batch:
             receive(mine, its)
         for n, count in zip(who, images, strict=True):
             layer = self.layers[n]
-            if layer.looks_at_cells(count):
+            fired = here.spike_counts[n] - self._looked[n]
+            if layer.cells_change(count, int(fired.max())):
                 self.fetch(n)
                 layer.have_learned(count)
                 self.put(n)
+                self._looked[n] = here.spike_counts[n]
             else:
                 self._fetch_booked(n)
-                layer.have_learned(count)
+                layer.have_learned(count, cells_change=False)
         send(here.circuits.neurons.bias, there.circuits.neurons.bias)
 
     def fetch(self, n: int) -> None:
@@ -195,7 +200,12 @@ def send(here: NDArray[Any], there: Any, n: int | None = None) -> None:
 
 def room(blocks: int, shape: tuple[int, int]) -> Any:
     """Return the memory of so many blocks on the card, for layers of a `shape`."""
-    return on_card(space(blocks, threads_for(shape), *shape, OPERATIONS))
+    return on_card(memory_of(blocks, shape))
+
+
+def memory_of(blocks: int, shape: tuple[int, int]) -> Any:
+    """Return the same before it is on the card."""
+    return space(blocks, threads_for(shape), *shape, OPERATIONS)
 
 
 def launch(loop: Any, blocks: int, shape: tuple[int, int], arguments: tuple[Any, ...]) -> None:
@@ -227,3 +237,15 @@ def shown_to(
     parts = np.cumsum([0, *map(len, chosen)])
     order = np.concatenate(chosen).astype(np.int64)
     return Shown(np.array(who, np.int64), parts[:-1], parts[1:], order), parts
+
+
+def bytes_of(layer: Layer) -> int:
+    """Return how much memory a layer takes on a card while it learns."""
+    state = stacked([brought(layer.circuit())])
+    memory = memory_of(1, layer.crossbar.shape)
+    return sum(its.nbytes for item in (state, memory) for _, its in leaves(item))
+
+
+def free_bytes() -> int:
+    """Return how much memory of the card is free."""
+    return 1 << 30 if SIMULATED else int(cuda.current_context().get_memory_info().free)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,14 @@ def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     else:
         rule = pulsed_stdp(config.stdp, device, programming, config.synapse)
     return dense(rule, whole=whole) if config.update == "dense" else rule
+
+
+def most_pulses_of(config: NetworkConfig, rule: Any) -> int:
+    """Return how many pulses a cell gets at most when its neuron fires."""
+    if config.exact:
+        return 1
+    tries = config.programming.tries if config.programming.method == "verify" else 0
+    return math.ceil(rule.table.pulses.max()) + tries
 
 
 def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct | Converted:

@@ -18,7 +18,13 @@ from cbramsim.simulator.array.own import Own, apart, made
 from cbramsim.simulator.array.synapse import Synapses
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
-from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
+from cbramsim.simulator.learning.assembly import (
+    array_of,
+    most_pulses_of,
+    price_events,
+    readout_of,
+    rule_of,
+)
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.encoding import Poisson, Trace
 from cbramsim.simulator.learning.inputs import Inputs
@@ -217,25 +223,35 @@ class Layer:
         if isinstance(self.rule, DenseStdp):
             self.rule.refresh(crossbar.state)
 
-    def have_learned(self, images: int) -> None:
-        """Balance the biases after so many images, prune what has matured, let time pass."""
+    def have_learned(self, images: int, *, cells_change: bool = True) -> None:
+        """Balance the biases after so many images, prune what has matured, let time pass.
+
+        Cells are not looked at where it is known that none changes: see `cells_change`.
+        """
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.mean()
         self.images_seen += images
-        crossbar, encoding = self.crossbar, self.config.encoding
-        crossbar.phase = "train"
-        self.pruner.update(self.spike_counts)
-        crossbar.phase = "use"
-        crossbar.settle()
-        crossbar.advance(images * encoding.windows * encoding.window, self.config.celsius)
+        crossbar = self.crossbar
+        if cells_change:
+            crossbar.phase = "train"
+            self.pruner.update(self.spike_counts)
+            crossbar.phase = "use"
+            crossbar.settle()
+        crossbar.advance(self._seconds(images), self.config.celsius)
         self.price()
 
-    def looks_at_cells(self, images: int) -> bool:
-        """Return whether `have_learned` looks at the cells, after so many images."""
-        encoding = self.config.encoding
-        seconds = images * encoding.windows * encoding.window
-        stays = self.crossbar.stays(seconds, self.config.celsius)
+    def cells_change(self, images: int, most_fired: int) -> bool:
+        """Return whether `have_learned` may change a cell, after so many images.
+
+        No neuron has fired more than `most_fired` times since cells were last looked at.
+        """
+        pulses = most_fired * most_pulses_of(self.config, self.rule)
+        stays = self.crossbar.stays(self._seconds(images), self.config.celsius, pulses)
         return not stays or self.pruner.is_due(self.spike_counts)
+
+    def _seconds(self, images: int) -> float:
+        """Return how long it takes to present so many images, s."""
+        return images * self.config.encoding.windows * self.config.encoding.window
 
     def price(self) -> None:
         """Price what learning has cost and does not depend on the state of a cell."""

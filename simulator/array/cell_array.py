@@ -73,6 +73,10 @@ class CellArray:
         view.flags.writeable = False
         return view
 
+    def column(self, column: int) -> NDArray[np.float32]:
+        """Return the conductances of one column, float32[rows], S."""
+        return self.state.g_columns[column]
+
     @property
     def weights(self) -> NDArray[np.float32]:
         """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""

@@ -32,6 +32,7 @@ from cbramsim.simulator.array.ideal_lines import IdealLines
 
 BYTES_PER_CELL = 100
 """Memory that it takes to draw a cell."""
+EVERY = slice(None)
 ROUNDING = 1e-6
 """How far outside the window a conductance may be by rounding, a part of `g_max`."""
 
@@ -133,11 +134,11 @@ def put_back(
     array.n_connected[:] = array.g.shape[1]
 
 
-def connected(array: ArrayState) -> NDArray[np.bool_]:
-    """Return which cells are part of the array, bool[rows, columns]."""
+def connected(array: ArrayState, columns: slice = EVERY) -> NDArray[np.bool_]:
+    """Return which cells, all or those of some columns, are part of the array, bool[rows, ...]."""
     if isinstance(array.gaps, Disconnected):
-        return array.gaps.spared == 0
-    return np.ones(array.g.shape, np.bool_)
+        return array.gaps.spared[:, columns] == 0
+    return np.ones(array.g[:, columns].shape, np.bool_)
 
 
 def with_gaps(array: ArrayState) -> ArrayState:

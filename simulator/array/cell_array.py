@@ -154,9 +154,7 @@ class CellArray:
         """
         lines = checked_lines("disconnect", self.shape, column, rows)
         self.inhibit(column, lines)
-        mask = np.zeros(self.shape, np.bool_)
-        mask[lines, column] = True
-        self._take_out(mask)
+        self._take_out(lines, column)
         self._conductance_changed()
 
     def wait(
@@ -238,7 +236,7 @@ class CellArray:
         """
         storing.put_back(self.state, conductance, cells, wear, inhibited)
         if not connected.all():
-            self._take_out(~connected)
+            self._take_out(*np.nonzero(~connected))
         if seen is not None:
             self.state.g[:] = seen
         self._conductance_changed()
@@ -263,10 +261,10 @@ class CellArray:
         """Be ready for cells to be taken out, so that loops are compiled for it once."""
         self.state = storing.with_gaps(self.state)
 
-    def _take_out(self, mask: NDArray[np.bool_]) -> None:
-        """Disconnect the cells of `mask`, bool[rows, columns]."""
+    def _take_out(self, rows: NDArray[np.int64], columns: Any) -> None:
+        """Disconnect cells, each at one of `rows` and `columns`."""
         self.expect_gaps()
-        storing.take_out(self.state, mask)
+        storing.take_out(self.state, rows, columns)
 
     def _put(self, method: str, values: NDArray[Any], clip: bool, *, weights: bool = False) -> None:
         """Put cells into states, given as conductances or as `weights`."""

@@ -44,7 +44,7 @@ class Lifetime:
 
     def wear_out(self, array: ArrayState) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        if self.limit is not None and array.wear.max() >= self._weakest:
+        if self.limit is not None and array.hottest[0] >= self._weakest:
             dead = array.wear >= self.limit
             g = array.g_columns[dead]
             array.cells[dead, G_LOW] = g

@@ -50,6 +50,7 @@ def drawn(
         g_columns=cells[..., G_LOW].copy(),
         cells=cells,
         wear=np.zeros((columns, rows), np.uint32),
+        hottest=np.zeros(1, np.uint32),
         inhibited=np.zeros((columns, rows), np.bool_),
         row_sum=np.zeros(rows),
         n_connected=np.full(rows, columns),
@@ -129,6 +130,7 @@ def put_back(
     put_states(array, conductance)
     array.cells[:] = cells
     array.wear[:], array.inhibited[:] = wear, inhibited
+    array.hottest[0] = wear.max()
     if isinstance(array.gaps, Disconnected):
         array.gaps.spared[:] = 0
     array.n_connected[:] = array.g.shape[1]
@@ -148,11 +150,12 @@ def with_gaps(array: ArrayState) -> ArrayState:
     return array._replace(gaps=Disconnected(np.zeros_like(array.g), array.pulse.g_mid))
 
 
-def take_out(array: ArrayState, mask: NDArray[np.bool_]) -> None:
-    """Disconnect the cells of `mask`, bool[rows, columns], of an array `with_gaps`."""
-    array.g[mask] = array.g_columns[mask.T] = 0
-    array.gaps.spared[mask] = array.gaps.g_mid
-    array.n_connected[:] = connected(array).sum(axis=1)
+def take_out(array: ArrayState, rows: NDArray[np.int64], columns: Any) -> None:
+    """Disconnect cells, each at one of `rows` and `columns`, of an array `with_gaps`."""
+    array.g[rows, columns] = array.g_columns[columns, rows] = 0
+    array.gaps.spared[rows, columns] = array.gaps.g_mid
+    changed = np.unique(rows)
+    array.n_connected[changed] = (array.gaps.spared[changed] == 0).sum(axis=1)
 
 
 def states_of(array: ArrayState) -> NDArray[np.float32]:

@@ -26,7 +26,13 @@ from cbramsim.simulator.array.own import (
 from cbramsim.simulator.array.synapse import Synapses
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
-from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
+from cbramsim.simulator.learning.assembly import (
+    array_of,
+    price_events,
+    prices_of,
+    readout_of,
+    rule_of,
+)
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.encoding import Poisson, Trace
 from cbramsim.simulator.learning.inputs import Inputs
@@ -135,6 +141,7 @@ class Layer:
             else rule_of(config, inputs.activity.size, device)
         )
         self.readout = readout_of(config, inputs, device)
+        self.prices = prices_of(config, self.crossbar)
         self.work = self._new_scratch()
         self.pruner = self._new_pruner()
         self._learning: dict[str, NDArray[Any]] = {}
@@ -216,7 +223,7 @@ class Layer:
         )  # fmt: skip
         train(images, chosen, winners, self.spike_counts, circuit, account)
         # Only differences of biases matter; the mean is taken out to keep them small.
-        self.bias -= self.bias.mean()
+        self.bias -= self.bias.sum() / np.float32(self.bias.size)
         self.images_seen += len(chosen)
         crossbar.phase = "train"
         self.pruner.update(self.spike_counts)
@@ -224,7 +231,7 @@ class Layer:
         crossbar.settle()
         encoding = config.encoding
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
-        price_events(account, self.config, self.crossbar)
+        price_events(account, self.prices)
         return winners
 
     def expect(self, targets: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> None:
@@ -325,7 +332,7 @@ class Layer:
         account = EnergyLedger().account(phase)
         circuit = self._at_work(cells, self._neurons(sharpness))
         respond(images, responses, self.config.encoding.windows_at_work, starts, circuit, account)
-        price_events(account, self.config, self.crossbar)
+        price_events(account, self.prices)
         return responses, account
 
     def relay(
@@ -335,7 +342,7 @@ class Layer:
         winners = np.empty((len(images), self.config.encoding.windows_at_work), np.int32)
         account = EnergyLedger().account(phase)
         relay(images, winners, starts, self._at_work(cells, self._neurons()), account)
-        price_events(account, self.config, self.crossbar)
+        price_events(account, self.prices)
         return winners, account
 
     def _at_work(self, cells: ArrayState | BinarySlices | Synapses, neurons: Any) -> Circuit:

@@ -26,6 +26,8 @@ WhichName = Literal["quantile", "threshold", "distance", "magnitude", "saliency"
 ValueName = Literal["floor", "mean", "constant", "freeze"]
 
 
+BOOKED_AS = BookedAs.both(Operation.PRUNE_SET_PULSE)
+"""What the pulses that bring pruned weights to their value are booked as."""
 HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
 """Defaults of hard pruning, the conventional kind: a neuron's lowest weights, all at once."""
 
@@ -170,7 +172,7 @@ class Pruner:
             return
         wait = self.policy.mature_spikes / self.policy.stages
         due = (spike_counts - self.seen_spikes >= wait) & ~self.mature
-        for column in np.flatnonzero(due).tolist():
+        for column in due.nonzero()[0].tolist():
             neuron = Neuron(self.around, column)
             seen, free = self.seen_weights[column], ~self.pruned[column]
             if self._judge.is_mature(neuron.weights, seen, free):
@@ -195,17 +197,15 @@ class Pruner:
         count = round(share * taken.size) - int(np.count_nonzero(taken))
         quota = Quota(count, ~taken, self._value, self._threshold)
         group = self._checked(self.criterion.choose(neuron, quota))
-        rows = np.flatnonzero(group)
+        rows = group.nonzero()[0]
         self.stage[column] = stage
-        self.pruned[column, rows] = True
+        taken |= group
         if self.policy.kind == "hard":
             self.crossbar.disconnect(column, rows)
             return
         if self.policy.value != "freeze":
             targets = self.crossbar.device.conductance_of(quota.hold(neuron, group)[rows])
-            self.missed += self.crossbar.bring_to(
-                column, rows, targets, BookedAs.both(Operation.PRUNE_SET_PULSE)
-            )
+            self.missed += self.crossbar.bring_to(column, rows, targets, BOOKED_AS)
         self.crossbar.inhibit(column, rows)
 
     def _checked(self, group: Any) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from cbramsim.simulator.learning.pruning.neuron import Neuron
 from cbramsim.simulator.learning.pruning.value import held_at
 
 ROUNDS = 12
-"""Most rounds in which a group and the value that it would be held at are brought into agreement."""
+"""Most rounds in which a group and what it would be held at are brought into agreement."""
 
 
 class Quota(NamedTuple):

@@ -48,7 +48,7 @@ def _(value, weights, group, held):  # type: ignore[no-untyped-def]
     for row in range(weights.size):
         held[n] = weights[row]
         n += group[row]
-    held[:] = pairwise_sum(held, 0, n) / n if n else -1.0
+    held[:] = pairwise_sum(held, n) / n if n else -1.0
 
 
 @implements(hold, Freeze)
@@ -58,27 +58,46 @@ def _(value, weights, group, held):  # type: ignore[no-untyped-def]
 
 
 @lean_kernel
-def pairwise_sum(values, start, n):  # type: ignore[no-untyped-def]
-    """Return the sum of `n` values from `start` on, in the order in which NumPy adds them.
+def pairwise_sum(values, n):  # type: ignore[no-untyped-def]
+    """Return the sum of the first `n` values, in the order in which NumPy adds them; uses them up.
 
-    Pairwise, which rounds less than one after the other does (N. J. Higham, SIAM J. Sci. Comput.
-    14, 783, 1993).
+    Halves are summed by themselves, down to 128 values, which rounds less than adding one after the
+    other (N. J. Higham, SIAM J. Sci. Comput. 14, 783, 1993). A bit of `right` says for each level
+    whether the second half is at hand; the sum of the first then waits among values used already.
     """
-    if n > 128:
-        half = n // 2 - n // 2 % 8
-        return pairwise_sum(values, start, half) + pairwise_sum(values, start + half, n - half)
-    end, total = start, 0.0
+    right = 0
+    while True:
+        start, size, level = 0, n, 0
+        while size > 128:
+            half = size // 2 - size // 2 % 8
+            if right >> level & 1:
+                start, size = start + half, size - half
+            else:
+                size = half
+            level += 1
+        total = sum_of_eights(values, start, size)
+        while level > 0 and right >> (level - 1) & 1:
+            level -= 1
+            right ^= 1 << level
+            total += values[level]
+        if level == 0:
+            return total
+        values[level - 1] = total
+        right ^= 1 << (level - 1)
+
+
+@lean_kernel
+def sum_of_eights(values, start, n):  # type: ignore[no-untyped-def]
+    """Return the sum of `n` values from `start` on: eight sums side by side, then the rest."""
+    total, end = 0.0, start + n // 8 * 8
     if n >= 8:
         a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for _ in range(n // 8):
-            a, b = a + values[end], b + values[end + 1]
-            c, d = c + values[end + 2], d + values[end + 3]
-            e, f = e + values[end + 4], f + values[end + 5]
-            g, h = g + values[end + 6], h + values[end + 7]
-            end += 8
+        for k in range(start, end, 8):
+            a, b, c, d = a + values[k], b + values[k + 1], c + values[k + 2], d + values[k + 3]
+            e, f, g, h = e + values[k + 4], f + values[k + 5], g + values[k + 6], h + values[k + 7]
         total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    for row in range(end, start + n):
-        total += values[row]
+    for k in range(end, start + n):
+        total += values[k]
     return total
 
 

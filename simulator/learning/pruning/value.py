@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.core.kernels import lean_kernel, lean_loop
 from cbramsim.core.verbs import hold, implements
 
@@ -108,7 +109,18 @@ def fill_held(value, weights, group, held):  # type: ignore[no-untyped-def]
 
 
 def held_at(value: Value, weights: NDArray, group: NDArray) -> NDArray:
-    """Return the weights at which a `group`, bool[inputs], is held, float64[inputs]."""
+    """Return the weights at which a `group`, bool[inputs], is held, float64[inputs].
+
+    Raises
+    ------
+    ParameterError
+        If the group is something else.
+    """
+    if (group.dtype, group.shape) != (bool, weights.shape):
+        raise ParameterError(
+            f"Quota.hold: group must be bool[{weights.size}], one for each input "
+            f"(got {group.dtype}[{', '.join(map(str, group.shape))}])"
+        )
     held = np.empty_like(weights)
     fill_held(value, weights, group, held)
     return held

@@ -26,13 +26,7 @@ from cbramsim.simulator.array.own import (
 from cbramsim.simulator.array.synapse import Synapses
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
-from cbramsim.simulator.learning.assembly import (
-    array_of,
-    price_events,
-    prices_of,
-    readout_of,
-    rule_of,
-)
+from cbramsim.simulator.learning import assembly
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.encoding import Poisson, Trace
 from cbramsim.simulator.learning.inputs import Inputs
@@ -114,7 +108,7 @@ class Layer:
         self.own, self.ledger = own or Own(), EnergyLedger()
         self.competition_scale = 1.0
         seed, neurons = config.seed, config.neurons
-        self.crossbar = array_of(
+        self.crossbar = assembly.array_of(
             config, inputs.activity.size, self.device, periphery, self.ledger, self.own
         )
         if self.crossbar.wired:
@@ -138,10 +132,10 @@ class Layer:
         self.rule = (
             self.parts["rule"]
             if "rule" in self.parts
-            else rule_of(config, inputs.activity.size, device)
+            else assembly.rule_of(config, inputs.activity.size, device)
         )
-        self.readout = readout_of(config, inputs, device)
-        self.prices = prices_of(config, self.crossbar)
+        self.readout = assembly.readout_of(config, inputs, device)
+        self.prices = assembly.prices_of(config, self.crossbar)
         self.work = self._new_scratch()
         self.pruner = self._new_pruner()
         self._learning: dict[str, NDArray[Any]] = {}
@@ -231,7 +225,7 @@ class Layer:
         crossbar.settle()
         encoding = config.encoding
         crossbar.advance(len(chosen) * encoding.windows * encoding.window, config.celsius)
-        price_events(account, self.prices)
+        assembly.price_events(account, self.prices)
         return winners
 
     def expect(self, targets: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> None:
@@ -332,7 +326,7 @@ class Layer:
         account = EnergyLedger().account(phase)
         circuit = self._at_work(cells, self._neurons(sharpness))
         respond(images, responses, self.config.encoding.windows_at_work, starts, circuit, account)
-        price_events(account, self.prices)
+        assembly.price_events(account, self.prices)
         return responses, account
 
     def relay(
@@ -342,7 +336,7 @@ class Layer:
         winners = np.empty((len(images), self.config.encoding.windows_at_work), np.int32)
         account = EnergyLedger().account(phase)
         relay(images, winners, starts, self._at_work(cells, self._neurons()), account)
-        price_events(account, self.prices)
+        assembly.price_events(account, self.prices)
         return winners, account
 
     def _at_work(self, cells: ArrayState | BinarySlices | Synapses, neurons: Any) -> Circuit:

@@ -26,8 +26,7 @@ class Lifetime:
         self.limit: NDArray[np.float64] | None = None
         if device.endurance:
             self.limit = draw_endurance(device, shape, generator(seed, "endurance"))
-        self._weakest = np.inf if self.limit is None else float(self.limit.min())
-        self._most = 0
+        self._weakest = 0.0 if self.limit is None else float(self.limit.min())
 
     def wear(self, counts: NDArray[np.uint32], images: int) -> Wear:
         """Return what pulses have worn: `counts` of each cell; `images` as for `Crossbar.wear`."""
@@ -43,16 +42,13 @@ class Lifetime:
             endurance=self.endurance,
         )
 
-    def outlast(self, pulses: int) -> bool:
-        """Return whether no cell can have worn out, each with so many more pulses at most."""
-        return self._most + pulses < self._weakest
+    def lasts(self, array: ArrayState) -> bool:
+        """Return whether no cell has got as many pulses as the weakest survives."""
+        return self.limit is None or array.hottest[0] < self._weakest
 
     def wear_out(self, array: ArrayState) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        if self.limit is None:
-            return
-        self._most = int(array.wear.max())
-        if self._most >= self._weakest:
+        if not self.lasts(array):
             dead = array.wear >= self.limit
             g = array.g_columns[dead]
             array.cells[dead, G_LOW] = g

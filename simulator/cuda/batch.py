@@ -24,7 +24,17 @@ from cbramsim.simulator.learning.layer import Layer
 from cbramsim.simulator.learning.loop import Circuit, Streams
 
 BY_KERNELS = frozenset(
-    ("g", "g_columns", "wear", "row_sum", "variance", "bias", *Streams._fields, *Account._fields)
+    (
+        "g",
+        "g_columns",
+        "wear",
+        "hottest",
+        "row_sum",
+        "variance",
+        "bias",
+        *Streams._fields,
+        *Account._fields,
+    )
 )
 """Arrays that kernels change."""
 BY_HAND = BY_KERNELS | {"cells", "inhibited", "n_connected", "spared"}
@@ -85,7 +95,6 @@ class Batch:
         pairs = zip(leaves(self.here), leaves(self.there), strict=True)
         self._pairs = [(name, mine, its) for (name, mine), (_, its) in pairs]
         self._space: Any = None
-        self._looked = spike_counts.copy()
 
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
@@ -95,7 +104,6 @@ class Batch:
         layer.crossbar.pulse_stream = layer.streams.pulses
         layer.bias = stacks.neurons.bias[n]
         layer.spike_counts = self.here.spike_counts[n]
-        layer.crossbar.wear_out()  # looks at what cells have got so far
 
     def learn(
         self, who: Sequence[int], chosen: Sequence[NDArray[np.int64]]
@@ -131,16 +139,15 @@ class Batch:
         here, there = self.here, self.there
         receive(here.spike_counts, there.spike_counts)
         receive(here.circuits.neurons.bias, there.circuits.neurons.bias)
+        receive(here.circuits.array.hottest, there.circuits.array.hottest)
         for mine, its in zip(here.booked, there.booked, strict=True):
             receive(mine, its)
         for n, count in zip(who, images, strict=True):
             layer = self.layers[n]
-            fired = here.spike_counts[n] - self._looked[n]
-            if layer.cells_change(count, int(fired.max())):
+            if layer.cells_change(count):
                 self.fetch(n)
                 layer.have_learned(count)
                 self.put(n)
-                self._looked[n] = here.spike_counts[n]
             else:
                 self._fetch_booked(n)
                 layer.have_learned(count, cells_change=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -78,14 +77,6 @@ def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     return dense(rule, whole=whole) if config.update == "dense" else rule
 
 
-def most_pulses_of(config: NetworkConfig, rule: Any) -> int:
-    """Return how many pulses a cell gets at most when its neuron fires."""
-    if config.exact:
-        return 1
-    tries = config.programming.tries if config.programming.method == "verify" else 0
-    return math.ceil(rule.table.pulses.max()) + tries
-
-
 def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct | Converted:
     """Return what is between the bit lines and the neurons, for compiled loops."""
     if not config.readout.adc_bits or inputs.most_active is None:
@@ -96,8 +87,8 @@ def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct 
     return converted(adc, starts, config.neurons, config.seed)
 
 
-def price_events(account: Account, config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> None:
-    """Price the events whose energy does not depend on the state of a cell."""
+def prices_of(config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> list[tuple[int, float]]:
+    """Return the events whose energy does not depend on the state of a cell, and each's, J."""
     periphery = crossbar.periphery
     prices = {
         Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
@@ -109,5 +100,10 @@ def price_events(account: Account, config: NetworkConfig, crossbar: Crossbar | P
         prices[Operation.SHIFT_ADD] = periphery.e_add
     if isinstance(crossbar, BinaryCrossbar):
         prices |= dict(crossbar.prices)
-    for operation, joules in prices.items():
+    return [(int(operation), joules) for operation, joules in prices.items()]
+
+
+def price_events(account: Account, prices: list[tuple[int, float]]) -> None:
+    """Price events as `prices_of` says."""
+    for operation, joules in prices:
         account.joules[operation] = account.counts[operation] * joules

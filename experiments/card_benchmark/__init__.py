@@ -53,7 +53,7 @@ class Sizes(NamedTuple):
     """Seconds after which a training is broken off."""
 
 
-FULL = Sizes({}, None, 3, (132, 528), 3, 200, 20, 1000, 60.0)
+FULL = Sizes({}, None, 3, (132, 528), 3, 200, 20, 1000, 90.0)
 QUICK = Sizes(
     {"neurons": 6, "inputs": 8, "encoding": {"windows": 1}}, 2, 2, (1, 2), 1, 1, 1, 2, 60.0
 )
@@ -80,7 +80,7 @@ def run(
         bench = Bench(QUICK if quick else FULL, tell)
         found = rows(bench.figures)
         content = {
-            "quick": quick, "machine": bench.machine(), "rows": [row._asdict() for row in found],
+            "quick": quick, "machine": bench.machine(), "rows": [row.to_dict() for row in found],
             "figures": bench.figures, "versions": run_folder.versions(),
         }  # fmt: skip
         run_folder.write_json(out / FIGURES, content)
@@ -151,11 +151,16 @@ class Bench:
             work.answer_seconds(network, self.images), work.save_seconds(network),
         )  # fmt: skip
 
+    @cached_property
+    def planned(self) -> list[work.Kind]:
+        """What `cbram pruning` runs."""
+        return work.kinds()
+
     def kinds(self) -> dict[str, Stretch]:
         """Return how each kind of run of `cbram pruning` learns, by name."""
         largest = self.sizes.groups[-1]
         found = {}
-        for kind in work.kinds():
+        for kind in self.planned:
             if kind.changes == work.DEFAULT:
                 found[kind.name] = self.groups[largest]
                 continue
@@ -181,13 +186,13 @@ class Bench:
         bytes_each, (free, all_bytes) = timing.bytes_of(twins.networks[0]), timing.memory()
         groups, host, kinds = self.groups, self.host, self.kinds()
         window = core.typical
-        runs = work.kinds()
-        pruning = work.pruning(runs, kinds, host)
+        pruning = work.pruning(self.planned, kinds, host)
         planned = {kind.name: {"runs": kind.runs, "windows": kind.windows, "why_not": kind.why_not}
-                   for kind in runs}  # fmt: skip
+                   for kind in self.planned}  # fmt: skip
         epoch = len(self.images.train) * twins.networks[0].config.encoding.windows
         devices = work.devices(self.random, DEVICES, epoch, host)
         first, again = twins.answering
+        last = groups[self.sizes.groups[-1]]
         return {
             "differences": twins.differences,
             "core_window_seconds": window,
@@ -196,18 +201,19 @@ class Bench:
             "alone_seconds": median(alone.seconds),
             "core_same_steps_seconds": median(core.seconds[: len(alone.seconds)]),
             "pruning": {"kinds": planned, **_estimated(pruning, window)},
-            "devices": {"measured": self.random.networks, "wanted": DEVICES,
-                        **_estimated(devices, window)},
+            "devices": {"measured": self.random.networks, "steps": len(self.random.seconds),
+                        "wanted": DEVICES, **_estimated(devices, window)},
             "host": host._asdict(),
             "rates": {name: found.rate for name, found in kinds.items()},
             "random_devices_rate": self.random.rate,
             "compilation": {
                 "learning": twins.stretch.compilation,
                 "answering": max(first - again, 0.0),
-                "more networks": groups[self.sizes.groups[-1]].compilation,
+                "more networks": last.compilation,
                 **{name: kinds[name].compilation for name in kinds},
             },
             "bytes_per_network": bytes_each,
+            "bytes_taken_per_network": last.taken / last.networks,
             "networks_that_fit": (free - self.images.train.size) // bytes_each,
             "free_bytes": free, "bytes": all_bytes,
         }  # fmt: skip

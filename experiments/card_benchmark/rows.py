@@ -22,7 +22,7 @@ class Row(NamedTuple):
     value: float
     """In windows a second, seconds, bytes, or as a ratio."""
     unit: str
-    """In which it is shown: see `SHOWN`."""
+    """In which it is shown, see `SHOWN`; not that of `value`."""
     target: float | None = None
     """What is aimed at."""
     more_is_better: bool = False
@@ -38,6 +38,17 @@ class Row(NamedTuple):
         if self.target is None:
             return None
         return self.value >= self.target if self.more_is_better else self.value <= self.target
+
+    def shown(self, value: float) -> str:
+        """Return a value of this kind as text."""
+        return SHOWN[self.unit](value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as it is written."""
+        facts = self._asdict()
+        facts["shown"] = self.shown(self.value)
+        del facts["unit"], facts["more_is_better"]
+        return facts | {"held": self.held}
 
 
 SHOWN = {
@@ -75,10 +86,10 @@ def rows(figures: dict[str, Any]) -> list[Row]:
             False, 1 / alone, "measured: the same steps from the same seed"),
         Row(f"cbram pruning, all {runs} runs", pruning["seconds"], "min", TARGETS["pruning"],
             False, pruning["times_one_core"],
-            "estimated; measure with: cbram pruning --engine cuda"),
+            f"estimated{_cut_off(groups[-1])}; measure with: cbram pruning --engine cuda"),
         Row(f"{devices['wanted']:,} random devices, an epoch each", devices["seconds"], "min",
             TARGETS["devices"], False, devices["times_one_core"],
-            f"scaled from some steps of {devices['measured']:,}"),
+            f"scaled from {devices['steps']} steps of {devices['measured']:,}"),
         Row("compilation, the first time", compiled["learning"] + compiled["answering"], "s",
             TARGETS["compilation"], how="measured: first step less another; learning, answering"),
         Row("bytes of a network", figures["bytes_per_network"], "MB", how="its arrays, added up"),
@@ -91,6 +102,11 @@ def rows(figures: dict[str, Any]) -> list[Row]:
     return found
 
 
+def _cut_off(group: dict[str, Any]) -> str:
+    """Return what an estimate leaves out if a training was broken off before most was pruned."""
+    return "" if group["whole_training"] else " without later pruning"
+
+
 def _measured(group: dict[str, Any]) -> str:
     part = "a whole training" if group["whole_training"] else f"{group['steps']} steps of one"
     return f"measured: {part}"
@@ -100,12 +116,11 @@ def table(found: list[Row]) -> str:
     """Return the rows as a table for people."""
 
     def cells(row: Row) -> tuple[str, ...]:
-        show = SHOWN[row.unit]
         bound = "" if row.target is None else f"{'>=' if row.more_is_better else '<='} "
-        target = "" if row.target is None else bound + show(row.target)
+        target = "" if row.target is None else bound + row.shown(row.target)
         held = {None: "", True: "held", False: "missed"}[row.held]
         core = "" if row.times_one_core is None else SHOWN["x"](row.times_one_core)
-        return row.what, show(row.value), target, held, core, row.how
+        return row.what, row.shown(row.value), target, held, core, row.how
 
     heads = ("figure", "here", "target", "", "one core x", "how")
     return aligned(heads, map(cells, found))

@@ -56,6 +56,8 @@ class Stretch(NamedTuple):
     """Seconds in which arrays were brought to the card or from it."""
     brought: float = 0.0
     """Seconds in which the networks were brought to the card at first."""
+    taken: int = 0
+    """Bytes of the card that were taken after the first step."""
     drawn: float = 0.0
     """Seconds in which their arrays were drawn before."""
     whole: bool = False
@@ -144,7 +146,7 @@ def on_the_card(
 
     The first step comes on top of both.
     """
-    start = perf_counter()
+    free, start = memory()[0], perf_counter()
     together = Together(networks, inputs, [epochs] * len(networks))
     cuda.synchronize()
     brought = perf_counter() - start
@@ -161,6 +163,7 @@ def on_the_card(
             for network, step in done if callback else ():
                 callback(network, step)
             if n == 0:
+                taken = free - memory()[0]
                 spent.update(kernels=0.0, copies=0.0)
             if not done or n == steps or sum(seconds[1:]) > limit:
                 break
@@ -169,7 +172,7 @@ def on_the_card(
         seconds[-2:] = [sum(seconds[-2:])]
     return Stretch(
         len(networks), sum(windows[1:]), seconds[1:], seconds[0], **spent, brought=brought,
-        whole=not done,
+        taken=taken, whole=not done,
     )  # fmt: skip
 
 

@@ -43,8 +43,8 @@ def _on_a_card(out: Path, force: bool, as_json: bool, quick: bool) -> None:
     from cbramsim.simulator.cuda.coverage import missing
 
     if reason := missing():
-        needs = "a card of Nvidia, its driver, and pip install 'cbramsim[cuda]'"
-        raise CbramError(f"--engine cuda: {reason}; it needs {needs}")
+        needs = "a card of Nvidia and its driver, and: pip install 'cbramsim[cuda]'"
+        raise CbramError(f"--engine cuda: {reason}; needed are {needs}")
     if config.ENABLE_CUDASIM and not quick:
         raise CbramError("--engine cuda: Numba's CUDA simulator has time for --quick only")
     from cbramsim.experiments import card_benchmark as experiment

@@ -45,6 +45,7 @@ the state), and :math:`\sigma_s` of the mean *step* S at that state, `step_c2c_o
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -267,5 +268,11 @@ def _relative_step(law: PulseLaw, way: str, depth: Any) -> Any:
     if law.law != "exponential":
         return law._form(way, depth) / pulses
     sign = 1 if way == "up" else -1
-    first, slope = affine_step(pulses, sign * getattr(law, f"nonlinearity_{way}"))
+    first, slope = _nominal_step(pulses, sign * getattr(law, f"nonlinearity_{way}"))
     return first + slope * depth
+
+
+@lru_cache
+def _nominal_step(pulses: float, label: float) -> tuple[Any, Any]:
+    """Return `affine_step` of one train, which is asked for again and again."""
+    return affine_step(pulses, label)

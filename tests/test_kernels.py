@@ -73,7 +73,7 @@ def test_data_of_another_version_of_the_sources_are_not_taken(folder, monkeypatc
     """As a process that ends between index and data leaves them."""
     (data,) = folder.glob("*.nbc")
     older = data.read_bytes()
-    monkeypatch.setattr(kernels, "_FINGERPRINT", "newer")
+    monkeypatch.setattr(kernels, "FINGERPRINT", "newer")
     compiled_loop(double)(2)
     data.write_bytes(older)
     loop = compiled_loop(double)

@@ -169,7 +169,8 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-_FINGERPRINT = _fingerprint()
+FINGERPRINT = _fingerprint()
+"""Digest of all sources that may be fused into a loop."""
 
 
 class _LoopCache(NullCache):
@@ -306,7 +307,7 @@ class _Files(FunctionCache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        stamp = _FINGERPRINT, self._impl.locator.get_source_stamp()
+        stamp = FINGERPRINT, self._impl.locator.get_source_stamp()
         self._cache_file = _SealedFile(self._cache_path, self._impl.filename_base, stamp)
 
 

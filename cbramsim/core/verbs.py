@@ -384,6 +384,14 @@ def learn(rule, array, winner, total, work, streams, account):
     """Let an array learn from one window: who fired, the responses and the spikes are in `work`."""
 
 
+# ---- pruning -----------------------------------------------------------------------------------
+
+
+@verb
+def hold(value, weights, group, held):
+    """Write into `held` the weights at which a `group` is held, bool[inputs]; others float64."""
+
+
 # ---- a perceptron: its loss, how changes become pulses, its transposed reads -------------------
 
 

@@ -89,6 +89,8 @@ settings = option("--set", "settings", multiple=True, metavar="KEY=VALUE",
 scheduler = option("--scheduler", metavar="ADDRESS", help="A running Dask cluster, tcp://HOST:PORT")
 workers = option("--workers", type=click.IntRange(1), metavar="N",
                  help="Processes on this machine  [one per core]")  # fmt: skip
+engine = option("--engine", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+                help="Where networks learn; auto: on a graphics card if there is one.")  # fmt: skip
 again = force(help="Do runs of another version or configuration again.")
 
 
@@ -106,12 +108,14 @@ def with_cluster(command: Command) -> Command:
     """Add the flags that say where runs are carried out, and hand them to `command` as `at`."""
 
     @wraps(command)
-    def run(scheduler: Any, workers: Any, force: bool, quiet: bool, **others: Any) -> Any:
+    def run(
+        scheduler: Any, workers: Any, force: bool, quiet: bool, engine: Any, **others: Any
+    ) -> Any:
         from cbramsim.experiments.study.runner import Where
 
-        return command(at=Where(scheduler, workers, force, quiet), **others)
+        return command(at=Where(scheduler, workers, force, quiet, engine), **others)
 
-    return scheduler(workers(again(quiet(run))))
+    return scheduler(workers(again(quiet(engine(run)))))
 
 
 def reported(command: Command) -> Command:

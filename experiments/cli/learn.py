@@ -28,9 +28,10 @@ FLAGS = {
 @flags.force(help="Overwrite the run in that folder.")
 @flag("--resume", help="Go on with the run in that folder.")
 @flags.quiet
+@flags.engine
 def train(
     keys: Keys, config: Path | None, settings: tuple[str, ...],
-    out: Path, force: bool, resume: bool, quiet: bool,
+    out: Path, force: bool, resume: bool, quiet: bool, engine: Any,
 ) -> None:  # fmt: skip
     """Learn a dataset inside the array.
 
@@ -50,10 +51,10 @@ def train(
             epochs = keys.pop("epochs", None)
             if keys or settings or config or force:
                 raise CbramError("--resume: goes on with a run as it is; only --epochs may change")
-            experiment.resume(out, epochs, quiet=quiet, finish=finish)
+            experiment.resume(out, epochs, quiet=quiet, finish=finish, engine=engine)
         else:
             wanted = experiment.TrainConfig(**flags.collect(config, settings, keys))
-            experiment.run(wanted, out, force=force, quiet=quiet, finish=finish)
+            experiment.run(wanted, out, force=force, quiet=quiet, finish=finish, engine=engine)
     click.echo(f"written to         {out}")
 
 

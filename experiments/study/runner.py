@@ -8,13 +8,15 @@ training, see `sharing`.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +39,7 @@ from cbramsim.experiments.run_folder import (
     held,
     is_empty,
 )
+from cbramsim.experiments.study import on_card
 from cbramsim.experiments.study.cases import PlannedRun, in_run, progress
 from cbramsim.experiments.study.engine import Outcome, Task, execute
 from cbramsim.experiments.study.findings import Failure
@@ -44,6 +47,7 @@ from cbramsim.experiments.study.sharing import Trunk, branch_off, train_trunk, t
 from cbramsim.experiments.study.table import tidy
 from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits import Periphery
+from cbramsim.simulator.cuda.coverage import Engine, uses_card
 from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.old_words import in_todays_words
@@ -69,6 +73,8 @@ class Where(NamedTuple):
     """Do runs of another version or configuration again, instead of refusing them."""
     quiet: bool = False
     """Show no progress."""
+    engine: Engine = "auto"
+    """Where networks learn: `cuda`, a graphics card, `cpu`, or `auto`, a card if there is one."""
 
 
 HERE = Where()
@@ -88,6 +94,8 @@ class Runner:
         Runs that failed when they were last tried.
     busy_seconds
         Time that workers have spent in runs.
+    reasons
+        Why runs were not done on a graphics card that is there, and how many.
     """
 
     def __init__(
@@ -96,6 +104,7 @@ class Runner:
         self.runs, self.out, self.at = runs, out, at
         self.failures: list[Failure] = []
         self.busy_seconds = 0.0
+        self.reasons: Counter[str] = Counter()
         self._images: dict[str, tuple[int, int]] = {}
         self._adopt(description)
 
@@ -115,7 +124,8 @@ class Runner:
         """Do what is left to do; failures are collected, and do not stop the others."""
         waiting = self.waiting()
         self.failures = []
-        trunks = trunks_of(self._begun_anew(waiting), self._learned)
+        together, alone = self._divided(waiting)
+        trunks = trunks_of(self._begun_anew(alone), self._learned)
         shared = {name: images for trunk in trunks for name, images in trunk.shared.items()}
         steps: dict[str, tuple[PlannedRun | None, int]] = {
             run.name: (run, self._work(run, shared.get(run.name, 0))) for run in waiting
@@ -127,18 +137,38 @@ class Runner:
             mininterval=0.2 if sys.stderr.isatty() else 30,
         )  # fmt: skip
         with bar:
-            for tasks in (map(self._shared_task, trunks), self.tasks(waiting, trunks)):
-                for outcome in execute(tasks, scheduler=at.scheduler, workers=at.workers):
-                    run, work = steps[outcome.name]
-                    self.busy_seconds += outcome.result or 0.0
-                    if run is not None:  # a run does without the training that it was to share
-                        self._take(outcome, run)
-                        done += 1
-                    failed = f", {len(self.failures)} failed" * bool(self.failures)
-                    bar.set_postfix_str(f"{done}/{len(self.runs)} runs{failed}", refresh=False)
-                    bar.update(work)
+            for outcome in chain(
+                self._carried_out(map(self._shared_task, trunks)),
+                on_card.carried_out(together, self.folder, at.scheduler, at.workers),
+                self._carried_out(self.tasks(alone, trunks)),
+            ):
+                run, work = steps[outcome.name]
+                self.busy_seconds += outcome.result or 0.0
+                if run is not None:  # a run does without the training that it was to share
+                    self._take(outcome, run)
+                    done += 1
+                failed = f", {len(self.failures)} failed" * bool(self.failures)
+                bar.set_postfix_str(f"{done}/{len(self.runs)} runs{failed}", refresh=False)
+                bar.update(work)
         if not self.waiting():
             shutil.rmtree(self.out / SHARED, ignore_errors=True)
+
+    def _carried_out(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """Yield the outcomes of tasks on processors."""
+        yield from execute(tasks, scheduler=self.at.scheduler, workers=self.at.workers)
+
+    def _divided(self, runs: list[PlannedRun]) -> tuple[list[PlannedRun], list[PlannedRun]]:
+        """Return the runs that a graphics card does, and the others; say why they are others."""
+        if not runs or not uses_card(self.at.engine, elsewhere=bool(self.at.scheduler)):
+            return [], runs
+        reasons = {run.name: on_card.why_not_covered(run) for run in runs}
+        self.reasons = Counter(reason for reason in reasons.values() if reason)
+        for reason, count in self.reasons.items():
+            logging.getLogger("cbramsim").warning(
+                "%d of %d runs are done on a processor: %s", count, len(runs), reason
+            )
+        covered = [run for run in runs if not reasons[run.name]]
+        return covered, [run for run in runs if reasons[run.name]]
 
     def tasks(self, runs: Iterable[PlannedRun], trunks: Iterable[Trunk] = ()) -> Iterator[Task]:
         """Yield the tasks that do `runs`, which may begin where `trunks` end."""

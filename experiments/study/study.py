@@ -26,6 +26,7 @@ from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.names import safe_name
 from cbramsim.experiments.study.runner import Runner, Where
 from cbramsim.experiments.study.table import column, mean_and_spread, worded, write_csv
+from cbramsim.simulator.cuda.coverage import Engine
 from cbramsim.simulator.learning.network import SpikingNetwork
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Study:
         scheduler: str | None = None,
         force: bool = False,
         quiet: bool = False,
+        engine: Engine = "auto",
     ) -> Runs:
         """Do what is left to do, and return all that is finished.
 
@@ -120,13 +122,17 @@ class Study:
             Do runs of another version or configuration again, instead of refusing them.
         quiet
             Show no progress.
+        engine
+            Where networks learn: `cuda`, all together on a graphics card; `cpu`; or `auto`, on a
+            card if there is one. What a card does not do is done on processors, and logged.
 
         Raises
         ------
         CbramError
-            If the folder holds something else, or the scheduler does not answer.
+            If the folder holds something else, there is no card although it is asked for, or the
+            scheduler does not answer.
         """
-        at = Where(scheduler, workers, force, quiet)
+        at = Where(scheduler, workers, force, quiet, engine)
         with study_folder(self.out, "sweep", at):
             runner = Runner(self.planned, self.out, self.description, at)
             try:

@@ -17,6 +17,7 @@ from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.train.data import Data
 from cbramsim.experiments.train.resuming import taken_up
 from cbramsim.experiments.train.training import Run
+from cbramsim.simulator.cuda.coverage import Engine
 from cbramsim.simulator.learning.network import SpikingNetwork
 
 __all__ = ["Data", "Run", "TrainConfig", "resume", "run"]
@@ -30,6 +31,7 @@ def run(
     quiet: bool = False,
     threads: int | None = None,
     finish: Callable[[Run], Any] | None = None,
+    engine: Engine = "auto",
 ) -> Run:
     """Train from scratch into the folder `out`, score, and return the run, its figures undrawn.
 
@@ -48,6 +50,8 @@ def run(
     finish
         What to do with the run once it is scored, while nobody else may write its folder: such
         as `Run.draw`.
+    engine
+        Where the network learns, see `Run.on`.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def run(
     with run_folder.writing(out, force=force):
         images = network.prepare(data.train_images)  # refuses what is too large
         run_folder.begin(out, config)
-        return Run(config, data, network, out, quiet, threads).go(finish, images)
+        return Run(config, data, network, out, quiet, threads).on(engine).go(finish, images)
 
 
 def resume(
@@ -74,6 +78,7 @@ def resume(
     threads: int | None = None,
     finish: Callable[[Run], Any] | None = None,
     data: Data | None = None,
+    engine: Engine = "auto",
 ) -> Run:
     """Go on with the run in the folder `out`, to the same end as if it had not been interrupted.
 
@@ -87,7 +92,7 @@ def resume(
         The folder of the run.
     epochs
         A new number of epochs, for training longer than first asked for.
-    quiet, threads, finish
+    quiet, threads, finish, engine
         As in `run`.
     data
         Its images, if they are read already.
@@ -102,4 +107,4 @@ def resume(
         job = taken_up(out, epochs, data, quiet, threads)
         if not (out / METRICS).is_file():
             run_folder.write_config(out, job.config)
-        return job.go(finish)
+        return job.on(engine).go(finish)

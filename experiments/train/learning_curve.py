@@ -37,7 +37,9 @@ class LearningCurve:
         names = np.eye(self._votes.shape[1])[self._votes.argmax(axis=1)]
         self._correct += int((names[step.winners].sum(axis=1).argmax(axis=1) == labels).sum())
         self._seen += len(labels)
-        np.add.at(self._fresh, (step.winners, labels[:, None]), 1)
+        classes = self._votes.shape[1]
+        pairs = (step.winners * classes + labels[:, None]).ravel()
+        self._fresh += np.bincount(pairs, minlength=self._fresh.size).reshape(-1, classes)
         if self._seen >= BLOCK or network.position == 0:
             if self._votes.any():  # in the first block no neuron has a name yet
                 self._add_point(network)

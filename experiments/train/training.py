@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 import time
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.train.data import Data
 from cbramsim.experiments.train.learning_curve import LearningCurve
 from cbramsim.experiments.train.metrics import metrics_of
+from cbramsim.simulator.cuda.coverage import Engine, uses_card, why_not
 from cbramsim.simulator.learning.network import SpikingNetwork, Step
 
 SAVE_EVERY = 20.0
@@ -40,7 +42,13 @@ class Run:
         What metrics.json holds, once the run is scored.
     network
         The trained `SpikingNetwork`.
+    engine
+        What it learns on: `cpu`, or `cuda`, a graphics card.
     """
+
+    engine: Literal["cpu", "cuda"] = "cpu"
+    fetch: Callable[[], None] = staticmethod(lambda: None)
+    """Brings the network here, from wherever it learns."""
 
     def __init__(
         self,
@@ -74,10 +82,10 @@ class Run:
         try:
             if images is None:
                 images = self.network.prepare(self.data.train_images)
-            self._check_images(images)
+            self.check_images(images)
             self._train(images)
             del images
-            self._finish()
+            self.score()
         except KeyboardInterrupt as interrupt:
             saved = "the state is saved; " if (self.out / STATE).is_file() else ""
             interrupt.add_note(f"{saved}go on with: {self._again}")
@@ -92,9 +100,35 @@ class Run:
         with suppress(_Enough):
             self._train(self.network.prepare(self.data.train_images), going)
 
+    def score(self) -> None:
+        """Label, score, and write the metrics; for the caller, who holds the folder."""
+        network, data = self.network, self.data
+        for phase in ("label", self.config.scored_on):
+            network.ledger.clear(phase)
+        count = data.label_count
+        network.label(data.train_images[:count], data.train_labels[:count])
+        data.drop_training_images()
+        self.save()  # the state is kept as it is before time passes
+        network.wait(self.config.wait, celsius=self.config.wait_celsius)
+        found = network.recognise(data.score_images, phase=self.config.scored_on, by="position")
+        learned = self.config.epochs * data.train_count
+        self.metrics = metrics_of(self.config, data, network, found) | {
+            "training_seconds": self.seconds,
+            "images_per_second": learned / self.seconds if self.seconds else None,
+            "engine": self.engine,
+            "learning_curve": self.curve.to_dict(),
+            "versions": self.sessions[-1],
+            "earlier_versions": self.sessions[:-1],
+        }
+        with held_back_interrupts():
+            run_folder.write_config(self.out, self.config)
+            run_folder.write_json(self.out / METRICS, self.metrics, allow_nan=False)
+            run_folder.clear_figures(self.out)
+
     def save(self, path: Path | None = None) -> None:
         """Write the state to `path`, by default state.npz of the run."""
         assert self.initial is not None
+        self.fetch()
         extra = self.curve.to_arrays() | {
             "initial": self.initial,
             "seconds": np.array(self.seconds),
@@ -104,6 +138,31 @@ class Run:
             "versions": np.array(json.dumps(self.sessions)),
         }
         self.network.save(path or self.out / STATE, **extra)
+
+    def on(self, engine: Engine) -> Run:
+        """Let the run learn on an engine, and return it; what a card does not do stays where it is.
+
+        `auto` is a processor: one network alone learns no faster on a card.
+
+        Raises
+        ------
+        CbramError
+            If `cuda` is asked for and something is missing.
+        """
+        if engine == "auto" or not uses_card(engine):
+            return self
+        if reason := why_not(self.network.config, self.network.device, self.network.own):
+            logging.getLogger("cbramsim").warning("the run is done on a processor: %s", reason)
+            return self
+        from cbramsim.simulator.cuda.answers import respond_to
+
+        self.engine, self.network.responder = "cuda", respond_to
+        return self
+
+    def note_initial(self) -> None:
+        """Keep the conductances before anything is learned, for figures."""
+        if self.initial is None:
+            self.initial = self.network.crossbar.conductance.copy()
 
     def amend(self, **facts: Any) -> None:
         """Add facts about a finished run to metrics.json."""
@@ -141,8 +200,7 @@ class Run:
         self, images: NDArray[np.uint8], going: Callable[[Step], bool] = lambda step: True
     ) -> None:
         network, total = self.network, self.config.epochs * len(images)
-        if self.initial is None:
-            self.initial = network.crossbar.conductance.copy()
+        self.note_initial()
         clock = _Clock(self.seconds)
         bar = tqdm(
             total=total, initial=network.images_seen, unit=" images", desc="preparing kernels",
@@ -171,45 +229,31 @@ class Run:
         with held_back_interrupts():  # a second Ctrl-C does not cost what the first one saves
             try:
                 with bar:
-                    network.resume(
-                        images, self.data.train_labels, epochs=self.config.epochs,
-                        callback=after_step,
-                    )  # fmt: skip
+                    self._learn_from(images, after_step)
             except KeyboardInterrupt:
                 self.save()
                 raise
             self.save()
 
-    def _check_images(self, images: NDArray[np.uint8]) -> None:
+    def _learn_from(self, images: NDArray[np.uint8], after_step: Callable[[Step], None]) -> None:
+        """Learn on the engine of the run."""
+        epochs = self.config.epochs
+        if self.engine == "cpu":
+            self.network.resume(images, self.data.train_labels, epochs=epochs, callback=after_step)
+            return
+        from cbramsim.simulator.cuda.networks import Together
+
+        together = Together([self.network], images, [epochs])
+        self.fetch = lambda: together.fetch(0)
+        for ((_, step),) in together.steps():
+            after_step(step)
+
+    def check_images(self, images: NDArray[np.uint8]) -> None:
         """Refuse images that are not those of the run so far; and those of the score, if wrong."""
         network = self.network
         if network.images_seen and network.pass_images[1] != zlib.crc32(images.data):
             raise DataError("out: the images are not those that the run has learned from")
         network.select_pixels(self.data.score_images)
-
-    def _finish(self) -> None:
-        """Label, score, and write the metrics."""
-        network, data = self.network, self.data
-        for phase in ("label", self.config.scored_on):
-            network.ledger.clear(phase)
-        count = data.label_count
-        network.label(data.train_images[:count], data.train_labels[:count])
-        data.drop_training_images()
-        self.save()  # the state is kept as it is before time passes
-        network.wait(self.config.wait, celsius=self.config.wait_celsius)
-        found = network.recognise(data.score_images, phase=self.config.scored_on, by="position")
-        learned = self.config.epochs * data.train_count
-        self.metrics = metrics_of(self.config, data, network, found) | {
-            "training_seconds": self.seconds,
-            "images_per_second": learned / self.seconds if self.seconds else None,
-            "learning_curve": self.curve.to_dict(),
-            "versions": self.sessions[-1],
-            "earlier_versions": self.sessions[:-1],
-        }
-        with held_back_interrupts():
-            run_folder.write_config(self.out, self.config)
-            run_folder.write_json(self.out / METRICS, self.metrics, allow_nan=False)
-            run_folder.clear_figures(self.out)
 
     @property
     def _again(self) -> str:

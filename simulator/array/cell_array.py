@@ -73,6 +73,10 @@ class CellArray:
         view.flags.writeable = False
         return view
 
+    def column(self, column: int) -> NDArray[np.float32]:
+        """Return the conductances of one column, float32[rows], S."""
+        return self.state.g_columns[column]
+
     @property
     def weights(self) -> NDArray[np.float32]:
         """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
@@ -150,9 +154,7 @@ class CellArray:
         """
         lines = checked_lines("disconnect", self.shape, column, rows)
         self.inhibit(column, lines)
-        mask = np.zeros(self.shape, np.bool_)
-        mask[lines, column] = True
-        self._take_out(mask)
+        self._take_out(lines, column)
         self._conductance_changed()
 
     def wait(
@@ -186,7 +188,7 @@ class CellArray:
 
     def stays(self, seconds: float, celsius: float = 25.0) -> bool:
         """Return whether no cell changes by itself when so much time passes at work, s."""
-        return self._lifetime.limit is None and self.clock.waits(seconds, celsius)
+        return self._lifetime.lasts(self.state) and self.clock.waits(seconds, celsius)
 
     @property
     def pulse_counts(self) -> NDArray[np.uint32]:
@@ -238,7 +240,7 @@ class CellArray:
         """
         storing.put_back(self.state, conductance, cells, wear, inhibited)
         if not connected.all():
-            self._take_out(~connected)
+            self._take_out(*np.nonzero(~connected))
         if seen is not None:
             self.state.g[:] = seen
         self._conductance_changed()
@@ -263,10 +265,10 @@ class CellArray:
         """Be ready for cells to be taken out, so that loops are compiled for it once."""
         self.state = storing.with_gaps(self.state)
 
-    def _take_out(self, mask: NDArray[np.bool_]) -> None:
-        """Disconnect the cells of `mask`, bool[rows, columns]."""
+    def _take_out(self, rows: NDArray[np.int64], columns: Any) -> None:
+        """Disconnect cells, each at one of `rows` and `columns`."""
         self.expect_gaps()
-        storing.take_out(self.state, mask)
+        storing.take_out(self.state, rows, columns)
 
     def _put(self, method: str, values: NDArray[Any], clip: bool, *, weights: bool = False) -> None:
         """Put cells into states, given as conductances or as `weights`."""

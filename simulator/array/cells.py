@@ -76,6 +76,8 @@ class ArrayState(NamedTuple):
     """Each cell's own window and steps, float32[columns, rows, 6], see `draw_population`."""
     wear: NDArray[np.uint32]
     """Pulses that each cell has got, uint32[columns, rows]."""
+    hottest: NDArray[np.uint32]
+    """Those of the cell that has got most, kept in step with every pulse, uint32[1]."""
     inhibited: NDArray[np.bool_]
     """Cells that get no more pulses, bool[columns, rows]."""
     row_sum: NDArray[np.float64]

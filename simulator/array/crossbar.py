@@ -126,6 +126,7 @@ class Crossbar(Compensating, CellArray):
         instance("Crossbar.ledger:", ledger, EnergyLedger, type(None))
         self.ledger = EnergyLedger() if ledger is None else ledger
         self.phase, self.seed = "use", seed
+        self._budget = budget_of(self.device)
         instance("Crossbar.own:", own, Own, type(None))
         if own and (unused := [role for role in own._fields[1:] if getattr(own, role) is not None]):
             raise ParameterError(f"Crossbar.own: takes a law only (got {', '.join(unused)} too)")
@@ -337,9 +338,18 @@ class Crossbar(Compensating, CellArray):
         row_list = checked_lines("program_to", self.shape, column, rows)
         instance("Crossbar.program_to: operation", operation, Operation)
         targets = checked_targets("program_to", self.device, target, row_list)
+        return self.bring_to(column, row_list, targets, BookedAs.both(operation))
+
+    def bring_to(
+        self,
+        column: int,
+        rows: NDArray[np.int64],
+        targets: NDArray[np.float64],
+        booked_as: BookedAs,
+    ) -> int:
+        """Program and verify, as `program_to`, without a check of what is given."""
         missed = program_to(
-            self.state, column, row_list, targets, budget_of(self.device),
-            BookedAs.both(operation), self.pulse_stream,
+            self.state, column, rows, targets, self._budget, booked_as, self.pulse_stream,
             self.ledger.account(self.phase),
         )  # fmt: skip
         self.settle()

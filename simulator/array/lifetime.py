@@ -42,9 +42,13 @@ class Lifetime:
             endurance=self.endurance,
         )
 
+    def lasts(self, array: ArrayState) -> bool:
+        """Return whether no cell has got as many pulses as the weakest survives."""
+        return self.limit is None or array.hottest[0] < self._weakest
+
     def wear_out(self, array: ArrayState) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        if self.limit is not None and array.wear.max() >= self._weakest:
+        if not self.lasts(array):
             dead = array.wear >= self.limit
             g = array.g_columns[dead]
             array.cells[dead, G_LOW] = g

@@ -111,6 +111,10 @@ class PlaneArray(ABC):
     def conductance(self) -> NDArray[np.float32]:
         """The logic conductances, float32[rows, columns], S."""
 
+    def column(self, column: int) -> NDArray[np.float32]:
+        """Return the logic conductances of one column, float32[rows], S."""
+        return self.conductance[:, column]
+
     @property
     def weights(self) -> NDArray[np.float32]:
         """The weights, float32[rows, columns]; 0 if disconnected."""
@@ -162,8 +166,17 @@ class PlaneArray(ABC):
         row_list = checked_lines("program_to", self.cells.shape, column, rows)
         instance(f"{type(self).__name__}.program_to: operation", operation, Operation)
         targets = checked_targets("program_to", self.device, target, row_list)
-        weights = self.device.weight_of(targets)
-        missed = self._write(column, row_list, weights, BookedAs.both(operation))
+        return self.bring_to(column, row_list, targets, BookedAs.both(operation))
+
+    def bring_to(
+        self,
+        column: int,
+        rows: NDArray[np.int64],
+        targets: NDArray[np.float64],
+        booked_as: BookedAs,
+    ) -> int:
+        """Write weights and verify them, as `program_to`, without a check of what is given."""
+        missed = self._write(column, rows, self.device.weight_of(targets), booked_as)
         self.settle()
         return missed
 

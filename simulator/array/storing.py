@@ -32,6 +32,7 @@ from cbramsim.simulator.array.ideal_lines import IdealLines
 
 BYTES_PER_CELL = 100
 """Memory that it takes to draw a cell."""
+EVERY = slice(None)
 ROUNDING = 1e-6
 """How far outside the window a conductance may be by rounding, a part of `g_max`."""
 
@@ -49,6 +50,7 @@ def drawn(
         g_columns=cells[..., G_LOW].copy(),
         cells=cells,
         wear=np.zeros((columns, rows), np.uint32),
+        hottest=np.zeros(1, np.uint32),
         inhibited=np.zeros((columns, rows), np.bool_),
         row_sum=np.zeros(rows),
         n_connected=np.full(rows, columns),
@@ -128,16 +130,17 @@ def put_back(
     put_states(array, conductance)
     array.cells[:] = cells
     array.wear[:], array.inhibited[:] = wear, inhibited
+    array.hottest[0] = wear.max()
     if isinstance(array.gaps, Disconnected):
         array.gaps.spared[:] = 0
     array.n_connected[:] = array.g.shape[1]
 
 
-def connected(array: ArrayState) -> NDArray[np.bool_]:
-    """Return which cells are part of the array, bool[rows, columns]."""
+def connected(array: ArrayState, columns: slice = EVERY) -> NDArray[np.bool_]:
+    """Return which cells, all or those of some columns, are part of the array, bool[rows, ...]."""
     if isinstance(array.gaps, Disconnected):
-        return array.gaps.spared == 0
-    return np.ones(array.g.shape, np.bool_)
+        return array.gaps.spared[:, columns] == 0
+    return np.ones(array.g[:, columns].shape, np.bool_)
 
 
 def with_gaps(array: ArrayState) -> ArrayState:
@@ -147,11 +150,12 @@ def with_gaps(array: ArrayState) -> ArrayState:
     return array._replace(gaps=Disconnected(np.zeros_like(array.g), array.pulse.g_mid))
 
 
-def take_out(array: ArrayState, mask: NDArray[np.bool_]) -> None:
-    """Disconnect the cells of `mask`, bool[rows, columns], of an array `with_gaps`."""
-    array.g[mask] = array.g_columns[mask.T] = 0
-    array.gaps.spared[mask] = array.gaps.g_mid
-    array.n_connected[:] = connected(array).sum(axis=1)
+def take_out(array: ArrayState, rows: NDArray[np.int64], columns: Any) -> None:
+    """Disconnect cells, each at one of `rows` and `columns`, of an array `with_gaps`."""
+    array.g[rows, columns] = array.g_columns[columns, rows] = 0
+    array.gaps.spared[rows, columns] = array.gaps.g_mid
+    changed = np.unique(rows)
+    array.n_connected[changed] = (array.gaps.spared[changed] == 0).sum(axis=1)
 
 
 def states_of(array: ArrayState) -> NDArray[np.float32]:

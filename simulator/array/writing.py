@@ -120,13 +120,20 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
         joules += pulse_energy(v2t, gate, before, after)
         squares += 0.25 * np.float64(before + after) ** 2
         before = after
-    array.wear[column, row] += np.uint32(abs(pulses))
+    wear(array, column, row, abs(pulses))
     g = np.float64(first)
     book_others(array.access, array, row, g, column_sum + settled, is_set, abs(pulses), account)
     store(array.written, array, column, row, first, before)
     blur(array.written, array, column, row, stream)
     change = settled + (np.float64(before) - g)
     return change, joules, lost_in_lines(array.lines, i2t, squares, column, row)
+
+
+@part
+def wear(array, column, row, pulses):  # type: ignore[no-untyped-def]
+    """Count the pulses that a cell gets."""
+    array.wear[column, row] += np.uint32(pulses)
+    array.hottest[0] = max(array.hottest[0], array.wear[column, row])
 
 
 @lean_loop

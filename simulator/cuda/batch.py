@@ -16,14 +16,25 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.cuda.block import WARP
 from cbramsim.simulator.cuda.loops import OPERATIONS, Shown, compiled, train
-from cbramsim.simulator.cuda.memory import Brought, Common, shared_bytes, space, stacked
+from cbramsim.simulator.cuda.memory import Brought, Common, space, stacked
+from cbramsim.simulator.cuda.sizes import shared_bytes
 from cbramsim.simulator.cuda.source import SIMULATED
 from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.layer import Layer
 from cbramsim.simulator.learning.loop import Circuit, Streams
 
 BY_KERNELS = frozenset(
-    ("g", "g_columns", "wear", "row_sum", "variance", "bias", *Streams._fields, *Account._fields)
+    (
+        "g",
+        "g_columns",
+        "wear",
+        "hottest",
+        "row_sum",
+        "variance",
+        "bias",
+        *Streams._fields,
+        *Account._fields,
+    )
 )
 """Arrays that kernels change."""
 BY_HAND = BY_KERNELS | {"cells", "inhibited", "n_connected", "spared"}
@@ -128,17 +139,18 @@ class Batch:
         here, there = self.here, self.there
         receive(here.spike_counts, there.spike_counts)
         receive(here.circuits.neurons.bias, there.circuits.neurons.bias)
+        receive(here.circuits.array.hottest, there.circuits.array.hottest)
         for mine, its in zip(here.booked, there.booked, strict=True):
             receive(mine, its)
         for n, count in zip(who, images, strict=True):
             layer = self.layers[n]
-            if layer.looks_at_cells(count):
+            if layer.cells_change(count):
                 self.fetch(n)
                 layer.have_learned(count)
                 self.put(n)
             else:
                 self._fetch_booked(n)
-                layer.have_learned(count)
+                layer.have_learned(count, cells_change=False)
         send(here.circuits.neurons.bias, there.circuits.neurons.bias)
 
     def fetch(self, n: int) -> None:
@@ -195,7 +207,12 @@ def send(here: NDArray[Any], there: Any, n: int | None = None) -> None:
 
 def room(blocks: int, shape: tuple[int, int]) -> Any:
     """Return the memory of so many blocks on the card, for layers of a `shape`."""
-    return on_card(space(blocks, threads_for(shape), *shape, OPERATIONS))
+    return on_card(memory_of(blocks, shape))
+
+
+def memory_of(blocks: int, shape: tuple[int, int]) -> Any:
+    """Return the same before it is on the card."""
+    return space(blocks, threads_for(shape), *shape, OPERATIONS)
 
 
 def launch(loop: Any, blocks: int, shape: tuple[int, int], arguments: tuple[Any, ...]) -> None:
@@ -227,3 +244,15 @@ def shown_to(
     parts = np.cumsum([0, *map(len, chosen)])
     order = np.concatenate(chosen).astype(np.int64)
     return Shown(np.array(who, np.int64), parts[:-1], parts[1:], order), parts
+
+
+def bytes_of(layer: Layer) -> int:
+    """Return how much memory a layer takes on a card while it learns."""
+    state = stacked([brought(layer.circuit())])
+    memory = memory_of(1, layer.crossbar.shape)
+    return sum(its.nbytes for item in (state, memory) for _, its in leaves(item))
+
+
+def free_bytes() -> int:
+    """Return how much memory of the card is free."""
+    return 1 << 30 if SIMULATED else int(cuda.current_context().get_memory_info().free)

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Literal, get_args
 
 from numba import config
 
+from cbramsim.core.arguments import one_of
+from cbramsim.core.errors import CbramError
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.cuda.sizes import SHARED, shared_bytes
 from cbramsim.simulator.learning.config import NetworkConfig
+
+Engine = Literal["auto", "cpu", "cuda"]
+"""Where networks learn: on a card if there is one, on processors, or on a card."""
+SIMULATED = bool(config.ENABLE_CUDASIM)
+"""Whether Numba's CUDA simulator stands in for a card."""
+
+
+def uses_card(engine: Engine, *, elsewhere: bool = False) -> bool:
+    """Return whether runs are done on a card where that can be.
+
+    If they are done `elsewhere`, by a cluster, it has cards if `cuda` says so.
+
+    Raises
+    ------
+    CbramError
+        If there is no such engine, or `cuda` is asked for and something is missing.
+    """
+    one_of("engine:", engine, get_args(Engine))
+    if engine == "cpu" or elsewhere:
+        return engine == "cuda"
+    reason = missing()
+    if reason and engine == "cuda":
+        raise CbramError(f"engine: cuda cannot be used: {reason}")
+    return not reason
 
 
 def why_not(network: NetworkConfig, device: Device, own: Own | None = None) -> str:
@@ -40,7 +67,7 @@ def why_not(network: NetworkConfig, device: Device, own: Own | None = None) -> s
 
 def missing() -> str:
     """Return what is missing to use a graphics card, or nothing."""
-    if config.ENABLE_CUDASIM:
+    if SIMULATED:
         return ""
     if find_spec("numba_cuda") is None:
         return "numba-cuda is not installed; install cbramsim with its extra 'cuda'"

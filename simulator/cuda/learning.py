@@ -27,7 +27,13 @@ from cbramsim.core.verbs import (
 from cbramsim.devices.written import Blurred, Faithful
 from cbramsim.simulator.array.access import Passive, Transistor
 from cbramsim.simulator.array.cells import ArrayState
-from cbramsim.simulator.array.writing import PROGRAM_LINE, SENSE_READ, pulse_cell, sensed_state
+from cbramsim.simulator.array.writing import (
+    PROGRAM_LINE,
+    SENSE_READ,
+    pulse_cell,
+    sensed_state,
+    wear,
+)
 from cbramsim.simulator.cuda.block import before, me, meet, stretch
 from cbramsim.simulator.cuda.source import ALONE, TOGETHER
 from cbramsim.simulator.cuda.words import Words, make, word_ahead
@@ -102,6 +108,12 @@ def _(written):  # type: ignore[no-untyped-def]
 
 CELL = 1 << 32
 """What a cell that gets pulses adds to a sum whose lower bits count words."""
+
+
+@TOGETHER.in_place_of(wear)
+def _(array, column, row, pulses):  # type: ignore[no-untyped-def]
+    array.wear[column, row] += np.uint32(pulses)
+    cuda.atomic.max(array.hottest, 0, array.wear[column, row])
 
 
 @TOGETHER.in_place_of(pulse_column)

@@ -5,13 +5,16 @@ As `cbramsim.simulator.learning.loop`, for many networks at once.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
-from typing import NamedTuple
+from types import FunctionType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda, float64, int64
 from numpy.typing import NDArray
 
+from cbramsim.core.kernels import FINGERPRINT
 from cbramsim.core.verbs import fire, learn
 from cbramsim.simulator.cuda import learning
 from cbramsim.simulator.cuda.block import me, meet, own, threads
@@ -169,9 +172,20 @@ def book(account, booked, network, space, block):  # type: ignore[no-untyped-def
 
 
 @cache
-def compiled(function, most_threads: int, blocks: int):  # type: ignore[no-untyped-def]
-    """Return a loop for blocks of up to so many threads, so many of them on a processor at once."""
+def compiled(function: FunctionType, most_threads: int, blocks: int) -> Any:
+    """Return a loop for blocks of up to so many threads, so many of them on a processor at once.
+
+    It is kept on disk until a source of the package changes, if that can be done.
+    """
     plain = TOGETHER.plain(function)
     if SIMULATED:
         return cuda.jit(plain)
-    return cuda.jit(plain, launch_bounds=(most_threads, blocks))
+    name = f"{plain.__name__}_{most_threads}_{blocks}"  # by which it is kept
+    variant = FunctionType(plain.__code__, plain.__globals__, name)
+    variant.__module__, variant.__qualname__ = plain.__module__, name
+    loop = cuda.jit(variant, launch_bounds=(most_threads, blocks))
+    with suppress(RuntimeError, OSError):  # no folder can be written
+        loop.enable_caching()
+        kept = loop._cache._cache_file
+        kept._source_stamp = FINGERPRINT, kept._source_stamp
+    return loop

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.interrupts import held_back_interrupts
-from cbramsim.simulator.cuda.batch import Batch
+from cbramsim.simulator.cuda.batch import Batch, bytes_of, free_bytes
 from cbramsim.simulator.cuda.coverage import why_not
 from cbramsim.simulator.cuda.memory import shape_of
 from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork, Step
+
+USABLE = 0.9
+"""Part of the free memory of a card that networks take."""
 
 
 def alike(network: SpikingNetwork) -> Any:
@@ -60,10 +63,12 @@ class Together:
         self.networks, self.images, self.epochs = networks, images, epochs
         self._batch = Batch([network.layers[0] for network in networks], images)
         self._orders: list[NDArray[np.int64] | None] = [None] * len(networks)
+        self._left: set[int] = set()
 
     def fetch(self, n: int) -> None:
-        """Bring all of network `n` from the card."""
-        self._batch.fetch(n)
+        """Bring all of network `n` from the card, unless it has left."""
+        if n not in self._left:
+            self._batch.fetch(n)
 
     def steps(self) -> Iterator[list[tuple[int, Step]]]:
         """Learn, and yield numbers of networks and what each has learned, step by step."""
@@ -92,8 +97,29 @@ class Together:
     def _finish(self, done: set[int]) -> None:
         for n in done:
             self.fetch(n)
+            self._left.add(n)
             for layer in self.networks[n].layers:
                 layer.finish()
+
+
+def fitting(
+    networks: Sequence[SpikingNetwork], images: NDArray[np.uint8], share: float = 1.0
+) -> Iterator[list[int]]:
+    """Yield numbers of networks, as many at a time as fit the memory of the card.
+
+    Parameters
+    ----------
+    networks, images
+        As for `Together`.
+    share
+        Part of what is free that may be used, if other processes use the card, too.
+    """
+    left = list(range(len(networks)))
+    while left:
+        free = share * USABLE * free_bytes() - images.nbytes
+        most = max(int(free / bytes_of(networks[left[0]].layers[0])), 1)
+        yield left[:most]
+        left = left[most:]
 
 
 def learn_together(

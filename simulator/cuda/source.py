@@ -17,12 +17,11 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 import numpy as np
-from numba import config, cuda
+from numba import cuda
+
+from cbramsim.simulator.cuda.coverage import SIMULATED
 
 Function = Callable[..., Any]
-
-SIMULATED = bool(config.ENABLE_CUDASIM)
-"""Whether kernels run in Numba's CUDA simulator."""
 
 
 class Dialect:

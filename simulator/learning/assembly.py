@@ -87,8 +87,8 @@ def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct 
     return converted(adc, starts, config.neurons, config.seed)
 
 
-def price_events(account: Account, config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> None:
-    """Price the events whose energy does not depend on the state of a cell."""
+def prices_of(config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> list[tuple[int, float]]:
+    """Return the events whose energy does not depend on the state of a cell, and each's, J."""
     periphery = crossbar.periphery
     prices = {
         Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
@@ -100,5 +100,10 @@ def price_events(account: Account, config: NetworkConfig, crossbar: Crossbar | P
         prices[Operation.SHIFT_ADD] = periphery.e_add
     if isinstance(crossbar, BinaryCrossbar):
         prices |= dict(crossbar.prices)
-    for operation, joules in prices.items():
+    return [(int(operation), joules) for operation, joules in prices.items()]
+
+
+def price_events(account: Account, prices: list[tuple[int, float]]) -> None:
+    """Price events as `prices_of` says."""
+    for operation, joules in prices:
         account.joules[operation] = account.counts[operation] * joules

@@ -18,7 +18,7 @@ from cbramsim.simulator.array.own import Own, apart, made
 from cbramsim.simulator.array.synapse import Synapses
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import Account, EnergyLedger
-from cbramsim.simulator.learning.assembly import array_of, price_events, readout_of, rule_of
+from cbramsim.simulator.learning import assembly
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.encoding import Poisson, Trace
 from cbramsim.simulator.learning.inputs import Inputs
@@ -101,7 +101,7 @@ class Layer:
         self.own, self.ledger = own or Own(), EnergyLedger()
         self.competition_scale = 1.0
         seed, neurons = config.seed, config.neurons
-        self.crossbar = array_of(
+        self.crossbar = assembly.array_of(
             config, inputs.activity.size, self.device, periphery, self.ledger, self.own
         )
         if self.crossbar.wired:
@@ -125,9 +125,10 @@ class Layer:
         self.rule = (
             self.parts["rule"]
             if "rule" in self.parts
-            else rule_of(config, inputs.activity.size, device)
+            else assembly.rule_of(config, inputs.activity.size, device)
         )
-        self.readout = readout_of(config, inputs, device)
+        self.readout = assembly.readout_of(config, inputs, device)
+        self.prices = assembly.prices_of(config, self.crossbar)
         self.work = self._new_scratch()
         self.pruner = self._new_pruner()
         self._learning: dict[str, NDArray[Any]] = {}
@@ -217,29 +218,35 @@ class Layer:
         if isinstance(self.rule, DenseStdp):
             self.rule.refresh(crossbar.state)
 
-    def have_learned(self, images: int) -> None:
-        """Balance the biases after so many images, prune what has matured, let time pass."""
+    def have_learned(self, images: int, *, cells_change: bool = True) -> None:
+        """Balance the biases after so many images, prune what has matured, let time pass.
+
+        Cells are not looked at where it is known that none changes: see `cells_change`.
+        """
         # Only differences of biases matter; the mean is taken out to keep them small.
-        self.bias -= self.bias.mean()
+        self.bias -= self.bias.sum() / np.float32(self.bias.size)
         self.images_seen += images
-        crossbar, encoding = self.crossbar, self.config.encoding
-        crossbar.phase = "train"
-        self.pruner.update(self.spike_counts)
-        crossbar.phase = "use"
-        crossbar.settle()
-        crossbar.advance(images * encoding.windows * encoding.window, self.config.celsius)
+        crossbar = self.crossbar
+        if cells_change:
+            crossbar.phase = "train"
+            self.pruner.update(self.spike_counts)
+            crossbar.phase = "use"
+            crossbar.settle()
+        crossbar.advance(self._seconds(images), self.config.celsius)
         self.price()
 
-    def looks_at_cells(self, images: int) -> bool:
-        """Return whether `have_learned` looks at the cells, after so many images."""
-        encoding = self.config.encoding
-        seconds = images * encoding.windows * encoding.window
-        stays = self.crossbar.stays(seconds, self.config.celsius)
+    def cells_change(self, images: int) -> bool:
+        """Return whether `have_learned` may change a cell, after so many images."""
+        stays = self.crossbar.stays(self._seconds(images), self.config.celsius)
         return not stays or self.pruner.is_due(self.spike_counts)
+
+    def _seconds(self, images: int) -> float:
+        """Return how long it takes to present so many images, s."""
+        return images * self.config.encoding.windows * self.config.encoding.window
 
     def price(self) -> None:
         """Price what learning has cost and does not depend on the state of a cell."""
-        price_events(self.ledger.account("train"), self.config, self.crossbar)
+        assembly.price_events(self.ledger.account("train"), self.prices)
 
     def expect(self, targets: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> None:
         """Take note that images of the classes ``targets[chosen]`` come next."""
@@ -336,7 +343,7 @@ class Layer:
         account = EnergyLedger().account(phase)
         circuit = self._at_work(cells, self._responding(phase))
         respond(images, responses, self.config.encoding.windows_at_work, starts, circuit, account)
-        price_events(account, self.config, self.crossbar)
+        assembly.price_events(account, self.prices)
         return responses, account
 
     def _responding(self, phase: str) -> Any:
@@ -354,7 +361,7 @@ class Layer:
 
     def add_work(self, phase: str, account: Account) -> None:
         """Price what `circuit_at_work` has done, and book it."""
-        price_events(account, self.config, self.crossbar)
+        assembly.price_events(account, self.prices)
         self.ledger.add_account(phase, account)
 
     def relay(
@@ -364,7 +371,7 @@ class Layer:
         winners = np.empty((len(images), self.config.encoding.windows_at_work), np.int32)
         account = EnergyLedger().account(phase)
         relay(images, winners, starts, self._at_work(cells, self.neurons()), account)
-        price_events(account, self.config, self.crossbar)
+        assembly.price_events(account, self.prices)
         return winners, account
 
     def _at_work(self, cells: ArrayState | BinarySlices | Synapses, neurons: Any) -> Circuit:

@@ -221,14 +221,31 @@ class SpikingNetwork(Recogniser):
         if self._encoder is not None:
             return self.select_pixels(X)
         self._encoder, inputs = Pixels.learned_from(X, self.config)
-        configs = self.config.of_layers()
-        later = (Inputs.of_neurons(before.neurons, config) for before, config in pairwise(configs))
-        self.build([Inputs.of_images(inputs, self.config), *later])
+        self._begin(Inputs.of_images(inputs, self.config))
         for layer in self.layers:
             differs = contrast(inputs) if layer is self.layers[0] else layer.inputs.contrast
             layer.competition_scale = Competition.scale(differs)
-            layer.begin()
         return inputs
+
+    def prepare_like(self, other: SpikingNetwork) -> None:
+        """Choose pixels and draw the array as `prepare` does, given one that has chosen them.
+
+        `other` was prepared for the same images, chooses pixels by the same keys, and has ideal
+        lines and no converters: what there is to find out about images is the same.
+        """
+        self._encoder = other.encoder
+        first = other.layers[0]
+        self._begin(Inputs(first.inputs.activity.copy(), None, None))
+        for layer, known in zip(self.layers, other.layers, strict=True):
+            layer.competition_scale = known.competition_scale
+
+    def _begin(self, first: Inputs) -> None:
+        """Draw the arrays of all layers, in their initial states."""
+        configs = self.config.of_layers()
+        later = (Inputs.of_neurons(before.neurons, config) for before, config in pairwise(configs))
+        self.build([first, *later])
+        for layer in self.layers:
+            layer.begin()
 
     def begin_again(self, X: ArrayLike, *, release: bool = True) -> Self:
         """Prepare to learn from other images in the same cells, as they are.

@@ -35,6 +35,7 @@ def test_every_pulse_is_counted_at_its_cell() -> None:
     assert wear.hottest == given.max()
     assert given[wear.hottest_cell] == given.max()
     assert wear.worn_out == 0
+    assert crossbar.state.hottest[0] == wear.hottest
 
 
 def test_pulses_of_program_and_verify_are_counted() -> None:

@@ -39,7 +39,7 @@ from cbramsim.devices.pulses import G_HIGH, G_LOW, pulse_energy
 from cbramsim.simulator.array.access import Moving, Passive, Still, Transistor
 from cbramsim.simulator.array.binary.slices import BinarySlices, follow_cells
 from cbramsim.simulator.array.resistive_lines import ResistiveLines
-from cbramsim.simulator.array.writing import PROGRAM_LINE, SENSE_READ, open_conductance
+from cbramsim.simulator.array.writing import PROGRAM_LINE, SENSE_READ, open_conductance, wear
 
 # ---- sensing -----------------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ def write_bit(slices, line, row, is_set, booked_as, stream, account):  # type: i
     book_others(array.access, array, row, np.float64(before), others, is_set, pulses, account)
     store(array.written, array, line, row, before, after)
     blur(array.written, array, line, row, stream)
-    array.wear[line, row] += np.uint32(pulses)
+    wear(array, line, row, pulses)
     operation = booked_as.set if is_set else booked_as.reset
     v2t = pulse.v2t_set if is_set else pulse.v2t_reset
     gate = pulse.gate_set if is_set else pulse.gate_reset

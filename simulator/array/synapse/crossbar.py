@@ -12,6 +12,7 @@ from pydantic import Field
 from cbramsim.core.arguments import instance
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.devices.device import Device
+from cbramsim.simulator.array import storing
 from cbramsim.simulator.array.built import Built
 from cbramsim.simulator.array.cells import LEARNING, BookedAs
 from cbramsim.simulator.array.checks import (
@@ -131,19 +132,28 @@ class SynapseCrossbar(PlaneArray):
     @property
     def conductance(self) -> NDArray[np.float32]:
         """The logic conductances, float32[rows, columns], S; 0 if disconnected."""
-        return self._joined(self.cells.conductance)
+        return self._joined(self.by_plane(self.cells.conductance), self.connected)
+
+    def column(self, column: int) -> NDArray[np.float32]:
+        """Return the logic conductances of one column, float32[rows], S."""
+        lines = slice(column * self.planes, (column + 1) * self.planes)
+        # Laid out as all columns are, for that says in which order planes are summed.
+        g = np.ascontiguousarray(self.state.g_columns[lines].T)
+        return self._joined(g[..., None], storing.connected(self.state, lines)[:, :1])[:, 0]
 
     @property
     def seen(self) -> NDArray[np.float32]:
         """The logic conductances as reads see them, float32[rows, columns], S."""
-        return self._joined(self.cells.seen)
+        return self._joined(self.by_plane(self.cells.seen), self.connected)
 
-    def _joined(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logic conductances of cells, float32[rows, planes x columns], S."""
-        of_planes = self.by_plane(g).astype(np.float64)
+    def _joined(
+        self, of_planes: NDArray[np.float32], connected: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Return the logic conductances of cells, float32[rows, planes, columns], S."""
+        of_planes = of_planes.astype(np.float64)
         middle = self.device.g_mid
         logic = middle + np.einsum("rpk,p->rk", of_planes - middle, self.synapse.parts)
-        return np.where(self.connected, logic, 0).astype(np.float32)
+        return np.where(connected, logic, 0).astype(np.float32)
 
     def read(self, voltages: ArrayLike, *, noise: bool = True) -> NDArray[np.float64]:
         r"""Return the joined currents for voltages on the word lines: :math:`\sum V w` in amperes.

@@ -18,15 +18,15 @@ BOUND = 0.1
 class Maturity(Protocol):
     """Judges a neuron."""
 
-    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
+    def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """Return whether a neuron is mature.
 
         Parameters
         ----------
-        weights
-            Those of its weights that still learn, float[n].
-        moved
-            By how much each has changed since the neuron was last judged, float[n].
+        weights, before
+            Its weights, and what they were when it was last judged, float[inputs].
+        free
+            Which of them still learn, bool[inputs].
         """
 
 
@@ -37,7 +37,7 @@ class Spikes(NamedTuple):
     al., Front. Neurosci. 13:405, 2019); the number is assumed.
     """
 
-    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
+    def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """See `Maturity`."""
         return True
 
@@ -47,9 +47,9 @@ class Stability(NamedTuple):
 
     stable_change: float
 
-    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
+    def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """See `Maturity`."""
-        return float(moved.mean()) <= self.stable_change
+        return float(np.abs(weights - before)[free].mean()) <= self.stable_change
 
 
 class Bounds(NamedTuple):
@@ -61,14 +61,14 @@ class Bounds(NamedTuple):
 
     bound_share: float
 
-    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
+    def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """See `Maturity`."""
-        return float((np.abs(weights) >= 1 - BOUND).mean()) >= self.bound_share
+        return float((np.abs(weights[free]) >= 1 - BOUND).mean()) >= self.bound_share
 
 
 class Trained(NamedTuple):
     """Mature when training is over, and not before: conventional pruning of a finished network."""
 
-    def is_mature(self, weights: NDArray, moved: NDArray) -> bool:
+    def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """See `Maturity`."""
         return False

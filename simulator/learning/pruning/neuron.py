@@ -29,14 +29,18 @@ class Surroundings(NamedTuple):
     programming: Programming | None
     """How the controller gives pulses; None for the ideal rule."""
 
+    def weights_of(self, column: int) -> NDArray[np.float64]:
+        """Return the present weights of a neuron, float64[inputs]."""
+        weights = self.crossbar.device.weight_of(self.crossbar.column(column))
+        return weights.astype(np.float64)  # type: ignore[no-any-return]
+
 
 class Neuron:
     """One neuron as policies see it."""
 
     def __init__(self, around: Surroundings, column: int) -> None:
         self._around, self._column = around, column
-        weights = around.crossbar.device.weight_of(around.crossbar.conductance[:, column])
-        self.weights: NDArray[np.float64] = weights.astype(np.float64)
+        self.weights: NDArray[np.float64] = around.weights_of(column)
         """The present weights, float64[inputs]."""
 
     @cached_property

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from cbramsim.core.errors import ParameterError, shown
 from cbramsim.core.validation import Parameters
+from cbramsim.simulator.array.cells import BookedAs
 from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.energy.ledger import Operation
@@ -25,6 +26,8 @@ WhichName = Literal["quantile", "threshold", "distance", "magnitude", "saliency"
 ValueName = Literal["floor", "mean", "constant", "freeze"]
 
 
+BOOKED_AS = BookedAs.both(Operation.PRUNE_SET_PULSE)
+"""What the pulses that bring pruned weights to their value are booked as."""
 HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
 """Defaults of hard pruning, the conventional kind: a neuron's lowest weights, all at once."""
 
@@ -131,6 +134,7 @@ class Pruner:
         self.pruned = np.zeros((columns, rows), np.bool_)
         self.stage = np.zeros(columns, np.int64)
         self.missed = 0
+        self._judge, self._value = _maturity_of(policy), _value_of(policy)
         self.criterion = SELECTIONS[policy.selection] if criterion is None else criterion
         self.seen_weights = crossbar.weights.T.copy()
         self.seen_spikes = np.zeros(columns, np.int64)
@@ -166,14 +170,12 @@ class Pruner:
         """
         if self._idle():
             return
-        judge = _maturity_of(self.policy)
-        for column in np.flatnonzero(self._due(spike_counts)).tolist():
+        for column in self._due(spike_counts).nonzero()[0].tolist():
             neuron = Neuron(self.around, column)
-            free = ~self.pruned[column]
-            moved = np.abs(neuron.weights - self.seen_weights[column])[free]
-            if judge.is_mature(neuron.weights[free], moved):
+            seen, free = self.seen_weights[column], ~self.pruned[column]
+            if self._judge.is_mature(neuron.weights, seen, free):
                 self._prune(neuron, column)
-            self.seen_weights[column] = Neuron(self.around, column).weights
+            seen[:] = self.around.weights_of(column)
             self.seen_spikes[column] = spike_counts[column]
 
     def is_due(self, spike_counts: NDArray[np.int64]) -> bool:
@@ -197,25 +199,20 @@ class Pruner:
 
     def _prune(self, neuron: Neuron, column: int) -> None:
         """Choose weights of one neuron, and take them out of learning."""
-        held_at = self._value()
-        taken = self.pruned[column].copy()
-        stage = self.stage[column] + 1
+        taken, stage = self.pruned[column], int(self.stage[column]) + 1
         share = self.policy.fraction * stage / self.policy.stages
-        count = round(share * taken.size) - int(taken.sum())
-        quota = Quota(count, ~taken, held_at.hold, self._threshold)
+        count = round(share * taken.size) - int(np.count_nonzero(taken))
+        quota = Quota(count, ~taken, self._value, self._threshold)
         group = self._checked(self.criterion.choose(neuron, quota))
-        rows = np.flatnonzero(group)
+        rows = group.nonzero()[0]
         self.stage[column] = stage
-        self.pruned[column, rows] = True
+        taken |= group
         if self.policy.kind == "hard":
             self.crossbar.disconnect(column, rows)
             return
         if self.policy.value != "freeze":
-            weights = np.broadcast_to(held_at.hold(neuron, group), group.shape)[rows]
-            targets = self.crossbar.device.conductance_of(weights)
-            self.missed += self.crossbar.program_to(
-                column, rows, targets, Operation.PRUNE_SET_PULSE
-            )
+            targets = self.crossbar.device.conductance_of(quota.hold(neuron, group)[rows])
+            self.missed += self.crossbar.bring_to(column, rows, targets, BOOKED_AS)
         self.crossbar.inhibit(column, rows)
 
     def _checked(self, group: Any) -> NDArray[np.bool_]:
@@ -228,20 +225,20 @@ class Pruner:
             )
         return group
 
-    def _value(self) -> value.Value:
-        policy = self.policy
-        if policy.kind == "hard":
-            return value.Removed()
-        if policy.value == "constant":
-            return value.Constant(policy.constant)
-        return VALUES[policy.value]
-
     def _threshold(self) -> float:
         """Return the weight below which the neurons still to come use up what is left to prune."""
         crossbar = self.crossbar
         waiting = crossbar.device.weight_of(crossbar.conductance[:, ~self.mature])
         budget = self.policy.fraction * self.pruned.size - self.pruned.sum()
         return float(np.quantile(waiting, np.clip(budget / waiting.size, 0, 1)))
+
+
+def _value_of(policy: Pruning) -> value.Value:
+    if policy.kind == "hard":
+        return value.REMOVED
+    if policy.value == "constant":
+        return value.Constant(policy.constant)
+    return VALUES[policy.value]
 
 
 def _maturity_of(policy: Pruning) -> maturity.Maturity:
@@ -261,7 +258,7 @@ SELECTIONS: dict[str, selection.Selection] = {
     "write-cost": selection.WriteCost(),
 }
 VALUES: dict[str, value.Value] = {
-    "floor": value.Floor(),
+    "floor": value.FLOOR,
     "mean": value.Mean(),
     "freeze": value.Freeze(),
 }

@@ -7,15 +7,18 @@ neuron.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cbramsim.core.kernels import lean_kernel, lean_loop
+from cbramsim.core.verbs import hold
 from cbramsim.simulator.learning.pruning.neuron import Neuron
+from cbramsim.simulator.learning.pruning.value import held_at
 
 ROUNDS = 12
-"""Rounds in which a group and the value that it would be held at are brought into agreement."""
+"""Most rounds in which a group and what it would be held at are brought into agreement."""
 
 
 class Quota(NamedTuple):
@@ -25,11 +28,15 @@ class Quota(NamedTuple):
     """Weights to take."""
     free: NDArray[np.bool_]
     """Those that are not pruned yet, bool[inputs]."""
-    hold: Callable[[Neuron, NDArray], NDArray[np.float64] | float]
-    """What a group, bool[inputs], would be held at: one weight for all inputs or one for each."""
+    value: Any
+    """What they become, see `pruning.value`."""
     threshold: Callable[[], float]
     """Returns the weight below which the neurons that are not mature yet must all be pruned for the
     array to come to its fraction."""
+
+    def hold(self, neuron: Neuron, group: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the weights at which a group, bool[inputs], would be held, float64[inputs]."""
+        return held_at(self.value, neuron.weights, group)
 
     def lowest(self, score: NDArray[np.float64], then: NDArray | None = None) -> NDArray:
         """Return the free weights of lowest `score`, bool[inputs]; among equals, by `then`."""
@@ -96,10 +103,12 @@ class Saliency(NamedTuple):
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
-        group = quota.lowest(neuron.weights)
-        for _ in range(ROUNDS):
-            moved = neuron.weights - quota.hold(neuron, group)
-            group = quota.lowest(moved**2 * neuron.variance, then=neuron.weights)
+        group = np.zeros(neuron.weights.size, np.bool_)
+        order = np.flatnonzero(quota.free)
+        score, held = np.empty((2, group.size))
+        choose_salient(
+            quota.value, neuron.weights, neuron.variance, quota.size, order, (score, held), group
+        )
         return group
 
 
@@ -115,3 +124,78 @@ class WriteCost(NamedTuple):
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
         return quota.lowest(-neuron.write_energy)
+
+
+@lean_loop
+def choose_salient(value, weights, variance, size, order, work, group):  # type: ignore[no-untyped-def]
+    """Choose `size` weights as `Saliency` says.
+
+    Parameters
+    ----------
+    value
+        What a group is held at.
+    weights, variance
+        float64[inputs].
+    order
+        int64[n], those to choose from; sorted anew.
+    work
+        Two float64[inputs] of memory.
+    group
+        bool[inputs], overwritten.
+    """
+    score, held = work
+    bring_lowest(weights, weights, size, order)
+    changed, rounds = mark(size, order, group), 0
+    while changed and rounds < ROUNDS:
+        hold(value, weights, group, held)
+        for row in order:
+            moved = weights[row] - held[row]
+            score[row] = moved * moved * variance[row]
+        bring_lowest(score, weights, size, order)
+        changed = mark(size, order, group)
+        rounds += 1
+
+
+@lean_kernel
+def bring_lowest(score, then, size, order):  # type: ignore[no-untyped-def]
+    """Bring the `size` inputs of lowest `score` to the front of `order`.
+
+    Equals are in order of `then`, then of number. C. A. R. Hoare's Find (Commun. ACM 4, 321, 1961);
+    it is quick where most are in front already.
+    """
+    low, high = 0, order.size - 1
+    while low < high and 0 < size <= high:
+        i, j, pivot = low, high, order[size - 1]
+        while i <= j:
+            while comes_before(score, then, order[i], pivot):
+                i += 1
+            while comes_before(score, then, pivot, order[j]):
+                j -= 1
+            if i <= j:
+                order[i], order[j] = order[j], order[i]
+                i += 1
+                j -= 1
+        if j < size - 1:
+            low = i
+        if size - 1 < i:
+            high = j
+
+
+@lean_kernel
+def comes_before(score, then, one, other):  # type: ignore[no-untyped-def]
+    """Return whether one input is before another in order of score, `then` and number."""
+    if score[one] != score[other]:
+        return score[one] < score[other]
+    if then[one] != then[other]:
+        return then[one] < then[other]
+    return one < other
+
+
+@lean_kernel
+def mark(size, order, group):  # type: ignore[no-untyped-def]
+    """Let `group` be the first `size` of `order`; return whether it was another."""
+    changed = False
+    for n in range(order.size):
+        changed |= group[order[n]] != (n < size)
+        group[order[n]] = n < size
+    return changed

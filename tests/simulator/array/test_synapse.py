@@ -411,3 +411,12 @@ def test_refusals_of_an_array_name_it() -> None:
         crossbar.program(6, [1], 1)
     with pytest.raises(ParameterError, match=r"SynapseCrossbar.set_weights: values must be .* 1"):
         crossbar.set_weights(1.5)
+
+
+@pytest.mark.parametrize("cells", [1, 2, 5, 7])
+def test_a_column_has_the_conductances_of_the_array(cells: int) -> None:
+    crossbar = array(Synapse(cells=cells))
+    crossbar.disconnect(2, [3, 4])
+    for column in range(SHAPE[1]):
+        crossbar.program(column, ROWS, column + 1)
+        np.testing.assert_array_equal(crossbar.column(column), crossbar.conductance[:, column])

@@ -10,6 +10,8 @@ from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.network import SpikingNetwork
 from cbramsim.simulator.learning.pruning import Pruner, Pruning
 from cbramsim.simulator.learning.pruning.neuron import Neuron
+from cbramsim.simulator.learning.pruning.selection import ROUNDS, Quota, Saliency
+from cbramsim.simulator.learning.pruning.value import FLOOR, Constant, Freeze, Mean, Value, held_at
 
 SHAPE = (80, 6)
 
@@ -180,6 +182,37 @@ def test_saliency_disturbs_the_drive_less_than_the_quantile() -> None:
         for selection in ("saliency", "quantile")
     )
     assert saliency < quantile
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 127, 128, 129, 1000, 5001])
+def test_the_mean_is_that_of_numpy_to_the_last_bit(size: int) -> None:
+    rng = np.random.default_rng(size)
+    weights, group = rng.normal(size=2 * size + 1), np.zeros(2 * size + 1, np.bool_)
+    group[rng.permutation(group.size)[:size]] = True
+    mean = weights[group].mean() if size else -1.0
+    np.testing.assert_array_equal(held_at(Mean(), weights, group), mean)
+
+
+def test_a_group_is_one_truth_value_per_weight() -> None:
+    with pytest.raises(ParameterError, match=r"Quota.hold: group must be bool\[3\]"):
+        held_at(Mean(), np.zeros(3), np.ones(4, np.bool_))
+
+
+@pytest.mark.parametrize("value", [FLOOR, Constant(0.3), Mean(), Freeze()])
+@pytest.mark.parametrize("size", [0, 1, 20, 48])
+def test_saliency_is_what_its_docstring_says(value: Value, size: int) -> None:
+    """Against sorting; weights are on a grid, so that there are equals, and some are not free."""
+    pruner, _ = pruner_of(seed=size)
+    free = np.arange(SHAPE[0]) % 5 < 3
+    for column in range(SHAPE[1]):
+        neuron = Neuron(pruner.around, column)
+        neuron.weights[:] = np.round(neuron.weights, 1)
+        quota = Quota(size, free, value, lambda: 0.0)
+        group = quota.lowest(neuron.weights)
+        for _ in range(ROUNDS):
+            moved = neuron.weights - quota.hold(neuron, group)
+            group = quota.lowest(moved**2 * neuron.variance, then=neuron.weights)
+        np.testing.assert_array_equal(Saliency().choose(neuron, quota), group)
 
 
 @pytest.mark.parametrize(("value", "constant"), [("floor", 0), ("mean", 0), ("constant", -0.4)])

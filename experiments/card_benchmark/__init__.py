@@ -1,0 +1,237 @@
+"""`cbram benchmark --engine cuda`: many networks on a graphics card against one core beside it.
+
+All is measured in one process on one machine, so that ratios mean something. Two figures are
+estimates, and say so: they are what large studies would take at the rates that were measured.
+
+`twins` finds out first whether the card computes what a processor does, `timing` what learning
+takes, `work` what studies take; `rows` puts the figures beside their targets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from cbramsim.core.errors import CbramError
+from cbramsim.experiments import run_folder
+from cbramsim.experiments.card_benchmark import timing, work
+from cbramsim.experiments.card_benchmark.rows import Row, rows
+from cbramsim.experiments.card_benchmark.timing import Images, Stretch, seeded, untrained
+from cbramsim.experiments.card_benchmark.twins import Twins, twins
+from cbramsim.experiments.study.folder import study_folder
+from cbramsim.simulator.images.datasets import load_dataset
+
+FIGURES = "benchmark.json"
+"""The file of the figures."""
+
+
+class Sizes(NamedTuple):
+    """How much is measured."""
+
+    base: dict[str, Any]
+    """Keys of the configuration that all networks share, nested."""
+    images: int | None
+    """Training images to learn from, the first; all by default. And so many to be recognised."""
+    epochs: int
+    """Passes of a training."""
+    groups: tuple[int, int]
+    """How many networks learn together, first and then."""
+    pairs: int
+    """Twins that are compared."""
+    twin_images: int
+    """From which these learn."""
+    steps: int
+    """Steps of learning where a part is enough."""
+    devices: int
+    """Networks with random devices that are measured."""
+    limit: float
+    """Seconds after which a training is broken off."""
+
+
+FULL = Sizes({}, None, 3, (132, 528), 3, 200, 20, 1000, 90.0)
+QUICK = Sizes(
+    {"neurons": 6, "inputs": 8, "encoding": {"windows": 1}}, 2, 2, (1, 2), 1, 1, 1, 2, 60.0
+)
+"""Only shows that everything works: also in Numba's CUDA simulator."""
+DEVICES = 1000
+"""Random devices of which one epoch is estimated."""
+
+
+def run(
+    out: Path,
+    *,
+    quick: bool = False,
+    force: bool = False,
+    tell: Callable[[str], Any] = lambda text: None,
+) -> tuple[list[Row], dict[str, Any]]:
+    """Measure, write the figures into the folder `out`, and return them beside their targets.
+
+    `tell` is called with what is measured next. Raises `CbramError` if the card computes anything
+    else than a processor does, or if the folder is not free.
+    """
+    with study_folder(out, "benchmark"):
+        if (out / FIGURES).is_file() and not force:
+            raise CbramError(f"out: {out} holds figures; use --force to overwrite")
+        bench = Bench(QUICK if quick else FULL, tell)
+        found = rows(bench.figures)
+        content = {
+            "quick": quick, "machine": bench.machine(), "rows": [row.to_dict() for row in found],
+            "figures": bench.figures, "versions": run_folder.versions(),
+        }  # fmt: skip
+        run_folder.write_json(out / FIGURES, content)
+    return found, content
+
+
+class Bench:
+    """What is measured, each once, in the order in which it is asked for."""
+
+    def __init__(self, sizes: Sizes, tell: Callable[[str], Any]) -> None:
+        self.sizes, self.tell = sizes, tell
+        data = load_dataset("mnist")
+        count = sizes.images
+        self.images = Images(
+            data.train_images[:count], data.train_labels[:count], data.test_images[:count]
+        )
+
+    @staticmethod
+    def machine() -> dict[str, Any]:
+        """Return what it is measured on."""
+        return timing.card() | {"cores": os.cpu_count()}
+
+    @cached_property
+    def twins(self) -> Twins:
+        """Networks from the card, which agree with those from a core."""
+        self.tell("does the card compute what a processor does?")
+        few = Images(*(part[: self.sizes.twin_images] for part in self.images))
+        return twins(few, self.sizes.base, self.sizes.pairs)
+
+    @cached_property
+    def core(self) -> Stretch:
+        """A training on one core."""
+        self.tell("one network on one core")
+        (network,), inputs = untrained(self.images.train, seeded(self.sizes.base, 1))
+        return timing.on_one_core(network, inputs, self.sizes.epochs, self.sizes.limit)
+
+    def together(
+        self, configs: list[Any], steps: int | None = None, name: str = "the default"
+    ) -> Stretch:
+        """Return how networks learn together, for a limited time or some steps."""
+        self.tell(f"{len(configs):,} on the card: {name}")
+        start = perf_counter()
+        networks, inputs = untrained(self.images.train, configs)
+        drawn = perf_counter() - start
+        sizes = self.sizes
+        found = timing.on_the_card(networks, inputs, sizes.epochs, sizes.limit, steps)
+        return found._replace(drawn=drawn)
+
+    @cached_property
+    def alone(self) -> Stretch:
+        """Some steps of one network on the card: those that begin the training on one core."""
+        return self.together(seeded(self.sizes.base, 1), 5 * self.sizes.steps)
+
+    @cached_property
+    def groups(self) -> dict[int, Stretch]:
+        """Trainings of so many networks."""
+        base = self.sizes.base
+        return {n: self.together(seeded(base, n)) for n in self.sizes.groups}
+
+    @cached_property
+    def host(self) -> work.Host:
+        """What the processor spends, beside the larger group."""
+        network, group = self.twins.networks[0], self.groups[self.sizes.groups[-1]]
+        self.tell("answers, curves and states")
+        return work.Host(
+            group.drawn / group.networks, group.brought / group.networks, group.beside,
+            work.curve_seconds(network, self.images, 10 * self.sizes.steps),
+            work.answer_seconds(network, self.images), work.save_seconds(network),
+        )  # fmt: skip
+
+    @cached_property
+    def planned(self) -> list[work.Kind]:
+        """What `cbram pruning` runs."""
+        return work.kinds()
+
+    def kinds(self) -> dict[str, Stretch]:
+        """Return how each kind of run of `cbram pruning` learns, by name."""
+        largest = self.sizes.groups[-1]
+        found = {}
+        for kind in self.planned:
+            if kind.changes == work.DEFAULT:
+                found[kind.name] = self.groups[largest]
+                continue
+            configs = seeded(self.sizes.base, min(kind.runs, largest), **kind.changes)
+            if kind.why_not:
+                self.tell(f"one network on one core: {kind.name}")
+                (network,), inputs = untrained(self.images.train, configs[:1])
+                found[kind.name] = timing.on_one_core(network, inputs, self.sizes.epochs, 2.0)
+            else:
+                found[kind.name] = self.together(configs, self.sizes.steps, kind.name)
+        return found
+
+    @cached_property
+    def random(self) -> Stretch:
+        """Some steps of networks with random devices."""
+        configs = work.random_devices(self.sizes.base, self.sizes.devices)
+        return self.together(configs, self.sizes.steps, "random devices")
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """Measure all; return the figures by name, in seconds and bytes."""
+        twins, core, alone = self.twins, self.core, self.alone
+        bytes_each, (free, all_bytes) = timing.bytes_of(twins.networks[0]), timing.memory()
+        groups, host, kinds = self.groups, self.host, self.kinds()
+        window = core.typical
+        pruning = work.pruning(self.planned, kinds, host)
+        planned = {kind.name: {"runs": kind.runs, "windows": kind.windows, "why_not": kind.why_not}
+                   for kind in self.planned}  # fmt: skip
+        epoch = len(self.images.train) * twins.networks[0].config.encoding.windows
+        devices = work.devices(self.random, DEVICES, epoch, host)
+        first, again = twins.answering
+        last = groups[self.sizes.groups[-1]]
+        return {
+            "differences": twins.differences,
+            "core_window_seconds": window,
+            "core_whole_training_seconds": core.first + sum(core.seconds),
+            "together": [_told(groups[n], window) for n in self.sizes.groups],
+            "alone_seconds": median(alone.seconds),
+            "core_same_steps_seconds": median(core.seconds[: len(alone.seconds)]),
+            "pruning": {"kinds": planned, **_estimated(pruning, window)},
+            "devices": {"measured": self.random.networks, "steps": len(self.random.seconds),
+                        "wanted": DEVICES, **_estimated(devices, window)},
+            "host": host._asdict(),
+            "rates": {name: found.rate for name, found in kinds.items()},
+            "random_devices_rate": self.random.rate,
+            "compilation": {
+                "learning": twins.stretch.compilation,
+                "answering": max(first - again, 0.0),
+                "more networks": last.compilation,
+                **{name: kinds[name].compilation for name in kinds},
+            },
+            "bytes_per_network": bytes_each,
+            "bytes_taken_per_network": last.taken / last.networks,
+            "networks_that_fit": (free - self.images.train.size) // bytes_each,
+            "free_bytes": free, "bytes": all_bytes,
+        }  # fmt: skip
+
+
+def _told(stretch: Stretch, window: float) -> dict[str, Any]:
+    """Return what is told of a group; `window` is how long one core takes for one."""
+    seconds = sum(stretch.seconds)
+    kernels, copies = stretch.kernels / seconds, stretch.copies / seconds
+    return {
+        "networks": stretch.networks, "windows": stretch.windows, "seconds": seconds,
+        "steps": len(stretch.seconds), "whole_training": stretch.whole,
+        "windows_per_second": stretch.rate, "times_one_core": stretch.rate * window,
+        "in_kernels": kernels, "in_copies": copies, "on_the_host": 1 - kernels - copies,
+    }  # fmt: skip
+
+
+def _estimated(estimate: work.Estimate, window: float) -> dict[str, Any]:
+    """Return what is told of an estimate, and how many times as long one core learns."""
+    times = estimate.windows * window / estimate.seconds
+    return {**estimate._asdict(), "times_one_core": times}

@@ -1,0 +1,115 @@
+"""Whether the card computes what a processor does: twins, one of which learns on each."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cbramsim.core.errors import CbramError
+from cbramsim.experiments.card_benchmark.timing import (
+    Images,
+    Stretch,
+    on_the_card,
+    seeded,
+    untrained,
+)
+from cbramsim.simulator.cuda.answers import respond_to
+from cbramsim.simulator.energy.ledger import Account
+from cbramsim.simulator.learning.network import SpikingNetwork, Step
+
+MOST = {"winners": 0.0, "conductances": 1e-5, "joules": 1e-5, "answers": 1e-4}
+"""How much may differ: share of the windows in which another neuron fires; conductances, in
+parts of the window; joules and counts of any operation, relative; chances that a neuron fires."""
+
+
+class Twins(NamedTuple):
+    """What twins have learned, and how long that took on the card."""
+
+    networks: list[SpikingNetwork]
+    """Those from the card."""
+    differences: list[dict[str, float]]
+    """Of each from its twin, see `MOST`."""
+    stretch: Stretch
+    """Of learning on the card."""
+    answering: tuple[float, float]
+    """Seconds in which the first network answered there, for the first time and again."""
+
+
+def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
+    """Let pairs of networks learn from the same images, twice, on a core and on the card.
+
+    Raises
+    ------
+    CbramError
+        If most of the pairs differ. One may: where a number lies between two states, another
+        rounding of its last digit decides, and from there on each takes other random words.
+    """
+    configs = seeded(base, pairs)
+    alone, inputs = untrained(images.train, configs)
+    winners: dict[tuple[str, int], list[Any]] = {}
+    for n, network in enumerate(alone):
+        heard = winners.setdefault(("core", n), [])
+        network.resume(inputs, epochs=2, callback=lambda step, to=heard: to.append(step.winners))
+
+    def note(n: int, step: Step) -> None:
+        winners.setdefault(("card", n), []).append(step.winners)
+
+    together, inputs = untrained(images.train, configs)
+    stretch = on_the_card(together, inputs, 2, np.inf, callback=note)
+    answering = _asked(together[0], images), _asked(together[0], images)
+    found = []
+    for n, (mine, its) in enumerate(zip(together, alone, strict=True)):
+        fired = (np.concatenate(winners[where, n]) for where in ("card", "core"))
+        found.append({"winners": _share(*fired), **differences(mine, its, images)})
+    check(found)
+    return Twins(together, found, stretch, answering)
+
+
+def differences(mine: SpikingNetwork, its: SpikingNetwork, images: Images) -> dict[str, float]:
+    """Return how much a network from the card differs from its twin, which answers on a core."""
+    span = its.device.g_range
+    g = np.abs(mine.crossbar.conductance - its.crossbar.conductance).max() / span
+    mine.responder = respond_to  # type: ignore[method-assign]
+    chances = [np.concatenate(list(one.responses(images.train, "label"))) for one in (mine, its)]
+    booked = [_booked(mine.ledger.account(name), its.ledger.account(name)) for name in PHASES]
+    return {
+        "conductances": float(g), "joules": max(booked),
+        "answers": float(np.abs(chances[0] - chances[1]).max()),
+    }  # fmt: skip
+
+
+PHASES = ("train", "label")
+
+
+def check(found: list[dict[str, float]]) -> None:
+    """Raise `CbramError` unless most twins agree: see `MOST`."""
+    agree = [all(one[what] <= most for what, most in MOST.items()) for one in found]
+    if 2 * sum(agree) <= len(agree):
+        least = {what: min(one[what] for one in found) for what in MOST}
+        told = ", ".join(f"{what} {least[what]:.2g} (at most {MOST[what]:g})" for what in MOST)
+        raise CbramError(
+            f"--engine cuda: the card does not compute what a processor does: of {len(agree)} "
+            f"networks {len(agree) - sum(agree)} differ, the best by: {told}"
+        )
+
+
+def _asked(network: SpikingNetwork, images: Images) -> float:
+    """Return how long a network takes to answer on the card, s."""
+    network.responder = respond_to  # type: ignore[method-assign]
+    start = perf_counter()
+    list(network.responses(images.train, "test"))
+    return perf_counter() - start
+
+
+def _share(mine: Any, its: Any) -> float:
+    return float((mine != its).mean())
+
+
+def _booked(mine: Account, its: Account) -> float:
+    """Return the largest relative difference of what is booked for any operation."""
+    pairs = ((mine.counts, its.counts), (mine.joules, its.joules))
+    return max(
+        float((np.abs(a - b) / np.where(b, np.abs(b), 1.0)).max(initial=0.0)) for a, b in pairs
+    )

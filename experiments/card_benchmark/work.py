@@ -1,0 +1,201 @@
+"""What large studies take on a card: rates that were measured, times what is planned."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cbramsim.core.rng import generator
+from cbramsim.experiments.card_benchmark.timing import Images, Stretch, seeded
+from cbramsim.experiments.pruning import plan
+from cbramsim.experiments.study.cases import PlannedRun
+from cbramsim.experiments.train.learning_curve import LearningCurve
+from cbramsim.simulator.cuda.answers import respond_to
+from cbramsim.simulator.cuda.coverage import why_not
+from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.config import NetworkConfig
+from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork, Step
+
+SEEDS = 5
+"""Of `cbram pruning`, by default."""
+SAVES = 2
+"""How often a run saves its state at least: trained, and named."""
+VARIED = (
+    "g_min_d2d", "g_max_d2d", "read_c2c", "pulses_up", "pulses_up_d2d", "nonlinearity_up",
+    "pulses_down", "pulses_down_d2d", "nonlinearity_down", "step_c2c",
+)  # fmt: skip
+"""Parameters of a device that are drawn at random."""
+PARTS = ("kernels", "beside", "drawing", "bringing")
+"""What learning together takes: see `Host`."""
+DEFAULT = {"rule": "device", "update": "winner", "access": "transistor"}
+"""The kind of the default network."""
+FACTOR = 2.0
+"""By how much they are larger or smaller at most."""
+
+
+class Host(NamedTuple):
+    """What the processor beside the card spends, s."""
+
+    drawing: float
+    """On the array of a network."""
+    bringing: float
+    """On bringing a network to the card."""
+    beside: float
+    """On each window: pruning, copies and bookkeeping while networks learn."""
+    curve: float
+    """On the learning curve, for each step of a network."""
+    answering: float
+    """On naming the neurons of a network by all training images, and recognising all test images;
+    with what the card spends."""
+    saving: float
+    """On saving a state."""
+
+
+class Kind(NamedTuple):
+    """Runs of a study that are of one kind for a card."""
+
+    name: str
+    """Rule, update, access."""
+    changes: dict[str, Any]
+    """Keys of the configuration that tell it from the default."""
+    runs: int
+    windows: int
+    """Of all its runs together."""
+    steps: int
+    """As many of 200 images, of all its runs together."""
+    why_not: str
+    """Why a card does not do it, or nothing."""
+
+
+class Estimate(NamedTuple):
+    """How long something takes that was not carried out."""
+
+    seconds: float
+    parts: dict[str, float]
+    """What the seconds are spent on."""
+    windows: int
+    """That are presented."""
+
+
+def kinds(runs: Sequence[PlannedRun] | None = None) -> list[Kind]:
+    """Return the kinds of runs of `cbram pruning`, as it is planned by default."""
+    if runs is None:
+        runs = plan.runs({}, range(SEEDS), plan.FRACTIONS, ("device", "ideal"))
+    of_kind: dict[tuple[str, str, str], list[PlannedRun]] = {}
+    for run in runs:
+        config = run.config
+        of_kind.setdefault((config.rule, config.update, config.access), []).append(run)
+    found = []
+    for (rule, update, access), members in of_kind.items():
+        configs = [run.config for run in members]
+        network = configs[0].network()
+        learned = [
+            c.epochs * ((c.train_images or _images_in(c.dataset)) - c.validation_images)
+            for c in configs
+        ]
+        windows = [n * c.encoding.windows for n, c in zip(learned, configs, strict=True)]
+        found.append(Kind(
+            f"{rule}, {update}, {access}", {"rule": rule, "update": update, "access": access},
+            len(members), sum(windows), sum(-(-n // IMAGES_PER_STEP) for n in learned),
+            why_not(network, network.technology()),
+        ))  # fmt: skip
+    return found
+
+
+@cache
+def _images_in(dataset: str) -> int:
+    return len(load_dataset(dataset).train_images)
+
+
+def pruning(found: Sequence[Kind], stretches: dict[str, Stretch], host: Host) -> Estimate:
+    """Return how long `cbram pruning` takes: kinds one after the other, each at its own rate.
+
+    What a card does not do is done on the cores, one run on each.
+    """
+    parts = dict.fromkeys((*PARTS, "curves", "answers", "saving", "on cores"), 0.0)
+    for kind in found:
+        stretch = stretches[kind.name]
+        if kind.why_not:
+            at_once = min(kind.runs, os.cpu_count() or 1)
+            parts["on cores"] += kind.windows / stretch.rate / at_once
+        else:
+            _add(parts, kind.windows / stretch.kernel_rate, kind.windows, kind.runs, host)
+            parts["curves"] += kind.steps * host.curve
+            parts["answers"] += kind.runs * host.answering
+            parts["saving"] += kind.runs * SAVES * host.saving
+    windows = sum(kind.windows for kind in found)
+    return Estimate(sum(parts.values()), parts, windows)
+
+
+def devices(stretch: Stretch, wanted: int, windows: int, host: Host) -> Estimate:
+    """Return how long networks of `wanted` devices take to be drawn and to learn for one epoch.
+
+    `windows` are those of one network; `stretch` is some steps of networks of such devices.
+    """
+    parts = dict.fromkeys(PARTS, 0.0)
+    _add(parts, wanted * windows / stretch.kernel_rate, wanted * windows, wanted, host)
+    return Estimate(sum(parts.values()), parts, wanted * windows)
+
+
+def _add(parts: dict[str, float], kernels: float, windows: int, runs: int, host: Host) -> None:
+    parts["kernels"] += kernels
+    parts["beside"] += windows * host.beside
+    parts["drawing"] += runs * host.drawing
+    parts["bringing"] += runs * host.bringing
+
+
+def random_devices(base: dict[str, Any], wanted: int) -> list[NetworkConfig]:
+    """Return configurations of networks each of whose devices is drawn at random.
+
+    Each parameter of `VARIED` is that of the device times a factor, log-uniform.
+    """
+    rng = generator(0, "benchmark devices")
+    device = NetworkConfig().technology()
+    found = []
+    for config in seeded(base, wanted):
+        factors = FACTOR ** rng.uniform(-1, 1, len(VARIED))
+        pairs = zip(VARIED, factors, strict=True)
+        found.append(
+            config.replace(cell={key: float(getattr(device, key) * x) for key, x in pairs})
+        )
+    return found
+
+
+def curve_seconds(network: SpikingNetwork, images: Images, times: int) -> float:
+    """Return how long a learning curve takes for each step, s."""
+    labels, windows = images.labels, network.config.encoding.windows
+    curve = LearningCurve(labels, network.config.neurons)
+    rng = generator(0, "benchmark curve")
+    chosen = rng.integers(0, len(labels), IMAGES_PER_STEP)
+    winners = rng.integers(0, network.config.neurons, (IMAGES_PER_STEP, windows), np.int32)
+    position, network.position = network.position, 1  # a pass is under way
+    start = perf_counter()
+    for _ in range(times):
+        curve.add(Step(chosen, winners), network)
+    seconds = (perf_counter() - start) / times
+    network.position = position
+    return seconds
+
+
+def answer_seconds(network: SpikingNetwork, images: Images) -> float:
+    """Return how long naming by all training images and recognition take on the card, s."""
+    network.responder = respond_to  # type: ignore[method-assign]
+    start = perf_counter()
+    network.label(images.train, images.labels)
+    network.recognise(images.test, by="position")
+    return perf_counter() - start
+
+
+def save_seconds(network: SpikingNetwork) -> float:
+    """Return how long a state takes to be saved, s."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = perf_counter()
+        network.save(Path(folder) / "state.npz")
+        return perf_counter() - start

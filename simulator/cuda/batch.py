@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from cbramsim.simulator.cuda.block import WARP
 from cbramsim.simulator.cuda.loops import OPERATIONS, Shown, compiled, train
-from cbramsim.simulator.cuda.memory import Brought, Common, shared_bytes, space, stacked
+from cbramsim.simulator.cuda.memory import Brought, Common, space, stacked
+from cbramsim.simulator.cuda.sizes import shared_bytes
 from cbramsim.simulator.cuda.source import SIMULATED
 from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.layer import Layer

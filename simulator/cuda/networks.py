@@ -53,7 +53,8 @@ class Together:
             If a network needs what a card does not do, or is not like the others.
         """
         for network in networks:
-            if reason := why_not(network.config, network.device, network.own):
+            inputs, _ = network.layers[0].crossbar.shape
+            if reason := why_not(network.config, network.device, network.own, inputs):
                 raise ParameterError(f"Together: {reason}")
         if len({alike(network) for network in networks}) > 1:
             raise ParameterError("Together: networks must be of the same shapes and types")

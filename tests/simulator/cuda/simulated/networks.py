@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cbramsim import SpikingNetwork
 
-IMAGES = (np.random.default_rng(0).random((8, 36)) ** 3 * 256).astype(np.uint8)
+IMAGES = (np.random.default_rng(0).random((6, 36)) ** 3 * 256).astype(np.uint8)
 """Grey levels of 36 pixels."""
 LABELS = np.arange(len(IMAGES)) % 3
 

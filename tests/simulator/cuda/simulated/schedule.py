@@ -36,7 +36,9 @@ class Watched(np.ndarray):
 
     def _tell(self, key: Any, writes: bool) -> None:
         if self.block is not None:
-            place = np.ndarray.__getitem__(self, (*key, None) if type(key) is tuple else (key, None))
+            place = np.ndarray.__getitem__(
+                self, (*key, None) if type(key) is tuple else (key, None)
+            )
             address = place.__array_interface__["data"][0]
             self.block.touched(address, self.itemsize, writes)
 
@@ -84,7 +86,7 @@ class Block:
         self._stop = Semaphore(0)
 
     @property
-    def threadIdx(self) -> Any:  # noqa: N802
+    def threadIdx(self) -> Any:
         return SimpleNamespace(x=self.running)
 
     def touched(self, address: int, size: int, writes: bool) -> None:

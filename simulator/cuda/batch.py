@@ -1,8 +1,8 @@
 """`Batch`: networks side by side on a card, while they learn or answer.
 
 The state of each network has two places: arrays here, which are those of its `Layer`, and their
-copies on the card. `fetch` brings what kernels change here, `put` what is changed here there. Under
-Numba's CUDA simulator both are one place.
+copies on the card, also where the card is simulated. `fetch` brings what kernels change here, `put`
+what is changed here there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def on_card(item: Any) -> Any:
     """Return arrays, in NamedTuples, as they are on the card."""
     if isinstance(item, tuple):
         return type(item)(*(on_card(leaf) for leaf in item))
-    return item if SIMULATED else cuda.to_device(item)
+    return np.array(item) if SIMULATED else cuda.to_device(item)
 
 
 def leaves(item: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -193,15 +193,19 @@ class Stacks(NamedTuple):
 
 def receive(here: NDArray[Any], there: Any, n: int | None = None) -> None:
     """Copy an array, or place `n` of it, from the card."""
-    if not SIMULATED:
-        part = slice(None) if n is None else slice(n, n + 1)
+    part = slice(None) if n is None else slice(n, n + 1)
+    if SIMULATED:
+        here[part] = there[part]
+    else:
         there[part].copy_to_host(here[part])
 
 
 def send(here: NDArray[Any], there: Any, n: int | None = None) -> None:
     """Copy an array, or place `n` of it, to the card."""
-    if not SIMULATED:
-        part = slice(None) if n is None else slice(n, n + 1)
+    part = slice(None) if n is None else slice(n, n + 1)
+    if SIMULATED:
+        there[part] = here[part]
+    else:
         there[part].copy_to_device(here[part])
 
 

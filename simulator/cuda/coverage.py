@@ -11,7 +11,7 @@ from cbramsim.core.arguments import one_of
 from cbramsim.core.errors import CbramError
 from cbramsim.devices.device import Device
 from cbramsim.simulator.array.own import Own
-from cbramsim.simulator.cuda.sizes import SHARED, shared_bytes
+from cbramsim.simulator.cuda.sizes import most_neurons
 from cbramsim.simulator.learning.config import NetworkConfig
 
 Engine = Literal["auto", "cpu", "cuda"]
@@ -39,10 +39,12 @@ def uses_card(engine: Engine, *, elsewhere: bool = False) -> bool:
     return not reason
 
 
-def why_not(network: NetworkConfig, device: Device, own: Own | None = None) -> str:
+def why_not(
+    network: NetworkConfig, device: Device, own: Own | None = None, inputs: int | None = None
+) -> str:
     """Return why a network does not learn on a card, or nothing if it does.
 
-    Keys are named with their values.
+    Keys are named with their values. `inputs` are those of the array, where they are known.
     """
     unlike = {
         "layers": (len(network.of_layers()), 1),
@@ -60,8 +62,12 @@ def why_not(network: NetworkConfig, device: Device, own: Own | None = None) -> s
         return "half-selected cells that move (v_switch) are not followed on a graphics card"
     if own is not None and own._replace(criterion=None) != Own():
         return "parts of one's own are not compiled for a graphics card"
-    if shared_bytes(network.inputs or 0, network.neurons) > SHARED:
-        return f"neurons must share {SHARED // 1024} KiB on a graphics card (got {network.neurons})"
+    inputs = inputs or network.planned_inputs
+    if network.neurons > (most := most_neurons(inputs)):
+        return (
+            f"neurons must be at most {most} with {inputs} inputs on a graphics card, where they "
+            f"share memory (got {network.neurons})"
+        )
     return ""
 
 

@@ -56,11 +56,15 @@ class Together:
             If a network needs what a card does not do, or is not like the others.
         """
         for network in networks:
-            if reason := why_not(network.config, network.device, network.own):
+            inputs, _ = network.layers[0].crossbar.shape
+            if reason := why_not(network.config, network.device, network.own, inputs):
                 raise ParameterError(f"Together: {reason}")
         if len({alike(network) for network in networks}) > 1:
             raise ParameterError("Together: networks must be of the same shapes and types")
         self.networks, self.images, self.epochs = networks, images, epochs
+        for n in self._unfinished():
+            for layer in networks[n].layers:
+                layer.go_on()  # here, before all of it is brought to the card
         self._batch = Batch([network.layers[0] for network in networks], images)
         self._orders: list[NDArray[np.int64] | None] = [None] * len(networks)
         self._left: set[int] = set()
@@ -72,7 +76,7 @@ class Together:
 
     def steps(self) -> Iterator[list[tuple[int, Step]]]:
         """Learn, and yield numbers of networks and what each has learned, step by step."""
-        left = [n for n, network in enumerate(self.networks) if network.passes < self.epochs[n]]
+        left = self._unfinished()
         self._finish(set(range(len(self.networks))) - set(left))
         with held_back_interrupts() as check_interrupt:
             while left:
@@ -85,6 +89,9 @@ class Together:
                 done = {n for n in left if self.networks[n].passes >= self.epochs[n]}
                 self._finish(done)
                 left = [n for n in left if n not in done]
+
+    def _unfinished(self) -> list[int]:
+        return [n for n, network in enumerate(self.networks) if network.passes < self.epochs[n]]
 
     def _next(self, n: int) -> NDArray[np.int64]:
         """Return the images that network `n` is shown next."""

@@ -44,8 +44,8 @@ def _(pixels, circuit, account):  # type: ignore[no-untyped-def]
     """Present one window; return the sum of the responses, as `loop.present`."""
     work, streams = circuit.work, circuit.streams
     n_active = draw_spikes(circuit.encoder, pixels, work, streams.spikes)
+    draw_ahead(streams, pixels.size)  # while the others read, and before reads take words
     reference = read(circuit.array, circuit.readout, n_active, work, streams.reads, account)
-    draw_ahead(streams, pixels.size)
     if me() == 0:
         account.counts[NEURON_UPDATE] += work.currents.size
         account.counts[OUTPUT_SPIKE] += 1

@@ -12,5 +12,14 @@ SHARED = 48 * 1024
 
 
 def shared_bytes(inputs: int, neurons: int) -> int:
-    """Return how much memory the threads of a block share."""
-    return SPEAKING + 4 * (2 * neurons + -(-neurons // BLOCK) + 2 * (inputs + 1))
+    """Return how much memory the threads of a block share: see `memory.circuit_of`."""
+    words = 2 * neurons + -(-neurons // BLOCK) + inputs + 1 + (inputs + 4) // 4
+    return SPEAKING + 4 * words
+
+
+def most_neurons(inputs: int) -> int:
+    """Return with how many neurons that memory is enough."""
+    neurons = SHARED // 8
+    while neurons and shared_bytes(inputs, neurons) > SHARED:
+        neurons -= 1
+    return neurons

@@ -1,4 +1,4 @@
-"""What time does to the cells of an array that are left alone: drift, retention, relaxation.
+"""Changes with time in the cells of an array that is left alone: drift, retention, relaxation.
 
 All are laws of the time since programming, so each cell has an age. A cell counts as programmed
 anew when its conductance is not what `Ageing` left behind: programming itself keeps no clock, and

@@ -99,12 +99,12 @@ class Conduction(SourcedParameters):
 
     @property
     def i2t_set(self) -> float:
-        """What a set pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
+        """Energy that a set pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
         return 0.0 if self.c_gate else self.i2t(self.v_set, self.t_set)
 
     @property
     def i2t_reset(self) -> float:
-        """What a reset pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
+        """Energy that a reset pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
         return 0.0 if self.c_gate else self.i2t(self.v_reset, self.t_reset)
 
     @property

@@ -28,7 +28,7 @@ from cbramsim.devices.quantities import Volt
 
 
 class Disturb(SourcedParameters):
-    """How far a pulse below the write voltage moves a cell."""
+    """Step of a cell under a pulse below the write voltage."""
 
     v_switch: Annotated[float, Field(ge=0, le=1000), zero_or_from(1e-6), Volt] = 0.0
     """Voltage scale at which switching accelerates, V; 0 if a cell stays below the write voltage.

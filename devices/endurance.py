@@ -1,4 +1,4 @@
-"""How many pulses a cell survives, and how far a job wears an array out.
+"""Number of pulses that a cell survives, and the wear of an array by a job.
 
 A cell that has got as many pulses as its own endurance stays at the conductance it has reached.
 Published endurances count full set-reset cycles; taken as a number of pulses of whatever size they
@@ -23,7 +23,7 @@ YEAR = 365.25 * 86400
 
 
 class Endurance(SourcedParameters):
-    """How many pulses a cell survives; unlimited by default."""
+    """Number of pulses that a cell survives; unlimited by default."""
 
     endurance: Annotated[float, Field(ge=0, le=1e18), zero_or_from(1)] = 0.0
     """Pulses that a cell survives on average; 0 if wear is not modelled."""
@@ -32,7 +32,7 @@ class Endurance(SourcedParameters):
 
 
 class Wear(NamedTuple):
-    """What a job has worn, from the pulses that were counted."""
+    """Wear of an array by a job, from the pulses that were counted."""
 
     pulses: int
     """Pulses in all."""

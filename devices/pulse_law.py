@@ -1,4 +1,4 @@
-r"""How far one pulse moves a cell: laws of the field, each a step as a function of the state.
+r"""Laws of the mean step of one pulse, published in the literature, as a function of the state.
 
 With x the position in the cell's own window (0 at its lowest, 1 at its highest conductance), a set
 pulse moves x up by a step, and a reset pulse moves it down by a step taken at depth 1 - x:
@@ -75,11 +75,11 @@ FORMS = {
     "nonlinearity": "exponential", "slope": "linear", "exponent": "power",
     "factor": "exponential-step", "rate": "exponential-step", "shape": "table",
 }  # fmt: skip
-"""Which law a parameter belongs to, without its polarity."""
+"""Law to which each parameter belongs; names without their polarity."""
 
 
 class PulseLaw(SourcedParameters):
-    """What one set pulse and one reset pulse do to the state of a cell."""
+    """Effect of one set pulse and of one reset pulse on the state of a cell."""
 
     law: Law = "exponential"
     """The form of the step: see the module."""

@@ -16,12 +16,12 @@ from cbramsim.devices.pulse_law import AFFINE
 from cbramsim.devices.technology import Technology
 
 G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
-"""Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
+"""Places of the window and steps of a cell, see `cbramsim.devices.population`."""
 CELL_SIZE = 6
 """Numbers that each cell keeps."""
 SET, RESET = G_LOW, G_HIGH
-"""Where those of set and of reset pulses begin: the bound from which a train starts, the signed
-step there, and by how much it changes with the distance."""
+"""Places where the numbers of set and of reset pulses begin: the bound from which a train starts,
+the signed step there, and the change of the step with the distance."""
 
 
 class PulseConstants(NamedTuple):
@@ -34,7 +34,7 @@ class PulseConstants(NamedTuple):
     v2t_reset: float
     """Energy of a reset pulse per siemens, J/S."""
     i2t_set: float
-    """What the current of a set pulse dissipates, J per Ohm and S²: V² t if ohmic."""
+    """Energy dissipated by the current of a set pulse, J per Ohm and S²: V² t if ohmic."""
     i2t_reset: float
     """The same of a reset pulse."""
     gate_set: float

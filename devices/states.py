@@ -1,4 +1,4 @@
-r"""Which conductances a cell can take, and how a read sees them.
+r"""Conductances that a cell can take, and the noise with which a read sees them.
 
 A cell is analog, or has a finite number of states: `levels` of them in its own window, or one at
 each multiple of `g_quantum` (an atomic constriction: a fraction of the conductance quantum
@@ -108,7 +108,7 @@ class States(SourcedParameters):
 
     @property
     def state_count(self) -> int:
-        """How many states the nominal cell takes; 0 if it is analog."""
+        """Number of states of the nominal cell; 0 if it is analog."""
         if not self.g_quantum:
             return self.levels
         lowest, highest = self._quanta()

@@ -45,7 +45,7 @@ NOISE = (
     "program_noise",
     "read_1f",
 )
-"""What differs from event to event."""
+"""Parameters that differ from event to event."""
 FAULTS = ("stuck_low", "stuck_high", "stuck_mid", "stuck_open")
 """Cells that do not switch."""
 AGEING = (
@@ -53,9 +53,9 @@ AGEING = (
     "activation_energy", "relaxation_shift", "relaxation_spread", "relaxation_times",
     "relaxation_states", "relaxation_sigmas", "endurance",
 )  # fmt: skip
-"""What time and use do."""
+"""Parameters of time and use."""
 DISTURB = ("v_switch",)
-"""What the programming of others does."""
+"""Parameters of the disturbance by programming other cells."""
 GRANULARITY = ("levels", "level_radix", "g_quantum")
 """States a cell can take."""
 

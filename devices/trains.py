@@ -23,7 +23,7 @@ SPREADS_OF_TIME = (
     "drift_spread_by_state", "relaxation_spread", "relaxation_times", "relaxation_states",
     "relaxation_sigmas", "read_1f",
 )  # fmt: skip
-"""What makes cells differ more and more with time."""
+"""Parameters that make cells differ more and more with time."""
 CELSIUS = (25.0, 85.0)
 """Temperatures at which retention is shown, °C."""
 LONG = 10 * TIMES["year"]
@@ -34,7 +34,7 @@ class PulseTrains(NamedTuple):
     """Conductances before and after each of a train of set pulses, then of reset pulses, S."""
 
     set_pulses: int
-    """How many of the pulses are set pulses."""
+    """Number of set pulses."""
     law: NDArray[np.float64]
     """Of the nominal cell without noise, analog, float64[pulses + 1]."""
     cycles: NDArray[np.float64]

@@ -1,4 +1,4 @@
-r"""What a write leaves of its own: noise in what reads see, and errors of verified programming.
+r"""Errors of a write: noise in what reads see, and errors of verified programming.
 
 *Write noise*: reads see the state of a cell with an offset that each write draws anew and that
 stays until the next one,
@@ -29,7 +29,7 @@ from cbramsim.devices.quantities import Siemens, Spread
 
 
 class WriteNoise(SourcedParameters):
-    """What a write leaves beside the state that it reaches; nothing by default."""
+    """Errors that a write leaves beside the state it reaches; none by default."""
 
     write_c2c: Spread = 0.0
     """Noise of a write that reads see, but not the state: standard deviation as a fraction of

@@ -1,4 +1,4 @@
-"""What a write leaves as compiled loops see it; the physics is in `devices.write_noise`."""
+"""Errors of a write in compiled loops; the physics is in `devices.write_noise`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ FLAGS = {"repetitions": "bootstrap"}
 
 
 class Files(NamedTuple):
-    """What a fit writes; by default in the current folder, named like the measurement."""
+    """Files that a fit writes; by default in the current folder, named like the measurement."""
 
     device: Path | None = None
     """TOML."""

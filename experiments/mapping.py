@@ -45,22 +45,22 @@ WORDS = {
     "noise of reads": "noise of reads", "lines": "resistance of lines",
     "converters": "converters", "time": "time",
 }  # fmt: skip
-"""What is added, for people."""
+"""Description of each cause, for people."""
 
 
 class Question(NamedTuple):
-    """What is mapped, and what it is shown."""
+    """Network that is mapped, and the images it is shown."""
 
     model: str = "mnist-lenet"
     """An ONNX or NIR file, or a network that comes with the package."""
     dataset: str = "mnist"
     """As of `load_dataset`."""
     mean: float = 0.0
-    """What is subtracted from images of 0 to 1 before the network sees them, ..."""
+    """Mean that is subtracted from images of 0 to 1 before the network sees them, ..."""
     deviation: float = 1.0
     """... and by what the rest is divided."""
     days: float = 0.0
-    """How long the arrays wait after they have been written."""
+    """Time for which the arrays wait after they have been written."""
     steps: int = 100
     """Steps of 1 ms for which a spiking network, of a NIR file, is shown an image."""
 

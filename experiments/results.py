@@ -1,4 +1,4 @@
-"""What a finished run found, as numbers: read from its metrics, and averaged over seeds."""
+"""Results of a finished run, as numbers: read from its metrics, and averaged over seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARES = ("accuracy", "accuracy_majority", "pruned_fraction")
 _NOT_METRICS = (
     ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
-"""What reading a file of something else may end in."""
+"""Errors that reading a file of something else may raise."""
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Target(NamedTuple):
     """By which the user names it."""
     path: Path
     suffix: str
-    """How its name must end."""
+    """Required ending of the name."""
 
 
 def check_targets(*targets: Target, force: bool, reads: Mapping[Path, str]) -> None:

@@ -26,7 +26,7 @@ NAMES: dict[type, str] = {
     tuple: "a tuple",
     list: "a list",
 }
-"""What is said of some kinds of objects."""
+"""Descriptions of kinds of objects, for messages."""
 
 
 def whole(where: str, value: Any, least: int = 0, most: int | None = None) -> int:

@@ -11,7 +11,7 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.core.files import in_bytes
 
 CGROUPS = Path("/sys/fs/cgroup")
-"""Where Linux says how much memory the processes of a container or of a batch job may have."""
+"""Files in which Linux gives the memory limit of the processes of a container or of a batch job."""
 USABLE = 0.9
 """Part of the memory that may be asked for; the rest is the interpreter's and the system's."""
 

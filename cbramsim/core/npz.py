@@ -33,7 +33,7 @@ _RECORD, _LARGE_RECORDS = 22, 76
 
 
 class Header(NamedTuple):
-    """What an array says of itself."""
+    """Header of an array: its type, order and shape."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -16,7 +16,7 @@ Evidence = Literal["published", "derived", "assumed"]
 
 
 class Provenance(Parameters):
-    """Where a value comes from, and how far it can be trusted."""
+    """Source of a value, and its grade of evidence."""
 
     evidence: Evidence
     """`published` (read in a source), `derived` (arithmetic on such), or `assumed`."""

@@ -91,7 +91,8 @@ def pulse_noise(scatter, cells, column, row, way, g):
 
 @verb
 def mean_train(law, cells, column, row, way, g, pulses):
-    """Where the mean of some `pulses`, not a whole number, takes a cell from `g`, S."""
+    """Mean conductance of a cell, S, after `pulses` (not necessarily a whole number), from `g`,
+    S."""
 
 
 @verb
@@ -101,12 +102,13 @@ def nearby_state(grid, g, low, high, uniform):
 
 @verb
 def nearby_state_drawn(grid, g, low, high, stream):
-    """Where a cell is that has drifted to `g`, S: in one of its states, within its window."""
+    """Conductance of a cell that has drifted to `g`, S: one of its states, within its window."""
 
 
 @verb
 def sense(noise, g, word, row, normals):
-    """What a sense amplifier sees of a cell at `g`, S; one word serves all rows of a column."""
+    """Conductance that a sense amplifier reads of a cell at `g`, S; one word serves a whole
+    column."""
 
 
 @verb
@@ -221,7 +223,7 @@ def book_all_others(access, array, rule, spiked, part, account):
 
 @verb
 def seen_by(access, array):
-    """How many other cells see a part of the voltage of a pulse."""
+    """Number of other cells that see a part of the voltage of a pulse."""
 
 
 @verb

@@ -1,4 +1,4 @@
-"""What the exports of a cell have in common: what is exported, and what a header says of it."""
+"""Common parts of the exports of a cell: what is exported, and the notes in its header."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WIDTH = 98
 """Columns of a header."""
 
 _AROUND = ("t_read", "c_cell")
-"""What belongs to the circuit around a cell."""
+"""Parameters of the circuit around a cell."""
 _CELL = (
     "g_min", "g_max", "law", "pulses_up", "nonlinearity_up", "slope_up", "exponent_up",
     "factor_up", "rate_up", "shape_up", "pulses_down", "nonlinearity_down", "slope_down",
     "exponent_down", "factor_down", "rate_down", "shape_down",
     "v_set", "t_set", "v_reset", "t_reset", "v_read", "v_sinh",
 )  # fmt: skip
-"""What is exported."""
+"""Parameters of the cell that are exported."""
 
 MEANING = f"""\
 Two terminals, te (top electrode) and be. The state x is the position in the window of \

@@ -1,4 +1,4 @@
-"""What pulse trains must be to be those of a cell: units, range, directions."""
+"""Checks that pulse trains can be those of a cell: units, range, directions."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ ALIASES = {
     "time": ("time", "t", "elapsed time", "timestamp", "time stamp", "elapsed"),
     "unit": ("unit", "units", "unit of conductance", "conductance unit"),
 }  # fmt: skip
-"""What each column is called, without regard to case, spaces and underscores."""
+"""Names of each kind of column, without regard to case, spaces and underscores."""
 WEAK = frozenset({"number", "no", "n", "#", "index", "direction", "operation", "op", "sign"})
 """Names that may mean something else, where another column has a better one."""
 READINGS = {"conductance": "S", "resistance": "Ohm", "current": "A", "relative": ""}
@@ -75,7 +75,7 @@ class Column:
 
     @property
     def role(self) -> str:
-        """What it holds: a key of `ALIASES`; "" if it is none of them."""
+        """Role of the column: a key of `ALIASES`; "" if it has none of them."""
         return _ROLES.get(self.name, "")
 
 
@@ -178,7 +178,7 @@ def polarity(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class Ramp:
-    """What the header of a column that is a ramp says."""
+    """Contents of the header of a column that is a ramp."""
 
     way: int
     """+1 for set, -1 for reset, 0 if it does not say."""

@@ -1,5 +1,5 @@
-"""How a text file of a table is written: encoding, delimiter, decimal sign. What is not clear is an
-error, whose message lacks the name of the file.
+"""Format of the text file of a table: encoding, delimiter, decimal sign. Anything ambiguous is an
+error, whose message does not name the file.
 """
 
 from __future__ import annotations

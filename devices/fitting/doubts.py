@@ -1,4 +1,4 @@
-"""What the data cannot tell, and what is odd about them, a sentence each."""
+"""Limits of the data, and oddities in them, a sentence each."""
 
 from __future__ import annotations
 

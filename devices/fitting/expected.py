@@ -37,7 +37,7 @@ POINTS = 257
 
 
 class EachCell(NamedTuple):
-    """What each cell has of its own."""
+    """Quantities that each cell has of its own."""
 
     low: Floats
     """Lower bound, float64[cells]."""
@@ -50,7 +50,7 @@ class EachCell(NamedTuple):
 
 
 class CurveStarts(NamedTuple):
-    """Which curves are expected, and where they begin."""
+    """Curves that are expected, and their starting points."""
 
     which: NDArray[np.int64]
     """Cell and way (0 set, 1 reset), and number of readings, int64[curves, 3]."""

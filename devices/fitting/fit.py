@@ -118,7 +118,7 @@ def fit(
 
 @dataclass(frozen=True)
 class _Work:
-    """What all fits of a measurement have in common."""
+    """Data that all fits of a measurement share."""
 
     measurement: Measurement
     like: Device

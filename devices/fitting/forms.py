@@ -41,14 +41,14 @@ class Rough:
 
     @property
     def label(self) -> str:
-        """What it is called in messages."""
+        """Name in messages."""
         name = {1: "set train", -1: "reset train"}.get(self.way, "train")
         return readable(f"{name} of cycle {self.cycle} of cell {self.cell}")
 
 
 @dataclass
 class Reading:
-    """What is known of a file while it is read."""
+    """Knowledge of a file while it is read."""
 
     table: Table
     roles: dict[str, int]
@@ -62,9 +62,9 @@ class Reading:
     spread: int = 0
     """Readings of the trains that were spread out so far."""
     warnings: list[str] = field(default_factory=list)
-    """What is odd, each once."""
+    """Oddities of the file, each once."""
     understood: list[str] = field(default_factory=list)
-    """What was understood."""
+    """Statements of how the file was understood."""
 
     def warn(self, what: str) -> None:
         """Keep a warning, once."""

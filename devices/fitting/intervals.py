@@ -61,7 +61,8 @@ class Summary:
     spread: Floats
     """Relative, of low and high bound and of both steps, float64[4]."""
     noise: Floats
-    """What noise adds to that from cell to cell, relative deviations, float64[4]."""
+    """Part of the spread from cell to cell that is due to noise, relative deviations,
+    float64[4]."""
 
 
 @compiled_loop

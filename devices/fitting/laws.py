@@ -55,13 +55,13 @@ class Candidate:
 
     name: str
     code: int
-    """Which law, in compiled loops."""
+    """Number of the law in compiled loops."""
     shapes: tuple[str, ...] = ()
     """Names of its shape parameters; `r`, if any, is the last."""
     bounds: tuple[tuple[float, float], ...] = ()
     """Of each of them."""
     starts: tuple[tuple[float, ...], ...] = ((),)
-    """Where the search begins."""
+    """Starting points of the search."""
 
     def labels(self, shape: NDArray[np.float64]) -> dict[str, float]:
         """Return shape parameters by name, of set and of reset pulses; float64[2, n]."""

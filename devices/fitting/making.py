@@ -21,12 +21,12 @@ IN_THE_DATA = (
     "levels", "level_radix", "g_quantum", "g_flicker", "flicker_duty", "write_c2c", "read_1f",
     "read_1f_width", "read_1f_start",
 )  # fmt: skip
-"""What would come on top of the noise that was measured: never taken over."""
+"""Parameters whose effect the measured noise already contains: never taken over."""
 SEEN = (
     *PulseLaw.physical_parameters(), "g_min", "g_max", "g_min_d2d", "g_max_d2d",
     "g_min_d2d_of_window", "g_max_d2d_of_window", "read_c2c",
 )  # fmt: skip
-"""What pulse trains show."""
+"""Parameters that pulse trains show."""
 Conditions = dict[str, tuple[float | None, float | None]]
 """Voltage (V) and width (s) of set and of reset pulses; None where they are not known."""
 ABRUPT = 1.0
@@ -35,7 +35,7 @@ ABRUPT = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found in a measurement, of which a device is made."""
+    """Findings of a measurement, from which a device is made."""
 
     measurement: Measurement
     """All that was measured."""

@@ -29,7 +29,7 @@ MOST_ROUNDS = 40
 DIFFERENCE = 1e-6
 """Step of numerical derivatives; all parameters are of order 1."""
 BEYOND, BEYOND_NOISE = 0.05, 3.0
-"""How far a bound may be beyond the measured range: part of it, and deviations of a pulse."""
+"""Greatest distance of a bound beyond the measured range: part of it, and deviations of a pulse."""
 LEAST_STEP = 1e-7
 """Smallest first step, part of the window."""
 FLOOR = 1e-3
@@ -74,7 +74,7 @@ class Match:
     derivatives: Floats
     """Of weighted misses, by kind of parameter, float64[kinds, curves, longest]."""
     columns: NDArray[np.int64]
-    """Which parameter of a kind a curve depends on, int64[kinds, curves]."""
+    """Index of the parameter of a kind that a curve depends on, int64[kinds, curves]."""
     weight: Floats
     """Of each reading, float64[curves, longest], per measured range."""
     holds: Floats
@@ -99,7 +99,7 @@ class Match:
 
 
 class _Layout:
-    """Where parameters are in a vector, and which may move."""
+    """Places of parameters in a vector, and which of them may move."""
 
     def __init__(self, curves: Curves, candidate: Candidate) -> None:
         cells, shapes = len(curves.cells), len(candidate.shapes)
@@ -113,7 +113,7 @@ class _Layout:
 
     @property
     def columns(self) -> NDArray[np.int64]:
-        """Which parameter of a kind each curve depends on, int64[kinds, curves]."""
+        """Index of the parameter of a kind that each curve depends on, int64[kinds, curves]."""
         cell, way = self.index[:, 0], self.index[:, 1]
         return np.array(
             [way * self.shapes + j for j in range(self.shapes)]

@@ -46,15 +46,15 @@ class Measurement:
     """Pulse trains of one or more cells, in the order in which they were measured."""
 
     name: str
-    """Where they come from."""
+    """Origin of the data."""
     trains: tuple[Train, ...]
     """The trains."""
     sha256: str = ""
     """Hash of the file's bytes, in hexadecimal."""
     understood: str = ""
-    """What was understood of the file, in one line."""
+    """Summary of how the file was understood, in one line."""
     warnings: tuple[str, ...] = ()
-    """What was odd in the file."""
+    """Oddities of the file."""
 
     @classmethod
     def of_arrays(cls, name: str, set_readings: ArrayLike, reset_readings: ArrayLike) -> Self:
@@ -97,7 +97,7 @@ class Measurement:
 
     @property
     def cycles(self) -> int:
-        """How many cycles the cell with the most of them has."""
+        """Number of cycles of the cell with the most of them."""
         of_a_cell: dict[str, set[str]] = {}
         for train in self.trains:
             of_a_cell.setdefault(train.cell, set()).add(train.cycle)

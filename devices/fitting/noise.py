@@ -31,10 +31,10 @@ Floats = NDArray[np.float64]
 DEPTHS = 9
 """Depths at which noise of pulses is known where it depends on the state."""
 EDGE, NEAR = 3.0, 0.08
-"""Where noise is cut off by a bound and not looked at: deviations of a pulse from it, and at least
-this part of the window, but no more than `MOST_EDGE`. Where noise has added up, single trains meet
-a bound that their mean keeps away from: of several trains, the state that is predicted from earlier
-readings must be as far. What the past alone chooses leaves the likelihood unbiased."""
+"""Distance from a bound within which noise is cut off and not looked at: deviations of a pulse, and
+at least this part of the window, but no more than `MOST_EDGE`. Accumulated noise takes single
+trains to a bound that their mean stays away from: with several trains, the state predicted from
+earlier readings must be as far away. A choice by the past alone leaves the likelihood unbiased."""
 MOST_EDGE = 0.3
 MOST_READINGS = 40_000
 """Readings that the likelihood is taken of; of more, every n-th train."""
@@ -66,13 +66,13 @@ class NoiseFound(NamedTuple):
     by_depth: Floats
     """Noise of a pulse at `DEPTHS` depths, or at one if no state differs, float64[2, m]."""
     readings: int
-    """How many readings it was told from."""
+    """Number of readings on which the result rests."""
     errors: tuple[float, float]
     """Standard errors of the logarithms of `pulse` and of `white`; NaN where there is none."""
 
     @property
     def read(self) -> float:
-        """What tells two readings, one after the other, apart: over the square root of 2."""
+        """Deviation of the difference of two successive readings over the square root of 2."""
         return math.hypot(self.white, self.lasting * math.sqrt(1 - self.memory))
 
     def simple(self) -> Noise:
@@ -87,13 +87,13 @@ class DepthTrains(NamedTuple):
     readings: Floats
     """As depths, NaN where there are none, float64[trains, longest]."""
     inside: NDArray[np.bool_]
-    """Which of them the likelihood is taken of, bool[trains, longest]."""
+    """Readings of which the likelihood is taken, bool[trains, longest]."""
     where: NDArray[np.int64]
     """Cell and way of each train, int64[trains, 2]."""
 
 
 class NoiseModel(NamedTuple):
-    """What the state and its readings do, all noise as parts of the mean window; see above."""
+    """Model of the state and its readings, all noise as parts of the mean window; see above."""
 
     steps: Floats
     """Of each cell at equally spaced depths, float64[cells, 2, points]."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Fit(Found):
-    """What was found in a measurement; by `fit`."""
+    """Findings in a measurement, from `fit`."""
 
     steps: Steps
     """Mean steps and noise state by state, without a law."""
@@ -36,7 +36,7 @@ class Fit(Found):
     name: str = "fitted"
     """Of the device."""
     made_by: str = "cbramsim.fit"
-    """What the sources of its parameters say of how they were found."""
+    """Note on how the parameters were found, for their sources."""
     device: Device = field(init=False)
     """With sources and grades."""
 

@@ -1,4 +1,4 @@
-"""What a measurement says without a law: steps and noise, state by state."""
+"""Findings of a measurement without a law: steps and noise, state by state."""
 
 from __future__ import annotations
 

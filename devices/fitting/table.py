@@ -60,11 +60,11 @@ class Table:
     short: tuple[int, int]
     """First line with fewer values than columns, and how many; (0, 0) if there is none."""
     delimiter: str
-    """What stands between the columns, "" if there is one column."""
+    """Delimiter of the columns, "" if there is one column."""
     decimal: str
     """The decimal sign."""
     form: list[str]
-    """What was understood of the text."""
+    """Description of the text as it was understood."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -54,7 +54,7 @@ COMPONENTS: dict[str, tuple[Operation, ...]] = {
         Operation.BIT_SET, Operation.BIT_RESET, Operation.RENEWAL_PULSE,
     ),
 }  # fmt: skip
-"""Where joules go; every operation is in one of them."""
+"""Components of the energy; every operation is in one of them."""
 BINARY_BITS_SHOWN = (1, 2, 3, 4, 8)
 """For what fits into 512 kbit."""
 

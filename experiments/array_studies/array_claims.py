@@ -1,4 +1,4 @@
-"""What the study of the array says about each claim: computed from its runs, held or missed."""
+"""Claims of the study of the array: computed from its runs, held or missed."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ DISTURBANCES: dict[str, dict[str, float]] = {
     "all currents 1 % low": {"gain": 0.99},
     "offset, INL, DNL of 0.5 LSB": {"offset_d2d": 0.5, "inl": 0.5, "dnl": 0.5},
 }
-"""What is wrong with a product beside its rounding."""
+"""Imperfections of a product beside its rounding."""
 SCHEMES: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Trained(NamedTuple):
-    """What a trained network multiplies."""
+    """Inputs and weights of the products of a trained network."""
 
     device: Device
     """Its technology."""

@@ -76,7 +76,7 @@ def _converters(summary: dict[str, Any]) -> Figure:
 
 
 def _components(summary: dict[str, Any]) -> Figure:
-    """Where the energy of training goes, in arrays with and without converters."""
+    """Draw the components of the energy of training, in arrays with and without converters."""
     points = _points(summary)
     shown = [(label, points[case]) for label, case in _bars(summary) if case in points]
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 0.9 + 0.36 * len(shown))

@@ -1,4 +1,4 @@
-"""What `cbram array` runs: converters on tiles, converters that err, and binary cells."""
+"""Runs of `cbram array`: converters on tiles, converters that err, and binary cells."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ LAYOUTS = {
 SMALL_TILES = "128 x 128"
 """The tiles with which single questions are asked."""
 ERRORS = {"offset": "offset_d2d", "INL": "inl", "DNL": "dnl"}
-"""What is wrong with a converter -> key of `Readout`."""
+"""Imperfection of a converter -> key of `Readout`."""
 ANALOG = "no converter"
 """The run that all others are compared with: analog, currents compared as they are."""
 
 
 class Scope(NamedTuple):
-    """How much is looked at."""
+    """Extent of the study."""
 
     adc_bits: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
     errors_at: int = 6
     """Bits of the converters that err."""
     errors: tuple[float, ...] = (0.5, 1.0)
-    """How far, LSB."""
+    """Sizes of the imperfections, LSB."""
     binary_bits: tuple[int, ...] = (1, 2, 3, 4, 8)
     repetitions: int = 30
     """Of the measurement of time."""

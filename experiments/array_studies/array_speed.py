@@ -1,4 +1,4 @@
-"""How long a product with the read noise of every cell and its conversion takes."""
+"""Time of a product with the read noise of every cell and its conversion."""
 
 from __future__ import annotations
 

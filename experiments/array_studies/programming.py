@@ -1,4 +1,4 @@
-"""How well and at what price the cells of a device are written, and how others suffer from it."""
+"""Accuracy and price of writing the cells of a device, and its effect on other cells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SHAPE = (64, 16)
 """Cells that are written."""
 TOLERANCES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""How far from its target a cell may read, parts of the window."""
+"""Tolerances of the reading of a cell around its target, parts of the window."""
 LEVELS = (0.25, 0.5, 0.75)
 """Targets of the traces, parts of the window."""
 SHOWN = 8
@@ -38,7 +38,7 @@ class AtTolerance(NamedTuple):
     tolerance: float
     """Part of the window."""
     corrections: Corrections
-    """What a cell gets between two senses."""
+    """Pulses that a cell gets between two senses."""
     yield_: float
     """Fraction of the cells that reached their target."""
     mean_pulses: float
@@ -55,7 +55,7 @@ class Drift(NamedTuple):
     """Half-selected cells while a cell on their lines is pulsed."""
 
     scheme: WriteScheme
-    """What half-selected cells see."""
+    """Voltage on half-selected cells."""
     pulses: NDArray[np.int64]
     """Pulses given, int64[n]."""
     up: NDArray[np.float32]

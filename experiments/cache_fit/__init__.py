@@ -34,7 +34,7 @@ MOST = 10**15
 
 
 class Question(NamedTuple):
-    """What is asked: a network, how it is trained, and on which memory."""
+    """Question of the user: a network, its training, and its memory."""
 
     layers: str = LAYERS
     """Widths, "784,256,10", or matrices, "784x256,256x10"."""
@@ -47,7 +47,7 @@ class Question(NamedTuple):
     hierarchy: str | None = None
     """Preset or TOML file instead of this machine: then nothing is measured, but priced."""
     caches: str | None = None
-    """What this machine's caches are, if its system does not know; see `caches.parse`."""
+    """Caches of this machine, if its system does not know them; see `caches.parse`."""
 
     def network(self) -> Layers:
         """Return the network.

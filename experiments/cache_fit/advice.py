@@ -1,4 +1,4 @@
-"""Which size of network costs least per parameter, among those within one to two times of a cache.
+"""Size of network of least cost per parameter, among those within one to two times of a cache.
 
 The sizes are of one family: inputs, outputs, depth and the ratios of hidden widths stay. What a
 network of another size learns is another question, and is not asked here.
@@ -31,13 +31,13 @@ class Candidate(NamedTuple):
     layers: Layers
     """The network."""
     lives_in: str
-    """Where its backward set lives."""
+    """Level in which its backward set lives."""
     cost: float | None
     """Of a training step, per parameter; None if it is not known."""
 
 
 class Advice(NamedTuple):
-    """What the candidates come to."""
+    """Comparison of the candidates."""
 
     candidates: list[Candidate]
     """All of them."""

@@ -37,7 +37,7 @@ class Cache(NamedTuple):
     capacity: int
     """Size of each, bytes."""
     units: int
-    """How many there are."""
+    """Number of such caches."""
 
     def __str__(self) -> str:
         """Write it as `parse` reads it."""

@@ -1,4 +1,4 @@
-"""What `cbram cache-fit` says, each with its definition."""
+"""Statements of `cbram cache-fit`, each with its definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training step costs per parameter: measured here, or priced by the energies of memory."""
+"""Cost of a training step per parameter: measured here, or priced by the energies of memory."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Costs(NamedTuple):
     unit: str
     """`s` or `J`."""
     source: str
-    """How it is known."""
+    """Source of the cost."""
     evidence: str
-    """How firmly."""
+    """Grade of evidence."""
     per_parameter: Callable[[Layers], float]
     """The cost."""
     line: Callable[[Layers], float]
     """The model's, or the price."""
     label: str
-    """What the line is."""
+    """Meaning of the line."""
     intervals: Callable[[Layers, Layers], dict[str, Any]]
     """From own network and another one: 90 % intervals of what is saved, in per cent, by
     per_parameter and per_datum; empty if there are none."""

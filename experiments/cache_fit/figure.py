@@ -25,11 +25,11 @@ class Curve(NamedTuple):
     cost: Sequence[float]
     """Cost of each, s or J per parameter of a training step."""
     slow: Sequence[float] | None = None
-    """What three quarters of the samples are below, or None."""
+    """Upper limit of three quarters of the samples, or None."""
 
 
 class Picture(NamedTuple):
-    """What is drawn."""
+    """Contents of the figure."""
 
     unit: str
     """`s` or `J`, or nothing if there are no costs."""
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
     line: Curve | None
     """The model, or the prices."""
     line_label: str
-    """What the line is."""
+    """Meaning of the line."""
     own: tuple[int, float | None, str]
     """Parameters and cost of the user's network, and where its backward set lives."""
     best: tuple[int, float] | None

@@ -1,4 +1,4 @@
-"""Where the measured cost rises, beside where a cache is stated to be full."""
+"""Sizes at which the measured cost rises, beside those at which a cache is stated to be full."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ SEEN = 1.3
 """Ratio of costs from which on a boundary counts as seen; less may be noise of the measurement."""
 
 NEAR = 8.0
-"""How many times off the size at which a cache is full a rise may be, and be of this cache."""
+"""Largest ratio of a rise's size to the size that fills a cache, for the rise to be of this
+cache."""
 
 
 class Knee(NamedTuple):
-    """What becomes of the cost where the backward set leaves a cache."""
+    """Rise of the cost where the backward set leaves a cache."""
 
     inner: str
     """The cache."""

@@ -1,4 +1,4 @@
-"""What is known of a network and of those of its family: as numbers, as rows, and as a picture."""
+"""Findings on a network and on those of its family: as numbers, as rows, and as a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
 
 
 class Fitted(NamedTuple):
-    """What a measurement in float32 on one core comes to."""
+    """Result of a measurement in float32 on one core."""
 
     model: model.CostModel
     costs: Costs
@@ -27,22 +27,22 @@ class Fitted(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a network, and of others of its family."""
+    """Findings on a network, and on others of its family."""
 
     own: Layers
     """The network."""
     memory: Hierarchy
-    """Where its working sets are placed."""
+    """Placement of its working sets."""
     where: Place
     """Places the working sets of a network."""
     points: list[Point]
-    """What was measured, if anything was."""
+    """Measured points, if anything was measured."""
     fitted: Fitted | None
-    """What that comes to."""
+    """Result of the measurement."""
     costs: Costs | None
     """Measured or priced, if they are known."""
     advice: Advice
-    """Which size suits the caches."""
+    """Size that suits the caches."""
 
     @property
     def drawn(self) -> list[Layers]:

@@ -28,7 +28,7 @@ SAMPLES_PER_TURN = 4
 
 
 class Effort(NamedTuple):
-    """How much is measured."""
+    """Extent of the measurement."""
 
     per_octave: int
     """Sizes in each doubling."""
@@ -47,7 +47,7 @@ SMALLEST = 2**8
 
 
 class Point(NamedTuple):
-    """What was measured at one size, all per training step."""
+    """Measurement at one size, all per training step."""
 
     layers: Layers
     """The network."""
@@ -58,7 +58,7 @@ class Point(NamedTuple):
     slow: float
     """The sample that three quarters are faster than, s."""
     samples: int
-    """How many there were."""
+    """Number of samples."""
     joules: float | None
     """The median of the energy, J; None without counters."""
 

@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 
 
 class Load(NamedTuple):
-    """What a training step of one network asks for."""
+    """Work and traffic of a training step of one network."""
 
     parameters: int
     """P."""
@@ -37,7 +37,7 @@ class CostModel(NamedTuple):
     """Non-negative coefficients, and how far they are from what was measured."""
 
     names: tuple[str, ...]
-    """What each coefficient is."""
+    """Meaning of each coefficient."""
     coefficients: NDArray[np.float64]
     """Cost of a step; per neuron; per operation; per byte beyond each level."""
     error: float

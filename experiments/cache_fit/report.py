@@ -1,4 +1,4 @@
-"""What `cbram cache-fit` prints, in Markdown."""
+"""Output of `cbram cache-fit`, in Markdown."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ FIGURES = "benchmark.json"
 
 
 class Sizes(NamedTuple):
-    """How much is measured."""
+    """Extent of the measurements."""
 
     base: dict[str, Any]
     """Keys of the configuration that all networks share, nested."""
@@ -40,7 +40,7 @@ class Sizes(NamedTuple):
     epochs: int
     """Passes of a training."""
     groups: tuple[int, int]
-    """How many networks learn together, first and then."""
+    """Number of networks that learn together: of the first group, and of the second."""
     pairs: int
     """Twins that are compared."""
     twin_images: int
@@ -88,7 +88,7 @@ def run(
 
 
 class Bench:
-    """What is measured, each once, in the order in which it is asked for."""
+    """Measurements, each made once, in the order in which they are asked for."""
 
     def __init__(self, sizes: Sizes, tell: Callable[[str], Any]) -> None:
         self.sizes, self.tell = sizes, tell
@@ -142,7 +142,7 @@ class Bench:
 
     @cached_property
     def host(self) -> work.Host:
-        """What the processor spends, beside the larger group."""
+        """Time of the processor, beside the larger group."""
         network, group = self.twins.networks[0], self.groups[self.sizes.groups[-1]]
         self.tell("answers, curves and states")
         return work.Host(
@@ -153,7 +153,7 @@ class Bench:
 
     @cached_property
     def planned(self) -> list[work.Kind]:
-        """What `cbram pruning` runs."""
+        """Plan of `cbram pruning`."""
         return work.kinds()
 
     def kinds(self) -> dict[str, Stretch]:

@@ -11,7 +11,7 @@ TARGETS = {
     "rates": (12 * MILLION, 18 * MILLION), "times": 100.0, "alone": 1.2, "pruning": 300.0,
     "devices": 180.0, "compilation": 30.0,
 }  # fmt: skip
-"""What is aimed at on an H100, in windows a second, times one core, and seconds."""
+"""Targets for an H100, in windows a second, times one core, and seconds."""
 
 
 class Row(NamedTuple):
@@ -24,13 +24,13 @@ class Row(NamedTuple):
     unit: str
     """In which it is shown, see `SHOWN`; not that of `value`."""
     target: float | None = None
-    """What is aimed at."""
+    """Target of the value."""
     more_is_better: bool = False
     """Whether it should be at least its target, rather than at most."""
     times_one_core: float | None = None
     """The same as a ratio to one core of the same machine: how many times as fast."""
     how: str = "measured"
-    """Where the figure is from."""
+    """Origin of the figure."""
 
     @property
     def held(self) -> bool | None:
@@ -60,7 +60,7 @@ SHOWN = {
     "": lambda x: f"{x:,.0f}",
     "%": lambda x: f"{x:.1%}",
 }
-"""How values are written, by unit."""
+"""Formats of values, by unit."""
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:

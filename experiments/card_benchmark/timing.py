@@ -1,4 +1,4 @@
-"""How long learning takes on one core, and on the card of the same machine."""
+"""Time of learning on one core, and on the card of the same machine."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WATCHED = {
     batch: {"launch": "kernels", "on_card": "copies", "send": "copies", "receive": "copies"},
     answers: {"launch": "kernels", "on_card": "copies", "receive": "copies"},
 }
-"""What is called in which module -> what its seconds are spent on."""
+"""Functions that are timed, by module -> the name under which their seconds are counted."""
 Changes = dict[str, Any]
 
 
 class Images(NamedTuple):
-    """What networks learn from, and are asked about."""
+    """Images from which networks learn, and about which they are asked."""
 
     train: NDArray[np.uint8]
     """Whole images, uint8[images, height, width]."""
@@ -40,10 +40,10 @@ class Images(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """How long some steps of learning took; the first, which may compile, stands apart."""
+    """Duration of some steps of learning; the first, which may compile, stands apart."""
 
     networks: int
-    """How many learned together."""
+    """Number of networks that learned together."""
     windows: int
     """Presented to all of them together."""
     seconds: list[float]

@@ -20,15 +20,15 @@ from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.network import SpikingNetwork, Step
 
 MOST = {"winners": 0.0, "conductances": 1e-5, "joules": 1e-5, "answers": 1e-4}
-"""How much may differ: share of the windows in which another neuron fires; conductances, in
-parts of the window; joules and counts of any operation, relative; chances that a neuron fires."""
+"""Largest differences: share of the windows in which another neuron fires; conductances, in parts
+of the window; joules and counts of any operation, relative; chances that a neuron fires."""
 
 
 class Twins(NamedTuple):
-    """What twins have learned, and how long that took on the card."""
+    """Results of twins, and the time that learning them took on the card."""
 
     networks: list[SpikingNetwork]
-    """Those from the card."""
+    """Networks from the card."""
     differences: list[dict[str, float]]
     """Of each from its twin, see `MOST`."""
     stretch: Stretch

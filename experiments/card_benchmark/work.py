@@ -1,4 +1,4 @@
-"""What large studies take on a card: rates that were measured, times what is planned."""
+"""Time of large studies on a card: planned work divided by rates that were measured."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork,
 SEEDS = 5
 """Of `cbram pruning`, by default."""
 SAVES = 2
-"""How often a run saves its state at least: trained, and named."""
+"""Least number of saves of a run: trained, and named."""
 VARIED = (
     "g_min_d2d", "g_max_d2d", "read_c2c", "pulses_up", "pulses_up_d2d", "nonlinearity_up",
     "pulses_down", "pulses_down_d2d", "nonlinearity_down", "step_c2c",
 )  # fmt: skip
 """Parameters of a device that are drawn at random."""
 PARTS = ("kernels", "beside", "drawing", "bringing")
-"""What learning together takes: see `Host`."""
+"""Parts of the time of learning together: see `Host`."""
 DEFAULT = {"rule": "device", "update": "winner", "access": "transistor"}
 """The kind of the default network."""
 FACTOR = 2.0
@@ -41,7 +41,7 @@ FACTOR = 2.0
 
 
 class Host(NamedTuple):
-    """What the processor beside the card spends, s."""
+    """Time that the processor beside the card spends, s."""
 
     drawing: float
     """On the array of a network."""
@@ -75,13 +75,13 @@ class Kind(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """How long something takes that was not carried out."""
+    """Estimated time of something that was not carried out."""
 
     seconds: float
     parts: dict[str, float]
-    """What the seconds are spent on."""
+    """Seconds by what they are spent on."""
     windows: int
-    """That are presented."""
+    """Number of windows presented."""
 
 
 def kinds(runs: Sequence[PlannedRun] | None = None) -> list[Kind]:

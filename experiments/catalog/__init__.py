@@ -20,7 +20,7 @@ FORMS = {
     ".json": Device.to_json,
     ".toml": lambda device: tomli_w.dumps(device.to_table()),
 }
-"""What is written into a file, by how its name ends."""
+"""Contents of a file, by the ending of its name."""
 
 
 def report(name: str = "", *, as_json: bool = False) -> str:

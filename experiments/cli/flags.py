@@ -1,4 +1,5 @@
-"""What commands share: flags that recur, flags made from parameter objects, kinds of values."""
+"""Common parts of commands: flags that recur, flags made from parameter objects, kinds of
+values."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ Keys = dict[str, Any]
 """Values of the configuration, by key."""
 
 SAME = "the same command goes on."
-"""How studies go on after an interrupt: what is finished is kept."""
+"""Description of how studies continue after an interrupt: finished runs are kept."""
 
 # ---- kinds of values ---------------------------------------------------------------------------
 

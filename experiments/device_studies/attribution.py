@@ -50,7 +50,7 @@ IMPERFECTIONS: dict[str, tuple[str, ...]] = {
     "relaxation": ("retention_time", "retention_time_d2d", "activation_energy"),
     "wear": ("endurance", "endurance_d2d"),
 }  # fmt: skip
-"""What is switched off and on, and the parameters that it is."""
+"""Imperfections that are switched off and on, by the parameters that cause them."""
 ALL, NONE = "as it is", "without any"
 QUANTITIES = ("accuracy", "train_joules", "write_joules", "write_pulses")
 FIGURE = "attribution.png"

@@ -1,4 +1,4 @@
-"""What the studies of devices share: changes to a device as changes to the configuration."""
+"""Common parts of the studies of devices: changes to a device as changes to the configuration."""
 
 from __future__ import annotations
 

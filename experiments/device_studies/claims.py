@@ -1,4 +1,4 @@
-"""What the comparison says about each claim: computed from its runs, held or missed."""
+"""Claims of the comparison: computed from its runs, held or missed."""
 
 from __future__ import annotations
 

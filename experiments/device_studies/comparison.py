@@ -43,9 +43,9 @@ WAYS = METHODS | PACES
 FORGETFUL = 86400.0
 """Time constant below which a cell forgets while it learns, s."""
 AGED = {"wait": 86400.0}
-"""How long trained arrays are left alone before they are read again: a day, at 25 °C."""
+"""Time for which trained arrays are left alone before they are read again: a day, at 25 °C."""
 COMPENSATIONS: tuple[str, ...] = get_args(Compensation)
-"""How drift is made up for then: see `simulator.array.compensation`."""
+"""Ways of compensating drift then: see `simulator.array.compensation`."""
 AS_GOOD = 0.002
 """Validation accuracy that counts as equal: the cheaper method is taken."""
 CHOICE_SEED = 1000
@@ -307,7 +307,7 @@ ENERGY_PARAMETERS = (
     "g_min", "g_max", "pulses_up", "pulses_down", "v_set", "t_set", "v_reset", "t_reset", "v_read",
     "t_read", "c_gate",
 )  # fmt: skip
-"""What the energy of a technology follows from."""
+"""Parameters on which the energy of a technology depends."""
 
 
 def _ratio(cases: Cases, name: str, quantity: str) -> float:

@@ -1,4 +1,4 @@
-"""How much longer the training loop takes with every behaviour of a device on."""
+"""Additional time of the training loop with every behaviour of a device on."""
 
 from __future__ import annotations
 

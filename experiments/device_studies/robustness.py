@@ -30,7 +30,7 @@ class Curve(NamedTuple):
     label: str
     """Of the axis."""
     values: tuple[float, ...]
-    """Where to look."""
+    """Values at which to look."""
     changes: Callable[[Device, float], dict[str, Any]]
     """Dotted keys of the configuration at a value."""
     shown: Callable[[float], str] = "{:g}".format
@@ -62,7 +62,7 @@ CURVES = (
           (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365.25 * DAY), _retention(85.0),
           lambda x: in_prefixed(x, "s")),
 )  # fmt: skip
-"""What the study looks at."""
+"""Curves of the study."""
 
 
 def run(

@@ -1,4 +1,4 @@
-"""How the energy and the accuracy of a device move when each assumed parameter is another."""
+"""Sensitivity of the energy and the accuracy of a device to each assumed parameter."""
 
 from __future__ import annotations
 

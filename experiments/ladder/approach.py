@@ -18,9 +18,9 @@ class Approach(NamedTuple):
     """A way to learn digits, with both of its bills."""
 
     name: str
-    """What it is, as it is written in tables and figures."""
+    """Name, as it is written in tables and figures."""
     family: Family
-    """What kind of machine it is."""
+    """Kind of machine."""
     accuracy: float
     """On the test set, mean over seeds, 0..1."""
     accuracy_spread: float | None
@@ -35,7 +35,7 @@ class Approach(NamedTuple):
     curve: tuple[tuple[float, float], ...] = ()
     """Part of the training energy -> accuracy on held-out training images, of the first seed."""
     includes: str = ""
-    """What is priced, and what is not."""
+    """Costs that are priced, and those that are not."""
 
     def bill(self, phase: Phase) -> Bill | None:
         """Return the bill of a phase."""

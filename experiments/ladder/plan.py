@@ -1,4 +1,4 @@
-"""What the ladder runs: every approach learns the same images, and is judged on the same."""
+"""Runs of the ladder: every approach learns the same images, and is judged on the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMED = 4_000
 
 
 class Scope(NamedTuple):
-    """How much is run."""
+    """Extent of the study."""
 
     learned: int = 57_500
     """Training images that are learned, the first of the file."""

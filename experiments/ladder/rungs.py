@@ -23,7 +23,7 @@ from cbramsim.simulator.several.reuse import Point, joules_to
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
-"""What was found, by role, one for each seed."""
+"""Records by role, one for each seed."""
 
 TARGETS = (0.90, 0.93)
 """Accuracies on held-out images at which approaches are compared."""
@@ -83,7 +83,7 @@ def mean_bill(bills: list[Bill]) -> Bill:
 
 
 class Watched(NamedTuple):
-    """How accurate an approach was on its way, and what it had spent."""
+    """Accuracy of an approach while it learns, and the energy spent by then."""
 
     curve: list[Point]
     """With naming of the neurons, in J, or in whatever goes with it."""

@@ -29,7 +29,7 @@ SIZES = (50, 100, 300, 400, 500, 800, 1600, 3200, 6400)
 """Numbers of neurons."""
 QUICK_SIZES = (50, 100)
 QUICK: dict[str, Any] = {"train_images": 1000, "test_images": 500}
-"""What a quick look learns and is scored on."""
+"""Images that a quick look learns and is scored on."""
 BASE: dict[str, Any] = {"pruning": {"kind": "none"}}
 """Keys of the configuration that differ from the default job."""
 POINTS, FIGURE = "published.csv", "neurons.png"

@@ -1,4 +1,4 @@
-"""What the accuracies over neurons say: targets, and the best published number of each size."""
+"""Claims on the accuracies over neurons: targets, and the best published number of each size."""
 
 from __future__ import annotations
 

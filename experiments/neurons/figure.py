@@ -25,7 +25,8 @@ LABELS = {
     "Querlioz in Guo 2019": (0, 6, -3), "Diehl & Cook 2015": (1, 6, -8), "VDSP 2022": (2, 6, -3),
     "Querlioz 2013": (0, -58, -2), "Shi 2018": (0, 6, -9), "ASP 2018": (0, -36, 5),
 }  # fmt: skip
-"""Where the name of a published series stands: at which of its points, and how far from it."""
+"""Place of the name of a published series: the point at which it stands, and its distance from
+it."""
 MARKERS = "DPv^X<p>*"
 DARK = "0.25"
 """Grey of what is published."""

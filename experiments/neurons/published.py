@@ -1,4 +1,4 @@
-"""What others report: accuracy on MNIST's test set of one layer that learns without labels.
+"""Published results: accuracy on MNIST's test set of one layer that learns without labels.
 
 Only networks are in whose neurons learn unsupervised, in one layer of weights, all ten digits, and
 whose labels do no more than name neurons.
@@ -21,9 +21,9 @@ class Point(NamedTuple):
     accuracy: float
     """Fraction of the test images."""
     how: str
-    """What learned."""
+    """Name of the learning method."""
     source: str
-    """Where it stands."""
+    """Place in the source."""
     grade: Grade
     """`table`: read in the paper's own abstract, table, or code; `cited`: as another paper quotes
     it; `recalled`: not checked."""

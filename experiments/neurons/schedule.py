@@ -1,4 +1,4 @@
-"""How long networks of different sizes learn: as the default job does, and by their size.
+"""Duration of learning of networks of different sizes: as in the default job, and by their size.
 
 Of N neurons each fires N times less often than one alone would, but what it has to go through
 stays: some 120 output spikes until depression has taken the weights it began with to the floor

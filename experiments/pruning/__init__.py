@@ -31,7 +31,7 @@ TOLD = (
     "accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "write_joules",
     "sense_joules", "read_joules", "test_joules", "write_pulses",
 )  # fmt: skip
-"""What is said of each policy."""
+"""Description of each policy."""
 
 
 def run(

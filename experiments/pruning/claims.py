@@ -1,4 +1,4 @@
-"""What was found, beside what the reference reports: every claim is computed from the runs."""
+"""Claims beside those of the reference: every one is computed from the runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HELD_AT = {
     "soft-constant": "; one constant for the whole array",
     "soft-freeze": "; each pruned weight at its present value",
 }
-"""What the definition of a claim says of the value."""
+"""Description of the value, in the definition of a claim."""
 
 
 class Found:

@@ -37,7 +37,7 @@ STYLES = {
 }
 """Colour, marker and line of each policy."""
 REFERENCE = ((0.0, 94.0, "*"), (MAIN_FRACTION, 93.0, "*"), (HARD_FRACTION, 90.0, "v"))
-"""What the reference reports: fraction, accuracy (%), and whether it is a bound (v)."""
+"""Results of the reference: fraction, accuracy (%), and whether it is a bound (v)."""
 SHOWN_CLASSES = 10
 """Receptive fields in a row: one of each class, at most so many."""
 
@@ -227,7 +227,7 @@ def _front(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _waterfall(found: Found) -> Figure:
-    """What each step of the algorithm does to pulses and joules."""
+    """Draw the effect of each step of the algorithm on pulses and joules."""
     steps = decomposition(found)
     x = np.arange(len(steps))
     figure, (left, right) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
@@ -254,7 +254,7 @@ def _waterfall(found: Found) -> Figure:
 
 
 def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
-    """What soft pruning saves of each kind of cost."""
+    """Draw the savings of soft pruning in each kind of cost."""
     kinds = list(dict.fromkeys(kind for table in tables.values() for kind in table))
     figure, (ax,) = axes_grid(1, 1, 1.6 * COLUMN_WIDTH, 3.6)
     height = 0.8 / len(tables)

@@ -1,4 +1,4 @@
-"""Which runs answer the question, and how each policy is set up.
+"""Runs that answer the question, and the settings of each policy.
 
 How early a policy may prune was chosen on a validation split of the training set, as in
 `sweeps/maturity.toml`: weights that are held at common constants, in two stages, gain by waiting
@@ -42,7 +42,7 @@ class Policy(NamedTuple):
     mode: str
     """`soft`, `hard` (while learning) or `hard-after` (the finished network)."""
     value: str
-    """What pruned weights are held at, or `removed`."""
+    """Value at which pruned weights are held, or `removed`."""
     settings: dict[str, Any]
     """Keys of the configuration."""
     maturity: float = LATE
@@ -112,7 +112,7 @@ def runs(
 
 
 class _Cases:
-    """What is run with every seed, on a base configuration."""
+    """Cases that are run with every seed, on a base configuration."""
 
     def __init__(self, base: dict[str, Any], fractions: Iterable[float]) -> None:
         config = configured(base, {})

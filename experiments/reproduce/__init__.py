@@ -40,7 +40,7 @@ class Found(NamedTuple):
     entry: str
     """The entry's name."""
     published: Published
-    """What is reported."""
+    """Published value."""
     runs: list[dict[str, Any]]
     """One for each seed, with `value`."""
 

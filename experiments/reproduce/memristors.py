@@ -1,4 +1,5 @@
-"""What the entries of networks with time share: a memristor by its pulse law, and learning MNIST.
+"""Common parts of the entries of networks with time: a memristor by its pulse law, and learning
+MNIST.
 
 The memristor of Querlioz et al. steps by :math:`a_+ e^{-b_+ x}` at a set pulse and by
 :math:`a_- e^{-b_- (1 - x)}` at a reset pulse, x its position in its window. That is the law `table`

@@ -17,9 +17,9 @@ class Published(NamedTuple):
     value: float
     """The number, in `unit`."""
     source: str
-    """Where it stands."""
+    """Place of the value in the source."""
     tolerance: float | None = None
-    """How far ours may be from it, in its unit; None: it is only set beside ours."""
+    """Largest distance of our value from it, in its unit; None: the two are only compared."""
     unit: Literal["fraction", "J", "s"] = "fraction"
     """Its unit."""
     at_least: bool = False
@@ -31,13 +31,13 @@ class Published(NamedTuple):
     evidence: str = "published"
     """Grade of the number."""
     note: str = ""
-    """What explains a difference."""
+    """Explanation of a difference."""
     settings: Mapping[str, Any] = MappingProxyType({})
-    """What the entry needs to know."""
+    """Settings that the entry needs."""
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """What is near enough."""
+        """Range of values that are near enough."""
         if self.tolerance is None:
             return None
         low = 0.0 if self.at_most else self.value - self.tolerance

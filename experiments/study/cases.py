@@ -1,4 +1,4 @@
-"""What a study runs: cases, each with every seed, as runs with names and configurations."""
+"""Plan of a study: cases, each with every seed, as runs with names and configurations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Case(NamedTuple):
     changes: dict[str, Any]
     """Dotted keys of the configuration."""
     facts: dict[str, Any]
-    """What to write in the table beside the result."""
+    """Columns to write in the table beside the result."""
 
 
 class PlannedRun(NamedTuple):
@@ -38,9 +38,10 @@ class PlannedRun(NamedTuple):
     name: str
     """Of its folder."""
     settings: dict[str, Any]
-    """What tells it from the other runs: dotted key -> value, and `variant` if there are any."""
+    """Settings that distinguish it from the other runs: dotted key -> value, and `variant` if there
+    are any."""
     config: TrainConfig
-    """What to do."""
+    """Configuration of the run."""
     keep_state: bool = False
     """Whether to keep state.npz once it is finished."""
 

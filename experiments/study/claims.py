@@ -15,7 +15,7 @@ from cbramsim.experiments.study.table import mean_and_spread
 Claim = dict[str, Any]
 """A claim as summary.json has it: see `claim`."""
 SIMULATED = "simulated with assumed device parameters"
-"""What most claims rest on."""
+"""Evidence of most claims."""
 
 
 def claim(

@@ -37,7 +37,7 @@ from cbramsim.experiments.study.cases import (
 from cbramsim.experiments.study.names import safe_name, safe_names
 
 KEYS = ("base", "grid", "variants", "keep_state")
-"""What a description may have."""
+"""Keys that a description may have."""
 
 
 def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:

@@ -25,7 +25,7 @@ AHEAD = 1000
 PER_CORE = 8
 """Most processes on this machine, per core."""
 _ADDRESS = re.compile(r"((tcp|tls)://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253}):([0-9]{1,5})")
-"""What the address of a scheduler looks like; the last part is the port."""
+"""Pattern of the address of a scheduler; the last part is the port."""
 
 
 class Task(NamedTuple):
@@ -40,12 +40,12 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a task: a result, or an error."""
+    """Outcome of a task: a result, or an error."""
 
     name: str
     """Of the task."""
     result: Any
-    """What its function returned, or None."""
+    """Return value of its function, or None."""
     error: str
     """One line that says what went wrong, or nothing."""
     trace: str

@@ -1,4 +1,4 @@
-"""What a study found: printed, and written into its folder, in one way for all studies."""
+"""Findings of a study: printed, and written into its folder, in the same way for all studies."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class Failure(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What a study found."""
+    """Findings of a study."""
 
     out: Path
     """The folder."""
     text: str
     """The findings for people, in Markdown; table.md without the claims."""
     summary: dict[str, Any]
-    """What there is to say in summary.json; `claims` is a list of them."""
+    """Contents of summary.json; `claims` is a list of them."""
     tables: Mapping[str, pd.DataFrame | Sequence[Mapping[str, Any]]]
     """Name of a CSV file -> its table; the runs are in `TABLE`."""
     failures: Sequence[Failure] = ()
     closing: str = ""
-    """What is said last: where it all is."""
+    """Closing words: where everything is."""
     title: str = "A study"
-    """What report.html is called."""
+    """Title of report.html."""
     base: Mapping[str, Any] = {}
     """Keys of the configuration that all runs share."""
     evidence: Sequence[Mapping[str, Any]] = ()

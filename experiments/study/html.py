@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS, COLUMNS = 1_000, 40
-"""What is shown of a table at most."""
+"""Largest part of a table that is shown."""
 GRADES = {
     "measured": "measured for this report",
     "published": "read in a source",
@@ -43,7 +43,7 @@ CITATION = (
     "Kuzum: Neuroinspired unsupervised learning and pruning with subquantum CBRAM arrays. Nature "
     "Communications 9, 5312 (2018). https://doi.org/10.1038/s41467-018-07682-0",
 )
-"""What whoever uses a result cites: cbramsim, and the article on the system that it simulates."""
+"""Works to cite by users of a result: cbramsim, and the article on the system that it simulates."""
 
 _CLAIM = (
     "name", "value", "spread", "interval", "unit", "target", "held", "evidence", "definition",
@@ -62,7 +62,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;)]")
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a report shows; what is left empty has no section."""
+    """Contents of a report; an empty part has no section."""
 
     title: str
     summary: str = ""

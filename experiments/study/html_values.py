@@ -34,9 +34,9 @@ class Column(NamedTuple):
     numeric: bool
     """Whether it holds nothing but numbers."""
     texts: list[str]
-    """What is written in the cells; nothing where there is no value."""
+    """Texts of the cells; nothing where there is no value."""
     keys: list[float] | None
-    """What numbers are sorted by, where that cannot be read from the texts."""
+    """Keys by which numbers are sorted, where these cannot be read from the texts."""
 
 
 def plain(value: Any) -> Any:

@@ -28,11 +28,12 @@ class Job(NamedTuple):
     """Something to run that is no training run: a function of plain values."""
 
     role: str
-    """What it is for, such as `array,soft`."""
+    """Role, such as `array,soft`."""
     seed: int
     """Its seed."""
     function: str
-    """What does it, `module:function`, imported where it is done; what it returns is kept."""
+    """Function that does the job, `module:function`, imported where it is done; its return value is
+    kept."""
     settings: dict[str, Any]
     """Its arguments: plain values."""
 
@@ -43,7 +44,7 @@ class Job(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What the jobs found."""
+    """Results of the jobs."""
 
     records: dict[str, list[dict[str, Any]]]
     """By role, one for each seed, in their order."""

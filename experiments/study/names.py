@@ -14,7 +14,7 @@ LONGEST = 120
 HASH = 8
 """Characters by which names are told apart that would be the same."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-"""What Windows takes for a device, whatever follows the point."""
+"""Names that Windows takes for a device, whatever follows the point."""
 
 
 def safe_name(text: str) -> str:

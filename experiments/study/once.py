@@ -1,4 +1,4 @@
-"""What is measured once for a study, and kept in its folder: times, above all."""
+"""Values that are measured once for a study, and kept in its folder: times, above all."""
 
 from __future__ import annotations
 

@@ -59,11 +59,11 @@ if TYPE_CHECKING:
 
 STUDY, RUNS, SHARED, ERROR = "study.toml", "runs", "shared", "error.txt"
 OLD = "sweep.toml"
-"""What `STUDY` was called up to version 0.9.0."""
+"""Name of `STUDY` up to version 0.9.0."""
 
 
 class Where(NamedTuple):
-    """Where and how runs are carried out."""
+    """Place and manner of carrying out runs."""
 
     scheduler: str | None = None
     """Address of a running Dask cluster; this machine by default."""
@@ -74,7 +74,8 @@ class Where(NamedTuple):
     quiet: bool = False
     """Show no progress."""
     engine: Engine = "auto"
-    """Where networks learn: `cuda`, a graphics card, `cpu`, or `auto`, a card if there is one."""
+    """Place where networks learn: `cuda`, a graphics card, `cpu`, or `auto`, a card if there is
+    one."""
 
 
 HERE = Where()
@@ -214,7 +215,7 @@ class Runner:
 
     @property
     def learned(self) -> int:
-        """How many images a run learns in each epoch, at most."""
+        """Number of images that a run learns in each epoch, at most."""
         return max((learned for learned, _ in self._images.values()), default=0)
 
     def _learned(self, run: PlannedRun) -> int:
@@ -337,7 +338,7 @@ class _Parts:
     """Devices and circuits that runs are made with, each looked at once."""
 
     KEPT = 1000
-    """How many of them are remembered."""
+    """Number of them that are remembered."""
 
     def __init__(self) -> None:
         self._tables: dict[tuple[str, ...], dict[str, Any]] = {}

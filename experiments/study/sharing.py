@@ -36,7 +36,7 @@ mature."""
 
 
 class Point(NamedTuple):
-    """Where a run parts from its trunk."""
+    """Point at which a run parts from its trunk."""
 
     images: int
     """Images learned by then, at most."""
@@ -57,7 +57,7 @@ class Trunk(NamedTuple):
     config: TrainConfig
     """Of the training, unpruned."""
     points: tuple[Point, ...]
-    """Where to keep the state."""
+    """Points at which the state is kept."""
     begins: dict[str, str]
     """Name of a run -> the state from which it goes on."""
     shared: dict[str, int]

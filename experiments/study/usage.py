@@ -1,4 +1,5 @@
-"""How well a study uses its workers: how much of their time runs take, and how they hinder others.
+"""Use of its workers by a study: the part of their time that runs take, and how they slow down
+others.
 
 Kept in timing.json over all sessions of a study.
 """
@@ -25,7 +26,7 @@ ENOUGH = 0.9
 
 
 class Usage:
-    """What is known of the workers that do the runs of a study."""
+    """Findings on the workers that do the runs of a study."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner, at = runner, runner.at

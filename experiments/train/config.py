@@ -45,7 +45,7 @@ class TrainConfig(NetworkConfig):
 
     @property
     def scored_on(self) -> str:
-        """Which images a run is scored on, and the phase of the ledger: test or validation."""
+        """Images on which a run is scored, and the phase of the ledger: test or validation."""
         return "validation" if self.validation_images else "test"
 
     def resolved_paths(self) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""What metrics.json says of a finished run: accuracies, energies, wear, and what they rest on."""
+"""Contents of metrics.json of a finished run: accuracies, energies, wear, and what they rest on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finished run tells people: on the terminal, and in report.html, which can be mailed."""
+"""Report of a finished run: on the terminal, and in report.html, which can be mailed."""
 
 from __future__ import annotations
 

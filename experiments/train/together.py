@@ -32,13 +32,13 @@ class Wanted(NamedTuple):
     """A run to do."""
 
     config: TrainConfig
-    """What to do."""
+    """Configuration of the run."""
     out: Path
     """Its folder."""
 
 
 class Told(NamedTuple):
-    """What is done with runs as they end."""
+    """Functions that are called as runs end."""
 
     done: Callable[[Run], Any]
     """Called with a run that is scored, and whose folder is free."""
@@ -85,7 +85,7 @@ class _Begun(NamedTuple):
 
     run: Run
     images: NDArray[np.uint8]
-    """What it learns from, as `SpikingNetwork.prepare` returned them."""
+    """Images from which it learns, as `SpikingNetwork.prepare` returned them."""
     key: Any
     """Equal in those that can learn together."""
     holding: ExitStack

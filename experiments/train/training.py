@@ -193,7 +193,7 @@ class Run:
 
     @property
     def label_fingerprint(self) -> int:
-        """What tells the labels of the training images from others."""
+        """Fingerprint that distinguishes the labels of the training images from others."""
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
 
     def _train(

@@ -19,7 +19,7 @@ from cbramsim.experiments.wires.timings import Timing
 DEVICES = ("subquantum-cbram", "gst-pcm")
 TIMINGS, LEARNING, POINTS = "timings.json", "learning.csv", "approximations.csv"
 QUICK = {"train_images": 1500, "validation_images": 500, "neurons": 50}
-"""What a run of the study is made smaller by, for a look."""
+"""Settings that make a run of the study smaller, for a look."""
 SMALL = {
     "train_images": 60_000, "validation_images": 10_000, "epochs": 1,
     "pruning": {"kind": "none"}, "wires_error": 0.05,

@@ -1,4 +1,4 @@
-"""What lines do to reads, by size and resistance; and what approximations make of it."""
+"""Effects of lines on reads, by size and resistance; and errors of approximations of them."""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ def _tolerated(tiles: list[dict[str, Any]], device: str) -> str:
 
 
 def _approximations(points: list[Point]) -> Figure:
-    """What arrays lose, and the error of approximations of it, by size and resistance."""
+    """Draw the losses of arrays, and the errors of approximations of them, by size and
+    resistance."""
     devices = list(dict.fromkeys(point.device for point in points))
     figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 5.0, sharey="row")
     for n, device in enumerate(devices):

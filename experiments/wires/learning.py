@@ -30,7 +30,7 @@ QUANTITIES = (
     "accuracy", "train_joules", "array_joules", "cell_read_joules", "read_wire_joules",
     "wire_joules", "inference_joules", "seen_conductance", "wires_error",
 )  # fmt: skip
-"""What is reported of each case."""
+"""Quantities that are reported of each case."""
 
 
 def cases(
@@ -119,11 +119,11 @@ def largest_tiles(entries: list[dict[str, Any]], side_of_all: int) -> list[dict[
 
 
 class Field(NamedTuple):
-    """What the neurons of one run have learned."""
+    """Weights that the neurons of one run have learned."""
 
     title: str
     pixels: NDArray[np.int64]
-    """Which pixels are read."""
+    """Pixels that are read."""
     image_pixels: int
     """Pixels of an image."""
     weights: NDArray[np.float32]

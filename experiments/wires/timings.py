@@ -1,4 +1,4 @@
-"""How fast lines are solved, against what: every ratio within one process, in turns."""
+"""Speed of solvers of lines against others: every ratio within one process, in turns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Timing(NamedTuple):
     error: float | None
     """Largest relative error of a current, against a direct solution."""
     facts: dict[str, Any]
-    """What else was measured."""
+    """Other measured quantities."""
 
 
 def measure(*, quick: bool = False) -> dict[str, Timing]:

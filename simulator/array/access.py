@@ -1,4 +1,4 @@
-r"""What is with each cell of an array, and what pulses and senses do to the other cells.
+r"""Access device of each cell of an array, and effects of pulses and senses on the other cells.
 
 * `Transistor`: a device in every cell shuts it off while others are programmed.
 * `Passive`: bare cells. Others see a part of the voltage, by the scheme:
@@ -87,17 +87,17 @@ class Moving(NamedTuple):
     """Write pulses, or parts of one, that the cells of each word line, of each bit line, and all
     have seen, float64[2, rows + columns + 1]; set and reset pulses apart."""
     driven: NDArray[np.float64]
-    """How many of them each cell has followed, or does not see, float64[2, columns, rows]."""
+    """Number of these that each cell has followed, or does not see, float64[2, columns, rows]."""
     unresolved: NDArray[np.float32]
-    """What they have moved each cell besides, below single precision, float32[columns, rows], S."""
+    """Movement of each cell by them below single precision, float32[columns, rows], S."""
     part_set: float
-    """How far a set pulse moves other cells on its lines, part of a step."""
+    """Movement of other cells on its lines by a set pulse, part of a step."""
     part_reset: float
     """The same of a reset pulse."""
     across_set: float
-    """How far a set pulse moves cells on neither line, which see it reversed: part of a reset."""
+    """Movement of cells on neither line, which see it reversed, by a set pulse: part of a reset."""
     across_reset: float
-    """How far a reset pulse moves cells on neither line: part of a set."""
+    """Movement of cells on neither line by a reset pulse: part of a set."""
 
 
 class Passive(NamedTuple):

@@ -85,12 +85,12 @@ class CellArray:
 
     @property
     def connected(self) -> NDArray[np.bool_]:
-        """Which cells are part of the array, bool[rows, columns]."""
+        """Cells that are part of the array, bool[rows, columns]."""
         return storing.connected(self.state)
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
-        """Which cells get no more pulses, bool[rows, columns]."""
+        """Cells that get no more pulses, bool[rows, columns]."""
         return self.state.inhibited.T
 
     @property
@@ -192,7 +192,7 @@ class CellArray:
 
     @property
     def pulse_counts(self) -> NDArray[np.uint32]:
-        """How many programming pulses each cell has got, uint32[rows, columns]; read-only."""
+        """Number of programming pulses that each cell has got, uint32[rows, columns]; read-only."""
         view = self.state.wear.T.view()
         view.flags.writeable = False
         return view

@@ -48,7 +48,7 @@ class BookedAs(NamedTuple):
 
 
 LEARNING = BookedAs(int(Operation.LTP_PULSE), int(Operation.LTD_PULSE))
-"""What the pulses of a rule are booked as."""
+"""Operations under which the pulses of a rule are booked."""
 
 
 class ProgramCosts(NamedTuple):
@@ -77,7 +77,7 @@ class ArrayState(NamedTuple):
     wear: NDArray[np.uint32]
     """Pulses that each cell has got, uint32[columns, rows]."""
     hottest: NDArray[np.uint32]
-    """Those of the cell that has got most, kept in step with every pulse, uint32[1]."""
+    """Pulses of the cell that has got the most, kept in step with every pulse, uint32[1]."""
     inhibited: NDArray[np.bool_]
     """Cells that get no more pulses, bool[columns, rows]."""
     row_sum: NDArray[np.float64]
@@ -95,25 +95,25 @@ class ArrayState(NamedTuple):
     costs: ProgramCosts
     """Energies of programming."""
     booked_as: BookedAs
-    """What pulses while learning are booked as."""
+    """Operations under which pulses while learning are booked."""
     law: Any
-    """How far a pulse moves a cell: see `devices.laws`."""
+    """Law of the mean step of a pulse: see `devices.laws`."""
     scatter: Any
     """The noise of a pulse: see `devices.scatter`."""
     written: Any
-    """What a write leaves: see `devices.written`."""
+    """Errors that a write leaves: see `devices.written`."""
     grid: Any
-    """Where it may end: see `devices.grids`."""
+    """States in which a pulse may end: see `devices.grids`."""
     noise: Any
-    """How a read sees it: see `devices.noise`."""
+    """Noise of a read: see `devices.noise`."""
     gain: Any
-    """What makes up for drift: see `array.compensation`."""
+    """Compensation of drift: see `array.compensation`."""
     gaps: Any
-    """Which cells are disconnected: `AllConnected` or `Disconnected`."""
+    """Disconnected cells: `AllConnected` or `Disconnected`."""
     lines: Any
-    """What is between cells and terminals: `IdealLines` or `ResistiveLines`."""
+    """Lines between cells and terminals: `IdealLines` or `ResistiveLines`."""
     access: Any
-    """What is with each cell: see `simulator.array.access`."""
+    """Access device of each cell: see `simulator.array.access`."""
 
 
 class AllConnected(NamedTuple):
@@ -192,7 +192,7 @@ def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untype
 
 @implements(add_reference, Disconnected)
 def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
-    """What is spared stays in ``work.spared``, for `add_normals` and `leave_out`."""
+    """Leave the spared conductance in ``work.spared``, for `add_normals` and `leave_out`."""
     sum_rows(gaps.spared, rows, n_active, work.spared[: currents.size])
     for k in each(currents.size):
         currents[k] += work.spared[k]

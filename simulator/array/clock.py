@@ -14,7 +14,7 @@ from cbramsim.devices.device import Device
 DRIFT_STEP = 100.0
 """Seconds of work after which laws of the logarithm of time are looked at."""
 PREFIX = "clock_"
-"""How names of saved arrays begin."""
+"""Prefix of the names of saved arrays."""
 RELAXED_STEP = 1e-3
 """Part of the time constant of relaxation after which it is looked at."""
 

@@ -73,7 +73,7 @@ def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
 
 @implements(compensate, Compensated)
 def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
-    """What stands in for disconnected cells does not drift."""
+    """Compensate all but the stand-in for disconnected cells, which does not drift."""
     leave_out(array.gaps, array.pulse.g_mid, currents, work)
     for k in each(currents.size):
         currents[k] *= gain.factors[k]

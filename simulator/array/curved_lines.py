@@ -27,7 +27,7 @@ from cbramsim.simulator.array.resistive_lines import ResistiveLines
 
 
 class CurvedLines(NamedTuple):
-    """What resistive lines make of an array of cells that are not ohmic.
+    """Effect of resistive lines on reads of an array of cells that are not ohmic.
 
     All but the last are those of `ResistiveLines`.
     """

@@ -1,4 +1,4 @@
-"""What time and pulses do to the cells of an array: they age, and wear out."""
+"""Effects of time and pulses on the cells of an array: ageing and wear."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_WAIT = 1e15
 
 
 class Lifetime:
-    """How many pulses each cell survives; any number, if the device does not wear out."""
+    """Number of pulses that each cell survives; any number, if the device does not wear out."""
 
     def __init__(self, device: Device, shape: tuple[int, int], seed: int) -> None:
         """Draw the limits of cells, float64[columns, rows]."""

@@ -23,26 +23,26 @@ NEEDED: dict[str, tuple[Any, ...]] = {
 }
 """The verbs that a part must implement; a law also `mean_train`, where half-selected cells move."""
 PREFIX = "own_"
-"""How the arrays of such parts are named in a state."""
+"""Prefix of the names of the arrays of such parts in a state."""
 
 
 class Own(NamedTuple):
-    """What to use instead of the parts that come along; each a part, or a function that makes it.
+    """Parts to use instead of the built-in ones; each a part, or a function that makes it.
 
     >>> network = SpikingNetwork(neurons=100, own=Own(rule=Additive(down=0.02)))
     """
 
     law: Any = None
-    """How far a pulse moves a cell; made from the `Crossbar`."""
+    """Law of the mean step of a pulse; made from the `Crossbar`."""
     rule: Any = None
-    """How an array learns; made from the `Layer`, as all that follow."""
+    """Learning rule of an array; made from the `Layer`, as all that follow."""
     encoder: Any = None
-    """How densities become spikes, in the first layer."""
+    """Encoder of densities as spikes, in the first layer."""
     neurons: Any = None
-    """Which neurons fire."""
+    """Neurons: a part that decides which of them fire."""
     criterion: Any = None
-    """Which weights of a mature neuron are pruned: any object with the method `choose` of
-    `pruning.selection.Selection`."""
+    """Criterion of pruning, which chooses the weights of a mature neuron: any object with the
+    method `choose` of `pruning.selection.Selection`."""
 
 
 def made(own: Own, role: str, of: Any) -> Any:

@@ -103,7 +103,7 @@ class PlaneArray(ABC):
 
     @property
     def wired(self) -> WiredReads | None:
-        """What reads of the physical cells see behind resistive lines; None behind ideal ones."""
+        """Reads of the physical cells behind resistive lines; None behind ideal ones."""
         return self.cells.wired
 
     @property
@@ -123,17 +123,17 @@ class PlaneArray(ABC):
 
     @property
     def connected(self) -> NDArray[np.bool_]:
-        """Which weights are part of the array, bool[rows, columns]."""
+        """Weights that are part of the array, bool[rows, columns]."""
         return self.by_plane(self.cells.connected)[:, 0]
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
-        """Which weights get no more pulses, bool[rows, columns]."""
+        """Weights that get no more pulses, bool[rows, columns]."""
         return self.by_plane(self.state.inhibited.T)[:, 0]
 
     @property
     def plane_pulses(self) -> NDArray[np.int64]:
-        """How many pulses the cells of each plane have got in all, int64[planes]."""
+        """Number of pulses that the cells of each plane have got in all, int64[planes]."""
         return self.by_plane(self.state.wear.T).sum(axis=(0, 2), dtype=np.int64)
 
     def by_plane(self, of_cells: NDArray) -> NDArray:

@@ -28,8 +28,8 @@ from cbramsim.simulator.array.writing import (
 from cbramsim.simulator.energy.ledger import Operation
 
 Corrections = Literal["pulse", "train"]
-"""What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal device
-needs for what is missing."""
+"""Pulses that a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal
+device needs for the missing part."""
 
 MAX_TRACE = 50_000_000
 """Most pulses that are traced at once, of all cells: 450 MB."""
@@ -65,7 +65,7 @@ class CellEnergy(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What pulse after pulse did to some cells; what did not happen is 0 pulses, or NaN."""
+    """Course of some cells, pulse after pulse; entries after the end are 0 pulses, or NaN."""
 
     cells: NDArray[np.int64]
     """(word line, bit line) of each, int64[cells, 2]."""
@@ -74,13 +74,13 @@ class Trace(NamedTuple):
     conductance: NDArray[np.float32]
     """Before the first and after every pulse, float32[cells, pulses + 1], S."""
     sensed: NDArray[np.float32]
-    """What the controller read of it, float32[cells, pulses + 1], S."""
+    """Readings of the controller, float32[cells, pulses + 1], S."""
     energy: CellEnergy
-    """What it cost."""
+    """Energy of the writing."""
 
 
 class Writing(NamedTuple):
-    """What came of writing cells to targets, with verification."""
+    """Result of writing cells to targets, with verification."""
 
     trace: Trace
     """Pulse after pulse."""
@@ -122,7 +122,7 @@ class Writing(NamedTuple):
 
     @property
     def error(self) -> NDArray[np.float64]:
-        """How far each cell ended from its target, float64[cells], S."""
+        """Final distance of each cell from its target, float64[cells], S."""
         return self.final - self.target
 
     @property

@@ -19,7 +19,7 @@ from cbramsim.simulator.lines import Terminals, Wires
 
 
 class Product(NamedTuple):
-    """What a read at some voltages is."""
+    """Result of a read at some voltages."""
 
     voltages: NDArray[np.float32]
     """Of the word lines, float32[..., rows], V."""
@@ -28,7 +28,7 @@ class Product(NamedTuple):
     currents: NDArray[np.float32]
     """Of the bit lines, float32[..., columns], A."""
     taken: tuple[float, float] | None
-    """What cells and lines dissipate, W, of all reads; None for ideal lines."""
+    """Power dissipated in cells and lines, W, of all reads; None for ideal lines."""
 
 
 def multiply(

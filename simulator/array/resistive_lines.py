@@ -1,4 +1,4 @@
-r"""What reads see of a column while it learns: how its own cells load its bit line.
+r"""Reads of a column while it learns: the load of its own cells on its bit line.
 
 Between two looks at all the lines (`WiredReads`), a presentation changes one column. On its bit
 line, cells m and i have the resistance :math:`K_{im}` of the segments in common on their way to
@@ -45,7 +45,7 @@ PROGRAM_WIRE = int(Operation.PROGRAM_WIRE)
 
 
 class ResistiveLines(NamedTuple):
-    """What resistive lines make of an array."""
+    """Effect of resistive lines on an array."""
 
     seen: NDArray[np.float32]
     """The conductances as reads see them, float32[rows, columns], S."""
@@ -60,8 +60,8 @@ class ResistiveLines(NamedTuple):
     memory: NDArray[np.float32]
     """Of a column, float32[rows]."""
     dissipated: NDArray[np.float64]
-    """Where the power of a read goes, float64[2, rows]: into cells and into lines, both per siemens
-    of the row's sum, averaged over the other word lines that are active."""
+    """Power of a read, float64[2, rows]: into cells and into lines, both per siemens of the row's
+    sum, averaged over the other word lines that are active."""
     along_word: NDArray[np.float64]
     """Resistance from the driver of a word line to each column, float64[columns], Ohm."""
     along_bit: NDArray[np.float64]

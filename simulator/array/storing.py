@@ -34,7 +34,7 @@ BYTES_PER_CELL = 100
 """Memory that it takes to draw a cell."""
 EVERY = slice(None)
 ROUNDING = 1e-6
-"""How far outside the window a conductance may be by rounding, a part of `g_max`."""
+"""Largest excess of a conductance beyond the window by rounding, a part of `g_max`."""
 
 
 def drawn(

@@ -53,7 +53,7 @@ FAINT = 1e-30
 
 
 class Read(NamedTuple):
-    """What some reads of fixed cells give and take."""
+    """Voltages and currents of some reads of fixed cells."""
 
     currents: NDArray[np.float32]
     """Out of the bit lines, float32[reads, columns], A."""

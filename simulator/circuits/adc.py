@@ -74,7 +74,7 @@ class Adc(Parameters):
 
 
 class Conversion(NamedTuple):
-    """How inputs become codes, for compiled loops."""
+    """Conversion of inputs into codes, for compiled loops."""
 
     factor: np.float32
     """LSB per unit of the input."""
@@ -149,7 +149,7 @@ class Converters:
 
     @property
     def conversion(self) -> Conversion:
-        """How inputs become codes, for compiled loops."""
+        """Conversion of inputs into codes, for compiled loops."""
         factor, summand = np.float32(1 / self.adc.lsb), np.float32(-self.adc.minimum / self.adc.lsb)
         return Conversion(factor, summand, self.offsets, self.edges)
 

@@ -1,4 +1,4 @@
-"""What stands around the array: word-line drivers, sense amplifiers, neuron circuits."""
+"""Circuits around the array: word-line drivers, sense amplifiers, neuron circuits."""
 
 from __future__ import annotations
 

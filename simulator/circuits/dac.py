@@ -1,4 +1,4 @@
-r"""How a number is put on a word line: by amplitude, duration, number of pulses, or bit by bit.
+r"""Encoding of a number on a word line: by amplitude, duration, number of pulses, or bit by bit.
 
 An input x between 0 and 1 becomes the code k of `bits` bits nearest to :math:`x (2^b - 1)`. In each
 encoding a product is a number of reads, each with a mean voltage on every word line, and a weight
@@ -35,10 +35,10 @@ Kind = Literal["amplitude", "duration", "count", "bit-serial"]
 
 
 class InputEncoding(Parameters):
-    """How inputs are put on the word lines."""
+    """Encoding of inputs on the word lines."""
 
     kind: Kind = "bit-serial"
-    """What carries the number: the `amplitude` or `duration` of a pulse, the `count` of pulses, or
+    """Carrier of the number: the `amplitude` or `duration` of a pulse, the `count` of pulses, or
     one read per bit, `bit-serial`."""
     bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution of an input."""
@@ -94,7 +94,7 @@ class InputEncoding(Parameters):
 
     @property
     def most_activations(self) -> int:
-        """How often the driver of one word line is switched on at most, for one product."""
+        """Largest number of activations of the driver of one word line, for one product."""
         return int(self.activations(np.array([self.top]))[0])
 
     def activation_price(self, source: str = "isaac") -> Price:

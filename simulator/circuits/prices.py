@@ -15,14 +15,14 @@ PJ, FJ = 1e-12, 1e-15
 
 
 class Price(NamedTuple):
-    """What one event, or one circuit, costs."""
+    """Cost of one event, or of one circuit."""
 
     value: float
     """J of an event; mm² of a circuit."""
     evidence: Evidence
     """`published`, `derived` or `assumed`."""
     source: str
-    """Where the value comes from."""
+    """Source of the value."""
 
 
 class PriceTable(NamedTuple):

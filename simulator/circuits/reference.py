@@ -1,4 +1,4 @@
-r"""How a conductance, which is positive, stands for a weight, which has a sign.
+r"""Representation of a weight, which has a sign, by conductances, which are positive.
 
 With :math:`\Delta = G_{max} - G_{min}`, :math:`G_{mid}` in between, and the sum over word lines i:
 
@@ -33,7 +33,7 @@ ReferenceKind = Literal["column", "pair", "offset"]
 
 
 class Reference(Parameters):
-    """How a signed weight is stored and read."""
+    """Storage and read-out of a signed weight."""
 
     kind: ReferenceKind = "column"
     """Against a reference `column`, as a `pair` of cells, or less a digital `offset`."""

@@ -1,4 +1,4 @@
-r"""What one vector-matrix product of a macro costs: energy, latency, area, part by part.
+r"""Cost of one vector-matrix product of a macro: energy, latency, area, part by part.
 
 A macro is a matrix of weights on as many tiles as it needs, with its drivers and converters. One
 product is `reads` reads of all tiles at once (see `InputEncoding`). In each read every physical
@@ -52,9 +52,9 @@ class Macro(Parameters):
     tile_columns: Annotated[int, Field(ge=1, le=65536)] = 128
     """Bit lines of a tile."""
     encoding: InputEncoding = InputEncoding()
-    """How inputs are put on the word lines."""
+    """Encoding of inputs on the word lines."""
     reference: Reference
-    """How signed weights are read."""
+    """Read-out of signed weights."""
     subtraction: Literal["digital", "analog"] = "digital"
     """Whether both sides of a pair, and the reference column, are converted and then subtracted,
     or their currents are subtracted first."""
@@ -100,7 +100,7 @@ class Line(NamedTuple):
 
 
 class Rollup(NamedTuple):
-    """What one product costs."""
+    """Cost of one product."""
 
     energy: tuple[Line, ...]
     """J, by part."""
@@ -125,7 +125,7 @@ class Rollup(NamedTuple):
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """What is in no total, such as `area of word-line drivers`."""
+        """Parts that are in no total, such as `area of word-line drivers`."""
         return tuple(
             f"{what} of {line.part}"
             for what, lines in (("energy", self.energy), ("area", self.area))

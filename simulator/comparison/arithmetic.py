@@ -1,4 +1,4 @@
-"""What arithmetic costs at two nodes: Horowitz's table at 45 nm and Jouppi's at 7 nm.
+"""Energy of arithmetic at two nodes: Horowitz's table at 45 nm and Jouppi's at 7 nm.
 
 A multiply-add is the sum of a multiplication and an addition of the same width, as is usual
 (FP32 at 45 nm: 3.7 + 0.9 = 4.6 pJ). Many designs accumulate more widely; the upper end of a range
@@ -44,7 +44,7 @@ GRADES: Mapping[Node, tuple[Evidence, float, str]] = {
 """Grade, range and source of the entries, by node."""
 
 WIDE_ADDER = {"fp16": "fp32", "bf16": "fp32", "int8": "int32"}
-"""What such products are accumulated in where that is not done in their own width."""
+"""Format in which such products are accumulated, where that is not their own width."""
 POWER_OF_TWO = (
     "int4xfp4",
     "INT4 x power of two (1-3-0; of radix 4 in fp4, 2 in luq): exponents of 4 bits added, half of "
@@ -62,7 +62,7 @@ was measured; taken as an energy, it is the lower end of the range."""
 SPIKES = {"spike8": "int8", "spike16": "int16"}
 """A weight added where a spike came, without a product: by bits of the sum."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", *FOUR_BITS, *SPIKES)
-"""What `mac` knows."""
+"""Precisions that `mac` knows."""
 
 
 def mac(precision: str, node: str = "45nm") -> Constant:

@@ -48,7 +48,7 @@ INCLUDED: Mapping[str, tuple[str, ...]] = {
     "periphery": ("word-line drivers, for reads and sensing", "decisions of sense amplifiers"),
     "neurons": ("each neuron's part in each competition", "output spikes"),
 }
-"""What each component pays for."""
+"""Events that each component pays for."""
 NOT_INCLUDED = (
     "drivers of write pulses and their charge pumps",
     "forming of the cells and writing of the initial weights",
@@ -58,7 +58,7 @@ NOT_INCLUDED = (
     "homeostasis: updates of the neurons' biases",
     "read-out of results to a host",
 )
-"""What no source gives a price for: in no component, and not zero."""
+"""Costs for which no source gives a price: in no component, and not zero."""
 
 READS = (Operation.CELL_READ, Operation.REFERENCE_READ)
 SET_PULSES = (Operation.LTP_PULSE, Operation.BIT_SET)

@@ -28,7 +28,7 @@ REUSE = Constant(
     name="operand-reuse", value=8, low=1, high=32, unit="", evidence="assumed",
     source="multiply-adds per operand taken from the innermost level, by blocking in registers",
 )  # fmt: skip
-"""How often an operand is used once it has been taken from the innermost level."""
+"""Number of uses of an operand once it has been taken from the innermost level."""
 HOMES: Mapping[str, tuple[str, ...]] = {
     "weights": ("f",),
     "activations": ("b", "l"),

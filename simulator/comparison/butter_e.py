@@ -106,7 +106,7 @@ OVERHEAD: Mapping[Machine, Constant] = {
 
 
 class ModelErrors(NamedTuple):
-    """How a stand-in misses the medians it was fitted to."""
+    """Errors of a stand-in against the medians it was fitted to."""
 
     mean: float
     """Mean of |model / median - 1|."""
@@ -115,7 +115,7 @@ class ModelErrors(NamedTuple):
     highest: float
     """Largest model / median."""
     medians: int
-    """How many medians there are."""
+    """Number of medians."""
 
 
 def stand_in_cpu(parameters: float, depth: float) -> float:

@@ -26,7 +26,7 @@ COMPONENTS: dict[Event, str] = {
     "synaptic": "synapses", "neuron_updates": "neurons", "spikes": "neurons",
     "weight_updates": "learning",
 }  # fmt: skip
-"""Where the energy of each kind of event goes."""
+"""Component of a bill for the energy of each kind of event."""
 PRICES = {"static": "W", "clock": "J"} | dict.fromkeys(EVENTS, "J")
 """Prices of a chip, and their units."""
 
@@ -36,7 +36,7 @@ Events = Annotated[float, Field(ge=0, le=1e30)]
 
 
 class Capacity(Parameters):
-    """What a chip holds."""
+    """Capacity of a chip."""
 
     neurons_per_core: Count
     """Neurons of a core."""
@@ -47,7 +47,7 @@ class Capacity(Parameters):
     cores_per_chip: Count
     """Cores of a chip."""
     source: str
-    """Where these numbers come from."""
+    """Source of these numbers."""
 
 
 class Chip(Preset):
@@ -63,9 +63,9 @@ class Chip(Preset):
     on_chip_learning: bool
     """Whether the chip can change its weights by itself."""
     included: tuple[Literal["neuron_updates", "spikes", "static"], ...]
-    """What the price of a synaptic event, or the static power, already contains."""
+    """Costs that the price of a synaptic event, or the static power, already contains."""
     unpriced: tuple[str, ...]
-    """What the source gives no price for."""
+    """Costs for which the source gives no price."""
     synaptic: Constant
     """One synaptic event: a spike that reaches a synapse, J."""
     neuron_updates: Constant | None = None
@@ -81,7 +81,7 @@ class Chip(Preset):
     cycles_per_synaptic: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Cycles of the clock per synaptic event: it runs as slowly as the events allow (assumed)."""
     capacity: Capacity
-    """What it holds."""
+    """Capacity of a chip."""
 
     @classmethod
     def _values(cls, table: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Chip(Preset):
 
 
 class Fit(NamedTuple):
-    """How a layer sits on chips."""
+    """Placement of a layer on chips."""
 
     cores: int
     """Cores that it needs."""
@@ -113,11 +113,11 @@ class Fit(NamedTuple):
     input_splits: int
     """Cores over which the inputs of one neuron are split."""
     source: str
-    """Where the capacity comes from."""
+    """Source of the capacity."""
 
 
 class ChipEvents(Parameters):
-    """What happened, and how long it took."""
+    """Events on the chips, and the time they took."""
 
     synaptic: Events
     """Spikes that reached a synapse: each input spike counts once for every neuron it goes to."""
@@ -128,7 +128,7 @@ class ChipEvents(Parameters):
     weight_updates: Events = 0.0
     """Weights changed on the chip."""
     seconds: Annotated[float, Field(ge=0, le=1e15), "s"] = 0.0
-    """How long static power flows, s: see `in_real_time` and `at_rate`."""
+    """Time for which static power flows, s: see `in_real_time` and `at_rate`."""
 
     def in_real_time(self, windows: float, window: float) -> ChipEvents:
         """Return the same events, spread over `windows` presentations of `window` s each."""

@@ -32,7 +32,8 @@ KIND_OF: Mapping[str, Kind] = {
     "arithmetic": "arithmetic", "instructions": "arithmetic",
     "registers": "memory", "L1": "memory", "L2": "memory", "L3": "memory",
 }  # fmt: skip
-"""How the components of a bill scale; all others, DRAM and arrays among them, do not."""
+"""Kind of scaling of the components of a bill; all others, DRAM and arrays among them, do not
+scale."""
 
 KWH = 3.6e6
 """J."""
@@ -56,7 +57,7 @@ of BUTTER notebook 8 (2018 also for earlier years, 2021 also for later ones)."""
 
 
 class Footprint(Parameters):
-    """What to convert joules to; nothing by default."""
+    """Conversion of joules into other quantities; nothing by default."""
 
     node: Annotated[float | None, Field(ge=NEWEST, le=OLDEST), "nm"] = None
     """Node to which digital circuits are scaled, nm; None leaves them at the node of their data."""

@@ -35,7 +35,7 @@ class Level(Parameters):
     capacity: Annotated[float, Field(ge=1, le=2**80)]
     """Bytes of one unit; a text such as "32 KiB" is understood."""
     units: Annotated[int, Field(ge=1, le=10**9)] = 1
-    """How many there are, such as one per core."""
+    """Number of units, such as one per core."""
     energy_per_byte: Constant | None = None
     """Energy of one byte read or written, J, if known."""
 

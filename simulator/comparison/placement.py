@@ -1,4 +1,4 @@
-"""Where working sets live, by the rule of the BUTTER-E authors (facts A.5, notebook 3).
+"""Placement of working sets, by the rule of the BUTTER-E authors (facts A.5, notebook 3).
 
 Levels are gone through from the innermost, their capacities of one unit summed up, C += c. A set
 takes the share replicated + distributed / units of a level; it lives in the first level where what
@@ -21,7 +21,7 @@ class Placed(NamedTuple):
     """A working set in its place."""
 
     working_set: WorkingSet
-    """What was placed."""
+    """Working set that was placed."""
     level: Level
     """The level where it lives."""
     share: float

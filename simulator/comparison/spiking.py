@@ -26,11 +26,11 @@ EXPONENTIAL = Constant(
     source="multiplications in FP16 for one exponential of the softmax competition",
 )  # fmt: skip
 UNPRICED = ("random numbers of inputs, competition and updates", "control and instructions")
-"""What no figure stands for."""
+"""Costs for which no figure stands."""
 
 
 class SpikingEvents(NamedTuple):
-    """What happens in a spiking network, whatever it is built of."""
+    """Events in a spiking network, whatever it is built of."""
 
     synaptic: int
     """Inputs that reach a synapse."""

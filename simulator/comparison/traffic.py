@@ -1,4 +1,4 @@
-"""What one batch multiplies and moves, by kind of tensor.
+"""Multiply-adds and memory traffic of one batch, by kind of tensor.
 
 Two levels of traffic are counted. *Accesses* go to the level where a tensor lives: every matrix of
 a product is read once and its result written once per batch, that is, inner levels hold blocks

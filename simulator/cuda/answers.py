@@ -1,4 +1,4 @@
-"""How a network answers on a card: many stretches of images at once, a block for each."""
+"""Answers of a network on a card: many stretches of images at once, a block for each."""
 
 from __future__ import annotations
 

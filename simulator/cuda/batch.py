@@ -181,12 +181,12 @@ class Batch:
 
 
 class Stacks(NamedTuple):
-    """What layers are made of, side by side."""
+    """Parts of the layers, side by side."""
 
     circuits: Circuit
     """`stacked`."""
     booked: Account
-    """What learning has cost, of each."""
+    """Energy and events of learning, of each network."""
     spike_counts: NDArray[np.int64]
     """int64[layers, neurons]."""
 

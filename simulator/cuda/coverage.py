@@ -1,4 +1,4 @@
-"""What a graphics card does, and whether there is one."""
+"""Capabilities of a graphics card, and whether there is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cbramsim.simulator.cuda.sizes import most_neurons
 from cbramsim.simulator.learning.config import NetworkConfig
 
 Engine = Literal["auto", "cpu", "cuda"]
-"""Where networks learn: on a card if there is one, on processors, or on a card."""
+"""Place where networks learn: on a card if there is one, on processors, or on a card."""
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether Numba's CUDA simulator stands in for a card."""
 

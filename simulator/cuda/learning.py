@@ -1,4 +1,4 @@
-"""How the winner's column learns by the threads of a block: each has cells of its own.
+"""Learning of the winner's column by the threads of a block: each has cells of its own.
 
 What a pulse does to a cell, and what that costs, is said by the same source as on a processor. The
 words that it takes are those that it would get there: cells get pulses in the order of their rows.
@@ -107,7 +107,7 @@ def _(written):  # type: ignore[no-untyped-def]
 
 
 CELL = 1 << 32
-"""What a cell that gets pulses adds to a sum whose lower bits count words."""
+"""Contribution of a cell that gets pulses to a sum whose lower bits count words."""
 
 
 @TOGETHER.in_place_of(wear)

@@ -30,14 +30,14 @@ OPERATIONS = len(Operation)
 
 
 class Shown(NamedTuple):
-    """Which images are presented to which networks."""
+    """Images that are presented to each network."""
 
     networks: NDArray[np.int64]
     """Whose network each block is, int64[blocks]."""
     first: NDArray[np.int64]
-    """Where the images of each block begin in `order`, int64[blocks]."""
+    """Start of the images of each block in `order`, int64[blocks]."""
     end: NDArray[np.int64]
-    """Where they end, int64[blocks]."""
+    """End of the images of each block in `order`, int64[blocks]."""
     order: NDArray[np.int64]
     """Images, int64[n]."""
 

@@ -114,7 +114,7 @@ class Space(NamedTuple):
     """As in `Scratch`, where `wanted` is `pulses`; the last two have one number each."""
     counts: NDArray[np.int64]
     joules: NDArray[np.float64]
-    """What each thread has booked, [blocks, threads, operations]."""
+    """Energy that each thread has booked, [blocks, threads, operations]."""
 
 
 PULSES_AHEAD = 256

@@ -1,4 +1,4 @@
-"""How a window is presented by the threads of a block: spikes, the product, the competition.
+"""Presentation of a window by the threads of a block: spikes, the product, the competition.
 
 Each thread has inputs and neurons of its own; what happens at them is said by the same source as on
 a processor (`cbramsim.core.kernels.each`). Here is what they do with one another.

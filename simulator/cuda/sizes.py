@@ -1,4 +1,4 @@
-"""How much memory a block shares on a card; knowing that takes no card."""
+"""Size of the memory that a block shares on a card; found without a card."""
 
 from __future__ import annotations
 

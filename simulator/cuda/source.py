@@ -25,7 +25,7 @@ Function = Callable[..., Any]
 
 
 class Dialect:
-    """What names of the package mean within kernels of a card."""
+    """Meaning of names of the package within kernels of a card."""
 
     def __init__(self, base: Dialect | None = None) -> None:
         """Know what `base` knows of stand-ins."""
@@ -128,7 +128,7 @@ class Dialect:
 
 _TRANSLATING = RLock()
 _FINISHED: set[Any] = set()
-"""What is in a dialect already."""
+"""Functions that are in a dialect already."""
 
 
 def finished(made: Any) -> Any:
@@ -156,9 +156,9 @@ def _choose_by_type(call: Function, chosen: Callable[[type], Any]) -> None:
 
 
 ALONE = Dialect()
-"""What one thread does by itself."""
+"""Functions of one thread by itself."""
 TOGETHER = Dialect(ALONE)
-"""What the threads of a block do with one another: all of them call the same functions."""
+"""Functions of the threads of a block together: all of them call the same functions."""
 
 
 if not SIMULATED:

@@ -25,9 +25,9 @@ class Ahead(NamedTuple):
     ring: NDArray[np.uint64]
     """The words, a power of two of them: word n is at n modulo their number."""
     made: NDArray[np.int64]
-    """How many there are, int64[1]."""
+    """Number of words made, int64[1]."""
     taken: NDArray[np.int64]
-    """How many have been taken, int64[1]."""
+    """Number of words taken, int64[1]."""
 
 
 class Words(NamedTuple):
@@ -36,9 +36,9 @@ class Words(NamedTuple):
     ring: NDArray[np.uint64]
     """Of the stream."""
     first: int
-    """Where they begin."""
+    """Place of the first of them."""
     gone: NDArray[np.int64]
-    """How many it has gone through, int64[1]."""
+    """Number of words that the thread has gone through, int64[1]."""
 
 
 @ALONE.in_place_of(next_word)

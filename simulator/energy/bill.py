@@ -1,4 +1,4 @@
-"""What a piece of work costs: charges that know which constants they rest on, and how firmly.
+"""Costs of a piece of work: charges that know which constants they rest on, and their evidence.
 
 A charge is an energy in joules, E = E_0 prod_i (c_i / c_i0)^p_i, where E_0 is the energy with all
 constants c_i at their stated values c_i0. So a bill can be worked out again for any other values
@@ -35,7 +35,7 @@ class Constant(Parameters):
     """A number that somebody published or assumed, and the range in which it may lie."""
 
     name: str
-    """What it is, such as `fp32-mac-45nm`; constants of one name are one and the same."""
+    """Name, such as `fp32-mac-45nm`; constants of one name are one and the same."""
     value: Quantity
     """The number, in SI units."""
     low: Quantity
@@ -47,7 +47,7 @@ class Constant(Parameters):
     evidence: Evidence
     """`published`, `derived` or `assumed`."""
     source: str
-    """Where number and range come from."""
+    """Source of number and range."""
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -81,7 +81,7 @@ class Charge(NamedTuple):
     """One line of a bill."""
 
     component: str
-    """Where the energy goes, such as `arithmetic`, `L2`, `array read`."""
+    """Component to which the energy belongs, such as `arithmetic`, `L2`, `array read`."""
     joules: float
     """Energy at the stated values of the constants, J."""
     powers: Mapping[str, float]

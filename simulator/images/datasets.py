@@ -51,7 +51,7 @@ from cbramsim.simulator.images.picture_files import (
 )
 
 IMAGES, LABELS = ("images", "image", "x", "data"), ("labels", "label", "y", "targets", "target")
-"""What images and labels are called in .npz files, beside the name of their part."""
+"""Names of images and labels in .npz files, beside the name of their part."""
 log = logging.getLogger("cbramsim")
 _BLOCK = 1024
 

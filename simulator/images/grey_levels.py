@@ -88,7 +88,8 @@ class GreyLevels(NamedTuple):
 
     @property
     def guess(self) -> str:
-        """What was guessed, for people; nothing where black is background, and white full."""
+        """Description of the guess, for people; nothing where black is background, and white
+        full."""
         if self == GreyLevels():
             return ""
         kind = "dark on light" if self.full < self.background else "light on dark"

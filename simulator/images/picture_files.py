@@ -25,18 +25,18 @@ from cbramsim.core.files import in_bytes, printable
 from cbramsim.simulator.images.array_files import LARGEST
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""What is read, as Pillow calls it."""
+"""Picture formats that are read, by their names in Pillow."""
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".pbm", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-"""How the names of pictures end, in any case."""
+"""Endings of the names of pictures, in any case."""
 LARGEST_IMAGE = 2**24
 """Pixels of an image: 4096 x 4096."""
 MOST_CLASSES = 1000
 """Classes of a data set: they are counted in pairs, and saved as such."""
 TRAIN, TEST = (("train", "training"),), (("test", "testing"), ("val", "valid", "validation"))
-"""What the parts of a data set are called. What is held back for validation is only taken for the
-test images where there are no others."""
+"""Names of the parts of a data set. Images held back for validation are only taken for the test
+images where there are no others."""
 
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
 _BLOCK = 64
@@ -50,7 +50,7 @@ class Pictures(NamedTuple):
     images: NDArray[Any]
     """[images, height, width]."""
     coloured: int
-    """How many of them are in colour, of which the luminance was read."""
+    """Number of colour pictures, of which the luminance was read."""
 
 
 class Folder(NamedTuple):

@@ -24,13 +24,13 @@ from cbramsim.simulator.images.datasets import Dataset, load_dataset
 DEGREES = -25.0
 """By how much slanted images are turned: to the right."""
 BY_RULE = ("slanted", "other-digits")
-"""Those that are made from the first one."""
+"""Data sets that are made from the first one."""
 SHEAR = 0.3
 """By how much their rows are shifted besides, pixels to the right per pixel of height."""
 
 
 class Pair(NamedTuple):
-    """What an array learns first, and what it adapts to."""
+    """Task that an array learns first, and the one it adapts to."""
 
     first: Dataset
     """The data set of the pre-training."""

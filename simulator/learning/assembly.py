@@ -1,4 +1,4 @@
-"""What a layer is made of, by its configuration: array, rule, read-out, prices of its events."""
+"""Parts of a layer, by its configuration: array, rule, read-out, prices of its events."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ REFERENCE_INPUTS = 397
 
 
 COMMON = {"inputs", "encoding", "seed", "later_layers"}
-"""What all layers share."""
+"""Keys that all layers share."""
 MOST_LAYERS = 100
 """More layers are taken for a mistake."""
 
@@ -55,21 +55,22 @@ class NetworkConfig(Parameters):
     periphery: NameOrPath = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
-    """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses). A code of `storage` binary, or a weight in several cells, cannot be moved exactly:
-    there the ideal rule is that of cells without variability, by pulses as `programming` says."""
+    """Way in which updates are carried out: `ideal` (exactly, in an array without variability) or
+    `device` (pulses). A code of `storage` binary, or a weight in several cells, cannot be moved
+    exactly: there the ideal rule is that of cells without variability, by pulses as `programming`
+    says."""
     update: Update = "winner"
-    """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
+    """Columns that learn from a presentation: the `winner`'s, or all, each by its chance of firing
     (`dense`, as a conventional network, at a conventional network's price)."""
     programming: Programming = Programming()
-    """How the controller gives device pulses."""
+    """Way in which the controller gives device pulses."""
     celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
     """Temperature of the array at work, °C."""
     access: Access = "transistor"
-    """What is with each cell: a `transistor` that shuts it off while others on its lines are
-    programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    """Access device of each cell: a `transistor` that shuts it off while others on its lines are
+    programmed; or none (`passive`), so that half-selected cells conduct at half the voltage."""
     scheme: WriteScheme = "V/2"
-    """What other cells of a passive array see: half the voltage on the two lines of the programmed
+    """Voltage on the other cells of a passive array: half of it on the two lines of the programmed
     one (`V/2`), or a third of it everywhere (`V/3`)."""
     wires: bool = False
     """Whether lines have resistance: every read then sees what is left of the voltages, and the
@@ -79,7 +80,7 @@ class NetworkConfig(Parameters):
     tiles: Tiles = Tiles()
     """Size of the physical arrays that share the cells."""
     compensation: Compensation = "none"
-    """How drift is made up for when time passes after learning, see `array.compensation`: `global`,
+    """Compensation of drift when time passes after learning, see `array.compensation`: `global`,
     one factor for a physical array, or `column`, one for each bit line."""
     readout: Readout = Readout()
     """Converters between the bit lines and the neurons."""
@@ -87,7 +88,7 @@ class NetworkConfig(Parameters):
     """Error of the mean current of any bit line, as a part of it, that may build up while learning
     before the lines are solved for again. (What was reached is in the results.)"""
     storage: Storage = "analog"
-    """How weights are kept: `analog`, each the conductance of one cell, or of a few (`synapse`); or
+    """Storage of weights: `analog`, each the conductance of one cell, or of a few (`synapse`); or
     `binary`, each a code in binary cells."""
     binary: BinaryWeights = BinaryWeights()
     """Bits and read-out of weights in binary cells."""

@@ -23,11 +23,11 @@ Levels = Literal["learned", "fixed"]
 
 
 class Encoding(Parameters):
-    """How an image becomes spikes."""
+    """Encoding of an image as spikes."""
 
     levels: Levels = "learned"
-    """What background and full level of the images are: `learned` from the training images; or
-    `fixed`, black and the highest level of their type, so that a level is a density."""
+    """Background and full level of the images: `learned` from the training images; or `fixed`,
+    black and the highest level of their type, so that a level is a density."""
 
     windows: Annotated[int, Field(ge=1, le=1000)] = 5
     """Windows for which an image is presented; each ends in one output spike."""

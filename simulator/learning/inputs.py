@@ -1,4 +1,4 @@
-"""How often the inputs of a layer spike: what pruning, converters and solvers of lines go by."""
+"""Spike rates of the inputs of a layer, used by pruning, converters and solvers of lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_IMAGES = 10_000
 
 
 class Inputs:
-    """How often the inputs of a layer spike.
+    """Spike rates of the inputs of a layer.
 
     Attributes
     ----------

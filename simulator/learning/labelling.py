@@ -1,4 +1,4 @@
-"""What neurons are named after: how they respond to labelled images, and how they vote."""
+"""Names of neurons, from their responses to labelled images, and votes of named neurons."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Recognition(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What neurons are named after."""
+    """Names of neurons, from their responses to labelled images."""
 
     class_counts: NDArray[np.float64]
     """Mean responses to the labelled images, by class, float64[neurons, classes]."""
     used: int
-    """How many labels there were."""
+    """Number of labels used."""
 
     @classmethod
     def of(cls, answers: Iterable[NDArray[np.float32]], labels: NDArray[np.int64]) -> Self:
@@ -76,13 +76,13 @@ class Job(NamedTuple):
     """Images to respond to."""
 
     images: int
-    """How many."""
+    """Number of images."""
     phase: str
     """The phase of the ledgers to book on."""
     by_position: bool
     """Whether random numbers depend on an image's position, rather than its content."""
     threads: int
-    """How many batches are read at once; the result does not depend on it."""
+    """Number of batches that are read at once; the result does not depend on it."""
 
 
 def respond_to(

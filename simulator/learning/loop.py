@@ -92,20 +92,20 @@ def scratch(inputs: int, neurons: int, planes: int = 1) -> Scratch:
 
 
 class Circuit(NamedTuple):
-    """What a layer is made of, for compiled loops: the types say what is done."""
+    """Parts of a layer, for compiled loops: their types select the kernels."""
 
     encoder: Any
     """Turns a row of inputs into spikes: `Poisson`, `Trace`."""
     array: Any
     """Holds the weights: `ArrayState`, `BinarySlices` or `Synapses`."""
     readout: Any
-    """What is between bit lines and neurons: `Direct`, `Converted`, or one of binary cells."""
+    """Circuit between bit lines and neurons: `Direct`, `Converted`, or one of binary cells."""
     neurons: Any
-    """Which fire: `Stochastic`."""
+    """Neurons that decide which of them fire: `Stochastic`."""
     rule: Any
-    """How the array learns: see `learning.rules`."""
+    """Learning rule of the array: see `learning.rules`."""
     streams: Streams
-    """Where random numbers come from."""
+    """Streams of random numbers."""
     work: Scratch
     """Memory of one presentation."""
 

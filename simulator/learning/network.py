@@ -41,12 +41,12 @@ Callback = Callable[["Step"], None] | None
 
 
 class Step(NamedTuple):
-    """What one step of training did, for progress and learning curves."""
+    """Result of one step of training, for progress and learning curves."""
 
     images: NDArray[np.int64]
-    """Which images were presented, int64[n]."""
+    """Indices of the images that were presented, int64[n]."""
     winners: NDArray[np.int32]
-    """Which neuron fired, int32[n, windows]."""
+    """Neuron that fired in each window, int32[n, windows]."""
 
 
 class SpikingNetwork(Recogniser):

@@ -33,7 +33,7 @@ its digits slant."""
 SCALING = 2 / 3
 """Power of the contrast by which potentials are divided."""
 STEPS_PER_OCTAVE = 4
-"""How finely the competition is adapted to other data sets."""
+"""Steps per octave with which the competition is adapted to other data sets."""
 
 
 class Competition(Parameters):

@@ -17,11 +17,11 @@ class Pixels(NamedTuple):
     """The pixels that the first array reads."""
 
     chosen: NDArray[np.int64]
-    """Which, in ascending order, int64[inputs]."""
+    """Indices of the chosen pixels, in ascending order, int64[inputs]."""
     of: int
     """Pixels of an image."""
     levels: GreyLevels
-    """Which levels are background and full."""
+    """Levels of background and full."""
 
     @classmethod
     def learned_from(cls, X: ArrayLike, config: NetworkConfig) -> tuple[Self, NDArray[np.uint8]]:

@@ -25,7 +25,7 @@ SHIFT_ADD = int(Operation.SHIFT_ADD)
 
 
 class Readout(Parameters):
-    """How the currents of bit lines reach the neurons."""
+    """Circuit between bit lines and neurons."""
 
     adc_bits: Annotated[int, Field(ge=0, le=12)] = 0
     """Resolution of the converters at the bit lines of each tile; 0 for none."""

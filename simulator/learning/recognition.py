@@ -34,13 +34,14 @@ class Recogniser:
     layers: list[Layer]
     labels: Labels | None
     responder = staticmethod(respond_to)
-    """What lets layers respond to images: another one may do so elsewhere than on a processor."""
+    """Function that lets layers respond to images; another one may do so elsewhere than on a
+    processor."""
 
     # ---- what there is -------------------------------------------------------------------------
 
     @property
     def encoder(self) -> Pixels:
-        """Which pixels the first array reads, and what their levels mean."""
+        """Pixels that the first array reads, and the meaning of their levels."""
         if self._encoder is None:
             raise ParameterError("SpikingNetwork: fit comes first")
         return self._encoder
@@ -59,7 +60,7 @@ class Recogniser:
 
     @property
     def grey_levels(self) -> GreyLevels:
-        """Which levels of the images are background and full."""
+        """Levels of the images that are background and full."""
         return self.encoder.levels
 
     @property
@@ -79,7 +80,7 @@ class Recogniser:
 
     @property
     def pruner(self) -> Pruner:
-        """What has been pruned in the first layer."""
+        """State of pruning in the first layer."""
         return self._first("pruner").pruner
 
     @property
@@ -104,7 +105,7 @@ class Recogniser:
 
     @property
     def threads(self) -> int:
-        """How many threads read batches of images; results do not depend on it."""
+        """Number of threads that read batches of images; results do not depend on it."""
         return self._threads
 
     @threads.setter

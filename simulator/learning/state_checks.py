@@ -1,4 +1,4 @@
-"""What the saved state of a network must be: one entry for each array, and how they agree.
+"""Requirements on the saved state of a network: one entry for each array, and their agreement.
 
 A file of a state may come from anywhere. `check_state` refuses, by name, what no network can have
 come to, so that nothing wrong is learned from, recognised with, or written into results.
@@ -28,9 +28,10 @@ from cbramsim.simulator.learning.state_file import Entry, check_entries
 from cbramsim.simulator.lines.saturating import PATTERNS
 
 LEARNING = "learning_"
-"""How the arrays are named that finishing has changed: as they were, to go on learning with."""
+"""Prefix of the names of arrays that finishing has changed: as they were before, to go on
+learning."""
 EXTRA = "extra_"
-"""How the arrays of others are named that are kept with a state."""
+"""Prefix of the names of arrays of others that are kept with a state."""
 
 LARGE = 1e9
 """A number without a unit beyond it is taken for a mistake."""
@@ -53,9 +54,9 @@ FORGOTTEN = 50.0
 
 Arrays = Mapping[str, NDArray[Any]]
 Rule = tuple[str, Any]
-"""What must be, and where it is not: one boolean or an array of them."""
+"""A requirement, and where it is met: one boolean or an array of them."""
 LATER = re.compile(r"layer\d+_")
-"""How the arrays of later layers are named."""
+"""Prefix of the names of the arrays of later layers."""
 
 
 def check_state(arrays: Arrays, config: NetworkConfig, devices: Sequence[Device]) -> None:

@@ -151,7 +151,7 @@ def parsed(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Any]:
 
 
 class Entry(NamedTuple):
-    """What an array of a state must be."""
+    """Requirements on an array of a state."""
 
     shape: tuple[int | None, ...]
     """None where any size will do."""

@@ -23,7 +23,7 @@ class Currents(NamedTuple):
 
 
 class Power(NamedTuple):
-    """Where the power of the sources goes, W; `source` is the sum of the others."""
+    """Power of the sources by where it is dissipated, W; `source` is the sum of the others."""
 
     source: float
     """Given by all terminals: sum of voltage x current into the array."""

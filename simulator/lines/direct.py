@@ -109,7 +109,7 @@ class _Cells(NamedTuple):
     r_access: float
     """In series with each, Ohm."""
     curve: Curve
-    """What they follow."""
+    """Current-voltage curve of the cells."""
 
 
 def _solved(

@@ -21,7 +21,7 @@ _across = kernel(across)
 
 
 class Reads(NamedTuple):
-    """What some reads of an array give and take."""
+    """Voltages and currents of some reads of an array."""
 
     currents: NDArray[np.float64]
     """Out of the bit lines, float64[reads, columns], A."""

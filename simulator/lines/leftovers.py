@@ -1,4 +1,4 @@
-"""What Kirchhoff's law leaves over at the nodes of an array, and what double precision adds to it.
+"""Residual of Kirchhoff's law at the nodes of an array, and the rounding of double precision in it.
 
 The two bound the error of every current: see `Solution.error_bound`. Arguments are those of
 `relaxation.py`: `Lines`, `Source`, `Drops`.

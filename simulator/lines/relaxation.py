@@ -57,7 +57,7 @@ class Lines(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """What sweeps need: reciprocal pivots of all tridiagonal matrices."""
+    """Factors for the sweeps: reciprocal pivots of all tridiagonal matrices."""
 
     g: NDArray[np.float64]
     """The cells, [rows, columns], S."""

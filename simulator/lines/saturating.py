@@ -1,4 +1,4 @@
-r"""What reads see of cells that are not ohmic: a product that saturates.
+r"""Reads of cells that are not ohmic: a product that saturates.
 
 A read of inputs that are at `v_read` or at ground is not a product any more: the more word lines
 are active, the less voltage is left for the cells, and the less than in proportion they take.
@@ -45,7 +45,7 @@ class Saturating(NamedTuple):
     kept: NDArray[np.float64]
     """Mean of 1 / (1 + bend x) over the patterns, float64[columns]."""
     dissipated: NDArray[np.float64]
-    """What cells and lines take while a word line is active, on average, float64[2, rows], W/V²."""
+    """Power of cells and lines while a word line is active, on average, float64[2, rows], W/V²."""
     currents: NDArray[np.float64]
     """Exact currents of the patterns that measure, float64[patterns, columns], per volt, S."""
     off: NDArray[np.float64]

@@ -65,7 +65,7 @@ class Solution:
     """The part of `error_bound` that double precision adds, A: some ten units in the last place
     (2.2e-15) of the sizes of the currents of all branches, summed; see `leftovers.rounding`."""
     curve: Curve = OHMIC
-    """What the cells follow."""
+    """Current-voltage curve of the cells."""
 
     @cached_property
     def word(self) -> NDArray[np.float64]:
@@ -124,7 +124,7 @@ class Solution:
 
     @cached_property
     def power(self) -> Power:
-        """Where the power goes."""
+        """Power by where it is dissipated."""
         return power_of(self.conductance, self.currents, self.terminals, self.wires, self.curve)
 
     @property

@@ -41,7 +41,7 @@ def shared_out(count: int, most: int) -> NDArray[np.int64]:
 
 
 class Layout:
-    """Where the tiles of an array lie, and how far its cells are from their terminals.
+    """Places of the tiles of an array, and distances of its cells from their terminals.
 
     Iterating yields the rows and columns of each tile, two slices.
 

@@ -39,18 +39,18 @@ WORTHWHILE = 0.5
 
 
 class Responses(NamedTuple):
-    """What follows from 1 A through each of some cells, from its word line to its bit line."""
+    """Responses to 1 A through each of some cells, from its word line to its bit line."""
 
     out_of_bit_lines: NDArray[np.float64]
     """c, currents, float64[cells, columns], A."""
     into_word_lines: NDArray[np.float64]
     """d, currents, float64[cells, rows], A."""
     into_word_lines_dot: NDArray[np.float64]
-    """How d changes with a common relative change of all cells, float64[cells, rows], A."""
+    """Change of d with a common relative change of all cells, float64[cells, rows], A."""
     across: NDArray[np.float64]
     """Z, voltages across the same cells, float64[cells, cells], V."""
     across_dot: NDArray[np.float64]
-    """How Z changes likewise."""
+    """Change of Z with a common relative change of all cells, float64[cells, cells], V."""
 
 
 def updated(

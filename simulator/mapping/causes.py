@@ -1,4 +1,4 @@
-"""What costs how much accuracy, from the trained network to the array as it is built."""
+"""Losses of accuracy by cause, from the trained network to the array as it is built."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cbramsim.simulator.mapping.trained import TrainedNetwork
 READS = ("read_c2c", "g_flicker", "read_1f")
 """Parameters of a cell that make reads differ."""
 ORDER = ("cells", "noise of reads", "lines", "converters", "time")
-"""What is added to rounded inputs, in this order."""
+"""Causes that are added to rounded inputs, in this order."""
 
 
 class Cause(NamedTuple):
-    """What a cause does to the accuracy."""
+    """Effect of a cause on the accuracy."""
 
     name: str
-    """What is added to all before it."""
+    """Cause that is added to all before it."""
     accuracy: float
     """With it and all before it, 0 to 1."""
     lost: float
-    """What it is less than without it; negative if it is more."""
+    """Loss against the accuracy without it; negative if it gains."""
     alone: float
     """The same with nothing else but rounded inputs."""
 

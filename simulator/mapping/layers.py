@@ -37,7 +37,7 @@ class Dense:
 
     @property
     def matrix(self) -> Floats:
-        """What an array holds, float32[inputs, outputs]."""
+        """Weights that an array holds, float32[inputs, outputs]."""
         return self.weight
 
     def unroll(self, x: Floats) -> Floats:
@@ -130,7 +130,7 @@ class Activation:
     """A function of each activation; softmax, of all channels."""
 
     kind: Kind
-    """Which."""
+    """Name of the function."""
     slope: float = 0.01
     """Below zero, of leaky-relu."""
 
@@ -153,7 +153,7 @@ class Pooling:
     """The largest, the mean, or the sum of each window."""
 
     kind: Literal["max", "mean", "sum"]
-    """Which."""
+    """Name of the kind of pooling."""
     size: tuple[int, int] | None
     """Height and width; None for all of a map."""
     stride: tuple[int, int] | None = None
@@ -179,7 +179,7 @@ class Flatten:
     """All channels and places of an image in one row."""
 
     values: int = 0
-    """How many there must be; 0 for any number."""
+    """Number of values that there must be; 0 for any number."""
 
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, values]."""

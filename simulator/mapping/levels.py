@@ -31,7 +31,7 @@ LEAST = 1e-30
 
 
 class Levels(NamedTuple):
-    """How inputs become levels of word lines."""
+    """Rounding of inputs to levels of word lines."""
 
     low: float
     """The input of level 0."""

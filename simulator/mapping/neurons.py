@@ -28,9 +28,9 @@ class Leaky:
     tau: Floats | None = None
     """Time constant of the membrane, s; None: it does not leak."""
     leak: Floats | float = 0.0
-    """Where the membrane leaks to."""
+    """Value to which the membrane leaks."""
     reset: Floats | float = 0.0
-    """Where it is after a spike."""
+    """Value after a spike."""
 
     def step(self, drive: Floats, v: Floats | None, dt: float) -> tuple[Floats, Floats]:
         """Return the spikes of a step, 0 or 1, and the membrane after it.

@@ -263,4 +263,4 @@ NODES: dict[str, Callable[[Node], Layer]] = {
     "Mul": _affine,
     "Div": _affine,
 }
-"""What nodes become; softmax orders as its logarithm does."""
+"""Layers for the kinds of nodes; softmax keeps the order, as its logarithm does."""

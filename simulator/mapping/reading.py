@@ -1,4 +1,4 @@
-"""What reads see of a physical array, and the way of a sum from its bit lines to a number."""
+"""Reads of a physical array, and the way of a sum from its bit lines to a number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cbramsim.simulator.mapping.layers import Floats
 
 
 class Seen(NamedTuple):
-    """What reads see of one physical array."""
+    """Conductances of one physical array as reads see them."""
 
     signed: Floats
     """Conductances less the reference, joined, float32[rows, columns], S."""

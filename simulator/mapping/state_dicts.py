@@ -24,7 +24,7 @@ from cbramsim.simulator.mapping.neurons import Layer
 WHERE = "TrainedNetwork.from_state_dict"
 POOLINGS = {"maxpool": "max", "meanpool": "mean"}
 EPSILON = 1e-5
-"""What PyTorch adds to variances by default."""
+"""Summand of variances in PyTorch by default."""
 
 
 def layers_of(

@@ -58,7 +58,7 @@ OTHER_BITS = 32
 
 
 class Federation(Parameters):
-    """Who learns what, and how it is joined."""
+    """Members of a federation, and the way in which they are joined."""
 
     clients: Annotated[int, Field(ge=1, le=1000)] = 4
     """K, arrays with a shard of the images each."""
@@ -96,11 +96,11 @@ class Progress(NamedTuple):
     client: int
     """Client, from 0."""
     step: Step
-    """What it did."""
+    """Step of training of the member."""
 
 
 class Federated(NamedTuple):
-    """What a federation has learned, and at what cost."""
+    """Result of a federation, and its cost."""
 
     joint: SpikingNetwork
     """The joined network, to be named by `label`."""

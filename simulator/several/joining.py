@@ -1,4 +1,4 @@
-r"""What several arrays have learned becomes one network: neurons side by side, or averaged.
+r"""Joining of several arrays into one network: neurons side by side, or averaged.
 
 Averaged are neurons that correspond to each other: :math:`w = \sum_k (n_k / n)\, w^{(k)}` over the
 n_k images of each client (FedAvg; McMahan et al., AISTATS 2017).
@@ -25,7 +25,7 @@ Join = Literal["concatenate", "match", "average"]
 
 
 class Learned(NamedTuple):
-    """What the neurons of an array have learned."""
+    """Learned weights and names of the neurons of an array."""
 
     weights: NDArray[np.float64]
     """float64[inputs, neurons], -1..1."""

@@ -1,4 +1,4 @@
-"""What the stages of a perceptron are made of, by its configuration, and what its events cost."""
+"""Parts of the stages of a perceptron, by its configuration, and the costs of its events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
 
 
 class Memory(NamedTuple):
-    """What a stage keeps from one verb to the next, see `Stage`."""
+    """Memory of a stage from one verb to the next, see `Stage`."""
 
     work: Scratch
     values: NDArray[np.float64]

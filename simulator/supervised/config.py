@@ -32,7 +32,7 @@ class PerceptronConfig(Parameters):
     synapse: Synapse = Synapse()
     """The cells of a weight."""
     access: Access = "transistor"
-    """What is with each cell, as of `NetworkConfig`."""
+    """Access device of each cell, as in `NetworkConfig`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays."""
     wires: bool = False
@@ -49,7 +49,7 @@ class PerceptronConfig(Parameters):
     converted by themselves, rounded down; the difference of the codes is the sum. 0: as `readout`
     says."""
     encoding: Literal["bits", "amplitude"] = "bits"
-    """How values are put on the word lines: bit by bit; or as voltages, exactly, in one read, of
+    """Encoding of values on the word lines: bit by bit; or as voltages, exactly, in one read, of
     ohmic cells without converters."""
     input_bits: Annotated[int, Field(ge=1, le=8)] = 8
     """Bits of an input; 1 is black and white."""
@@ -63,8 +63,8 @@ class PerceptronConfig(Parameters):
     rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=9)] = (0.1,)
     """eta of each layer, or one for all."""
     update: Literal["rounded", "stochastic", "sign"] = "stochastic"
-    """How the change is turned into q = |dw| / 2 x `pulses_up` (or down) pulses: `rounded`, half
-    away from zero; `stochastic`, floor(q + U), right on average; `sign`, one pulse by its sign
+    """Rounding of the change to q = |dw| / 2 x `pulses_up` (or down) pulses: `rounded`, half away
+    from zero; `stochastic`, floor(q + U), right on average; `sign`, one pulse by its sign
     (Manhattan rule), where q is at least `threshold`."""
     threshold: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """See `update`, pulses."""
@@ -72,7 +72,8 @@ class PerceptronConfig(Parameters):
     """Images whose slopes are summed before pulses are given. What is left over at the end waits
     for the next images."""
     optimizer: Optimizer = Optimizer()
-    """What is made of the slopes before: plain descent, momentum or Adam, in a digital memory."""
+    """Optimizer of the slopes before rounding: plain descent, momentum or Adam, in a digital
+    memory."""
     initial_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Weights begin between minus this and this, each as likely."""
     initial_levels: Annotated[int, Field(ge=0, le=1000)] = 0

@@ -45,17 +45,17 @@ class Stage(NamedTuple):
     array: Any
     """Its weights: `ArrayState` or `Synapses`."""
     readout: Any
-    """What is between bit lines and sums: `Direct`, `Converted` or `SeparateCodes`."""
+    """Circuit between bit lines and sums: `Direct`, `Converted` or `SeparateCodes`."""
     encoding: Any
-    """How inputs are put on the word lines: `Bits` or `Amplitude`."""
+    """Encoding of inputs on the word lines: `Bits` or `Amplitude`."""
     update: Any
-    """How changes become pulses: see `updates`."""
+    """Rounding of changes to pulses: see `updates`."""
     optimizer: Any
-    """What is made of slopes before that: see `optimizers`."""
+    """Optimizer of slopes before that: see `optimizers`."""
     work: Scratch
     """Memory of one read and one update."""
     per_siemens: float
-    """What a siemens of a signed sum adds to z: 2 gamma over the window, 1/S."""
+    """Contribution of a siemens of a signed sum to z: 2 gamma over the window, 1/S."""
     step: float
     """eta gamma: the change of a weight per delta and input."""
     levels: NDArray[np.float64]
@@ -79,7 +79,7 @@ class Stage(NamedTuple):
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from."""
     account: Account
-    """Where to book."""
+    """Account in which events are booked."""
 
 
 class Bits(NamedTuple):

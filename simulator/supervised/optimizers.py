@@ -1,4 +1,5 @@
-r"""How the slopes of images become changes of weights: at once, or by way of a digital memory.
+r"""Optimizers, which turn the slopes of images into changes of weights: at once, or by way of a
+digital memory.
 
 With a `batch` of one and plain descent a change is an outer product, which needs no memory: each
 image gives its pulses. Otherwise a controller beside the array keeps, in float32 and for each
@@ -46,16 +47,17 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Parameters):
-    """What is made of the slopes before pulses are given."""
+    """Optimizer of the slopes before pulses are given."""
 
     kind: Literal["sgd", "momentum", "adam"] = "sgd"
     """Plain descent, with momentum, or Adam."""
     decay: Decay = 0.9
-    """What is left of a velocity, or of Adam's mean of the slopes, from one change to the next."""
+    """Part of a velocity, or of Adam's mean of the slopes, that is left from one change to the
+    next."""
     decay_of_squares: Decay = 0.999
     """The same of Adam's mean of their squares."""
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8
-    """What Adam adds to the root of that mean."""
+    """Summand of the root of that mean in Adam."""
 
     def new_moments(self, shape: tuple[int, int]) -> Plain | Momentum | Adam:
         """Return moments for compiled loops that know nothing yet; `shape` is (rows, columns)."""
@@ -88,7 +90,7 @@ class Collected(NamedTuple):
     counted: NDArray[np.int64]
     """Images of the batch so far, int64[1]."""
     moments: Any
-    """What is made of the sums: `Plain`, `Momentum` or `Adam`."""
+    """Optimizer of the sums: `Plain`, `Momentum` or `Adam`."""
 
 
 class Plain(NamedTuple):

@@ -352,7 +352,7 @@ class CrossbarPerceptron:
 
     @property
     def loss(self) -> SquaredError | CrossEntropy:
-        """What is made small, for compiled loops."""
+        """Loss that is minimised, for compiled loops."""
         return loss_of(self.config)
 
     def _price(self, phase: str) -> None:

@@ -1,4 +1,4 @@
-"""How a controller turns the change of a weight into pulses: types with one verb."""
+"""Updates, which turn the change of a weight into pulses: types with one verb."""
 
 from __future__ import annotations
 

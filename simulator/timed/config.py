@@ -19,7 +19,7 @@ MOST_STEPS = 10_000_000
 
 
 class Coding(Parameters):
-    """How grey levels become spikes: the rate is linear in the level x, 0 to 1."""
+    """Encoding of grey levels as spikes: the rate is linear in the level x, 0 to 1."""
 
     kind: Literal["poisson", "jittered"] = "poisson"
     """`poisson`: in each step with the probability rate x dt, whatever came before; `jittered`:
@@ -37,7 +37,7 @@ class Coding(Parameters):
 
 
 class Membrane(Parameters):
-    """How neurons integrate and fire."""
+    """Integration and firing of neurons."""
 
     kind: Literal["current", "conductance"] = "current"
     """`current`: a spike raises the potential by its weight at once. `conductance`: it opens a
@@ -60,14 +60,14 @@ class Membrane(Parameters):
 
 
 class Inhibition(Parameters):
-    """What a neuron that fires does to all others."""
+    """Effect of a neuron that fires on all others."""
 
     kind: Literal["none", "reset", "drop", "conductance"] = "reset"
     """`reset`: puts them to rest, for `time` (Querlioz); `drop`: lowers their potentials by
     `strength`; `conductance`: opens an inhibitory conductance of `strength`, in leak conductances,
     one step later (Diehl & Cook)."""
     time: Seconds = 0.0
-    """How long others stay at rest, kind `reset`; 0: they integrate on at once."""
+    """Time for which others stay at rest, kind `reset`; 0: they integrate on at once."""
     strength: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """See `kind`."""
     in_use: bool = True
@@ -75,7 +75,7 @@ class Inhibition(Parameters):
 
 
 class Adaptation(Parameters):
-    """How thresholds adapt while the network learns; at other times they stay."""
+    """Adaptation of thresholds while the network learns; at other times they stay."""
 
     kind: Literal["none", "increment", "target"] = "none"
     """`increment`: a neuron's threshold rises by `increment` as it fires, and decays back with
@@ -93,7 +93,7 @@ class Adaptation(Parameters):
 
 
 class TimedStdp(Parameters):
-    """What a column learns when its neuron fires.
+    """Change of a column when its neuron fires.
 
     `window`: a cell whose input has spiked within `window` gets one set pulse, any other one reset
     pulse (Querlioz 2011): how far they go is the device's law. `trace`: a weight is asked to change
@@ -134,7 +134,7 @@ class TimedConfig(Parameters):
     periphery: NameOrPath = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     access: Access = "transistor"
-    """What is with each cell, as of `NetworkConfig`."""
+    """Access device of each cell, as in `NetworkConfig`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays, on ideal lines."""
     dt: Some = 5e-4
@@ -149,24 +149,25 @@ class TimedConfig(Parameters):
     """An image for which the neurons fire less often, in all, is presented again at rates that are
     higher by half, and so on, up to ten times (Diehl & Cook 2015)."""
     coding: Coding = Coding()
-    """How grey levels become spikes."""
+    """Encoding of grey levels as spikes."""
     membrane: Membrane = Membrane()
-    """How neurons integrate and fire."""
+    """Integration and firing of neurons."""
     inhibition: Inhibition = Inhibition()
-    """What a neuron that fires does to the others."""
+    """Effect of a neuron that fires on the others."""
     adaptation: Adaptation = Adaptation()
-    """How thresholds adapt."""
+    """Adaptation of thresholds."""
     stdp: TimedStdp = TimedStdp()
-    """What is learned."""
+    """Learning rule."""
     initial: Annotated[float, Field(ge=0, le=1)] = 0.67
     """Mean weight at the beginning."""
     initial_spread: Annotated[float, Field(ge=0, le=10)] = 0.2
     """Its spread, relative, form `normal`."""
     initial_form: Literal["normal", "uniform"] = "normal"
-    """How it is spread: `normal`, or `uniform` from 0 to twice the mean."""
+    """Distribution of the initial weights: `normal`, or `uniform` from 0 to twice the mean."""
     vote: Literal["most", "majority", "mean", "profile"] = "most"
-    """What names an image: the neuron that fired `most`; the class whose neurons fired most often
-    in sum (`majority`) or on average (`mean`); or the sum of spikes x log P(class | neuron)."""
+    """Vote that names an image: the neuron that fired `most`; the class whose neurons fired most
+    often in sum (`majority`) or on average (`mean`); or the sum of spikes x log P(class |
+    neuron)."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
 

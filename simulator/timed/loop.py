@@ -26,13 +26,13 @@ from cbramsim.simulator.timed.neurons import farthest_above
 from cbramsim.simulator.timed.rules import TimedWork
 
 MOST_TRIES = 10
-"""How often an image is presented for which too few neurons fire."""
+"""Number of presentations of an image for which too few neurons fire, at most."""
 HARDER = 0.5
 """By what part of themselves rates rise with each of these."""
 
 
 class TimedCircuit(NamedTuple):
-    """What a network with time is made of, for compiled loops."""
+    """Parts of a network with time, for compiled loops."""
 
     coding: Any
     """When inputs spike: `Poisson` or `Jittered`."""
@@ -53,7 +53,7 @@ class TimedCircuit(NamedTuple):
     fewest: int
     """Spikes in all below which an image is presented again."""
     streams: Streams
-    """Where random numbers come from."""
+    """Streams of random numbers."""
     work: TimedWork
     """Memory, and time."""
 

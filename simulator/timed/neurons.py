@@ -126,9 +126,9 @@ class Increment(NamedTuple):
     """Thresholds rise with every spike and decay."""
 
     theta: NDArray[np.float64]
-    """What they have risen by, float64[neurons]."""
+    """Rise of the thresholds, float64[neurons]."""
     first: float
-    """Where they begin."""
+    """Threshold at the beginning."""
     increment: float
     """Rise at a spike."""
     tau: float
@@ -139,9 +139,9 @@ class Target(NamedTuple):
     """Thresholds follow how often neurons fire."""
 
     theta: NDArray[np.float64]
-    """What they have risen by, float64[neurons]."""
+    """Rise of the thresholds, float64[neurons]."""
     first: float
-    """Where they begin."""
+    """Threshold at the beginning."""
     target: float
     """Rate that is aimed at, Hz."""
     rate: float

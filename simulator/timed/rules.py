@@ -1,4 +1,4 @@
-"""What the column of a neuron that fires learns, and how it is carried out."""
+"""Learning of the column of a neuron that fires, and the pulses that carry it out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a stored bit is misread: counted over an array, and in closed form.
+"""Probability that a stored bit is misread: counted over an array, and in closed form.
 
 A bit is sensed against the middle of the nominal window. It reads wrong always if its cell is stuck
 at the other level or its level is on the wrong side, and sometimes if noise takes it there.
@@ -18,7 +18,7 @@ from cbramsim.simulator.array.crossbar import Crossbar
 
 
 class BitErrors(NamedTuple):
-    """How often a bit that has just been written is misread, both values equally likely."""
+    """Probability that a bit just written is misread, both values equally likely."""
 
     static: float
     """Part of the bits that read wrong without noise: stuck cells, levels on the wrong side."""

@@ -1,4 +1,4 @@
-"""How weights are kept in binary cells, what the controller asks of them, and what fits where."""
+"""Storage of weights in binary cells, requests of the controller, and capacity of arrays."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class BinaryWeights(Parameters):
     adc_source: AdcSource = "isaac"
     """Whose converter is priced: a key of `ADC_PRICES`, as for `Readout`."""
     rule_at: Literal["code", "midpoint"] = "midpoint"
-    """Where potentiation is evaluated: at the weight of the present `code`; or at the `midpoint`
+    """Weight at which potentiation is evaluated: that of the present `code`; or the `midpoint`
     between it and the next one, so that neighbouring codes are equally likely at a weight midway
-    between them if it is where the rule balances. It matters where a step of the code is large:
-    the rule at code 0 of 1 bit, weight -1, knows nothing of the bound +1."""
+    between them if the rule balances there. It matters where a step of the code is large: the rule
+    at code 0 of 1 bit, weight -1, knows nothing of the bound +1."""
     write_pulses: Annotated[int, Field(ge=1, le=1000)] = 1
     """Pulses of a binary write, at the set or reset voltage and width of the device, that together
     switch the cell completely from wherever it is."""
@@ -64,7 +64,7 @@ class BinaryWeights(Parameters):
 
 
 class Capacity(NamedTuple):
-    """What an array of a given size holds."""
+    """Contents of an array of a given size."""
 
     cells: int
     """Binary cells of the array."""

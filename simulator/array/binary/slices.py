@@ -47,7 +47,7 @@ ADC_CONVERSION = int(Operation.ADC_CONVERSION)
 SHIFT_ADD = int(Operation.SHIFT_ADD)
 BIT_SENSE = int(Operation.BIT_SENSE)
 REWRITING = BookedAs(int(Operation.BIT_SET), int(Operation.BIT_RESET))
-"""What the pulses of a rule are booked as."""
+"""Operations under which the pulses of a rule are booked."""
 
 
 class BinarySlices(NamedTuple):
@@ -70,17 +70,17 @@ class BinarySlices(NamedTuple):
     write_pulses: int
     """Pulses of a binary write."""
     inhibited: NDArray[np.bool_]
-    """Which weights get no more pulses, bool[>= columns, rows]."""
+    """Weights that get no more pulses, bool[>= columns, rows]."""
     codes: NDArray[np.int32]
     """Codes of the column that was last sensed, int32[rows]."""
     written: NDArray[np.int32]
-    """Which bits of each were last written, int32[rows]."""
+    """Bits of each weight that were last written, int32[rows]."""
     sense_bit: float
     """Energy of one decision of a sense amplifier, J."""
     gaps: AllConnected | Disconnected
-    """Which weights are disconnected."""
+    """Disconnected weights: `AllConnected` or `Disconnected`."""
     booked_as: BookedAs
-    """What pulses while learning are booked as."""
+    """Operations under which pulses while learning are booked."""
     sensed: bool
     """Whether a bit counts as what it is sensed as, rather than by its conductance."""
 

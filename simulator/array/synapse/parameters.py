@@ -18,12 +18,12 @@ MOST_CELLS = 64
 
 
 class NominalPulse(NamedTuple):
-    """What one pulse does to a weight of nominal cells, at some weights."""
+    """Effect of one pulse on a weight of nominal cells, at some weights."""
 
     step: NDArray[np.float64]
     """By how much it changes the weight, >= 0, float64[...]."""
     joules: NDArray[np.float64]
-    """What it costs, J, float64[...]."""
+    """Energy of the pulse, J, float64[...]."""
 
 
 class Synapse(Parameters):
@@ -35,12 +35,12 @@ class Synapse(Parameters):
     pair: bool = False
     """Whether as many cells count the other way, so that no reference column is needed."""
     pulses: Literal["both", "set"] = "both"
-    """How a weight of a pair falls: `both`, set pulses on one side and reset pulses on the other,
-    in turn; or `set`, only set pulses, on the side that counts down, as for cells that are reset
-    abruptly. Both sides then grow until they are renewed."""
+    """Pulses that lower a weight of a pair: `both`, set pulses on one side and reset pulses on the
+    other, in turn; or `set`, only set pulses, on the side that counts down, as for cells that are
+    reset abruptly. Both sides then grow until they are renewed."""
     significance: Annotated[float, Field(ge=1, le=1000)] = 1.0
-    """How much more the cells of a second group count, which take over what the first has
-    learned; 1: there is none."""
+    """Weight of the cells of a second group relative to those of the first, from which they take
+    over what was learned; 1: there is no second group."""
     renew_every: Annotated[int, Field(ge=1, le=10**9)] = 100
     """Updates of a neuron after which its weights are renewed, where that is needed. With `pulses`
     set, those are written anew of which one side is nearly full and the other not empty; with a
@@ -87,7 +87,7 @@ class Synapse(Parameters):
 
     @property
     def writing(self) -> BothWays | BySets:
-        """How weights are written, for compiled loops."""
+        """Way of writing weights, for compiled loops."""
         return BySets() if self.pulses == "set" else BothWays()
 
     @property

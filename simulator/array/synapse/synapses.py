@@ -24,9 +24,9 @@ class Refresh(NamedTuple):
     every: int
     """Updates of a neuron in between."""
     above: float
-    """What is nearly full, as a part of the window."""
+    """Lower limit of a cell that counts as nearly full, as a part of the window."""
     empty: float
-    """What is as good as empty."""
+    """Upper limit of a cell that counts as empty."""
 
 
 class Transfer(NamedTuple):
@@ -59,7 +59,7 @@ class Synapses(NamedTuple):
     references: int
     """Reference cells on a word line: none where weights are pairs."""
     writing: Any
-    """Which cells get pulses: see `synapse.turns`."""
+    """Choice of the cells that get pulses: see `synapse.turns`."""
     renewal: Any
     """When weights are written anew: `Never`, `Refresh` or `Transfer`."""
     updates: NDArray[np.int64]
@@ -74,9 +74,9 @@ class Synapses(NamedTuple):
     pulse: PulseConstants
     """Numbers that all cells share."""
     inhibited: NDArray[np.bool_]
-    """Which weights get no more pulses, bool[columns, rows]."""
+    """Weights that get no more pulses, bool[columns, rows]."""
     booked_as: BookedAs
-    """What pulses while learning are booked as."""
+    """Operations under which pulses while learning are booked."""
 
 
 @part

@@ -1,4 +1,4 @@
-"""Which cells of a weight get the pulses of an update, and where a weight written anew has them."""
+"""Choice of the cells of a weight that get the pulses of an update, or a weight written anew."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Orders(NamedTuple):
     planes: NDArray[np.int64]
     """Plane of the cells, one entry a side, int64[2]."""
     counts: NDArray[np.int64]
-    """How many of them, int64[2]."""
+    """Number of the orders, int64[2]."""
     rows: NDArray[np.int32]
     """Their rows, int32[2, rows + 1]."""
     pulses: NDArray[np.int32]

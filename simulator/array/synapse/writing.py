@@ -57,7 +57,7 @@ from cbramsim.simulator.array.writing import (
 from cbramsim.simulator.energy.ledger import Operation
 
 RENEWING = BookedAs.both(Operation.RENEWAL_PULSE)
-"""What the pulses of a renewal are booked as."""
+"""Operations under which the pulses of a renewal are booked."""
 
 # ---- sensing -----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What all number formats share, and the kernels that they are made of.
+"""Common parts of all number formats, and the kernels that they are made of.
 
 Formats are emulated in float32: `quantise` returns float32 numbers that are values of the format
 exactly. NaN stays NaN, even where a format has no code for it, for a fault should be seen; where
@@ -51,7 +51,7 @@ class NumberFormat(Parameters):
 
     @property
     def codes(self) -> int:
-        """How many finite values it has."""
+        """Number of finite values of the format."""
         return len(self.values())
 
 

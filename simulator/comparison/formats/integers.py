@@ -37,7 +37,7 @@ FARTHEST = 62 - FIXED
 
 
 class Grid(NamedTuple):
-    """Which real numbers the codes of a tensor stand for."""
+    """Real numbers for which the codes of a tensor stand."""
 
     scale: float = 1.0
     """Distance S of two values, a float32 number."""

@@ -23,7 +23,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.comparison.formats.base import NumberFormat
 
 EXACT = 2.0**-22
-"""How far a state may be off, as a part of `g_max`: values are of single precision."""
+"""Largest error of a state, as a part of `g_max`: values are of single precision."""
 
 
 class LevelMap(NamedTuple):

@@ -26,7 +26,7 @@ from cbramsim.simulator.comparison.formats.base import (
 )
 
 CLIP = 8.0
-"""Where alpha starts."""
+"""Starting value of alpha."""
 CHUNK = 1024
 """Numbers that are worked on at a time."""
 

@@ -24,12 +24,13 @@ class MlpConfig(Parameters):
     layers: Layers = Layers()
     """Widths of the network, such as 784, 256, 256, 10."""
     precision: Precision = "fp32"
-    """What the operands of all matrix products are rounded to: `fp32` (not at all), `fp16` (with a
-    loss scale), `bf16`, `int8`, `fp4` (INT4 weights and activations, radix-4 FP4 gradients, as Sun
-    et al.), `luq` (INT4 weights and activations, unbiased FP4 gradients, as Chmiel et al.)."""
+    """Format to which the operands of all matrix products are rounded: `fp32` (not at all), `fp16`
+    (with a loss scale), `bf16`, `int8`, `fp4` (INT4 weights and activations, radix-4 FP4 gradients,
+    as Sun et al.), `luq` (INT4 weights and activations, unbiased FP4 gradients, as Chmiel et
+    al.)."""
     first_last: FirstLast = "same"
-    """What the first and the last layer are rounded to: the `same` as the others, or more, with
-    `fp4` and `luq`."""
+    """Format to which the first and the last layer are rounded: the `same` as the others, or more,
+    with `fp4` and `luq`."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 12
     """Passes over the training images, each in its own random order; an incomplete last batch is
     left out."""

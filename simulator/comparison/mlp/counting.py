@@ -1,4 +1,4 @@
-"""What is counted while the network works: multiply-adds and accesses, as they happen."""
+"""Counters of the work of the network: multiply-adds and accesses, as they happen."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Masks = list[NDArray[np.bool_]]
 
 
 class LotteryTicket(Parameters):
-    """How a network is pruned, round by round."""
+    """Pruning of a network, round by round."""
 
     rounds: Annotated[int, Field(ge=1, le=100)] = 10
     """Trainings; after all but the last, weights are pruned."""
@@ -45,11 +45,11 @@ class Round(NamedTuple):
     accuracy: float
     """Part of the held-out images recognised at its end."""
     training: Tally
-    """What this round took."""
+    """Result of the training of this round."""
 
 
 class Ticket(NamedTuple):
-    """What pruning found."""
+    """Result of pruning."""
 
     network: Mlp
     """The network of the last round, trained."""

@@ -31,7 +31,7 @@ MOST_STEPS = 10**8
 
 
 class Progress(NamedTuple):
-    """Where the training stands."""
+    """Progress of the training."""
 
     images: int
     """Images presented in this training."""
@@ -42,7 +42,7 @@ class Progress(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What was counted since the network was made or `fit` was called."""
+    """Counts since the network was made or `fit` was called."""
 
     training: Tally
     """While learning."""

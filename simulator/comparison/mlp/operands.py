@@ -1,4 +1,4 @@
-r"""What the operands of one layer's matrix products are rounded to.
+r"""Rounding of the operands of one layer's matrix products.
 
 With weights W[in, out], inputs a[batch, in] and errors delta[batch, out], a layer multiplies
 

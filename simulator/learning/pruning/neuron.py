@@ -1,4 +1,4 @@
-"""What a pruning policy sees: one neuron, and the array around it."""
+"""Inputs of a pruning policy: one neuron, and the array around it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 
 class Surroundings(NamedTuple):
-    """What all neurons of a network share."""
+    """Data that all neurons of a network share."""
 
     crossbar: Crossbar | PlaneArray
     """The array."""
@@ -27,7 +27,7 @@ class Surroundings(NamedTuple):
     rule: StdpRule
     """The learning rule."""
     programming: Programming | None
-    """How the controller gives pulses; None for the ideal rule."""
+    """Way in which the controller gives pulses; None for the ideal rule."""
 
     def weights_of(self, column: int) -> NDArray[np.float64]:
         """Return the present weights of a neuron, float64[inputs]."""

@@ -27,7 +27,7 @@ ValueName = Literal["floor", "mean", "constant", "freeze"]
 
 
 BOOKED_AS = BookedAs.both(Operation.PRUNE_SET_PULSE)
-"""What the pulses that bring pruned weights to their value are booked as."""
+"""Operations under which the pulses that bring pruned weights to their value are booked."""
 HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
 """Defaults of hard pruning, the conventional kind: a neuron's lowest weights, all at once."""
 
@@ -51,7 +51,7 @@ class Pruning(Parameters):
     bound_share: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Share of a neuron's weights, see `maturity`."""
     selection: WhichName = "saliency"
-    """Which weights of a mature neuron are taken, by default `saliency` for soft pruning and
+    """Weights of a mature neuron that are pruned, by default `saliency` for soft pruning and
     `quantile`, the conventional choice, for hard: `quantile`, the lowest `fraction` of the neuron;
     `threshold`, those below one threshold for the whole array, set so that the array as a whole
     comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
@@ -59,9 +59,9 @@ class Pruning(Parameters):
     value changes the neuron's drive least; `write-cost`, the `fraction` whose further learning
     would cost the most energy."""
     value: ValueName = "mean"
-    """What a soft-pruned weight is held at: `floor`, the lowest conductance; `mean` of the neuron's
-    weights that are pruned in the same stage; `constant`, the same for all; `freeze`, each its
-    present value."""
+    """Value at which a soft-pruned weight is held: `floor`, the lowest conductance; `mean` of the
+    neuron's weights that are pruned in the same stage; `constant`, the same for all; `freeze`, each
+    its present value."""
     constant: Annotated[float, Field(ge=-1, le=1)] = -0.65
     """The weight for `value` = `constant`."""
     stages: Annotated[int, Field(ge=1, le=100)] = 2
@@ -147,7 +147,7 @@ class Pruner:
 
     @property
     def mature(self) -> NDArray[np.bool_]:
-        """Which neurons have been judged mature, and pruned, bool[columns]."""
+        """Neurons that have been judged mature, and pruned, bool[columns]."""
         return self.stage >= self.policy.stages
 
     @property

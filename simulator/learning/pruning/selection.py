@@ -1,4 +1,4 @@
-"""Which weights of a mature neuron are pruned?
+"""Selection of the weights of a mature neuron that are pruned.
 
 Each policy returns a mask over the inputs. All but `Threshold` take the same number from every
 neuron.
@@ -22,14 +22,14 @@ ROUNDS = 12
 
 
 class Quota(NamedTuple):
-    """How many weights of a neuron to take, and from which."""
+    """Number of weights of a neuron to take, and those to take them from."""
 
     size: int
     """Weights to take."""
     free: NDArray[np.bool_]
-    """Those that are not pruned yet, bool[inputs]."""
+    """Weights that are not pruned yet, bool[inputs]."""
     value: Any
-    """What they become, see `pruning.value`."""
+    """Value that they are given, see `pruning.value`."""
     threshold: Callable[[], float]
     """Returns the weight below which the neurons that are not mature yet must all be pruned for the
     array to come to its fraction."""
@@ -73,7 +73,7 @@ class Threshold(NamedTuple):
 
 
 class Distance(NamedTuple):
-    """Those of the neuron's weights that are closest to either bound."""
+    """The neuron's weights that are closest to either bound."""
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
@@ -81,7 +81,7 @@ class Distance(NamedTuple):
 
 
 class Magnitude(NamedTuple):
-    """Those of the neuron's weights that are closest to zero.
+    """The neuron's weights that are closest to zero.
 
     Conventional magnitude pruning (for example Han et al., NIPS 2015): the mask is |w| > quantile.
     """
@@ -92,7 +92,7 @@ class Magnitude(NamedTuple):
 
 
 class Saliency(NamedTuple):
-    """Those of the neuron's weights whose move to the held value disturbs it least.
+    """The neuron's weights whose move to the held value disturbs it least.
 
     Moving weight i by d_i changes the drive by sum(d_i y_i). With independent inputs of variance
     v_i (`Neuron.variance`) its variance is sum(d_i² v_i): the terms are the saliencies, the
@@ -113,7 +113,7 @@ class Saliency(NamedTuple):
 
 
 class WriteCost(NamedTuple):
-    """Those of the neuron's weights whose learning on would cost the most energy.
+    """The neuron's weights whose further learning would cost the most energy.
 
     A weight in balance gets pulses up and down for ever, in proportion to how undecided its input
     is; what each costs goes with the conductance (`Neuron.write_energy`). Weights at a bound are

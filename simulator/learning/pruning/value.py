@@ -1,4 +1,4 @@
-"""What do pruned weights become?
+"""Values of pruned weights.
 
 Each policy is a type for which the verb `hold` says at which weight a group is held: one for all
 inputs, or one for each.

@@ -16,7 +16,7 @@ from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 
 class CodeTable(NamedTuple):
-    """How many codes the rule asks for, by the present one."""
+    """Number of codes that the rule asks for, by the present one."""
 
     pulses: NDArray[np.float32]
     """See `wanted_codes`, float32[2, 256]: codes down for a depression, up for a potentiation."""

@@ -55,7 +55,7 @@ class DenseStdp(NamedTuple):
 
     ideal: IdealStdp
     held_cells: NDArray[np.int64]
-    """How many cells of each row get no pulses, int64[rows]."""
+    """Number of cells of each row that get no pulses, int64[rows]."""
     held_sum: NDArray[np.float64]
     """Their summed conductance, float64[rows], S: it stays, while images are learned."""
 

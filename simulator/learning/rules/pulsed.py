@@ -32,7 +32,7 @@ Method = Literal["stochastic", "deterministic", "verify"]
 
 
 class Programming(Parameters):
-    """How the controller turns the change that is asked for into pulses.
+    """Pulses by which the controller carries out the change that is asked for.
 
     With q the pulses of the nominal device that would make the change:
 
@@ -54,7 +54,7 @@ class Programming(Parameters):
 
 
 class Asks(Protocol):
-    """What asks for changes of a weight: `StdpRule`, or a part of one."""
+    """Source of requests to change a weight: `StdpRule`, or a part of one."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the change upwards at `weight`."""
@@ -66,7 +66,7 @@ class Asks(Protocol):
 
 
 class PulseTable(NamedTuple):
-    """How many pulses the rule asks of the nominal device, by sensed state."""
+    """Number of pulses that the rule asks of the nominal device, by sensed state."""
 
     pulses: NDArray[np.float32]
     """float32[2, 256]: reset pulses for a depression, set pulses for a potentiation."""

@@ -7,10 +7,10 @@ no sequence of reads takes more than twice as long as it would if its length wer
 
 While it learns, a cell changes at every presentation. Between two exact solutions a read sees
 
-.. math:: \\tilde G_{ik}(t) = \\tilde G_{ik}(t_0)\\, \\frac{L_{ik}(t)}{L_{ik}(t_0)},
+.. math:: \tilde G_{ik}(t) = \tilde G_{ik}(t_0)\, \frac{L_{ik}(t)}{L_{ik}(t_0)},
 
 L the ladders of `along_ladders`, which are cheap, and within a step of learning
-:math:`\\tilde G / G` as it was at its beginning. `WiredReads.follow` solves exactly every now and
+:math:`\tilde G / G` as it was at its beginning. `WiredReads.follow` solves exactly every now and
 then and measures by how much a mean read was off; the interval between two solutions is halved or
 doubled to keep that below a bound.
 """

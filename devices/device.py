@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Device(Technology):
-    """A frozen description of one cell technology, in SI units: see `Technology`."""
+    """Frozen description of one cell technology, in SI units: see `Technology`."""
 
     catalog_package: ClassVar[str] = "cbramsim.devices"
 

@@ -1,6 +1,6 @@
-"""Numbers and kernels of one pulse on one cell: its bounds, and what it costs.
+"""Numbers and kernels of one pulse on one cell: its bounds, and its energy.
 
-How far it moves the cell is in `cbramsim.devices.laws`, where it may end in `devices.grids`.
+The step of a pulse is in `cbramsim.devices.laws`, the states it may reach in `devices.grids`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PulseConstants(NamedTuple):
     i2t_set: float
     """Energy dissipated by the current of a set pulse, J per Ohm and S²: V² t if ohmic."""
     i2t_reset: float
-    """The same of a reset pulse."""
+    """Energy dissipated by the current of a reset pulse, J per Ohm and S²."""
     gate_set: float
     """Energy of a set pulse that does not depend on the conductance, J."""
     gate_reset: float
@@ -46,7 +46,7 @@ class PulseConstants(NamedTuple):
     read_sigma: float
     """Standard deviation of the noise of one cell in one read, without flicker, S."""
     sum_sigma: float
-    """The same with flicker, and the 1/f noise of a new cell at mid-window, S."""
+    """Standard deviation with flicker, and the 1/f noise of a new cell at mid-window, S."""
     g_mid: float
     """Conductance of a reference cell, S."""
 

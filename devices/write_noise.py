@@ -6,11 +6,11 @@ stays until the next one,
 .. math:: G_{seen} = \max(G + \xi\, \sigma_{write} (G_{max} - G_{min}), 0),
 
 while later pulses start from the state G itself (Gong et al., Nature Communications 9, 2102, 2018,
-whose trains show it; the form of Rasch et al., AICAS 2021). What reads of the array take follows
-what they see; what a pulse takes, or sensing a cell, follows the state.
+whose trains show it; the form of Rasch et al., AICAS 2021). The energy of reads of the array
+follows the conductance that they see; that of a pulse, or of sensing a cell, follows the state.
 
-*Programming noise*: a cell that was programmed to a target by pulses and verification ends about
-it, with a standard deviation that depends on the target,
+*Programming noise*: a cell that was programmed to a target by pulses and verification ends near it,
+with a standard deviation that depends on the target,
 
 .. math:: \sigma_{prog} = c_0 + c_1 x + c_2 x^2 + \dots, \qquad x = G_{target} / G_{max}
 

@@ -23,7 +23,7 @@ Voltage = Annotated[float, Field(ge=1e-6, le=100), Volt]
 Width = Annotated[float, Field(ge=1e-15, le=10), Second]
 """Width of a pulse, s."""
 Capacitance = Annotated[float, Field(ge=0, le=1e-9), zero_or_from(1e-24), Farad]
-"""0 for none."""
+"""Capacitance, F; 0 for none."""
 
 
 def log_normal(

@@ -325,7 +325,7 @@ def excite(neurons, reference, work):
 
 @verb
 def fire(neurons, total, work, word):
-    """Return the neuron that fires, and raise its fatigue."""
+    """Return the neuron that fires, and apply homeostasis to it."""
 
 
 @verb

@@ -36,7 +36,7 @@ class Surroundings(NamedTuple):
 
 
 class Neuron:
-    """One neuron as policies see it."""
+    """One neuron, as an argument of policies."""
 
     def __init__(self, around: Surroundings, column: int) -> None:
         self._around, self._column = around, column
@@ -45,12 +45,12 @@ class Neuron:
 
     @cached_property
     def variance(self) -> NDArray[np.float64]:
-        """Variance of each input as this neuron meets it, float64[inputs].
+        """Variance of each input for this neuron, float64[inputs].
 
-        Whether a neuron fires is decided on images of all kinds, but the close decisions are on
-        those that resemble its own. There an input spikes with the probability p that its weight
-        has learned, `StdpRule.probability`. Taken in equal parts (assumed):
-        (a (1 - a) + p (1 - p)) / 2, a the input's activity.
+        A neuron competes on images of all kinds, but the close decisions are on those that resemble
+        its own. There an input spikes with the probability p that its weight has learned,
+        `StdpRule.probability`. The two are taken in equal parts (assumed): (a (1 - a) + p (1 - p))
+        / 2, a the input's activity.
         """
         at_large = self._around.activity
         own = self._around.rule.probability(self.weights)
@@ -60,8 +60,8 @@ class Neuron:
     def write_energy(self) -> NDArray[np.float64]:
         """Expected energy of the pulses that each weight gets per output spike, float64[inputs], J.
 
-        A weight at the floor says of its input only that it spikes rarely; there the input's
-        activity bounds the probability.
+        A weight at the floor shows only that its input spikes rarely; there the input's activity
+        bounds the probability.
         """
         around, weights = self._around, self.weights
         rule, crossbar, programming = around.rule, around.crossbar, around.programming

@@ -33,14 +33,14 @@ HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
 
 
 class Pruning(Parameters):
-    """The pruning policy."""
+    """Pruning policy."""
 
     kind: Kind = "soft"
-    """`none`, `soft` (hold at a value) or `hard` (remove)."""
+    """Kind of pruning: `none`, `soft` (hold at a value) or `hard` (remove)."""
     fraction: Annotated[float, Field(ge=0, le=1)] = 0.75
     """Fraction of the weights to prune."""
     maturity: WhenName = "spikes"
-    """When a neuron is mature: `spikes`, once it has fired `mature_spikes` times; `stability`, once
+    """Maturity of a neuron: `spikes`, once it has fired `mature_spikes` times; `stability`, once
     its weights have on average moved less than `stable_change` while it fired `mature_spikes`
     times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when `fit` or
     `resume` is complete."""
@@ -65,9 +65,9 @@ class Pruning(Parameters):
     constant: Annotated[float, Field(ge=-1, le=1)] = -0.65
     """The weight for `value` = `constant`."""
     stages: Annotated[int, Field(ge=1, le=100)] = 2
-    """Prune `fraction` in this many equal parts, by default 2 for soft pruning and 1 for hard, with
-    `mature_spikes` divided by it as many output spikes between them (gradual pruning; Zhu and
-    Gupta, arXiv 1710.01878, 2017)."""
+    """Number of equal parts in which `fraction` is pruned, by default 2 for soft pruning and 1 for
+    hard, with `mature_spikes` divided by it as many output spikes between them (gradual pruning;
+    Zhu and Gupta, arXiv 1710.01878, 2017)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,8 @@ class Pruning(Parameters):
         return HARD | values if is_hard else values
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with `changes`; another kind brings its own selection and stages along."""
+        """Return a copy with `changes`; a change of the kind also changes the defaults of selection
+        and stages."""
         if changes.get("kind", self.kind) != self.kind:
             defaults = {name: type(self).model_fields[name].default for name in HARD}
             changes = (HARD if changes["kind"] == "hard" else defaults) | changes
@@ -90,32 +91,32 @@ class Pruning(Parameters):
 
 
 class Pruner:
-    """Carries out a `Pruning` policy on an array as its neurons mature.
+    """Executor of a `Pruning` policy on an array as its neurons mature.
 
     Parameters
     ----------
     policy
-        What to do.
+        The policy.
     crossbar
         The array.
     activity
-        float64[rows], the probability with which each input spikes in a window.
+        float64[rows], the probability of a spike of each input in a window.
     rule
         The learning rule.
     programming
-        How the controller gives pulses; None for the ideal rule.
+        Pulses by which the controller writes; None for the ideal rule.
     criterion
-        Which weights are taken, instead of what `policy` says.
+        Custom selection of weights, instead of that of `policy`.
 
     Attributes
     ----------
     pruned
         bool[columns, rows], the cells pruned so far.
     stage
-        int64[columns], in how many stages each neuron has been pruned.
+        int64[columns], the number of stages in which each neuron has been pruned.
     missed
-        Cells that could not be brought to their value within the budget of pulses; they are held
-        where they ended.
+        Cells that could not be brought to their value within the budget of pulses; they are held at
+        the value reached.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Pruner:
         self.seen_spikes = np.zeros(columns, np.int64)
 
     def holding(self, earlier: Pruner) -> Self:
-        """Hold what an `earlier` pruner of the same array has pruned; return self."""
+        """Hold the weights that an `earlier` pruner of the same array has pruned; return self."""
         self.pruned[:], self.stage[:] = earlier.pruned, earlier.stage
         self.missed = earlier.missed
         return self
@@ -179,18 +180,18 @@ class Pruner:
             self.seen_spikes[column] = spike_counts[column]
 
     def is_due(self, spike_counts: NDArray[np.int64]) -> bool:
-        """Return whether `update` looks at any neuron."""
+        """Return whether `update` judges any neuron."""
         return not self._idle() and bool(self._due(spike_counts).any())
 
     def finish(self) -> None:
-        """Prune what a finished network is pruned by: all neurons, if maturity is `trained`."""
+        """Prune all neurons of a finished network, if maturity is `trained`."""
         if self.policy.maturity == "trained" and not self._idle():
             while not self.mature.all():
                 for column in np.flatnonzero(~self.mature).tolist():
                     self._prune(Neuron(self.around, column), column)
 
     def _due(self, spike_counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which neurons have fired often enough to be looked at."""
+        """Return the neurons that have fired often enough to be judged."""
         wait = self.policy.mature_spikes / self.policy.stages
         return ~self.mature & (spike_counts - self.seen_spikes >= wait)
 
@@ -216,7 +217,7 @@ class Pruner:
         self.crossbar.inhibit(column, rows)
 
     def _checked(self, group: Any) -> NDArray[np.bool_]:
-        """Return what a criterion has chosen, after a check that these are inputs."""
+        """Return the selection of a criterion, after a check that it is valid."""
         inputs = self.pruned.shape[1]
         if not isinstance(group, np.ndarray) or (group.dtype, group.shape) != (bool, (inputs,)):
             raise ParameterError(
@@ -226,7 +227,8 @@ class Pruner:
         return group
 
     def _threshold(self) -> float:
-        """Return the weight below which the neurons still to come use up what is left to prune."""
+        """Return the weight below which the remaining neurons must be pruned to reach the
+        fraction."""
         crossbar = self.crossbar
         waiting = crossbar.device.weight_of(crossbar.conductance[:, ~self.mature])
         budget = self.policy.fraction * self.pruned.size - self.pruned.sum()

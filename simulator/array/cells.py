@@ -1,4 +1,4 @@
-"""The cells of an array as compiled loops see them, and the kernels that read and store them.
+"""Cells of an array in the form of compiled loops, and the kernels that read and store them.
 
 The equations are in the docstrings of `simulator.array.crossbar` and `devices.device`.
 """
@@ -34,7 +34,7 @@ REFERENCE_READ = int(Operation.REFERENCE_READ)
 
 
 class BookedAs(NamedTuple):
-    """The operations that pulses are booked as."""
+    """Operations under which pulses are booked."""
 
     set: int
     """`Operation` of set pulses."""
@@ -43,7 +43,7 @@ class BookedAs(NamedTuple):
 
     @classmethod
     def both(cls, operation: Operation) -> Self:
-        """Return what books set and reset pulses alike."""
+        """Return one operation for set and for reset pulses."""
         return cls(int(operation), int(operation))
 
 
@@ -55,29 +55,28 @@ class ProgramCosts(NamedTuple):
     """Energies of programming that depend neither on the state of a cell nor on the access, J."""
 
     line_set: float
-    """Charging the lines for one set pulse."""
+    """Energy of charging the lines for one set pulse."""
     line_reset: float
-    """Charging the lines for one reset pulse."""
+    """Energy of charging the lines for one reset pulse."""
     sense: float
-    """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
+    """Energy of sensing one cell to `SENSED_BITS` bits, without the current through it."""
 
 
 class ArrayState(NamedTuple):
-    """The cells of an array, and what they are made of and connected by, for compiled loops."""
+    """Cells of an array, with their physics and connections, for compiled loops."""
 
     g: NDArray[np.float32]
-    """Conductances as reads see them, float32[rows, columns], S: a row is contiguous, for rows are
+    """Conductances as reads see them, float32[rows, columns], S: a row is contiguous, as rows are
     read."""
     g_columns: NDArray[np.float32]
-    """Their states, float32[columns, rows], S: the same conductances, unless writes leave noise. A
-    column is contiguous, for it is columns that are programmed. Whatever changes a cell writes
-    both."""
+    """States of the cells, float32[columns, rows], S: the same conductances, unless writes leave
+    noise. A column is contiguous, as columns are programmed. Every change of a cell writes both."""
     cells: NDArray[np.float32]
     """Each cell's own window and steps, float32[columns, rows, 6], see `draw_population`."""
     wear: NDArray[np.uint32]
-    """Pulses that each cell has got, uint32[columns, rows]."""
+    """Pulses that each cell has received, uint32[columns, rows]."""
     hottest: NDArray[np.uint32]
-    """Pulses of the cell that has got the most, kept in step with every pulse, uint32[1]."""
+    """Pulses of the cell that has received the most, kept in step with every pulse, uint32[1]."""
     inhibited: NDArray[np.bool_]
     """Cells that get no more pulses, bool[columns, rows]."""
     row_sum: NDArray[np.float64]
@@ -85,9 +84,9 @@ class ArrayState(NamedTuple):
     n_connected: NDArray[np.int64]
     """Connected cells of each row, int64[rows]."""
     nominal: NDArray[np.float32]
-    """The nominal cell with which a controller reckons, float32[1, 1, 6]."""
+    """Nominal cell that a controller assumes, float32[1, 1, 6]."""
     reckoned: Any
-    """The law with which it reckons."""
+    """Law that a controller assumes."""
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from, see `normal_table`."""
     pulse: PulseConstants
@@ -99,7 +98,7 @@ class ArrayState(NamedTuple):
     law: Any
     """Law of the mean step of a pulse: see `devices.laws`."""
     scatter: Any
-    """The noise of a pulse: see `devices.scatter`."""
+    """Noise of a pulse: see `devices.scatter`."""
     written: Any
     """Errors that a write leaves: see `devices.written`."""
     grid: Any
@@ -117,22 +116,22 @@ class ArrayState(NamedTuple):
 
 
 class AllConnected(NamedTuple):
-    """Every cell is part of the array."""
+    """Marker that every cell is part of the array."""
 
 
 class Disconnected(NamedTuple):
-    """Some cells have been taken out, with their share of the comparison."""
+    """Cells that have been taken out, with their share of the comparison."""
 
     spared: NDArray[np.float32]
     """Reference conductance that a disconnected cell takes out of its column's comparison, S,
-    float32[rows, columns]; 0 of others."""
+    float32[rows, columns]; 0 for others."""
     g_mid: float
     """Conductance of a reference cell, S."""
 
 
 @part
 def book_rows_read(array, references, rows, n_active, account):  # type: ignore[no-untyped-def]
-    """Book a read of active rows, with so many reference cells on each, but for its conversion."""
+    """Book a read of active rows, with reference cells on each, without its conversion."""
     cells = references * n_active
     account.counts[WORD_LINE_DRIVE] += n_active
     account.counts[REFERENCE_READ] += cells

@@ -14,7 +14,7 @@ from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.simulator.array.cells import ArrayState
 
 LONGEST_WAIT = 1e15
-"""A longer wait is taken for a mistake, s."""
+"""Longest wait, s; a longer one is taken for a mistake."""
 
 
 class Lifetime:
@@ -29,7 +29,7 @@ class Lifetime:
         self._weakest = 0.0 if self.limit is None else float(self.limit.min())
 
     def wear(self, counts: NDArray[np.uint32], images: int) -> Wear:
-        """Return what pulses have worn: `counts` of each cell; `images` as for `Crossbar.wear`."""
+        """Return the wear by pulses: `counts` of each cell; `images` as for `Crossbar.wear`."""
         whole("Crossbar.wear: images", images)
         column, row = np.unravel_index(int(counts.argmax()), counts.shape)
         return Wear(
@@ -43,11 +43,11 @@ class Lifetime:
         )
 
     def lasts(self, array: ArrayState) -> bool:
-        """Return whether no cell has got as many pulses as the weakest survives."""
+        """Return whether no cell has received as many pulses as the weakest survives."""
         return self.limit is None or array.hottest[0] < self._weakest
 
     def wear_out(self, array: ArrayState) -> None:
-        """Let every cell that has got as many pulses as it survives stay where it is."""
+        """Fix every cell that has received as many pulses as it survives at its present state."""
         if not self.lasts(array):
             dead = array.wear >= self.limit
             g = array.g_columns[dead]

@@ -111,7 +111,8 @@ def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_header(content: IO[bytes], size: int) -> None:
-    """Refuse an array that is not plain, or whose size differs from its header, of `size` bytes."""
+    """Refuse an array that is not plain, or whose size is not that of its header; `size` includes
+    the header."""
     header = read_header(content)
     if header.dtype.kind not in PLAIN or len(header.shape) > 3:
         raise DataError(f"must hold plain values (got {header.dtype!r:.60})")

@@ -23,11 +23,11 @@ class BitErrors(NamedTuple):
     static: float
     """Part of the bits that read wrong without noise: stuck cells, levels on the wrong side."""
     total: float
-    """The same with read noise."""
+    """Part of the bits that read wrong, with read noise."""
 
 
 def count_bit_errors(cells: Crossbar, rng: np.random.Generator, reads: int) -> BitErrors:
-    """Suppose 0, then 1 in every cell, sense each `reads` times as loops do, and count errors."""
+    """Count errors with 0, then 1 in every cell, sensed `reads` times each as in compiled loops."""
     state, pulse = cells.state, cells.pulse
     mid, size = np.float32(cells.device.g_mid), state.g.size
     wrong = static = 0
@@ -67,7 +67,7 @@ def expected_bit_error_rate(cells: Crossbar) -> float:
 def noise_turns_bits(cells: Crossbar) -> bool:
     """Return whether noise may turn a bit: a cell is, in any of its states, near the reference.
 
-    What lines let through of a cell, and where half-selected ones go, is not foreseen.
+    The effects of lines, and the movement of half-selected cells, are not predicted.
     """
     state, mid = cells.state, cells.device.g_mid
     reach = cells.pulse.read_sigma * float(np.abs(state.normals).max()) + cells.device.g_flicker

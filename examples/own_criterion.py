@@ -1,4 +1,4 @@
-"""A pruning criterion: the weights of the inputs that spike least, whatever has been learned."""
+"""Pruning criterion: the weights of the inputs that spike least, independent of learning."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import cbramsim as cb
 
 
 class Silent:
-    """Chooses the weights of the least active inputs."""
+    """Criterion that selects the weights of the least active inputs."""
 
     def __init__(self, activity: np.ndarray) -> None:
         self.activity = activity

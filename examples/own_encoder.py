@@ -1,4 +1,4 @@
-"""An encoder: all inputs share one threshold in a window, so that spikes are nested."""
+"""Encoder in which all inputs share one threshold in a window, so that spikes are nested."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,11 @@ from cbramsim.core.verbs import draw_spikes, implements
 
 
 class SharedThreshold(NamedTuple):
-    """Every pixel above one random level fires; each still with its density as probability."""
+    """Encoder in which every pixel above one random level fires, each with its density as
+    probability."""
 
     lowest: int
-    """No pixel at or below this density fires."""
+    """Density at or below which no pixel fires."""
 
 
 @implements(draw_spikes, SharedThreshold)

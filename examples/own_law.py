@@ -1,4 +1,4 @@
-"""A pulse law with a state of its own: what a pulse leaves adds to the next step, and fades."""
+"""Pulse law with a state of its own: a trace of each pulse adds to the next step, and fades."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Neurons: the one whose current is furthest above its threshold fires; that then rises."""
+"""Neurons of which the one furthest above its threshold fires, and its threshold then rises."""
 
 from typing import NamedTuple
 

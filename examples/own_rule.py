@@ -1,4 +1,4 @@
-"""A learning rule: one set pulse where an input spiked, now and then a reset pulse where not."""
+"""Learning rule: one set pulse where an input spiked, and a random reset pulse elsewhere."""
 
 from typing import NamedTuple
 

@@ -45,9 +45,9 @@ class Stretch(NamedTuple):
     networks: int
     """Number of networks that learned together."""
     windows: int
-    """Presented to all of them together."""
+    """Number of windows presented to all of them together."""
     seconds: list[float]
-    """Of each step."""
+    """Seconds of each step."""
     first: float
     """Seconds of the first step."""
     kernels: float = 0.0
@@ -61,7 +61,7 @@ class Stretch(NamedTuple):
     drawn: float = 0.0
     """Seconds in which their arrays were drawn before."""
     whole: bool = False
-    """Whether all that was to be learned was learned."""
+    """Whether learning was completed."""
 
     @property
     def rate(self) -> float:
@@ -92,9 +92,9 @@ class Stretch(NamedTuple):
 def untrained(
     images: NDArray[np.uint8], configs: Sequence[NetworkConfig]
 ) -> tuple[list[SpikingNetwork], NDArray[np.uint8]]:
-    """Return a network of each configuration, and what all of them learn from.
+    """Return a network of each configuration, and the images from which all learn.
 
-    They choose the same pixels, which the first of them finds out.
+    They use the same pixels, chosen by the first of them.
     """
     first, *others = (SpikingNetwork(config) for config in configs)
     inputs = first.prepare(images)
@@ -109,7 +109,7 @@ def untrained(
 
 
 def seeded(base: Changes, networks: int, **changes: Any) -> list[NetworkConfig]:
-    """Return configurations of so many networks, which differ in their seeds."""
+    """Return configurations of a number of networks, which differ in their seeds."""
     return [configured(base, {**changes, "seed": n}).network() for n in range(networks)]
 
 
@@ -142,9 +142,9 @@ def on_the_card(
     steps: int | None = None,
     callback: Callable[[int, Step], Any] | None = None,
 ) -> Stretch:
-    """Let networks learn together until they have done so, for a limited time, s, or some steps.
+    """Let networks learn together to the end, for a limited time, s, or some steps.
 
-    The first step comes on top of both.
+    The first step is not included in either limit.
     """
     free, start = memory()[0], perf_counter()
     together = Together(networks, inputs, [epochs] * len(networks))
@@ -178,9 +178,9 @@ def on_the_card(
 
 @contextmanager
 def watched() -> Iterator[dict[str, float]]:
-    """Add up what is spent in kernels and in copies, s.
+    """Add up the time spent in kernels and in copies, s.
 
-    A launch ends here when the card has computed; whoever launches waits for it in any case.
+    A launch ends here when the card has finished; the caller waits for it in any case.
     """
     spent = {"kernels": 0.0, "copies": 0.0}
     within = False
@@ -215,7 +215,7 @@ def watched() -> Iterator[dict[str, float]]:
 
 
 def bytes_of(network: SpikingNetwork) -> int:
-    """Return how much memory a network takes on a card while it learns."""
+    """Return the memory that a network takes on a card while it learns, bytes."""
     (layer,) = network.layers
     shape = layer.crossbar.shape
     state = batch.stacked([batch.brought(layer.circuit())])
@@ -226,7 +226,7 @@ def bytes_of(network: SpikingNetwork) -> int:
 
 
 def memory() -> tuple[int, int]:
-    """Return how many bytes of the card are free, and how many there are."""
+    """Return the free and the total memory of the card, bytes."""
     if batch.SIMULATED:
         return 1 << 30, 1 << 30  # stands in
     found = cuda.current_context().get_memory_info()
@@ -234,7 +234,7 @@ def memory() -> tuple[int, int]:
 
 
 def card() -> dict[str, Any]:
-    """Return which card it is."""
+    """Return the name of the card."""
     if batch.SIMULATED:
         return {"card": "Numba's CUDA simulator", "multiprocessors": 1}
     device = cuda.get_current_device()
@@ -243,4 +243,4 @@ def card() -> dict[str, Any]:
 
 
 class _Enough(Exception):
-    """It has learned for as long as it was to."""
+    """Signal that the time of learning is over."""

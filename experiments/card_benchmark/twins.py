@@ -1,4 +1,4 @@
-"""Whether the card computes what a processor does: twins, one of which learns on each."""
+"""Comparison of a card and a processor: twins, one of which learns on each."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Twins(NamedTuple):
     networks: list[SpikingNetwork]
     """Networks from the card."""
     differences: list[dict[str, float]]
-    """Of each from its twin, see `MOST`."""
+    """Differences of each network from its twin, see `MOST`."""
     stretch: Stretch
-    """Of learning on the card."""
+    """Duration of learning on the card."""
     answering: tuple[float, float]
-    """Seconds in which the first network answered there, for the first time and again."""
+    """Seconds in which the first network answered on the card, for the first time and again."""
 
 
 def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
@@ -43,8 +43,8 @@ def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
     Raises
     ------
     CbramError
-        If most of the pairs differ. One may: where a number lies between two states, another
-        rounding of its last digit decides, and from there on each takes other random words.
+        If most of the pairs differ. One may: where a number lies between two states, a different
+        rounding of its last digit decides, and after that the two use different random words.
     """
     configs = seeded(base, pairs)
     alone, inputs = untrained(images.train, configs)
@@ -68,7 +68,7 @@ def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
 
 
 def differences(mine: SpikingNetwork, its: SpikingNetwork, images: Images) -> dict[str, float]:
-    """Return how much a network from the card differs from its twin, which answers on a core."""
+    """Return the differences of a network from the card from its twin, which answers on a core."""
     span = its.device.g_range
     g = np.abs(mine.crossbar.conductance - its.crossbar.conductance).max() / span
     mine.responder = respond_to  # type: ignore[method-assign]
@@ -96,7 +96,7 @@ def check(found: list[dict[str, float]]) -> None:
 
 
 def _asked(network: SpikingNetwork, images: Images) -> float:
-    """Return how long a network takes to answer on the card, s."""
+    """Return the time of the answers of a network on the card, s."""
     network.responder = respond_to  # type: ignore[method-assign]
     start = perf_counter()
     list(network.responses(images.train, "test"))
@@ -108,7 +108,7 @@ def _share(mine: Any, its: Any) -> float:
 
 
 def _booked(mine: Account, its: Account) -> float:
-    """Return the largest relative difference of what is booked for any operation."""
+    """Return the largest relative difference of the bookings of any operation."""
     pairs = ((mine.counts, its.counts), (mine.joules, its.joules))
     return max(
         float((np.abs(a - b) / np.where(b, np.abs(b), 1.0)).max(initial=0.0)) for a, b in pairs

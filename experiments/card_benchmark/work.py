@@ -24,7 +24,7 @@ from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork, Step
 
 SEEDS = 5
-"""Of `cbram pruning`, by default."""
+"""Seeds of `cbram pruning`, by default."""
 SAVES = 2
 """Least number of saves of a run: trained, and named."""
 VARIED = (
@@ -35,43 +35,43 @@ VARIED = (
 PARTS = ("kernels", "beside", "drawing", "bringing")
 """Parts of the time of learning together: see `Host`."""
 DEFAULT = {"rule": "device", "update": "winner", "access": "transistor"}
-"""The kind of the default network."""
+"""Kind of the default network."""
 FACTOR = 2.0
-"""By how much they are larger or smaller at most."""
+"""Largest factor by which they are larger or smaller."""
 
 
 class Host(NamedTuple):
     """Time that the processor beside the card spends, s."""
 
     drawing: float
-    """On the array of a network."""
+    """Time to draw the array of a network."""
     bringing: float
-    """On bringing a network to the card."""
+    """Time to bring a network to the card."""
     beside: float
-    """On each window: pruning, copies and bookkeeping while networks learn."""
+    """Time for each window: pruning, copies and bookkeeping while networks learn."""
     curve: float
-    """On the learning curve, for each step of a network."""
+    """Time of the learning curve, for each step of a network."""
     answering: float
-    """On naming the neurons of a network by all training images, and recognising all test images;
-    with what the card spends."""
+    """Time to name the neurons of a network by all training images, and recognise all test images;
+    with the time of the card."""
     saving: float
-    """On saving a state."""
+    """Time to save a state."""
 
 
 class Kind(NamedTuple):
-    """Runs of a study that are of one kind for a card."""
+    """Runs of a study that are alike for a card."""
 
     name: str
-    """Rule, update, access."""
+    """Name: rule, update, access."""
     changes: dict[str, Any]
-    """Keys of the configuration that tell it from the default."""
+    """Keys of the configuration that differ from the default."""
     runs: int
     windows: int
-    """Of all its runs together."""
+    """Windows of all its runs together."""
     steps: int
-    """As many of 200 images, of all its runs together."""
+    """Steps of 200 images of all its runs together."""
     why_not: str
-    """Why a card does not do it, or nothing."""
+    """Reason why a card cannot do it, or nothing."""
 
 
 class Estimate(NamedTuple):
@@ -115,9 +115,9 @@ def _images_in(dataset: str) -> int:
 
 
 def pruning(found: Sequence[Kind], stretches: dict[str, Stretch], host: Host) -> Estimate:
-    """Return how long `cbram pruning` takes: kinds one after the other, each at its own rate.
+    """Return the time of `cbram pruning`: kinds one after the other, each at its own rate.
 
-    What a card does not do is done on the cores, one run on each.
+    Runs that a card cannot do are done on the cores, one on each.
     """
     parts = dict.fromkeys((*PARTS, "curves", "answers", "saving", "on cores"), 0.0)
     for kind in found:
@@ -135,7 +135,7 @@ def pruning(found: Sequence[Kind], stretches: dict[str, Stretch], host: Host) ->
 
 
 def devices(stretch: Stretch, wanted: int, windows: int, host: Host) -> Estimate:
-    """Return how long networks of `wanted` devices take to be drawn and to learn for one epoch.
+    """Return the time to draw networks of `wanted` devices, and to learn for one epoch.
 
     `windows` are those of one network; `stretch` is some steps of networks of such devices.
     """
@@ -169,7 +169,7 @@ def random_devices(base: dict[str, Any], wanted: int) -> list[NetworkConfig]:
 
 
 def curve_seconds(network: SpikingNetwork, images: Images, times: int) -> float:
-    """Return how long a learning curve takes for each step, s."""
+    """Return the time of a learning curve for each step, s."""
     labels, windows = images.labels, network.config.encoding.windows
     curve = LearningCurve(labels, network.config.neurons)
     rng = generator(0, "benchmark curve")
@@ -185,7 +185,7 @@ def curve_seconds(network: SpikingNetwork, images: Images, times: int) -> float:
 
 
 def answer_seconds(network: SpikingNetwork, images: Images) -> float:
-    """Return how long naming by all training images and recognition take on the card, s."""
+    """Return the time of naming by all training images and of recognition on the card, s."""
     network.responder = respond_to  # type: ignore[method-assign]
     start = perf_counter()
     network.label(images.train, images.labels)
@@ -194,7 +194,7 @@ def answer_seconds(network: SpikingNetwork, images: Images) -> float:
 
 
 def save_seconds(network: SpikingNetwork) -> float:
-    """Return how long a state takes to be saved, s."""
+    """Return the time to save a state, s."""
     with tempfile.TemporaryDirectory() as folder:
         start = perf_counter()
         network.save(Path(folder) / "state.npz")

@@ -11,7 +11,7 @@ def all_spreads(device: Device, relative: float) -> dict[str, float]:
     """Return the changes that give every parameter of a device one relative spread.
 
     Spreads of nonlinearity labels and slopes are absolute; they become that part of the value.
-    `pulses_d2d`, which set and reset steps have in common, stays as it is.
+    `pulses_d2d`, which set and reset steps share, is not changed.
     """
     changes = {}
     for key in device.physical_parameters():

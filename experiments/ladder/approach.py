@@ -1,4 +1,4 @@
-"""One rung of the ladder: a way to learn and to recognise digits, and what it costs."""
+"""One rung of the ladder: a way to learn and to recognise digits, and its costs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Approach(NamedTuple):
     family: Family
     """Kind of machine."""
     accuracy: float
-    """On the test set, mean over seeds, 0..1."""
+    """Accuracy on the test set, mean over seeds, 0..1."""
     accuracy_spread: float | None
     """Sample standard deviation of it, if there are several seeds."""
     training: Bill | None
-    """All of training; None where the machine cannot learn."""
+    """Bill of the training; None where the machine cannot learn."""
     inference: Bill | None
-    """Recognition of one image; None where nobody measured it."""
+    """Bill of recognising one image; None where it is not known."""
     shares: Mapping[float, float | None] = {}
     """Accuracy on held-out training images -> part of the training energy spent when it was
     reached; None if it was not."""
@@ -48,7 +48,7 @@ class Approach(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A number and the central 90 % of what it becomes when the constants are drawn."""
+    """A number and its central 90 % when the constants are drawn."""
 
     value: float
     low: float
@@ -65,7 +65,7 @@ def joules(bill: Bill, draws: Draws) -> Estimate:
 
 
 def ratio(above: Bill, below: Bill, draws: Draws) -> Estimate:
-    """Return how many times as much `above` costs as `below`, the same constants in both."""
+    """Return the ratio of the costs of `above` and `below`, with the same constants in both."""
     samples = above.sample(draws) / below.sample(draws)
     return Estimate(above.joules / below.joules, *interval(samples))
 

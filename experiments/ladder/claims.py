@@ -29,14 +29,14 @@ MOVERS = 3
 
 
 class Reading(NamedTuple):
-    """One way to read a claim: how many times less energy."""
+    """One way to read a claim: a ratio of energies."""
 
     name: str
     """Description of the comparison."""
     value: float
-    """At the stated values of all constants."""
+    """Ratio at the stated values of all constants."""
     samples: NDArray[np.float64]
-    """For each draw of the constants, float64[draws]."""
+    """Ratio for each draw of the constants, float64[draws]."""
     bills: tuple[Bill, ...]
     """Bills of which it is made."""
     accuracy: tuple[float, float] | None = None
@@ -44,14 +44,14 @@ class Reading(NamedTuple):
 
     @property
     def estimate(self) -> Estimate:
-        """The value with its central 90 %."""
+        """Value with its central 90 %."""
         return Estimate(self.value, *interval(self.samples))
 
 
 def reading(
     name: str, above: Bill, below: Bill, draws: Draws, accuracy: tuple[float, float] | None = None
 ) -> Reading:
-    """Return how many times as much `above` costs as `below`."""
+    """Return the ratio of the costs of `above` and `below`."""
     samples = above.sample(draws) / below.sample(draws)
     return Reading(name, above.joules / below.joules, samples, (above, below), accuracy)
 
@@ -100,10 +100,11 @@ def _share(one: Reading, low: float, high: float) -> float:
 
 
 def to_hold(one: Reading, low: float, high: float, draws: Draws) -> list[dict[str, Any]]:
-    """Return the constants that decide whether a claim holds, and what they must be for it.
+    """Return the constants that decide whether a claim holds, and their values for it.
 
-    Those with the largest part in the variance of the factor's logarithm; for each the median of
-    drawn over stated value where the claim holds, and where it does not (None: never).
+    They are those with the largest part in the variance of the factor's logarithm; for each it
+    gives the median of drawn over stated value where the claim holds, and where it does not (None:
+    never).
     """
     factors = np.log(one.samples)
     if not np.ptp(factors):

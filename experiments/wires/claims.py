@@ -13,9 +13,9 @@ class Target(NamedTuple):
 
     unit: str
     bound: float
-    """To reach, or not to exceed."""
+    """Value to reach, or not to exceed."""
     stretch: float
-    """Better still."""
+    """Stretch target."""
     more_is_better: bool
     definition: str
     error: str = "largest relative error of a bit-line current, against a direct solution"

@@ -111,7 +111,7 @@ class TimedNetwork:
         labels
             Ignored; learning is unsupervised.
         epochs
-            How often.
+            Number of passes.
         progress
             Whether to show a progress bar.
         """

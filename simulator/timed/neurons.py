@@ -52,7 +52,7 @@ class Integrating(NamedTuple):
     at: NDArray[np.int64]
     """Step up to which potentials have leaked, int64[1]."""
     leak: float
-    """dt over the time constant."""
+    """Leak: dt over the time constant."""
     refractory: int
     """Refractory time, steps."""
     inhibition: Any
@@ -77,7 +77,7 @@ class Conducting(NamedTuple):
     gi: NDArray[np.float32]
     """Inhibitory conductances, float32[neurons]."""
     leak: float
-    """dt over the time constant."""
+    """Leak: dt over the time constant."""
     keep_e: float
     """Part of an excitatory conductance that a step leaves."""
     keep_i: float

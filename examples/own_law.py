@@ -28,6 +28,7 @@ def _(law, cells, column, row, way, g):
 
 
 def priming(crossbar):
+    """Return the law for the cells of a crossbar, without a trace of earlier pulses."""
     shape = crossbar.shape[::-1]  # columns, rows
     return Priming(0.5, 50, np.zeros(shape), np.zeros(shape, np.int64), np.zeros(1, np.int64))
 

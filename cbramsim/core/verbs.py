@@ -91,8 +91,7 @@ def pulse_noise(scatter, cells, column, row, way, g):
 
 @verb
 def mean_train(law, cells, column, row, way, g, pulses):
-    """Mean conductance of a cell, S, after `pulses` (not necessarily a whole number), from `g`,
-    S."""
+    """Mean conductance of a cell at `g`, S, after `pulses`, which need not be a whole number."""
 
 
 @verb
@@ -107,8 +106,7 @@ def nearby_state_drawn(grid, g, low, high, stream):
 
 @verb
 def sense(noise, g, word, row, normals):
-    """Conductance that a sense amplifier reads of a cell at `g`, S; one word serves a whole
-    column."""
+    """Conductance of a cell at `g` as sensed, S; one word serves all rows of a column."""
 
 
 @verb
@@ -180,13 +178,12 @@ def book_cells_read(lines, array, rows, n_active, account):
 
 @verb
 def book_column_sensed(lines, array, column, cells, account):
-    """Book the energy dissipated in lines while the open `cells` of a column are sensed one by
-    one."""
+    """Book the loss in lines while the open `cells` of a column are sensed one by one."""
 
 
 @verb
 def book_cell_sensed(lines, array, column, row, g, account):
-    """Book the energy dissipated in lines while one cell at `g` is sensed."""
+    """Book the loss in lines while one cell at `g` is sensed."""
 
 
 @verb
@@ -216,8 +213,7 @@ def book_others(access, array, row, g, column_sum, is_set, pulses, account):
 
 @verb
 def book_all_others(access, array, rule, spiked, part, account):
-    """Book `part` of the energy that one pulse on every open cell drives through others, not a
-    count.
+    """Book `part` of the energy of one pulse on every open cell in others, without a count.
 
     A set pulse where `spiked`; ``rule.held_cells`` and ``rule.held_sum`` describe the cells that
     are not open.
@@ -231,8 +227,7 @@ def seen_by(access, array):
 
 @verb
 def book_sneak(access, array, row, cells, g, account):
-    """Book the energy that sensing some `cells`, `g` in all, drives through others of their word
-    line."""
+    """Book the energy of sensing some `cells`, `g` in all, in others of their word line."""
 
 
 @verb
@@ -262,8 +257,7 @@ def settle_weights(access, slices, column, stream):
 
 @verb
 def compensate(gain, array, currents, work):
-    """Multiply summed conductances, S, by the compensation of drift; comes after
-    `add_reference`."""
+    """Multiply summed conductances, S, to compensate drift; comes after `add_reference`."""
 
 
 @verb
@@ -374,8 +368,7 @@ def renew(renewal, synapses, column, stream, account):
 
 @verb
 def carry_out(rule, table, array, column, work, stream, account):
-    """Give one column the pulses of a `table`, with the further steps of the rule by device
-    pulses."""
+    """Give one column the pulses of a `table`, with verification if the rule has it."""
 
 
 @verb
@@ -389,8 +382,7 @@ def correct(array, column, n, tries, work, stream, account):
 
 @verb
 def learn(rule, array, winner, total, work, streams, account):
-    """Let an array learn from one window: the winner, the responses and the spikes are in
-    `work`."""
+    """Let an array learn from one window: winner, responses and spikes are in `work`."""
 
 
 # ---- pruning -----------------------------------------------------------------------------------
@@ -398,8 +390,7 @@ def learn(rule, array, winner, total, work, streams, account):
 
 @verb
 def hold(value, weights, group, held):
-    """Write the weights at which a `group`, bool[inputs], is held into `held`; others are
-    float64."""
+    """Write the weights at which a `group`, bool[inputs], is held into `held`, float64."""
 
 
 # ---- a perceptron: its loss, how changes become pulses, its transposed reads -------------------

@@ -65,13 +65,13 @@ class Dataset:
     """
 
     train_images: NDArray[Any]
-    """[images, height, width]."""
+    """Images, [images, height, width]."""
     train_labels: NDArray[Any]
-    """Whole numbers >= 0, [images]."""
+    """Labels, whole numbers >= 0, [images]."""
     test_images: NDArray[Any]
-    """[images, height, width]."""
+    """Images, [images, height, width]."""
     test_labels: NDArray[Any]
-    """Whole numbers >= 0, [images]."""
+    """Labels, whole numbers >= 0, [images]."""
     classes: tuple[str, ...] = ()
     """Names of the classes 0, 1, ...; empty if they are called by these numbers."""
 
@@ -118,7 +118,7 @@ class Images(NamedTuple):
     """Images and their names."""
 
     images: NDArray[Any]
-    """[images, height, width]."""
+    """Images, [images, height, width]."""
     names: tuple[str, ...]
     """Names of their files, in the folder that was read; empty if they are in one file."""
 

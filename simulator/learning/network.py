@@ -96,8 +96,7 @@ class SpikingNetwork(Recogniser):
         config
             The parameters; the reference system by default.
         device, periphery
-            A preset's name, a TOML file, or an object to use instead of the one that `config`
-            names.
+            A preset's name, a TOML file, or an object, instead of the one in `config`.
         own
             A custom law, rule, encoder, neurons or criterion.
         **changes
@@ -191,8 +190,8 @@ class SpikingNetwork(Recogniser):
         Parameters
         ----------
         X
-            Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats in [0,
-            1] or bool, see `checked_images`. The levels of background and full are learned, see
+            Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats from 0
+            to 1, or bool, see `checked_images`. The levels of background and full are learned, see
             `GreyLevels`; a guess is logged as a warning.
         y
             Classes of the images, [images], with `reward.classes`; otherwise ignored.
@@ -228,8 +227,7 @@ class SpikingNetwork(Recogniser):
         return inputs
 
     def prepare_like(self, other: SpikingNetwork) -> None:
-        """Choose pixels and draw the array as `prepare` does, like a network that is already
-        prepared.
+        """Choose pixels and draw the array as `prepare` does, with the pixels of `other`.
 
         `other` was prepared for the same images, chooses pixels by the same keys, and has ideal
         lines and no converters: the information needed about images is the same.
@@ -448,6 +446,5 @@ class SpikingNetwork(Recogniser):
     def from_state(
         cls, arrays: dict[str, NDArray[Any]], path: str | Path, *, own: Own | None = None
     ) -> Self:
-        """Restore a network from the arrays that `read_state` read from `path`; errors as in
-        `load`."""
+        """Restore a network from the arrays of `read_state`; `path` is for errors, as in `load`."""
         return restored(cls, arrays, path, own)

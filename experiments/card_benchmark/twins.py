@@ -23,6 +23,9 @@ MOST = {"winners": 0.0, "conductances": 1e-5, "joules": 1e-5, "answers": 1e-4}
 """How much may differ: share of the windows in which another neuron fires; conductances, in
 parts of the window; joules and counts of any operation, relative; chances that a neuron fires."""
 
+EARLY = {"pruning.mature_spikes": 2}
+"""Keys by which twins also prune, and go on learning."""
+
 
 class Twins(NamedTuple):
     """What twins have learned, and how long that took on the card."""
@@ -46,7 +49,7 @@ def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
         If most of the pairs differ. One may: where a number lies between two states, another
         rounding of its last digit decides, and from there on each takes other random words.
     """
-    configs = seeded(base, pairs)
+    configs = seeded(base, pairs, **EARLY)
     alone, inputs = untrained(images.train, configs)
     winners: dict[tuple[str, int], list[Any]] = {}
     for n, network in enumerate(alone):

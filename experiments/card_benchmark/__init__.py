@@ -21,7 +21,7 @@ from cbramsim.experiments import run_folder
 from cbramsim.experiments.card_benchmark import timing, work
 from cbramsim.experiments.card_benchmark.rows import Row, rows
 from cbramsim.experiments.card_benchmark.timing import Images, Stretch, seeded, untrained
-from cbramsim.experiments.card_benchmark.twins import Twins, twins
+from cbramsim.experiments.card_benchmark.twins import Twins, agreeing, twins
 from cbramsim.experiments.study.engine import cores
 from cbramsim.experiments.study.folder import study_folder
 from cbramsim.simulator.cuda.batch import bytes_of, free_bytes
@@ -201,6 +201,7 @@ class Bench:
         first, again = twins.answering
         last = groups[self.sizes.groups[-1]]
         return {
+            "agreeing": agreeing(twins.differences),
             "differences": twins.differences,
             "core_window_seconds": window,
             "core_whole_training_seconds": core.first + sum(core.seconds),

@@ -147,16 +147,17 @@ def on_the_card(
     brought = perf_counter() - start
     seconds: list[float] = []
     windows: list[int] = []
-    learning = together.steps()
+    learning: Any = together.steps()
     with watched() as spent:
         for n in count():
             start = perf_counter()
-            done = next(learning, [])
+            done: list[tuple[int, Step]] = next(learning, [])
             cuda.synchronize()
             seconds.append(perf_counter() - start)
             windows.append(sum(step.winners.size for _, step in done))
-            for network, step in done if callback else ():
-                callback(network, step)
+            if callback:
+                for network, step in done:
+                    callback(network, step)
             if n == 0:
                 taken = free - batch.free_bytes()
                 spent.update(kernels=0.0, copies=0.0)
@@ -222,10 +223,10 @@ def compiled_anew() -> Iterator[None]:
 
     before = CUDADispatcher.enable_caching
     try:
-        CUDADispatcher.enable_caching = nowhere
+        CUDADispatcher.enable_caching = nowhere  # type: ignore[method-assign]
         yield
     finally:
-        CUDADispatcher.enable_caching = before
+        CUDADispatcher.enable_caching = before  # type: ignore[method-assign]
 
 
 def card() -> dict[str, Any]:

@@ -184,9 +184,13 @@ class CellArray:
         self.clock.start(self.state.g_columns)
         self.clock.advance(seconds, celsius)
 
-    def stays(self, seconds: float, celsius: float = 25.0) -> bool:
-        """Return whether no cell changes by itself when so much time passes at work, s."""
-        return self._lifetime.limit is None and self.clock.waits(seconds, celsius)
+    def stays(self, seconds: float, celsius: float = 25.0, pulses: int = 0) -> bool:
+        """Return whether no cell changes by itself when so much time passes at work, s.
+
+        `pulses` are those that any cell may have got besides those of `wear`.
+        """
+        lasts = self._lifetime.lasts(self.state, pulses)
+        return lasts and self.clock.waits(seconds, celsius)
 
     @property
     def pulse_counts(self) -> NDArray[np.uint32]:

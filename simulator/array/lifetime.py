@@ -42,6 +42,10 @@ class Lifetime:
             endurance=self.endurance,
         )
 
+    def lasts(self, array: ArrayState, pulses: int) -> bool:
+        """Return whether no cell is worn out, nor will be by so many pulses on each of them."""
+        return self.limit is None or int(array.wear.max()) + pulses < self._weakest
+
     def wear_out(self, array: ArrayState) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
         if self.limit is not None and array.wear.max() >= self._weakest:

@@ -230,11 +230,14 @@ class Layer:
         crossbar.advance(images * encoding.windows * encoding.window, self.config.celsius)
         self.price()
 
-    def looks_at_cells(self, images: int) -> bool:
-        """Return whether `have_learned` looks at the cells, after so many images."""
+    def looks_at_cells(self, images: int, pulses: int) -> bool:
+        """Return whether `have_learned` looks at the cells, after so many images.
+
+        `pulses` are the most that a cell may have got since the array here was up to date.
+        """
         encoding = self.config.encoding
         seconds = images * encoding.windows * encoding.window
-        stays = self.crossbar.stays(seconds, self.config.celsius)
+        stays = self.crossbar.stays(seconds, self.config.celsius, pulses)
         return not stays or self.pruner.is_due(self.spike_counts)
 
     def price(self) -> None:

@@ -1,0 +1,105 @@
+"""The figure: which parameters decide accuracy and energy, and the claim over the leading two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREEN, GREY, ORANGE, axes_grid, legend, tidy
+from cbramsim.core.plotting import titled as with_title
+from cbramsim.core.units import display_unit
+from cbramsim.experiments.sensitivity.limits import CLAIMED
+from cbramsim.experiments.sensitivity.results import Answer, Question
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMES = {"sobol": "total index", "morris": "mean elementary effect"}
+UNITS = {"sobol": {}, "morris": {"energy": " (decades)", "accuracy": " (points)"}}
+
+
+def sensitivity(asked: Question, found: Answer, summary: dict[str, Any]) -> Figure:
+    """Return bars of the indices, and the ratio of the claim over the leading two parameters.
+
+    Parameters
+    ----------
+    asked, found
+        The study and its result.
+    summary
+        As summary.json has it.
+    """
+    figure, axes = axes_grid(2, 2, 2 * COLUMN_WIDTH, 7.0)
+    rows = summary["parameters"]
+    for ax, quantity, colour in ((axes[0], "energy", ORANGE), (axes[1], "accuracy", BLUE)):
+        _bars(ax, rows, quantity, asked.taken.method, colour)
+    if found.floor is not None:
+        scale = 100 if asked.taken.method == "morris" else 1
+        axes[1].axvline(scale * found.floor, color="black", lw=0.8, ls=":", label="chance alone")
+        legend(axes[1], loc="lower right")
+    axes[1].tick_params(labelleft=False)
+    for ax, limit in zip(axes[2:], summary["limits"], strict=False):
+        _claim(ax, asked, found, limit)
+    for ax in axes[2 + len(summary["limits"]) :]:
+        ax.set_visible(False)
+    low, high = sorted(ax.get_ylim()[end] for ax in axes[2:4] for end in (0, 1))[::3]
+    for ax in axes[2:4]:
+        ax.set_ylim(low, high)
+    legend(axes[2], loc="lower left")
+    first, second = (rows[place]["parameter"] for place in (0, 1))
+    return with_title(figure, f"{first} and {second} decide how much energy the cell takes")
+
+
+def _bars(ax: Axes, rows: list[dict[str, Any]], quantity: str, method: str, colour: str) -> None:
+    """Draw the index of each parameter with its interval; the first-order part darker."""
+    scale = 100 if method == "morris" and quantity == "accuracy" else 1
+    places = np.arange(len(rows))
+    total, half = (
+        scale * np.array([row[quantity][key] for row in rows]) for key in ("total", "total_half")
+    )
+    ax.barh(
+        places, total, xerr=half, color=colour, alpha=0.75, height=0.75,
+        error_kw={"lw": 0.8, "capsize": 1.5},
+    )  # fmt: skip
+    if rows[0][quantity]["first"] is not None:
+        first = [row[quantity]["first"] for row in rows]
+        ax.plot(first, places, "|", color="black", ms=7, label="first-order index")
+    ax.set_yticks(places, [row["parameter"] for row in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    ax.set_xlabel(f"{quantity}: {NAMES[method]}{UNITS[method].get(quantity, '')}")
+    ax.grid(alpha=0.3, axis="x")
+    tidy(ax)
+    ax.tick_params(axis="y", labelsize=6)
+    if quantity == "energy":
+        legend(ax, loc="lower right")
+
+
+def _claim(ax: Axes, asked: Question, found: Answer, limit: dict[str, Any]) -> None:
+    """Draw the ratio over a parameter: samples, their middle, and the others as assumed."""
+    numbers = [one.parameter for one in asked.ranges]
+    number = numbers.index(limit["parameter"])
+    one = asked.ranges[number]
+    ratio = found.ratios["measured"]
+    values = np.array([one.at(place) for place in asked.taken.points[:, number]])
+    curve = limit["alone"]["curve"]
+    scale, unit = display_unit(abs(one.high), limit["unit"]) if limit["unit"] else (1.0, "")
+    ax.axhspan(*CLAIMED, color=GREY, alpha=0.25, lw=0, label="claimed: 10 to 100")
+    ax.plot(values * scale, ratio, ".", color=GREEN, ms=2, alpha=0.35, mew=0,
+            label="samples of all parameters")  # fmt: skip
+    bins = limit["with_others"]
+    ax.plot([b["value"] * scale for b in bins], [b["ratio"][2] for b in bins], "-", color=GREEN,
+            lw=1.5, label="their median")  # fmt: skip
+    ax.plot([p["value"] * scale for p in curve], [p["ratio"] for p in curve], "-", color="black",
+            lw=1.5, label="all others as assumed")  # fmt: skip
+    at = float(np.interp(one.place(limit["assumed"]), *([p[k] for p in curve]
+                         for k in ("place", "ratio"))))  # fmt: skip
+    ax.plot([limit["assumed"] * scale], [at], "o", color="black", ms=5, label="as assumed")
+    if one.scale == "log":
+        ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel(f"{limit['parameter']}{f' ({unit})' if unit else ''}")
+    ax.set_ylabel("energy of others over that of the cell")
+    ax.grid(alpha=0.3)
+    tidy(ax)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbramsim.experiments.sensitivity.limits import CLAIMED, SMALL_LOSS
+from cbramsim.experiments.sensitivity.plan import SETS
 from cbramsim.experiments.sensitivity.results import LEADERS, Answer, Question, leaders
 from cbramsim.experiments.study.claims import Claim, claim, mean_claim
 
@@ -25,8 +26,8 @@ def claims(asked: Question, found: Answer, technologies: list[dict[str, Any]]) -
     """
     by_name = {entry["technology"]: entry for entry in technologies}
     made = [
-        *(_as_assumed(found, name) for name in ("measured", "ladder") if name in by_name),
-        *(_share(by_name[name]) for name in ("measured", "ladder") if name in by_name),
+        *(_as_assumed(found, name) for name in SETS if name in by_name),
+        *(_share(by_name[name]) for name in SETS if name in by_name),
         _decided(asked, found),
         _resolved(found, "energy"),
         _resolved(found, "accuracy"),

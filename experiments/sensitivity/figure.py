@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from cbramsim.core.plotting import BLUE, COLUMN_WIDTH, GREEN, GREY, ORANGE, axes_grid, legend, tidy
 from cbramsim.core.plotting import titled as with_title
 from cbramsim.core.units import display_unit
 from cbramsim.experiments.sensitivity.limits import CLAIMED
+from cbramsim.experiments.sensitivity.plan import CLAIM
 from cbramsim.experiments.sensitivity.results import Answer, Question
 
 if TYPE_CHECKING:
@@ -17,7 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {"sobol": "total index", "morris": "mean elementary effect"}
-UNITS = {"sobol": {}, "morris": {"energy": " (decades)", "accuracy": " (points)"}}
+UNITS: dict[str, dict[str, str]] = {
+    "sobol": {},
+    "morris": {"energy": " (decades)", "accuracy": " (points)"},
+}
 
 
 def sensitivity(asked: Question, found: Answer, summary: dict[str, Any]) -> Figure:
@@ -43,12 +50,12 @@ def sensitivity(asked: Question, found: Answer, summary: dict[str, Any]) -> Figu
         _claim(ax, asked, found, limit)
     for ax in axes[2 + len(summary["limits"]) :]:
         ax.set_visible(False)
-    low, high = sorted(ax.get_ylim()[end] for ax in axes[2:4] for end in (0, 1))[::3]
-    for ax in axes[2:4]:
-        ax.set_ylim(low, high)
+    ends = [end for ax in axes[2:] for end in ax.get_ylim()]
+    for ax in axes[2:]:
+        ax.set_ylim(min(ends), max(ends))
     legend(axes[2], loc="lower left")
-    first, second = (rows[place]["parameter"] for place in (0, 1))
-    return with_title(figure, f"{first} and {second} decide how much energy the cell takes")
+    leading = " and ".join(row["parameter"] for row in rows[:2])
+    return with_title(figure, f"What the cell takes is decided by {leading} most of all")
 
 
 def _bars(ax: Axes, rows: list[dict[str, Any]], quantity: str, method: str, colour: str) -> None:
@@ -78,28 +85,35 @@ def _bars(ax: Axes, rows: list[dict[str, Any]], quantity: str, method: str, colo
 
 def _claim(ax: Axes, asked: Question, found: Answer, limit: dict[str, Any]) -> None:
     """Draw the ratio over a parameter: samples, their middle, and the others as assumed."""
-    numbers = [one.parameter for one in asked.ranges]
-    number = numbers.index(limit["parameter"])
-    one = asked.ranges[number]
-    ratio = found.ratios["measured"]
-    values = np.array([one.at(place) for place in asked.taken.points[:, number]])
-    curve = limit["alone"]["curve"]
+    number = [one.parameter for one in asked.ranges].index(limit["parameter"])
+    one, curve, bins = asked.ranges[number], limit["alone"]["curve"], limit["with_others"]
     scale, unit = display_unit(abs(one.high), limit["unit"]) if limit["unit"] else (1.0, "")
+    sign = -1 if one.high < 0 else 1
+
+    def shown(values: Iterable[float]) -> NDArray[np.float64]:
+        return sign * scale * np.array(list(values))
+
     ax.axhspan(*CLAIMED, color=GREY, alpha=0.25, lw=0, label="claimed: 10 to 100")
-    ax.plot(values * scale, ratio, ".", color=GREEN, ms=2, alpha=0.35, mew=0,
-            label="samples of all parameters")  # fmt: skip
-    bins = limit["with_others"]
-    ax.plot([b["value"] * scale for b in bins], [b["ratio"][2] for b in bins], "-", color=GREEN,
-            lw=1.5, label="their median")  # fmt: skip
-    ax.plot([p["value"] * scale for p in curve], [p["ratio"] for p in curve], "-", color="black",
-            lw=1.5, label="all others as assumed")  # fmt: skip
-    at = float(np.interp(one.place(limit["assumed"]), *([p[k] for p in curve]
-                         for k in ("place", "ratio"))))  # fmt: skip
-    ax.plot([limit["assumed"] * scale], [at], "o", color="black", ms=5, label="as assumed")
+    values = shown(one.at(place) for place in asked.taken.points[:, number])
+    look = {"color": GREEN, "ms": 3, "alpha": 0.4, "mew": 0}
+    ax.plot(values, found.ratios[CLAIM], "o", **look, label="samples of all parameters")
+    ax.plot(
+        shown(each["value"] for each in bins), [each["ratio"][2] for each in bins],
+        color=GREEN, lw=1.5, label="their median",
+    )  # fmt: skip
+    places, ratios = (np.array([point[key] for point in curve]) for key in ("place", "ratio"))
+    ax.plot(shown(point["value"] for point in curve), ratios, color="black", lw=1.5,
+            label="all others as assumed")  # fmt: skip
+    at = np.exp(np.interp(one.place(limit["assumed"]), places, np.log(ratios)))
+    ax.plot(shown([limit["assumed"]]), [at], "o", color="black", ms=5, label="as assumed")
+    ax.set_xlabel(f"{'-' * (sign < 0)}{limit['parameter']}{f' ({unit})' if unit else ''}")
+    ax.set_ylabel("energy of others over that of the cell")
+    ax.set_yscale("log")
     if one.scale == "log":
         ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_xlabel(f"{limit['parameter']}{f' ({unit})' if unit else ''}")
-    ax.set_ylabel("energy of others over that of the cell")
+    for axis in (ax.xaxis, ax.yaxis)[one.scale == "linear" :]:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     ax.grid(alpha=0.3)
     tidy(ax)

@@ -1,6 +1,6 @@
 """What the study runs: samples of the assumed cell, and what it is compared with.
 
-All learn the same few images once, unpruned, and are scored on held-back training images.
+All learn the same images once, unpruned, and are scored on held-back training images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cbramsim.experiments.sensitivity.ranges import Range
 from cbramsim.experiments.study.cases import Case
 
 BASE: dict[str, Any] = {
-    "train_images": 12_000, "validation_images": 2_000, "label_images": 4_000, "epochs": 1,
+    "train_images": 40_000, "validation_images": 5_000, "label_images": 5_000, "epochs": 1,
     "pruning": {"kind": "none"},
 }  # fmt: skip
 """Keys of the configuration that differ from the default job."""
@@ -27,8 +27,10 @@ MEASURED = {
 }  # fmt: skip
 """Technologies of which at least 70 % of the parameters are published or derived, a cell once, and
 how each is programmed: what `cbram compare-devices` chooses on held-back training images."""
-SETS = {"measured": MEASURED, "ladder": NINE}
-"""What the assumed cell is compared with; the claim is about the first."""
+CLAIM = "nine"
+SETS = {CLAIM: NINE, "measured": MEASURED}
+"""What the assumed cell is compared with; the claim is about the median of the first, the nine of
+`cbram ladder`, which moves least with the length of the training."""
 AS_ASSUMED = "as assumed"
 """The case of the cell as it is."""
 WAY = METHODS["stochastic"]
@@ -54,7 +56,7 @@ def comparison_cases() -> list[Case]:
     """Return what the cell is compared with."""
     return [
         Case(name, WAYS[way] | {"device": name}, {"device": name, "programming": way})
-        for name, way in (MEASURED | NINE).items()
+        for name, way in (NINE | MEASURED).items()
     ]
 
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from cbramsim.devices.device import Device
 from cbramsim.experiments.sensitivity import limits
 from cbramsim.experiments.sensitivity.indices import LEVELS, Indices, Sample, indices, whole_blocks
-from cbramsim.experiments.sensitivity.plan import AS_ASSUMED, SETS, sample_cases
+from cbramsim.experiments.sensitivity.plan import AS_ASSUMED, CLAIM, SETS, sample_cases
 from cbramsim.experiments.sensitivity.ranges import Range
 from cbramsim.experiments.study.table import Cases, mean_and_spread
 
 LEADERS = 3
 """Parameters of which it is said how wrong they may be."""
-LEAST_SEEDS = 5
+LEAST_SEEDS = 3
 """Of what is compared."""
 QUANTITIES = ("accuracy", "train_joules")
 """What indices are of."""
@@ -178,7 +178,7 @@ def limits_of(
                     "assumed": getattr(asked.device, one.parameter),
                     "alone": limits.alone(one, asked.device, pairs) | {"curve": curve},
                     "with_others": limits.with_others(
-                        asked.taken, asked.ranges, number, found.ratios["measured"]
+                        asked.taken, asked.ranges, number, found.ratios[CLAIM]
                     ),
                 }
             )
@@ -193,7 +193,7 @@ def _curve(asked: Question, one: Range, changed: Cases, compared: Cases) -> list
     rows = table[table["parameter"] == one.parameter].drop_duplicates("case").sort_values("place")
     names = list(rows["case"])
     accuracy, joules = (_by_seed(changed, names, key, asked.seeds) for key in QUANTITIES)
-    ratios = 10 ** _ratios(compared, asked.seeds, np.log10(joules))["measured"].mean(axis=0)
+    ratios = 10 ** _ratios(compared, asked.seeds, np.log10(joules))[CLAIM].mean(axis=0)
     points = zip(rows["place"], rows["value"], ratios, accuracy.mean(axis=0), strict=True)
     keys = ("place", "value", "ratio", "accuracy")
     return [

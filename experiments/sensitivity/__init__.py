@@ -108,7 +108,7 @@ def run(
         changed = carried_out("alone", cases, asked.seeds)
         alone = Cases(changed.table())
         technologies = results.by_technology(asked, found)
-        summary = {
+        summary: dict[str, Any] = {
             "claims": claims(asked, found, technologies),
             "method": method, "samples": count, "runs": len(tables[0].table),
             "parameters": results.parameters(asked, found),
@@ -169,18 +169,23 @@ def _limits(limits: list[dict[str, Any]]) -> str:
     rows = []
     for limit in limits:
         shown = [limit["parameter"], _value(limit["assumed"], limit["unit"])]
-        for end, looked in (("low", "looked_from"), ("high", "looked_to")):
-            value, factor = limit["alone"][end], limit["alone"][f"{end}_factor"]
-            if value is None:
-                shown.append(f"beyond {_value(limit['alone'][looked], limit['unit'])}")
-            else:
-                times = "" if factor is None else f" ({factor:.2f}x)"
-                shown.append(f"{_value(value, limit['unit'])}{times}")
+        shown += [_end(limit, "low", "looked_from"), _end(limit, "high", "looked_to")]
         mostly = [one for one in limit["with_others"] if one["share"] >= 0.5]
         ends = [_value(mostly[end]["value"], limit["unit"]) for end in (0, -1)] if mostly else []
         best = max((one["share"] for one in limit["with_others"]), default=0.0)
         rows.append([*shown, *(ends or ("nowhere", "nowhere")), f"{100 * best:.0f} %"])
     return markdown(heads, rows) if rows else ""
+
+
+def _end(limit: dict[str, Any], end: str, looked: str) -> str:
+    """Return where the claim ceases to hold, all others as assumed, on one side."""
+    alone, unit = limit["alone"], limit["unit"]
+    if not alone["holds"]:
+        return "fails as assumed"
+    if alone[end] is None:
+        return f"beyond {_value(alone[looked], unit)}"
+    factor = alone[f"{end}_factor"]
+    return _value(alone[end], unit) + ("" if factor is None else f" ({factor:.2f}x)")
 
 
 def _technologies(technologies: list[dict[str, Any]]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cbramsim.experiments.sensitivity.limits import CLAIMED, SMALL_LOSS
 from cbramsim.experiments.sensitivity.plan import SETS
 from cbramsim.experiments.sensitivity.results import LEADERS, Answer, Question, leaders
@@ -72,19 +74,23 @@ def _percent(entry: dict[str, Any]) -> str:
 
 
 def _decided(asked: Question, found: Answer) -> Claim | None:
-    """Return how much of the variance the leading parameters have by themselves."""
-    if found.of_energy is None or found.of_energy.first is None:
+    """Return how much of the variance the leading parameters decide.
+
+    At least what the total indices of the others do not reach.
+    """
+    if found.of_energy is None or asked.taken.method != "sobol":
         return None
-    first, half = found.of_energy.first, found.of_energy.first_half
     leading = leaders(found)
-    value = float(first[leading].sum())
-    width = float((half[leading] ** 2).sum() ** 0.5) if half is not None else 0.0
+    others = np.delete(np.arange(len(asked.ranges)), leading)
+    value = 1 - float(found.of_energy.total[others].sum())
+    width = float((found.of_energy.total_half[others] ** 2).sum() ** 0.5)
     return claim(
         "decided_by_three", value, interval=(value - width, value + width),
         unit="fraction of variance",
         definition=(
-            f"sum of the first-order indices of the {LEADERS} leading parameters, of the logarithm "
-            "of the training energy, and so of the ratio"
+            f"1 less the total indices of all but the {LEADERS} leading parameters, of the "
+            "logarithm of the training energy, and so of the ratio: a lower bound of the part that "
+            "these decide, alone and together"
         ),
         parameters=[asked.ranges[number].parameter for number in leading],
         note=", ".join(asked.ranges[number].parameter for number in leading),

@@ -95,7 +95,7 @@ def _claim(ax: Axes, asked: Question, found: Answer, limit: dict[str, Any]) -> N
 
     ax.axhspan(*CLAIMED, color=GREY, alpha=0.25, lw=0, label="claimed: 10 to 100")
     values = shown(one.at(place) for place in asked.taken.points[:, number])
-    look = {"color": GREEN, "ms": 3, "alpha": 0.4, "mew": 0}
+    look: dict[str, Any] = {"color": GREEN, "ms": 3, "alpha": 0.4, "mew": 0}
     ax.plot(values, found.ratios[CLAIM], "o", **look, label="samples of all parameters")
     ax.plot(
         shown(each["value"] for each in bins), [each["ratio"][2] for each in bins],

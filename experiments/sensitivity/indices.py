@@ -146,12 +146,15 @@ def indices(taken: Sample, values: NDArray[np.float64], seed: int = 0) -> Indice
         from SALib.analyze import morris
 
         made = morris.analyze(_problem(inputs), points, found, num_levels=LEVELS, **options)
-        effects = (np.asarray(made[key], np.float64) for key in ("mu_star", "mu_star_conf"))
-        return Indices(*effects, None, None, blocks)
+        effects, half = (np.asarray(made[key], np.float64) for key in ("mu_star", "mu_star_conf"))
+        return Indices(effects, half, None, None, blocks)
     from SALib.analyze import sobol
 
     made = sobol.analyze(_problem(inputs), found, calc_second_order=False, **options)
-    return Indices(*(np.asarray(made[k]) for k in ("ST", "ST_conf", "S1", "S1_conf")), blocks)
+    total, total_half, first, first_half = (
+        np.asarray(made[key], np.float64) for key in ("ST", "ST_conf", "S1", "S1_conf")
+    )
+    return Indices(total, total_half, first, first_half, blocks)
 
 
 def _problem(inputs: int) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _ratios(
 
     By technology, and by set, whose median is taken; `logs` are those of the cell.
     """
-    found = {}
+    found: dict[str, NDArray[np.float64]] = {}
     for name, technologies in SETS.items():
         theirs = np.log10(_by_seed(compared, list(technologies), "train_joules", seeds))
         columns = {name: np.median(theirs, axis=1)} | dict(zip(technologies, theirs.T, strict=True))

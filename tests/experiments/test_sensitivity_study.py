@@ -17,9 +17,11 @@ from cbramsim.experiments import sensitivity, train
 from cbramsim.experiments.cli import main
 from cbramsim.experiments.device_studies.claims import MEASURED as MOSTLY
 from cbramsim.experiments.sensitivity import indices as salib
-from cbramsim.experiments.sensitivity import limits
+from cbramsim.experiments.sensitivity import limits, results
+from cbramsim.experiments.sensitivity.claims import claims
 from cbramsim.experiments.sensitivity.indices import Indices, Sample, indices, sample, whole_blocks
 from cbramsim.experiments.sensitivity.plan import (
+    AS_ASSUMED,
     CLAIM,
     MEASURED,
     PLACES,
@@ -30,8 +32,10 @@ from cbramsim.experiments.sensitivity.plan import (
     sample_cases,
 )
 from cbramsim.experiments.sensitivity.ranges import RANGES, Range, ranges_of
+from cbramsim.experiments.sensitivity.results import Question
 from cbramsim.experiments.study.cases import configured
 from cbramsim.experiments.study.runner import Where
+from cbramsim.experiments.study.table import Cases, tidy
 
 CBRAM = Device.load("subquantum-cbram")
 SMALL: dict[str, Any] = {
@@ -91,6 +95,8 @@ def test_the_same_seed_is_the_same_sample(method: Any, count: int) -> None:
     assert (one != other).any()
     assert one.min() >= 0
     assert one.max() <= 1
+    more = sample(method, 5, 2 * count, 1).points
+    np.testing.assert_array_equal(more[: len(one)], one, "a larger sample goes on")
 
 
 @pytest.mark.parametrize(("method", "block"), [("morris", 4), ("sobol", 5)])
@@ -195,6 +201,74 @@ def test_shares_count_samples_by_the_value_of_a_parameter() -> None:
     assert whole["share"] == pytest.approx(39 / 79)
     low, high = whole["interval"]
     assert 0 < low < 39 / 79 < high < 1
+
+
+# ---- what is computed from runs ----------------------------------------------------------------
+
+
+def made_up(missing: tuple[str, ...] = ()) -> tuple[Question, Cases, Cases]:
+    """Runs whose energy goes with v_set^2 and t_set, and accuracy with pulses_up."""
+    ranges = ranges_of(CBRAM)
+    places = {one.parameter: number for number, one in enumerate(ranges)}
+    taken = sample("sobol", len(ranges), 64, seed=0)
+    asked = Question(CBRAM, ranges, taken, range(1))
+    rows = [
+        {
+            "case": case.name, "seed": 0,
+            "train_joules": 1e-6 * case.facts["v_set"] ** 2 * case.facts["t_set"] / 1e-6,
+            "accuracy": 0.9 + 0.05 * point[places["pulses_up"]],
+        }
+        for case, point in zip(sample_cases(ranges, taken), taken.points, strict=True)
+        if case.name not in missing
+    ]  # fmt: skip
+    others = [
+        {"case": name, "seed": seed, "train_joules": 20e-6, "accuracy": 0.9}
+        for seed in range(3)
+        for name in SETS[CLAIM] | MEASURED
+    ]
+    others += [
+        {"case": AS_ASSUMED, "seed": seed, "train_joules": 1e-6, "accuracy": 0.92 + 0.001 * seed}
+        for seed in range(3)
+    ]
+    return asked, Cases(tidy(rows)), Cases(tidy(others))
+
+
+def test_claims_are_computed_from_the_runs() -> None:
+    asked, samples, others = made_up()
+    found = results.answer(asked, samples, others)
+    assert [asked.ranges[one].parameter for one in results.leaders(found)][:2] == ["t_set", "v_set"]
+    parts = np.array([np.log(30.0), 2 * np.log(4.0)]) ** 2
+    rows = results.parameters(asked, found)
+    total = [row["energy"]["total"] for row in rows[:3]]
+    np.testing.assert_allclose(total, [*parts / parts.sum(), 0], atol=0.15)
+    of_accuracy = {row["parameter"]: row["accuracy"]["total"] for row in rows}
+    assert of_accuracy["pulses_up"] == pytest.approx(1, abs=0.1)
+    floor = 1e-6 / (0.05**2 / 12)
+    assert found.floor == pytest.approx(floor, rel=0.2), "of a variance of 0.001^2 among seeds"
+    technologies = results.by_technology(asked, found)
+    made = {claim["name"]: claim for claim in claims(asked, found, technologies)}
+    assert made["ratio_as_assumed:nine"]["value"] == pytest.approx(20)
+    assert made["ratio_as_assumed:nine"]["held"]
+    joules = samples.table["train_joules"].to_numpy()
+    held = float(np.mean((joules >= 0.2e-6) & (joules <= 2e-6)))
+    assert made["claim_holds:nine"]["value"] == pytest.approx(held)
+    assert made["claim_holds:nine"]["held"] == (held >= 0.5)
+    assert made["claim_holds:nine"]["below"] == pytest.approx(np.mean(joules > 2e-6))
+    assert made["decided_by_three"]["value"] == pytest.approx(1, abs=0.15)
+    assert made["decided_by_three"]["parameters"][:2] == ["t_set", "v_set"]
+    assert made["ranking_resolved:energy"]["value"] <= 2, "nothing else has an effect"
+
+
+def test_a_sample_that_failed_costs_its_block_and_no_more() -> None:
+    asked, samples, others = made_up(missing=("sample 00030",))
+    found = results.answer(asked, samples, others)
+    assert found.of_energy.blocks == 63
+    entry = results.by_technology(asked, found)[0]
+    assert entry["holds"]["points"] == 64 * 24 - 1
+    nothing = results.answer(asked, Cases(tidy([])), Cases(tidy([])))
+    assert nothing.of_energy is None
+    assert not results.by_technology(asked, nothing)
+    assert not claims(asked, nothing, [])
 
 
 # ---- energy in closed form, and small runs -----------------------------------------------------

@@ -9,15 +9,19 @@ to 100 times lower in energy" is a ratio to other technologies, which stay as th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cbramsim.core.errors import ParameterError
 from cbramsim.core.rng import seed_sequence
 from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
 from cbramsim.experiments.device_studies.comparison import REFERENCE
+from cbramsim.experiments.results import read_metrics
 from cbramsim.experiments.sensitivity import figure, results
 from cbramsim.experiments.sensitivity.claims import claims
+from cbramsim.experiments.sensitivity.closed_form import coefficients
 from cbramsim.experiments.sensitivity.indices import Method, sample
 from cbramsim.experiments.sensitivity.plan import (
     BASE,
@@ -35,8 +39,15 @@ from cbramsim.experiments.study.folder import study_folder
 from cbramsim.experiments.study.runner import HERE, Runner, Where
 from cbramsim.experiments.study.table import Cases, markdown
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SAMPLES = {"morris": 8, "sobol": 32}
 """Blocks of each method by default."""
+PLAIN = (
+    "access", "wires", "storage", "synapse", "readout", "tiles", "pruning", "later_layers", "rule",
+)  # fmt: skip
+"""Keys that change what energies are made of: see `closed_form`."""
 COMPARED, ALONE, INDICES, FIGURE = "compared.csv", "alone.csv", "indices.csv", "sensitivity.png"
 
 
@@ -76,6 +87,12 @@ def run(
     """
     check_base("sensitivity", base, "device", "seed", "cell", "programming")
     shared = BASE | base
+    for key in PLAIN if method == "sobol" else ():
+        if key in base:
+            raise ParameterError(
+                f"sensitivity.{key}: must be left as it is for sobol, whose energies are worked "
+                f"out for plain arrays (got {base[key]!r}); morris takes any"
+            )
     if not shared["validation_images"]:
         raise ParameterError(
             "sensitivity.validation_images: must be above 0, the test set is not for this (got "
@@ -101,13 +118,13 @@ def run(
         others = [assumed_case(), *comparison_cases()]
         compared = carried_out("compared", others, results.compared_seeds(asked.seeds))
         sampled = carried_out("samples", sample_cases(ranges, taken), asked.seeds)
-        tables = Cases(sampled.table()), Cases(compared.table())
+        tables = Cases(_with_coefficients(sampled)), Cases(compared.table())
         found = results.answer(asked, *tables)
         leading = [ranges[number] for number in results.leaders(found)]
         cases = [case for one in leading for case in alone_cases(device, one)]
         changed = carried_out("alone", cases, asked.seeds)
         alone = Cases(changed.table())
-        technologies = results.by_technology(asked, found)
+        technologies = results.by_technology(found)
         summary: dict[str, Any] = {
             "claims": claims(asked, found, technologies),
             "method": method, "samples": count, "runs": len(tables[0].table),
@@ -127,6 +144,17 @@ def run(
         drawable = summary["parameters"] and summary["limits"]
         findings.write({FIGURE: figure.sensitivity(asked, found, summary)} if drawable else {})
     return findings
+
+
+def _with_coefficients(sampled: Runner) -> pd.DataFrame:
+    """Return the table of the samples, with what their energies are made of."""
+    table = sampled.table()
+    rows = [
+        coefficients(run.config, read_metrics(sampled.folder(run.name))["energy"]["train"])
+        for run in sampled.finished()
+    ]
+    columns = zip(results.COEFFICIENTS, np.transpose(rows), strict=True) if rows else ()
+    return table.assign(**dict(columns))
 
 
 # ---- for people --------------------------------------------------------------------------------

@@ -94,9 +94,10 @@ def _claim(ax: Axes, asked: Question, found: Answer, limit: dict[str, Any]) -> N
         return sign * scale * np.array(list(values))
 
     ax.axhspan(*CLAIMED, color=GREY, alpha=0.25, lw=0, label="claimed: 10 to 100")
-    values = shown(one.at(place) for place in asked.taken.points[:, number])
+    step = found.taken.block if found.taken.times > 1 else 1  # the first of a block stand for it
+    values = shown(one.at(place) for place in found.taken.points[::step, number])
     look: dict[str, Any] = {"color": GREEN, "ms": 3, "alpha": 0.4, "mew": 0}
-    ax.plot(values, found.ratios[CLAIM], "o", **look, label="samples of all parameters")
+    ax.plot(values, found.ratios[CLAIM][::step], "o", **look, label="samples of all parameters")
     ax.plot(
         shown(each["value"] for each in bins), [each["ratio"][2] for each in bins],
         color=GREEN, lw=1.5, label="their median",

@@ -11,13 +11,15 @@ Saltelli (Comput. Phys. Commun. 181, 259, 2010), N (D + 2) points in blocks of D
 per whole range, along N random paths of D + 1 points on a grid of four levels (Morris 1991,
 Campolongo 2007). Far fewer points, and a ranking only: no part of a variance.
 
-Half-widths of 95 % intervals are from a bootstrap over blocks. SALib is imported here alone, when
+Half-widths of 95 % intervals are from SALib's bootstrap over blocks; where several blocks are from
+the same runs, from a jackknife over these. SALib is imported here alone, when
 it is needed.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from statistics import NormalDist
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -42,6 +44,8 @@ class Sample(NamedTuple):
     """float64[blocks x block, inputs], 0 to 1."""
     block: int
     """Points that belong together: without one of them the others are of no use."""
+    times: int = 1
+    """Blocks that follow one another and are from the same runs: see `closed_form`."""
 
 
 class Indices(NamedTuple):
@@ -148,13 +152,33 @@ def indices(taken: Sample, values: NDArray[np.float64], seed: int = 0) -> Indice
         made = morris.analyze(_problem(inputs), points, found, num_levels=LEVELS, **options)
         effects, half = (np.asarray(made[key], np.float64) for key in ("mu_star", "mu_star_conf"))
         return Indices(effects, half, None, None, blocks)
+    if taken.times > 1:
+        return _of_groups(found, inputs, taken.times)
+    total, total_half, first, first_half = _sobol(found, inputs, options)
+    return Indices(total, total_half, first, first_half, blocks)
+
+
+def _sobol(found: NDArray[np.float64], inputs: int, options: dict[str, Any]) -> NDArray[np.float64]:
+    """Return total and first-order indices, each with its half-width, float64[4, inputs]."""
     from SALib.analyze import sobol
 
     made = sobol.analyze(_problem(inputs), found, calc_second_order=False, **options)
-    total, total_half, first, first_half = (
-        np.asarray(made[key], np.float64) for key in ("ST", "ST_conf", "S1", "S1_conf")
+    return np.array([made[key] for key in ("ST", "ST_conf", "S1", "S1_conf")])
+
+
+def _of_groups(found: NDArray[np.float64], inputs: int, times: int) -> Indices | None:
+    """Return the indices of blocks that come in groups, with intervals from a jackknife."""
+    groups = found.reshape(-1, times * (inputs + 2))
+    count, few = len(groups), {"num_resamples": 2, "seed": 0}
+    if count < 2:
+        return None
+    total, _, first, _ = _sobol(found, inputs, few)
+    without = np.array(
+        [_sobol(np.delete(groups, one, axis=0).ravel(), inputs, few) for one in range(count)]
     )
-    return Indices(total, total_half, first, first_half, blocks)
+    error = ((count - 1) * without.var(axis=0)) ** 0.5
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
+    return Indices(total, half[0], first, half[2], count)
 
 
 def _problem(inputs: int) -> dict[str, Any]:

@@ -35,8 +35,9 @@ def share(taken: Sample, true: NDArray[np.bool_], among: NDArray[np.bool_]) -> d
 
     The interval is of a bootstrap over blocks, as points of one block are much alike.
     """
-    blocks = among.reshape(-1, taken.block)
-    hits = (true & among).reshape(-1, taken.block).sum(axis=1)
+    together = taken.block * taken.times
+    blocks = among.reshape(-1, together)
+    hits = (true & among).reshape(-1, together).sum(axis=1)
     counts = blocks.sum(axis=1)
     if not counts.sum():
         return {"share": None, "interval": None, "points": 0}

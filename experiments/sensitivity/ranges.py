@@ -12,8 +12,10 @@ import math
 from typing import Literal, NamedTuple
 
 from cbramsim.core.errors import ParameterError
+from cbramsim.core.units import in_prefixed
 from cbramsim.devices.device import Device
 from cbramsim.devices.states import G0
+from cbramsim.experiments.study.table import markdown
 
 THRICE = "a factor of 3 either way: only the order of magnitude is known"
 
@@ -105,3 +107,16 @@ def ranges_of(device: Device) -> list[Range]:
             )
         found.append(one)
     return found
+
+
+def as_markdown(device: Device) -> str:
+    """Return the ranges of a device as a Markdown table."""
+    rows = []
+    for one in ranges_of(device):
+        unit = device.unit(one.parameter)
+        assumed, low, high = (
+            in_prefixed(value, unit) if unit else f"{value:.3g}"
+            for value in (getattr(device, one.parameter), one.low, one.high)
+        )
+        rows.append([f"`{one.parameter}`", assumed, f"{low} to {high}", one.scale, one.reason])
+    return markdown(("parameter", "assumed", "range", "evenly in", "why"), rows)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbramsim.devices.device import Device
-from cbramsim.experiments.sensitivity import limits
+from cbramsim.experiments.sensitivity import closed_form, limits
 from cbramsim.experiments.sensitivity.indices import LEVELS, Indices, Sample, indices, whole_blocks
 from cbramsim.experiments.sensitivity.plan import AS_ASSUMED, CLAIM, SETS, sample_cases
 from cbramsim.experiments.sensitivity.ranges import Range
@@ -25,6 +25,8 @@ LEAST_SEEDS = 3
 """Of what is compared."""
 QUANTITIES = ("accuracy", "train_joules")
 """What indices are of."""
+COEFFICIENTS = tuple(f"joules_{letter}" for letter in "abcdefg")
+"""Columns of the coefficients of a run: see `closed_form`."""
 
 
 class Question(NamedTuple):
@@ -43,6 +45,8 @@ class Question(NamedTuple):
 class Answer(NamedTuple):
     """What the samples and the comparison say; means over seeds."""
 
+    taken: Sample
+    """Where energies are known: as `Question.taken`, or more, see `closed_form`."""
     accuracy: NDArray[np.float64]
     """On held-back images, float64[points]."""
     ratios: dict[str, NDArray[np.float64]]
@@ -61,18 +65,25 @@ class Answer(NamedTuple):
 
 
 def answer(asked: Question, samples: Cases, compared: Cases) -> Answer:
-    """Return what finished runs say."""
+    """Return what finished runs say; samples for Sobol have columns of `coefficients`."""
     names = [case.name for case in sample_cases(asked.ranges, asked.taken)]
     of_seeds, joules = (_by_seed(samples, names, key, asked.seeds) for key in QUANTITIES)
-    accuracy, logs = of_seeds.mean(axis=0), np.log10(joules)
+    accuracy, taken, of = of_seeds.mean(axis=0), asked.taken, slice(None)
+    if taken.method == "sobol":
+        taken, of = closed_form.more(taken, asked.ranges)
+        found = [_by_seed(samples, names, key, asked.seeds)[:, of] for key in COEFFICIENTS]
+        joules = np.array(
+            [closed_form.joules(taken, asked.ranges, one) for one in np.moveaxis(found, 0, -1)]
+        )
+    logs = np.log10(joules)
     seeds = compared_seeds(asked.seeds)
     as_assumed = np.log10(_by_seed(compared, [AS_ASSUMED], "train_joules", seeds))
     return Answer(
-        accuracy,
+        taken, accuracy[of],
         {name: 10 ** r.mean(axis=0) for name, r in _ratios(compared, asked.seeds, logs).items()},
         {name: 10 ** r[:, 0] for name, r in _ratios(compared, seeds, as_assumed).items()},
         float(np.mean(compared.values(AS_ASSUMED, "accuracy"))) if AS_ASSUMED in compared else 0.0,
-        indices(asked.taken, accuracy), indices(asked.taken, logs.mean(axis=0)),
+        indices(asked.taken, accuracy), indices(taken, logs.mean(axis=0)),
         _floor(asked, compared, accuracy),
     )  # fmt: skip
 
@@ -178,7 +189,7 @@ def limits_of(
                     "assumed": getattr(asked.device, one.parameter),
                     "alone": limits.alone(one, asked.device, pairs) | {"curve": curve},
                     "with_others": limits.with_others(
-                        asked.taken, asked.ranges, number, found.ratios[CLAIM]
+                        found.taken, asked.ranges, number, found.ratios[CLAIM]
                     ),
                 }
             )
@@ -201,7 +212,7 @@ def _curve(asked: Question, one: Range, changed: Cases, compared: Cases) -> list
     ]
 
 
-def by_technology(asked: Question, found: Answer) -> list[dict[str, Any]]:
+def by_technology(found: Answer) -> list[dict[str, Any]]:
     """Return the ratio to each technology and set: as assumed, and over all samples."""
     rows = []
     for name, ratio in found.ratios.items():
@@ -220,6 +231,6 @@ def by_technology(asked: Question, found: Answer) -> list[dict[str, Any]]:
                 "as_assumed": mean_and_spread(found.assumed[name]),
                 "quantiles": [float(q) for q in np.percentile(ratio[known], (5, 50, 95))],
             }
-            | {key: limits.share(asked.taken, true, known) for key, true in shares.items()}
+            | {key: limits.share(found.taken, true, known) for key, true in shares.items()}
         )
     return rows

@@ -2,7 +2,7 @@
 
 All assumed parameters of the reference device vary together, each in the range that `ranges` states
 a reason for; a run is done at each point of a sample, and SALib tells what each parameter has to do
-with the accuracy and with the energy of training. Then the leading three vary alone. The claim "10
+with the accuracy and with the energy of training. Then the leading ones vary alone. The claim "10
 to 100 times lower in energy" is a ratio to other technologies, which stay as the catalog has them.
 """
 
@@ -120,7 +120,7 @@ def run(
         sampled = carried_out("samples", sample_cases(ranges, taken), asked.seeds)
         tables = Cases(_with_coefficients(sampled)), Cases(compared.table())
         found = results.answer(asked, *tables)
-        leading = [ranges[number] for number in results.leaders(found)]
+        leading = [ranges[number] for number in results.leaders(found, results.LOOKED_AT)]
         cases = [case for one in leading for case in alone_cases(device, one)]
         changed = carried_out("alone", cases, asked.seeds)
         alone = Cases(changed.table())

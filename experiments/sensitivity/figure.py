@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {"sobol": "total index", "morris": "mean elementary effect"}
+MOST = 1.25
+"""End of an axis of indices: none can be above 1 but by chance."""
 UNITS: dict[str, dict[str, str]] = {
     "sobol": {},
     "morris": {"energy": " (decades)", "accuracy": " (points)"},
@@ -48,7 +50,7 @@ def sensitivity(asked: Question, found: Answer, summary: dict[str, Any]) -> Figu
     axes[1].tick_params(labelleft=False)
     for ax, limit in zip(axes[2:], summary["limits"], strict=False):
         _claim(ax, asked, found, limit)
-    for ax in axes[2 + len(summary["limits"]) :]:
+    for ax in axes[2 + len(summary["limits"]) :]:  # of a folder without these runs
         ax.set_visible(False)
     ends = [end for ax in axes[2:] for end in ax.get_ylim()]
     for ax in axes[2:]:
@@ -74,7 +76,9 @@ def _bars(ax: Axes, rows: list[dict[str, Any]], quantity: str, method: str, colo
         ax.plot(first, places, "|", color="black", ms=7, label="first-order index")
     ax.set_yticks(places, [row["parameter"] for row in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
+    low, high = ax.get_xlim()
+    cut = MOST if method == "sobol" and high > MOST else high
+    ax.set_xlim(max(min(low, 0.0), -0.1 * cut), cut)
     ax.set_xlabel(f"{quantity}: {NAMES[method]}{UNITS[method].get(quantity, '')}")
     ax.grid(alpha=0.3, axis="x")
     tidy(ax)

@@ -19,8 +19,8 @@ from cbramsim.experiments.sensitivity.plan import AS_ASSUMED, CLAIM, SETS, sampl
 from cbramsim.experiments.sensitivity.ranges import Range
 from cbramsim.experiments.study.table import Cases, mean_and_spread
 
-LEADERS = 3
-"""Parameters of which it is said how wrong they may be."""
+LEADERS, LOOKED_AT = 3, 6
+"""Leading parameters that a claim is about, and of which it is said how wrong they may be."""
 LEAST_SEEDS = 3
 """Of what is compared."""
 QUANTITIES = ("accuracy", "train_joules")
@@ -138,9 +138,9 @@ def _floor(asked: Question, compared: Cases, accuracy: NDArray[np.float64]) -> f
     return 2 * (variance / np.pi) ** 0.5 / step
 
 
-def leaders(found: Answer) -> list[int]:
+def leaders(found: Answer, count: int = LEADERS) -> list[int]:
     """Return the parameters that have most to do with the energy, by their number."""
-    return [] if found.of_energy is None else found.of_energy.ranking()[:LEADERS].tolist()
+    return [] if found.of_energy is None else found.of_energy.ranking()[:count].tolist()
 
 
 def parameters(asked: Question, found: Answer) -> list[dict[str, Any]]:
@@ -177,7 +177,7 @@ def limits_of(
 ) -> list[dict[str, Any]]:
     """Return how wrong each leading parameter may be before the claim fails."""
     entries = []
-    for number in leaders(found):
+    for number in leaders(found, LOOKED_AT):
         one = asked.ranges[number]
         curve = _curve(asked, one, changed, compared)
         if curve:

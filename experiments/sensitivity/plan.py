@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.experiments.device_studies.changes import cell
+from cbramsim.experiments.device_studies.changes import cell, is_physics
 from cbramsim.experiments.device_studies.comparison import METHODS, REFERENCE, WAYS
 from cbramsim.experiments.ladder.plan import PROGRAMMING as NINE
 from cbramsim.experiments.sensitivity.indices import Sample
@@ -74,7 +73,7 @@ def alone_cases(device: Device, one: Range) -> list[Case]:
     for number in range(PLACES):
         place = -BEYOND + (1 + 2 * BEYOND) * number / (PLACES - 1)
         value = one.at(place)
-        if _is_physics(device, {one.parameter: value}):
+        if is_physics(device, {one.parameter: value}):
             facts = {"parameter": one.parameter, "place": place, "value": value}
             name = f"{one.parameter} at {place:g}"
             found.append(_case(name, {one.parameter: value}, {})._replace(facts=facts))
@@ -84,11 +83,3 @@ def alone_cases(device: Device, one: Range) -> list[Case]:
 def _case(name: str, changes: dict[str, float], facts: dict[str, Any]) -> Case:
     settings = WAY | {"device": REFERENCE} | cell(changes)
     return Case(name, settings, facts | changes)
-
-
-def _is_physics(device: Device, changes: dict[str, Any]) -> bool:
-    try:
-        device.replace(**changes)
-    except ParameterError:
-        return False
-    return True

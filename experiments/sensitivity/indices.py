@@ -33,6 +33,8 @@ LEVELS = 4
 """Values of a parameter on a path of Morris."""
 RESAMPLES, CONFIDENCE = 1000, 0.95
 """Of the bootstrap."""
+SEED = 1
+"""Of the bootstrap; SALib takes 0 for none."""
 
 
 class Sample(NamedTuple):
@@ -123,7 +125,7 @@ def whole_blocks(taken: Sample, *values: NDArray[np.float64]) -> NDArray[np.bool
     return np.repeat(known.reshape(-1, taken.block).all(axis=1), taken.block)
 
 
-def indices(taken: Sample, values: NDArray[np.float64], seed: int = 0) -> Indices | None:
+def indices(taken: Sample, values: NDArray[np.float64]) -> Indices | None:
     """Return the indices of a result; None if fewer than two blocks are known.
 
     Parameters
@@ -132,8 +134,6 @@ def indices(taken: Sample, values: NDArray[np.float64], seed: int = 0) -> Indice
         Where it was looked at.
     values
         What came out, float64[points]; NaN where nothing did.
-    seed
-        Of the bootstrap.
     """
     need_salib()
     kept = whole_blocks(taken, values)
@@ -145,7 +145,7 @@ def indices(taken: Sample, values: NDArray[np.float64], seed: int = 0) -> Indice
         nothing = np.zeros(inputs)
         first = nothing if taken.method == "sobol" else None
         return Indices(nothing, nothing, first, first, blocks)
-    options = {"num_resamples": RESAMPLES, "conf_level": CONFIDENCE, "seed": seed}
+    options = {"num_resamples": RESAMPLES, "conf_level": CONFIDENCE, "seed": SEED}
     if taken.method == "morris":
         from SALib.analyze import morris
 
@@ -169,7 +169,7 @@ def _sobol(found: NDArray[np.float64], inputs: int, options: dict[str, Any]) -> 
 def _of_groups(found: NDArray[np.float64], inputs: int, times: int) -> Indices | None:
     """Return the indices of blocks that come in groups, with intervals from a jackknife."""
     groups = found.reshape(-1, times * (inputs + 2))
-    count, few = len(groups), {"num_resamples": 2, "seed": 0}
+    count, few = len(groups), {"num_resamples": 2, "seed": SEED}
     if count < 2:
         return None
     total, _, first, _ = _sobol(found, inputs, few)

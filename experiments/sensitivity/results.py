@@ -68,13 +68,13 @@ def answer(asked: Question, samples: Cases, compared: Cases) -> Answer:
     """Return what finished runs say; samples for Sobol have columns of `coefficients`."""
     names = [case.name for case in sample_cases(asked.ranges, asked.taken)]
     of_seeds, joules = (_by_seed(samples, names, key, asked.seeds) for key in QUANTITIES)
-    accuracy, taken, of = of_seeds.mean(axis=0), asked.taken, slice(None)
+    accuracy, taken, of = of_seeds.mean(axis=0), asked.taken, np.arange(len(names))
     if taken.method == "sobol":
         taken, of = closed_form.more(taken, asked.ranges)
-        found = [_by_seed(samples, names, key, asked.seeds)[:, of] for key in COEFFICIENTS]
-        joules = np.array(
-            [closed_form.joules(taken, asked.ranges, one) for one in np.moveaxis(found, 0, -1)]
+        of_runs = np.stack(
+            [_by_seed(samples, names, key, asked.seeds)[:, of] for key in COEFFICIENTS], axis=-1
         )
+        joules = np.array([closed_form.joules(taken, asked.ranges, one) for one in of_runs])
     logs = np.log10(joules)
     seeds = compared_seeds(asked.seeds)
     as_assumed = np.log10(_by_seed(compared, [AS_ASSUMED], "train_joules", seeds))

@@ -111,6 +111,8 @@ def test_a_block_without_one_of_its_points_is_left_out(method: Any, block: int) 
     found = indices(taken, values)
     assert found.blocks == 7
     assert list(found.ranking()) == [2, 1, 0]
+    for one, other in zip(found, indices(taken, values), strict=True):
+        np.testing.assert_array_equal(one, other)
     assert indices(taken, np.full(8 * block, np.nan)) is None
     flat = indices(taken, np.ones(8 * block))
     assert not flat.total.any(), "nothing to share out"

@@ -82,7 +82,7 @@ class Batch:
         self.here = Stacks(stacked(circuits), stacked(accounts), spike_counts)
         for n, layer in enumerate(layers):
             self._adopt(layer, circuits[n], n)
-        self.images = on_card(images)
+        self.images = on_card(np.ascontiguousarray(images))
         self.there = on_card(self.here)
         pairs = zip(leaves(self.here), leaves(self.there), strict=True)
         self._pairs = [(name, mine, its) for (name, mine), (_, its) in pairs]
@@ -214,7 +214,8 @@ def send(here: NDArray[Any], there: Any, n: int | None = None) -> None:
 
 def room(blocks: int, shape: tuple[int, int]) -> Any:
     """Return the memory of so many blocks on the card, for layers of a `shape`."""
-    return on_card(space(blocks, threads_for(shape), *shape, OPERATIONS))
+    new = np.empty if SIMULATED else cuda.device_array
+    return space(blocks, threads_for(shape), *shape, OPERATIONS, new)
 
 
 def launch(loop: Any, blocks: int, shape: tuple[int, int], arguments: tuple[Any, ...]) -> None:

@@ -53,8 +53,9 @@ def respond_to(
             (on_card(images), on_card(shown), its, windows, circuits, on_card(streams(starts)),
              theirs, space),
         )  # fmt: skip
-        for mine, other in zip((answers, *booked), (its, *theirs), strict=True):
-            receive(mine, other)
+        receive(answers, its)
+        receive(booked.counts, theirs.counts)
+        receive(booked.joules, theirs.joules)
         layer.add_work(job.phase, Account(booked.counts.sum(axis=0), booked.joules.sum(axis=0)))
         for batch in batches:
             yield answers[batch]

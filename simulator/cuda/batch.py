@@ -93,7 +93,9 @@ class Batch:
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
         stacks = self.here.circuits
-        layer.crossbar.state = adopted(circuit.array, stacks.array, n)
+        layer.crossbar.state = adopted(  # type: ignore[misc]
+            circuit.array, stacks.array, n
+        )
         layer.streams = adopted(circuit.streams, stacks.streams, n)
         layer.crossbar.pulse_stream = layer.streams.pulses
         layer.bias = stacks.neurons.bias[n]
@@ -237,7 +239,7 @@ def resident(blocks: int) -> int:
 
 def brought(circuit: Circuit) -> Circuit:
     """Return a circuit whose memory a kernel brings itself."""
-    return circuit._replace(work=Brought())
+    return circuit._replace(work=Brought())  # type: ignore[arg-type]
 
 
 def shown_to(

@@ -46,7 +46,7 @@ def why_not(
 
 def missing() -> str:
     """Return what is missing to use a graphics card, or nothing."""
-    if config.ENABLE_CUDASIM:
+    if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
         return ""
     if find_spec("numba_cuda") is None:
         return "numba-cuda is not installed; install cbramsim with its extra 'cuda'"

@@ -21,7 +21,7 @@ from numba import config, cuda
 
 Function = Callable[..., Any]
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether kernels run in Numba's CUDA simulator."""
 
 

@@ -237,7 +237,7 @@ class Layer:
         """
         encoding = self.config.encoding
         seconds = images * encoding.windows * encoding.window
-        stays = self.crossbar.stays(seconds, self.config.celsius, pulses)
+        stays = saving.physical(self.crossbar).stays(seconds, self.config.celsius, pulses)
         return not stays or self.pruner.is_due(self.spike_counts)
 
     def price(self) -> None:

@@ -81,7 +81,7 @@ class Batch:
         self.here = Stacks(stacked(circuits), stacked(accounts), spike_counts)
         for n, layer in enumerate(layers):
             self._adopt(layer, circuits[n], n)
-        self.images = on_card(images)
+        self.images = on_card(np.ascontiguousarray(images))
         self.there = on_card(self.here)
         pairs = zip(leaves(self.here), leaves(self.there), strict=True)
         self._pairs = [(name, mine, its) for (name, mine), (_, its) in pairs]
@@ -90,7 +90,9 @@ class Batch:
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
         stacks = self.here.circuits
-        layer.crossbar.state = adopted(circuit.array, stacks.array, n)
+        layer.crossbar.state = adopted(  # type: ignore[misc]
+            circuit.array, stacks.array, n
+        )
         layer.streams = adopted(circuit.streams, stacks.streams, n)
         layer.crossbar.pulse_stream = layer.streams.pulses
         layer.bias = stacks.neurons.bias[n]
@@ -202,12 +204,8 @@ def send(here: NDArray[Any], there: Any, n: int | None = None) -> None:
 
 def room(blocks: int, shape: tuple[int, int]) -> Any:
     """Return the memory of so many blocks on the card, for layers of a `shape`."""
-    return on_card(memory_of(blocks, shape))
-
-
-def memory_of(blocks: int, shape: tuple[int, int]) -> Any:
-    """Return the same before it is on the card."""
-    return space(blocks, threads_for(shape), *shape, OPERATIONS)
+    new = np.empty if SIMULATED else cuda.device_array
+    return space(blocks, threads_for(shape), *shape, OPERATIONS, new)
 
 
 def launch(loop: Any, blocks: int, shape: tuple[int, int], arguments: tuple[Any, ...]) -> None:
@@ -229,7 +227,7 @@ def resident(blocks: int) -> int:
 
 def brought(circuit: Circuit) -> Circuit:
     """Return a circuit whose memory a kernel brings itself."""
-    return circuit._replace(work=Brought())
+    return circuit._replace(work=Brought())  # type: ignore[arg-type]
 
 
 def shown_to(
@@ -244,7 +242,8 @@ def shown_to(
 def bytes_of(layer: Layer) -> int:
     """Return how much memory a layer takes on a card while it learns."""
     state = stacked([brought(layer.circuit())])
-    memory = memory_of(1, layer.crossbar.shape)
+    shape = layer.crossbar.shape
+    memory = space(1, threads_for(shape), *shape, OPERATIONS, np.empty)
     return sum(its.nbytes for item in (state, memory) for _, its in leaves(item))
 
 

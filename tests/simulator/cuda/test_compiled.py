@@ -66,8 +66,9 @@ def arguments(name: str, changes: dict[str, Any]) -> tuple[Any, ...]:
     return images, shown, answers, 5, circuits, starts, booked, space
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("loop", ["train", "respond"])
+@pytest.mark.parametrize(
+    ("loop", "name"), [*(("train", name) for name in CASES), ("respond", "gaps, 1/f, shaped")]
+)
 def test_kernels_are_compiled(loop: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from numba.cuda import dispatcher
     from numba.cuda.compiler import compile as compile_kernel

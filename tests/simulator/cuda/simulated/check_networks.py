@@ -13,9 +13,10 @@ from cbramsim.simulator.cuda import networks
 from cbramsim.simulator.cuda.batch import Batch
 from cbramsim.simulator.cuda.networks import Together, learn_together
 from cbramsim.simulator.learning import network as processor
-from tests.simulator.cuda.simulated.networks import IMAGES, differences, network, with_typed_numbers
+from tests.simulator.cuda.simulated.networks import IMAGES, differences, with_typed_numbers
+from tests.simulator.cuda.simulated.networks import network as made
 
-SOFT = {"mature_spikes": 3}
+SOFT = {"mature_spikes": 2}
 CASES: dict[str, dict[str, Any]] = {
     "saliency, mean": {"pruning": SOFT},
     "magnitude, freeze": {"pruning": SOFT | {"selection": "magnitude", "value": "freeze"}},
@@ -30,8 +31,8 @@ CASES: dict[str, dict[str, Any]] = {
         "pruning": SOFT | {"maturity": "stability", "stable_change": 1.0}, "rule": "ideal"
     },
     "trained": {"pruning": {"maturity": "trained"}},
-    "hard": {"pruning": {"kind": "hard", "mature_spikes": 4}},
-    "hard, passive": {"pruning": {"kind": "hard", "mature_spikes": 4}, "access": "passive"},
+    "hard": {"pruning": {"kind": "hard", "mature_spikes": 2}},
+    "hard, passive": {"pruning": {"kind": "hard", "mature_spikes": 2}, "access": "passive"},
     "drift": {
         "device": "gst-pcm", "pruning": SOFT, "encoding": {"windows": 1, "window": 60.0}
     },
@@ -43,6 +44,11 @@ CASES: dict[str, dict[str, Any]] = {
 def _short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (networks, processor):
         monkeypatch.setattr(module, "IMAGES_PER_STEP", 4)
+
+
+def network(seed: int = 1, **changes: Any) -> SpikingNetwork:
+    """Return a network of which an image is shown in one window."""
+    return made(seed, **({"encoding": {"windows": 1}} | changes))
 
 
 def pixels(one: SpikingNetwork) -> Any:
@@ -83,7 +89,7 @@ def test_cells_are_brought_here_only_when_they_may_change(
 
     monkeypatch.setattr(Batch, "fetch", noted)
     changes: dict[str, Any] = {"device": "ag-a-si", "pruning": {"kind": "none"}}
-    for endurance, once in ((1e6, True), (30.0, False)):
+    for endurance, once in ((1e6, True), (12.0, False)):
         looked.clear()
         mine = network(**changes, cell={"endurance": endurance})
         learn_together([mine], pixels(mine), epochs=4)
@@ -118,7 +124,9 @@ class Stop(Exception):
 
 def test_from_the_middle_of_a_pass_and_back() -> None:
     """Begun on a processor, gone on with on a card, saved there in mid-pass, ended here."""
-    changes: dict[str, Any] = {"pruning": SOFT, "device": "gst-pcm"}
+    changes: dict[str, Any] = {
+        "pruning": SOFT, "device": "gst-pcm", "encoding": {"windows": 2}
+    }  # fmt: skip
     mine, other = network(1, **changes), network(2, **changes)
 
     def stop(step: Any) -> None:

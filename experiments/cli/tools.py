@@ -40,14 +40,12 @@ def benchmark(engine: str, out: Path | None, force: bool, as_json: bool, quick: 
 def _on_a_card(out: Path, force: bool, as_json: bool, quick: bool) -> None:
     import json
 
-    from numba import config
-
-    from cbramsim.simulator.cuda.coverage import missing
+    from cbramsim.simulator.cuda.coverage import SIMULATED, missing
 
     if reason := missing():
         needs = "a card of Nvidia and its driver, and: pip install 'cbramsim[cuda]'"
         raise CbramError(f"--engine cuda: {reason}; needed are {needs}")
-    if config.ENABLE_CUDASIM and not quick:
+    if SIMULATED and not quick:
         raise CbramError("--engine cuda: Numba's CUDA simulator has time for --quick only")
     from cbramsim.experiments import card_benchmark as experiment
     from cbramsim.experiments.card_benchmark.rows import text

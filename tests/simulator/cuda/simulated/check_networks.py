@@ -10,6 +10,7 @@ import pytest
 from cbramsim import SpikingNetwork
 from cbramsim.core.errors import ParameterError
 from cbramsim.simulator.cuda import networks
+from cbramsim.simulator.cuda.batch import Batch
 from cbramsim.simulator.cuda.networks import Together, learn_together
 from cbramsim.simulator.learning import network as processor
 from tests.simulator.cuda.simulated.networks import IMAGES, differences, network, with_typed_numbers
@@ -67,6 +68,29 @@ def test_two_networks(name: str) -> None:
             assert one.crossbar.wear().worn_out > 0
         if name == "drift":  # also on the way, not only in the end
             assert one.crossbar.clock.seconds > 2 * 100
+
+
+def test_cells_are_brought_here_only_when_they_may_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cells that wear out are looked at once one may have; and are then as on a processor."""
+    looked: list[int] = []
+    fetch = Batch.fetch
+
+    def noted(batch: Batch, n: int) -> None:
+        looked.append(n)
+        fetch(batch, n)
+
+    monkeypatch.setattr(Batch, "fetch", noted)
+    changes: dict[str, Any] = {"device": "ag-a-si", "pruning": {"kind": "none"}}
+    for endurance, once in ((1e6, True), (30.0, False)):
+        looked.clear()
+        mine = network(**changes, cell={"endurance": endurance})
+        learn_together([mine], pixels(mine), epochs=4)
+        as_on_a_processor(mine, 4, **changes, cell={"endurance": endurance})
+        assert (len(looked) == 1) == once
+    assert mine.crossbar.wear().worn_out > 0
+    assert len(looked) < 1 + 2 * 4
 
 
 def test_each_leaves_after_its_own_epochs() -> None:

@@ -76,6 +76,7 @@ class Block:
         self.local = SimpleNamespace(
             array=lambda size, kind: np.full(size * 8, 0xAB, np.uint8).view(as_dtype(kind))[:size]
         )
+        self.atomic = SimpleNamespace(max=_keep_largest)
         self.order, self.running = order, -1
         self.waits: list[Any] = [None] * threads  # for whom, where
         self.told: dict[int, Any] = {}
@@ -186,6 +187,12 @@ class Block:
         if not (ready := [me for me in threads if self.waits[me] is None]):
             self.errors.append(AssertionError(f"threads wait at {set(self.waits)}"))
         return ready
+
+
+def _keep_largest(array: Any, index: int, value: Any) -> None:
+    """Do in one go what threads may do at the same time."""
+    plain = array.view(np.ndarray)
+    plain[index] = max(plain[index], value)
 
 
 def _shuffle_up(cuda: Any, mask: int, value: Any, delta: int) -> Any:

@@ -182,7 +182,7 @@ def _kernel(what: str) -> Check:
         return Check(
             what, "missing", f"one pulse to one cell moved the cells by {moved} S", _again()
         )
-    if config.DISABLE_JIT:
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
         found = f"right, in {seconds:.1f} s, but compilation is switched off (NUMBA_DISABLE_JIT)"
         return Check(what, "slow", found, "unset NUMBA_DISABLE_JIT")
     how = "taken from the cache" if program_column.stats.cache_hits else "compiled"
@@ -195,7 +195,7 @@ def _loops(what: str) -> Check:
 
     from cbramsim.simulator.array.writing import program_column
 
-    if config.DISABLE_JIT:
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return Check(what, "ok", "none: compilation is switched off (NUMBA_DISABLE_JIT)")
     folder = program_column.stats.cache_path
     name_one = "export NUMBA_CACHE_DIR=FOLDER, one that can be written"
@@ -217,9 +217,9 @@ def _kept(folder: Path, source: Path) -> tuple[Path, list[Path]]:
     Numba keeps those of a folder of sources in its `__pycache__`, or in a folder elsewhere that is
     named after it: `folder` is that of the loops in `source`.
     """
-    from numba.core.caching import CompileResultCacheImpl
+    from numba.core.caching import _CacheLocator
 
-    subpath = CompileResultCacheImpl._locator_classes[0].get_suitable_cache_subpath
+    subpath = _CacheLocator.get_suitable_cache_subpath
     beside = folder.name == "__pycache__"
     root = source.parents[2] if beside else folder.parent
     houses = [source.parents[2] / house for house in ("devices", "simulator", "experiments")]

@@ -51,7 +51,8 @@ def respond_to(
             (on_card(images), on_card(shown), its, windows, circuits, on_card(streams(starts)),
              theirs, room(len(parts), layer.crossbar.shape)),
         )  # fmt: skip
-        for mine, other in zip((answers, *booked), (its, *theirs), strict=True):
+        receive(answers, its)
+        for mine, other in zip(booked, theirs, strict=True):
             receive(mine, other)
         layer.add_work(job.phase, Account(booked.counts.sum(axis=0), booked.joules.sum(axis=0)))
         for batch in batches:

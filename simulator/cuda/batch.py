@@ -23,21 +23,10 @@ from cbramsim.simulator.cuda.source import SIMULATED
 from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.layer import Layer
 from cbramsim.simulator.learning.loop import Circuit, Streams
-from cbramsim.simulator.learning.rules.ideal import IdealStdp
-from cbramsim.simulator.learning.rules.pulsed import VerifiedStdp
 
 BY_KERNELS = frozenset(
-    (
-        "g",
-        "g_columns",
-        "wear",
-        "hottest",
-        "row_sum",
-        "variance",
-        "bias",
-        *Streams._fields,
-        *Account._fields,
-    )
+    {"g", "g_columns", "wear", "hottest", "row_sum", "variance", "bias"}
+    | {*Streams._fields, *Account._fields}
 )
 """Arrays that kernels change."""
 BY_HAND = BY_KERNELS | {"cells", "inhibited", "n_connected", "spared"}
@@ -98,8 +87,6 @@ class Batch:
         pairs = zip(leaves(self.here), leaves(self.there), strict=True)
         self._pairs = [(name, mine, its) for (name, mine), (_, its) in pairs]
         self._space: Any = None
-        self._looked = spike_counts.copy()  # when cells were brought here last
-        self._most_pulses = most_pulses(layers[0].rule)
 
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
@@ -164,7 +151,6 @@ class Batch:
         for name, mine, its in self._pairs:
             if name in BY_KERNELS:
                 receive(mine, its, n)
-        self._looked[n] = self.here.spike_counts[n]
         self._fetch_booked(n)
         self.layers[n].price()
 
@@ -196,14 +182,6 @@ class Stacks(NamedTuple):
     """What learning has cost, of each."""
     spike_counts: NDArray[np.int64]
     """int64[layers, neurons]."""
-
-
-def most_pulses(rule: Any) -> int:
-    """Return the most pulses that a rule gives a cell when its neuron fires."""
-    if isinstance(rule, IdealStdp):
-        return 0  # nothing wears
-    whole = int(np.ceil(rule.table.pulses.max())) + 1  # of a chance that rounds up
-    return whole + rule.tries if isinstance(rule, VerifiedStdp) else whole
 
 
 def receive(here: NDArray[Any], there: Any, n: int | None = None) -> None:

@@ -59,9 +59,16 @@ def run() -> list[Check]:
             with _without_warnings():
                 checks.append(look(what))
         except Exception as error:  # whatever is broken: the doctor tells of it
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            checks.append(Check(what, "missing", reason, _again()))
+            checks.append(_broken(what, error))
     return checks
+
+
+def _broken(what: str, error: Exception) -> Check:
+    """Tell what kept something from being looked at."""
+    if isinstance(error, ModuleNotFoundError) and error.name in NEEDED:
+        return Check(what, "missing", f"needs {error.name}", _needed(error.name).mend)
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return Check(what, "missing", reason, _again())
 
 
 def healthy(checks: list[Check]) -> bool:
@@ -70,13 +77,16 @@ def healthy(checks: list[Check]) -> bool:
 
 
 def table(checks: list[Check]) -> str:
-    """Return checks as a plain table, and below it the commands that mend what is missing."""
+    """Return checks as a plain table, and below it the commands that mend what is missing, once."""
     width = max(len(check.what) for check in checks)
     lines = [f"{each.state:<8} {each.what:<{width}}  {each.found}" for each in checks]
-    wanting = [each for each in checks if each.mend]
-    if wanting:
+    mends: dict[str, str] = {}
+    for each in checks:
+        mends.setdefault(each.mend, each.what)
+    mends.pop("", None)
+    if mends:
         lines += ["", "To mend it:" if not healthy(checks) else "What would be faster, or do more:"]
-        lines += [f"  {each.what:<{width}}  {each.mend}" for each in wanting]
+        lines += [f"  {what:<{width}}  {mend}" for mend, what in mends.items()]
     needed = "All that is needed is there." if healthy(checks) else "Something needed is missing."
     return "\n".join([*lines, "", needed])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from importlib.metadata import distribution
@@ -51,6 +52,16 @@ def test_the_files_say_what_the_metadata_say() -> None:
         assert author in text
     assert "CC BY-SA 3.0" in text
     assert list((HERE / "cbramsim" / "data" / "mnist").glob("*.gz"))
+
+
+def test_hooks_download_nothing() -> None:
+    repos = yaml.safe_load((HERE / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    for hook in repos[0]["hooks"]:
+        assert hook["language"] == "system"
+        program = hook["entry"].split()[0]
+        script = HERE / program
+        assert program == "ruff" or os.access(script, os.X_OK)
 
 
 def test_citation_has_what_its_format_requires() -> None:

@@ -202,6 +202,26 @@ def test_whatever_cannot_be_looked_at_is_told_with_the_others(
     assert checks["MNIST"]["state"] == "ok"
 
 
+def test_what_needs_a_package_that_is_missing_is_mended_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(package: str) -> str:
+        if package == "numpy":
+            raise PackageNotFoundError(package)
+        return version(package)
+
+    def broken(what: str) -> Any:
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.setattr(doctor, "version", gone)
+    monkeypatch.setitem(doctor.LOOKS, "MNIST", broken)
+    checks = checked(healthy=False)
+    assert checks["MNIST"]["found"] == "needs numpy"
+    assert checks["MNIST"]["mend"] == checks["numpy"]["mend"]
+    text = CliRunner().invoke(main, ["doctor"]).output
+    assert text.count(checks["numpy"]["mend"]) == 1
+
+
 def test_a_card_is_told_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     card = SimpleNamespace(
         get_current_device=lambda: SimpleNamespace(name=b"A card"),

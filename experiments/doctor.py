@@ -32,6 +32,7 @@ OPTIONAL = {
     "numba-cuda": ("0.20", "graphics cards"),
     "onnx": ("1.16", "networks in ONNX"),
     "nir": ("1.0.4", "networks in NIR"),
+    "SALib": ("1.5", "sensitivity to all assumed parameters"),
     "jupyterlab": ("4", "notebooks"),
 }
 """Packages of the extras, their first version that will do, and what they are for."""

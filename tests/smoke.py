@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FEW = ["--train-images", "600", "--epochs", "1", "--neurons", "20", "--quiet"]
-EXTRAS = {"distributed", "numba-cuda", "onnx", "nir", "jupyterlab"}
+EXTRAS = {"distributed", "numba-cuda", "onnx", "nir", "SALib", "jupyterlab"}
 
 
 class Smoke:
@@ -95,6 +95,7 @@ class Smoke:
             "onnx": [cbram, "map", "net.onnx", "--quick", "--out", "onnx"],
             "nir": [cbram, "map", "net.nir", "--quick", "--out", "nir"],
             "cuda": [cbram, "train", *FEW, "--engine", "cuda", "--out", "cuda"],
+            "sensitivity": [cbram, "sensitivity", "--out", "sensitivity"],
             "sweep": [cbram, "pruning", "--scheduler", "tcp://127.0.0.1:9", "--out", "sweep"],
         }
 

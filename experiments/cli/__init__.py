@@ -32,6 +32,7 @@ COMMANDS = {
         "devices": "List cell technologies, or show and draw one.",
         "fit": "Turn measured pulse trains into a device file.",
         "compare-devices": "One network in every memory technology.",
+        "sensitivity": "Which assumed numbers decide what the cell saves.",
         "attribute": "What each imperfection of a device costs.",
         "robustness": "Accuracy against how imperfect a device is.",
     },

@@ -46,7 +46,11 @@ COMMANDS = {
     },
     "networks": {"map": "Your trained network in arrays: accuracy by cause, joules."},
     "papers": {"reproduce": "What papers report, and what comes out here."},
-    "tools": {"benchmark": "Time the training loop."},
+    "tools": {
+        "doctor": "What is installed, whether it works, how to mend it.",
+        "completion": "Complete commands in bash, zsh or fish.",
+        "benchmark": "Time the training loop.",
+    },
 }
 """Group, a module beside this one -> command, a function in it -> what it is for."""
 LONGEST_ERROR = 2000

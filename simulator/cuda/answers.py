@@ -54,8 +54,8 @@ def respond_to(
              theirs, space),
         )  # fmt: skip
         receive(answers, its)
-        receive(booked.counts, theirs.counts)
-        receive(booked.joules, theirs.joules)
+        for mine, other in zip(booked, theirs, strict=True):
+            receive(mine, other)
         layer.add_work(job.phase, Account(booked.counts.sum(axis=0), booked.joules.sum(axis=0)))
         for batch in batches:
             yield answers[batch]

@@ -14,6 +14,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
+from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.cuda.block import WARP
 from cbramsim.simulator.cuda.loops import OPERATIONS, Shown, compiled, train
 from cbramsim.simulator.cuda.memory import Brought, Common, space, stacked
@@ -90,9 +91,8 @@ class Batch:
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
         stacks = self.here.circuits
-        layer.crossbar.state = adopted(  # type: ignore[misc]
-            circuit.array, stacks.array, n
-        )
+        assert isinstance(layer.crossbar, Crossbar)  # `why_not` refuses others
+        layer.crossbar.state = adopted(circuit.array, stacks.array, n)
         layer.streams = adopted(circuit.streams, stacks.streams, n)
         layer.crossbar.pulse_stream = layer.streams.pulses
         layer.bias = stacks.neurons.bias[n]

@@ -84,7 +84,8 @@ class Together:
                 winners = self._batch.learn(left, chosen)
                 for n, images in zip(left, chosen, strict=True):
                     self.networks[n].count(images, len(self.images))
-                yield list(zip(left, map(Step, chosen, winners), strict=True))
+                steps = map(Step, chosen, winners)
+                yield list(zip(left, steps, strict=True))
                 check_interrupt()
                 done = {n for n in left if self.networks[n].passes >= self.epochs[n]}
                 self._finish(done)

@@ -1,0 +1,168 @@
+"""Pages that are made while the site is built: of keys, studies, scripts, and how to extend it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+STUDIES = {
+    "pruning": ("pruning.md", "pruning_accuracy.png"),
+    "neurons": ("neurons.md", "neurons.png"),
+    "compare-devices": ("devices.md#what-they-learn", "devices.png"),
+    "attribute": ("devices.md", "attribution.png"),
+    "robustness": ("devices.md", "robustness.png"),
+    "array": ("array.md", "converters.png"),
+    "wires": ("wires.md", "approximations.png"),
+    "ladder": ("ladder.md", "ladder.png"),
+    "cache-fit": ("cache_fit.md", "cache_fit.png"),
+    "map": ("mapping.md", "mapping.png"),
+    "reproduce": ("replications.md", ""),
+    "benchmark": ("benchmark.md", ""),
+}
+"""Command -> its page, and a figure that it draws. Of others, those that their name says."""
+CONFIGURATIONS = {
+    "Training": ("cbramsim.experiments.train.config", "TrainConfig", "`cbram train`, `cbram sweep`, `config.toml`, `Study`"),
+    "Cells": ("cbramsim.devices.device", "Device", "device files, and `--set cell.KEY=VALUE`"),
+    "Mapping": ("cbramsim.simulator.mapping.config", "MappingConfig", "`cbram map`, `map_network`"),
+    "Timed networks": ("cbramsim.simulator.timed.config", "TimedConfig", "`TimedNetwork`"),
+    "Perceptrons": ("cbramsim.simulator.supervised.config", "PerceptronConfig", "`CrossbarPerceptron`"),
+}  # fmt: skip
+"""Heading -> module, class, and where its keys are given."""
+
+
+def on_config(config: Any) -> None:
+    """Put pages that the navigation does not name under the results."""
+    named = set(names(config.nav))
+    (results,) = (part["Results"] for part in config.nav if "Results" in part)
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        if path.name not in named:
+            results.append(path.name)
+
+
+def names(nav: Any) -> Iterator[str]:
+    """Yield the pages of a navigation."""
+    if isinstance(nav, str):
+        yield nav
+    for part in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from names(part)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add what is made here, and the notebooks and scripts that pages link to."""
+    pages = {
+        "reference/keys.md": keys(),
+        "results.md": results(),
+        "gallery.md": gallery(),
+        "contributing.md": (ROOT / "CONTRIBUTING.md").read_text(),
+    }
+    for uri, text in pages.items():
+        files.append(File.generated(config, uri, content=text))
+    for pattern in ("notebooks/*.ipynb", "examples/*.py", "examples/*.csv"):
+        for path in sorted(ROOT.glob(pattern)):
+            uri = path.relative_to(ROOT).as_posix()
+            files.append(File.generated(config, uri, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Put the scripts with parts of one's own where their page asks for them."""
+    mark = "<!-- examples/own_*.py -->"
+    return markdown.replace(mark, own_parts()) if mark in markdown else markdown
+
+
+def keys() -> str:
+    """Return the page of all keys, with their ranges and defaults."""
+    from importlib import import_module
+
+    from cbramsim import __version__
+    from cbramsim.core.validation import describe
+    from cbramsim.experiments.list_keys import fields
+
+    page = f"# Configuration keys\n\nMade from the code of version {__version__}. `cbram keys` prints those of a training.\n"
+    for heading, (module, name, where) in CONFIGURATIONS.items():
+        page += f"\n## {heading}\n\nKeys of {where}.\n"
+        group = None
+        for key, field in fields(getattr(import_module(module), name)).items():
+            meaning, _, bounds = describe(field).rpartition(" [")
+            if group != (group := key.rpartition(".")[0]) or "| ---" not in page.rpartition("\n## ")[2]:
+                page += f"\n### {group}\n" if group else ""
+                page += "\n| key | meaning | range and default |\n| --- | --- | --- |\n"
+            page += f"| `{key}` | {cell(meaning)} | {cell(bounds.removesuffix(']'))} |\n"
+    return page
+
+
+def cell(text: str) -> str:
+    """Return a text as it may stand in a table."""
+    return text.replace("|", r"\|").replace("\n", " ").replace("<", "&lt;").replace("*", r"\*")
+
+
+def results() -> str:
+    """Return the page of all studies: what a command finds out, where, and a figure of it."""
+    from cbramsim.experiments.cli import COMMANDS
+
+    page = (
+        "# Results\n\nEach study is one command. It writes a table, figures, `summary.json` with "
+        "every claim as held or missed, and `report.html`. Its page says with which version the "
+        "numbers were measured.\n\n| command | what it finds out | page | a figure of it |\n"
+        "| --- | --- | --- | --- |\n"
+    )
+    for name, purpose in (pair for group in COMMANDS.values() for pair in group.items()):
+        stem = name.replace("-", "_")
+        target, figure = STUDIES.get(name, (f"{stem}.md", f"{stem}.png"))
+        path = ROOT / "docs" / target.partition("#")[0]
+        if not path.is_file():
+            continue
+        title = path.read_text().partition("\n")[0].removeprefix("# ")
+        picture = f"[![{name}]({figure}){{ width=220 }}]({target})" if (ROOT / "docs" / figure).is_file() else "-"
+        page += f"| `cbram {name}` | {purpose} | [{title}]({target}) | {picture} |\n"
+    page += "\nGrids that parameters were chosen by, each run with `cbram sweep FILE`:\n\n| file | what it asks |\n| --- | --- |\n"
+    for path in sorted((ROOT / "sweeps").glob("*.toml")):
+        lines = [line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#")]
+        page += f"| `sweeps/{path.name}` | {' '.join(lines).partition(' cbram sweep')[0].strip()} |\n"
+    return page
+
+
+def gallery() -> str:
+    """Return the page of the numbered examples: what each is for, its picture, its code."""
+    page = "# Gallery\n\nShort scripts, each with one idea. Each runs as it stands.\n"
+    found = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
+    for path in found:
+        title, text = titled(path)
+        page += f"\n## {title}\n\n{text}\n\n"
+        if (ROOT / "docs" / "gallery" / f"{path.stem}.png").is_file():
+            page += f"![{title}](gallery/{path.stem}.png)\n\n"
+        page += listing(path)
+    return page if found else page + "\nThere are none yet.\n"
+
+
+def own_parts() -> str:
+    """Return the scripts that bring a part of their own."""
+    parts = []
+    for path in sorted((ROOT / "examples").glob("own_*.py")):
+        title, text = titled(path)
+        parts.append(f"### {title}\n\n{text}\n\n{listing(path)}")
+    return "\n".join(parts)
+
+
+def titled(path: Path) -> tuple[str, str]:
+    """Return the first sentence of a script's docstring, and the rest."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or path.stem
+    first, _, rest = text.partition("\n\n")
+    first = " ".join(first.split())
+    return (first.rstrip("."), rest) if len(first) < 90 else (path.stem, text)
+
+
+def listing(path: Path) -> str:
+    """Return the code of a script, without its docstring, under its name."""
+    code = re.sub(r'^r?""".*?"""\n+', "", path.read_text(), count=1, flags=re.S)
+    link = f"{path.parent.name}/{path.name}"
+    return f"```{{.python title=\"{link}\"}}\n{code.strip()}\n```\n"

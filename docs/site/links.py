@@ -15,12 +15,13 @@ BESIDE = {
 """What a checkout has -> the page of it."""
 COPIED = re.compile(r"(notebooks|examples)/\w+\.(ipynb|py|csv)")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
+OUTSIDE = re.compile(r"\[([^\]]*)\]\(outside:[^)]*\)")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Return a page with its links turned."""
+    """Return a page with its links turned; what the site does not have loses its link."""
     folder = posixpath.dirname(page.file.src_uri)
-    origin = "" if page.file.src_uri == "contributing.md" else posixpath.join("docs", folder)
+    origin = "." if page.file.src_uri == "contributing.md" else posixpath.join("docs", folder)
 
     def turned(found: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(origin, found[1]))
@@ -31,7 +32,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         elif target in BESIDE:
             inside = BESIDE[target]
         else:
-            return f"`{target}`" if not target.startswith("..") and origin == "" else found[0]
+            return "](outside:)"
         return f"]({posixpath.relpath(inside, folder or '.')}{found[2] or ''})"
 
-    return LINK.sub(turned, markdown)
+    return OUTSIDE.sub(r"\1", LINK.sub(turned, markdown))

@@ -29,6 +29,7 @@ STUDIES = {
     "benchmark": ("benchmark.md", ""),
 }
 """Command -> its page, and a figure that it draws. Of others, those that their name says."""
+PICTURE = re.compile(r"^!\[[^\]]*\]\((\w+\.png)\)$", re.M)
 CONFIGURATIONS = {
     "Training": ("cbramsim.experiments.train.config", "TrainConfig", "`cbram train`, `cbram sweep`, `config.toml`, `Study`"),
     "Cells": ("cbramsim.devices.device", "Device", "device files, and `--set cell.KEY=VALUE`"),
@@ -74,9 +75,40 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put the scripts with parts of one's own where their page asks for them."""
-    mark = "<!-- examples/own_*.py -->"
-    return markdown.replace(mark, own_parts()) if mark in markdown else markdown
+    """Fill in what a page leaves to be made: the parts of one's own, names, versions of figures."""
+    for mark, make in {
+        "<!-- examples/own_*.py -->": own_parts, "<!-- names by page -->": names_by_page,
+    }.items():  # fmt: skip
+        if mark in markdown:
+            markdown = markdown.replace(mark, make())
+    folder = (ROOT / "docs" / page.file.src_uri).parent
+    return PICTURE.sub(lambda found: found[0] + made_by(folder / found[1]), markdown)
+
+
+def made_by(picture: Path) -> str:
+    """Return by which version a picture was made, if that is noted in it."""
+    from PIL import Image
+
+    if not picture.is_file():
+        return ""
+    with Image.open(picture) as image:
+        version = image.info.get("Software", "")
+    if not version.startswith("cbramsim"):
+        return ""
+    return f"\n\n*Made by the code above, with {version}: `python docs/figures.py {picture.stem}`.*"
+
+
+def names_by_page() -> str:
+    """Return the rows of a table: each page of the reference, and the names that it documents."""
+    rows = []
+    for path in sorted((ROOT / "docs" / "reference").glob("*.md")):
+        text = path.read_text()
+        found = [full for full in re.findall(r"^::: (\S+)", text, re.M) if full.rpartition(".")[2][0].isupper() or "members: false" not in text.partition(full)[2][:120]]
+        title = text.partition("\n")[0].removeprefix("# ")
+        if found and path.stem not in ("index", "verbs"):
+            links = ", ".join(f"[`{full.rpartition('.')[2]}`]({path.name}#{full})" for full in found)
+            rows.append(f"| [{title}]({path.name}) | {links} |")
+    return "\n".join(rows)
 
 
 def keys() -> str:

@@ -32,8 +32,7 @@ def markdown(text: str) -> str:
     """Return a docstring with its equations, literal blocks and tables in Markdown."""
     text = BLOCK.sub(displayed, tables(text))
     text = ROLE.sub(inline, text)
-    text = re.sub(r"(?<=\S)::$", ":", text, flags=re.M)
-    return text
+    return re.sub(r"(?<=\S)::$", ":", text, flags=re.M)
 
 
 def inline(found: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,18 @@ STUDIES = {
     "benchmark": ("benchmark.md", ""),
 }
 """Command -> its page, and a figure that it draws. Of others, those that their name says."""
+BOOSTS = {"concepts": 4, "how_to": 4, "index.md": 4, "reference": 0.5}
+"""By how much the search prefers pages."""
 PICTURE = re.compile(r"^!\[[^\]]*\]\((\w+\.png)\)$", re.M)
 CONFIGURATIONS = {
-    "Training": ("cbramsim.experiments.train.config", "TrainConfig", "`cbram train`, `cbram sweep`, `config.toml`, `Study`"),
-    "Cells": ("cbramsim.devices.device", "Device", "device files, and `--set cell.KEY=VALUE`"),
-    "Mapping": ("cbramsim.simulator.mapping.config", "MappingConfig", "`cbram map`, `map_network`"),
-    "Timed networks": ("cbramsim.simulator.timed.config", "TimedConfig", "`TimedNetwork`"),
-    "Perceptrons": ("cbramsim.simulator.supervised.config", "PerceptronConfig", "`CrossbarPerceptron`"),
+    "Training": (
+        "experiments.train.config", "TrainConfig",
+        "`cbram train`, `cbram sweep`, `config.toml`, `Study`",
+    ),
+    "Cells": ("devices.device", "Device", "device files, and `--set cell.KEY=VALUE`"),
+    "Mapping": ("simulator.mapping.config", "MappingConfig", "`cbram map`, `map_network`"),
+    "Timed networks": ("simulator.timed.config", "TimedConfig", "`TimedNetwork`"),
+    "Perceptrons": ("simulator.supervised.config", "PerceptronConfig", "`CrossbarPerceptron`"),
 }  # fmt: skip
 """Heading -> module, class, and where its keys are given."""
 
@@ -81,6 +87,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     }.items():  # fmt: skip
         if mark in markdown:
             markdown = markdown.replace(mark, make())
+    if (place := page.file.src_uri.partition("/")[0]) in BOOSTS:
+        page.meta.setdefault("search", {"boost": BOOSTS[place]})
     folder = (ROOT / "docs" / page.file.src_uri).parent
     return PICTURE.sub(lambda found: found[0] + made_by(folder / found[1]), markdown)
 
@@ -102,30 +110,31 @@ def names_by_page() -> str:
     """Return the rows of a table: each page of the reference, and the names that it documents."""
     rows = []
     for path in sorted((ROOT / "docs" / "reference").glob("*.md")):
-        text = path.read_text()
-        found = [full for full in re.findall(r"^::: (\S+)", text, re.M) if full.rpartition(".")[2][0].isupper() or "members: false" not in text.partition(full)[2][:120]]
-        title = text.partition("\n")[0].removeprefix("# ")
-        if found and path.stem not in ("index", "verbs"):
-            links = ", ".join(f"[`{full.rpartition('.')[2]}`]({path.name}#{full})" for full in found)
-            rows.append(f"| [{title}]({path.name}) | {links} |")
+        title, _, text = path.read_text().partition("\n")
+        names, _, _ = text.partition("## Equations and sources")
+        links = [
+            f"[`{full.rpartition('.')[2]}`]({path.name}#{full})"
+            for full in re.findall(r"^::: (\S+)", names, re.M)
+        ]
+        if links and path.stem != "verbs":
+            rows.append(f"| [{title.removeprefix('# ')}]({path.name}) | {', '.join(links)} |")
     return "\n".join(rows)
 
 
 def keys() -> str:
     """Return the page of all keys, with their ranges and defaults."""
-    from importlib import import_module
-
     from cbramsim import __version__
     from cbramsim.core.validation import describe
     from cbramsim.experiments.list_keys import fields
 
-    page = f"# Configuration keys\n\nMade from the code of version {__version__}. `cbram keys` prints those of a training.\n"
+    made = f"Made from the code of version {__version__}. `cbram keys` prints those of a training."
+    page = f"# Configuration keys\n\n{made}\n"
     for heading, (module, name, where) in CONFIGURATIONS.items():
         page += f"\n## {heading}\n\nKeys of {where}.\n"
         group = None
-        for key, field in fields(getattr(import_module(module), name)).items():
+        for key, field in fields(getattr(import_module(f"cbramsim.{module}"), name)).items():
             meaning, _, bounds = describe(field).rpartition(" [")
-            if group != (group := key.rpartition(".")[0]) or "| ---" not in page.rpartition("\n## ")[2]:
+            if group != (group := key.rpartition(".")[0]):
                 page += f"\n### {group}\n" if group else ""
                 page += "\n| key | meaning | range and default |\n| --- | --- | --- |\n"
             page += f"| `{key}` | {cell(meaning)} | {cell(bounds.removesuffix(']'))} |\n"
@@ -154,12 +163,21 @@ def results() -> str:
         if not path.is_file():
             continue
         title = path.read_text().partition("\n")[0].removeprefix("# ")
-        picture = f"[![{name}]({figure}){{ width=220 }}]({target})" if (ROOT / "docs" / figure).is_file() else "-"
+        picture = (
+            f"[![{name}]({figure}){{ width=220 }}]({target})"
+            if (ROOT / "docs" / figure).is_file()
+            else "-"
+        )
         page += f"| `cbram {name}` | {purpose} | [{title}]({target}) | {picture} |\n"
-    page += "\nGrids that parameters were chosen by, each run with `cbram sweep FILE`:\n\n| file | what it asks |\n| --- | --- |\n"
+    page += (
+        "\nGrids that parameters were chosen by, each run with `cbram sweep FILE`:\n\n"
+        "| file | what it asks |\n| --- | --- |\n"
+    )
     for path in sorted((ROOT / "sweeps").glob("*.toml")):
         lines = [line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#")]
-        page += f"| `sweeps/{path.name}` | {' '.join(lines).partition(' cbram sweep')[0].strip()} |\n"
+        page += (
+            f"| `sweeps/{path.name}` | {' '.join(lines).partition(' cbram sweep')[0].strip()} |\n"
+        )
     return page
 
 
@@ -197,4 +215,4 @@ def listing(path: Path) -> str:
     """Return the code of a script, without its docstring, under its name."""
     code = re.sub(r'^r?""".*?"""\n+', "", path.read_text(), count=1, flags=re.S)
     link = f"{path.parent.name}/{path.name}"
-    return f"```{{.python title=\"{link}\"}}\n{code.strip()}\n```\n"
+    return f'```{{.python title="{link}"}}\n{code.strip()}\n```\n'

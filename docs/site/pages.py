@@ -30,6 +30,8 @@ STUDIES = {
     "benchmark": ("benchmark.md", ""),
 }
 """Command -> its page, and a figure that it draws. Of others, those that their name says."""
+NO_STUDIES = ("devices", "fit")
+"""Commands with a page that find out nothing by themselves."""
 BOOSTS = {"concepts": 4, "how_to": 4, "index.md": 4, "reference": 0.5}
 """By how much the search prefers pages."""
 PICTURE = re.compile(r"^!\[[^\]]*\]\((\w+\.png)\)$", re.M)
@@ -131,13 +133,15 @@ def keys() -> str:
     page = f"# Configuration keys\n\n{made}\n"
     for heading, (module, name, where) in CONFIGURATIONS.items():
         page += f"\n## {heading}\n\nKeys of {where}.\n"
-        group = None
+        groups: dict[str, list[str]] = {"": []}  # what is in no group comes first
         for key, field in fields(getattr(import_module(f"cbramsim.{module}"), name)).items():
             meaning, _, bounds = describe(field).rpartition(" [")
-            if group != (group := key.rpartition(".")[0]):
-                page += f"\n### {group}\n" if group else ""
-                page += "\n| key | meaning | range and default |\n| --- | --- | --- |\n"
-            page += f"| `{key}` | {cell(meaning)} | {cell(bounds.removesuffix(']'))} |\n"
+            row = f"| `{key}` | {cell(meaning)} | {cell(bounds.removesuffix(']'))} |\n"
+            groups.setdefault(key.rpartition(".")[0], []).append(row)
+        for group, rows in groups.items():
+            page += f"\n### {group}\n" if group else ""
+            page += "\n| key | meaning | range and default |\n| --- | --- | --- |\n"
+            page += "".join(rows)
     return page
 
 
@@ -160,7 +164,7 @@ def results() -> str:
         stem = name.replace("-", "_")
         target, figure = STUDIES.get(name, (f"{stem}.md", f"{stem}.png"))
         path = ROOT / "docs" / target.partition("#")[0]
-        if not path.is_file():
+        if name in NO_STUDIES or not path.is_file():
             continue
         title = path.read_text().partition("\n")[0].removeprefix("# ")
         picture = (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cbramsim import SpikingNetwork
-from cbramsim.core.errors import ParameterError
+from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.simulator.cuda import networks
 from cbramsim.simulator.cuda.batch import Batch
 from cbramsim.simulator.cuda.networks import Together, learn_together
@@ -139,7 +139,6 @@ def test_from_the_middle_of_a_pass_and_back() -> None:
     steps = together.steps()
     for _ in range(2):
         next(steps)
-    steps.close()
     together.fetch(0)
     assert (mine.passes, mine.position) == (1, 4)
     kept = SpikingNetwork.from_state(mine.to_state(), "of a check")
@@ -148,6 +147,28 @@ def test_from_the_middle_of_a_pass_and_back() -> None:
     layer.rule = with_typed_numbers(layer.rule)
     kept.resume(pixels(kept), epochs=2)
     as_on_a_processor(kept, 2, **changes)
+
+
+def test_an_interrupted_network_is_whole() -> None:
+    mine = network(pruning=SOFT)
+
+    def stop(n: int, step: Any) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        learn_together([mine], pixels(mine), epochs=1, callback=stop)
+    assert mine.position == 4
+    with pytest.raises(DataError, match="interrupted pass"):
+        learn_together([mine], pixels(mine)[::-1].copy(), epochs=1)
+    mine.resume(pixels(mine), epochs=1)
+    as_on_a_processor(mine, 1, pruning=SOFT)
+
+
+def test_only_images_that_were_prepared_are_learned() -> None:
+    mine, bare = network(), SpikingNetwork(neurons=6)
+    for one, images in ((bare, pixels(mine)), (mine, pixels(mine)[:, 1:]), (mine, IMAGES * 1.0)):
+        with pytest.raises(DataError, match="what `prepare` returned"):
+            Together([one], images, [1])
 
 
 def test_it_does_not_matter_who_else_is_there() -> None:

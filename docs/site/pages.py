@@ -147,7 +147,7 @@ def keys() -> str:
 
 def cell(text: str) -> str:
     """Return a text as it may stand in a table."""
-    return text.replace("|", r"\|").replace("\n", " ").replace("<", "&lt;").replace("*", r"\*")
+    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def results() -> str:

@@ -85,7 +85,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in what a page leaves to be made: the parts of one's own, names, versions of figures."""
     for mark, make in {
-        "<!-- examples/own_*.py -->": own_parts, "<!-- names by page -->": names_by_page,
+        "<!-- examples/*own_*.py -->": own_parts, "<!-- names by page -->": names_by_page,
     }.items():  # fmt: skip
         if mark in markdown:
             markdown = markdown.replace(mark, make())
@@ -201,7 +201,7 @@ def gallery() -> str:
 def own_parts() -> str:
     """Return the scripts that bring a part of their own."""
     parts = []
-    for path in sorted((ROOT / "examples").glob("own_*.py")):
+    for path in sorted((ROOT / "examples").glob("*own_*.py")):
         title, text = titled(path)
         parts.append(f"### {title}\n\n{text}\n\n{listing(path)}")
     return "\n".join(parts)

@@ -208,11 +208,11 @@ def own_parts() -> str:
 
 
 def titled(path: Path) -> tuple[str, str]:
-    """Return the first sentence of a script's docstring, and the rest."""
+    """Return what the docstring of a script begins with, up to a colon, and the rest."""
     text = ast.get_docstring(ast.parse(path.read_text())) or path.stem
     first, _, rest = text.partition("\n\n")
-    first = " ".join(first.split())
-    return (first.rstrip("."), rest) if len(first) < 90 else (path.stem, text)
+    title, _, more = " ".join(first.split()).rstrip(".").partition(": ")
+    return title, f"{more[:1].upper()}{more[1:]}{'.' if more else ''}\n\n{rest}"
 
 
 def listing(path: Path) -> str:

@@ -71,6 +71,7 @@ STUDIES = {
     "pruning": "pruning",
     "neurons": "neurons",
     "compare-devices": "device_studies.comparison",
+    "sensitivity": "sensitivity",
     "attribute": "device_studies.attribution",
     "robustness": "device_studies.robustness",
     "wires": "wires",

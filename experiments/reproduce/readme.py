@@ -88,7 +88,8 @@ def table_of(records: dict[str, list[dict[str, Any]]]) -> str:
         if not runs:
             rows.append([row.what, "-", "-", row.published])
             continue
-        accuracy = in_percent(*mean_and_spread(np.array([each["accuracy"] for each in runs])))
+        found = np.array([each["accuracy"] for each in runs])
+        accuracy = in_percent(float(found.mean()), mean_and_spread(found)[1])
         joules = float(np.mean([each["joules"] for each in runs]))
         per = "an image" if row.function == MAP else "to learn 60,000 images, 3 times"
         rows.append([row.what, accuracy, f"{in_prefixed(joules, 'J')} {per}", row.published])

@@ -48,7 +48,7 @@ class Lifetime:
 
     def wear_out(self, array: ArrayState) -> None:
         """Let every cell that has got as many pulses as it survives stay where it is."""
-        if not self.lasts(array):
+        if self.limit is not None and not self.lasts(array):
             dead = array.wear >= self.limit
             g = array.g_columns[dead]
             array.cells[dead, G_LOW] = g

@@ -16,7 +16,7 @@ from cbramsim.simulator.learning.config import NetworkConfig
 
 Engine = Literal["auto", "cpu", "cuda"]
 """Where networks learn: on a card if there is one, on processors, or on a card."""
-SIMULATED = bool(config.ENABLE_CUDASIM)
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether Numba's CUDA simulator stands in for a card."""
 
 

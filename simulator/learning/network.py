@@ -96,8 +96,7 @@ class SpikingNetwork(Recogniser):
         config
             The parameters; the reference system by default.
         device, periphery
-            A preset's name, a TOML file, or an object of your own to use instead of what `config`
-            names.
+            A preset's name, a TOML file, or an object of your own, instead of what `config` names.
         own
             A law, rule, encoder, neurons or criterion of one's own.
         **changes

@@ -152,6 +152,9 @@ def test_every_numbered_example_is_in_the_gallery(site: Site) -> None:
     page = site.pages["gallery.html"].text
     for path in (ROOT / "examples").glob("[0-9][0-9]_*.py"):
         assert path.name in page
+    own = site.pages["how_to/my_law.html"].text
+    for path in (ROOT / "examples").glob("*own_*.py"):
+        assert path.name in own
 
 
 MADE = runpy.run_path(str(DOCS / "figures.py"))

@@ -56,7 +56,7 @@ def table(found: re.Match[str]) -> str:
     """Return a table; one between two rules has no head."""
     rule, head, body = found["rule"], found["head"], found["body"]
     starts = [column.start() for column in re.finditer("=+", rule)]
-    rows = [row(line, starts) for line in (head + (body or "")).splitlines() if "==" not in line]
+    rows = [row(line, starts) for line in (head + (body or "")).splitlines() if line.strip("= ")]
     if body is None:
         rows.insert(0, row("", starts))
     return "\n".join(["", rows[0], "| " + "--- | " * len(starts), *rows[1:], ""])

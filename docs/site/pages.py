@@ -85,7 +85,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in what a page leaves to be made: the parts of one's own, names, versions of figures."""
     for mark, make in {
-        "<!-- examples/own_*.py -->": own_parts, "<!-- names by page -->": names_by_page,
+        "<!-- examples/*own_*.py -->": own_parts, "<!-- names by page -->": names_by_page,
     }.items():  # fmt: skip
         if mark in markdown:
             markdown = markdown.replace(mark, make())
@@ -147,7 +147,7 @@ def keys() -> str:
 
 def cell(text: str) -> str:
     """Return a text as it may stand in a table."""
-    return text.replace("|", r"\|").replace("\n", " ").replace("<", "&lt;").replace("*", r"\*")
+    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def results() -> str:
@@ -201,18 +201,18 @@ def gallery() -> str:
 def own_parts() -> str:
     """Return the scripts that bring a part of their own."""
     parts = []
-    for path in sorted((ROOT / "examples").glob("own_*.py")):
+    for path in sorted((ROOT / "examples").glob("*own_*.py")):
         title, text = titled(path)
         parts.append(f"### {title}\n\n{text}\n\n{listing(path)}")
     return "\n".join(parts)
 
 
 def titled(path: Path) -> tuple[str, str]:
-    """Return the first sentence of a script's docstring, and the rest."""
+    """Return what the docstring of a script begins with, up to a colon, and the rest."""
     text = ast.get_docstring(ast.parse(path.read_text())) or path.stem
     first, _, rest = text.partition("\n\n")
-    first = " ".join(first.split())
-    return (first.rstrip("."), rest) if len(first) < 90 else (path.stem, text)
+    title, _, more = " ".join(first.split()).rstrip(".").partition(": ")
+    return title, f"{more[:1].upper()}{more[1:]}{'.' if more else ''}\n\n{rest}"
 
 
 def listing(path: Path) -> str:

@@ -1,0 +1,56 @@
+"""Makes the pictures of the gallery: `python examples/gallery.py [first letters of names]`.
+
+Runs every numbered script, and writes its picture, in few colours, into docs/gallery.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+HERE = Path(__file__).parent
+PICTURES = HERE.parent / "docs" / "gallery"
+COLOURS = 200
+
+
+def scripts() -> list[Path]:
+    """Return the numbered scripts, in their order."""
+    return sorted(HERE.glob("[0-9][0-9]_*.py"))
+
+
+def run(script: Path, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that draws into a folder, with the looks of the gallery, and return its end."""
+    looks = {"MATPLOTLIBRC": str(HERE / "matplotlibrc"), "MPLBACKEND": "agg"}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", script, folder],
+        env=os.environ | looks | settings, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Make the pictures, and say how long each took."""
+    PICTURES.mkdir(exist_ok=True)
+    for script in scripts():
+        if sys.argv[1:] and not script.name.startswith(tuple(sys.argv[1:])):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            begin = time.perf_counter()
+            done = run(script, Path(folder))
+            seconds = time.perf_counter() - begin
+            if done.returncode:
+                sys.exit(f"{script.name}: {done.stderr}")
+            name = script.with_suffix(".png").name
+            with Image.open(Path(folder, name)) as picture:
+                few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            few.save(PICTURES / name, optimize=True)
+        print(f"{name:28} {seconds:5.1f} s, {(PICTURES / name).stat().st_size / 1000:4.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """A device from a measured file.
 
-`measured.csv` holds pulse trains of three cells, four cycles each (they are simulated, so that the
-truth is known: cells of subquantum CBRAM, read with 1 % of noise). The law is the one that
-foretells left-out trains best; what was not measured is assumed (docs/fit.md).
+`measured.csv` holds pulse trains of three cells, four cycles each; they are simulated (subquantum
+CBRAM, read with 1 % of noise), so that the truth is known. The law is the one that foretells
+left-out trains best; what was not measured is assumed (docs/fit.md).
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Neurons with time constants.
 
-Leaky integrate-and-fire neurons over an array: one that reaches its threshold resets the others, and
-moves its weights by eta (x - x_tar) (1 - w)^mu, x the trace of each input (after Diehl & Cook 2015).
-Thresholds follow how often their neuron fires (Querlioz et al. 2011; docs/timed.md).
+Leaky integrate-and-fire neurons over an array. One that reaches its threshold resets the others
+and moves its weights by eta (x - x_tar) (1 - w)^mu, x the traces of its inputs (after Diehl & Cook
+2015); thresholds follow how often their neuron fires (Querlioz et al. 2011; docs/timed.md).
 """
 
 import sys

@@ -22,10 +22,11 @@ held_back, truth = data.train_images[-2000:], data.train_labels[-2000:]
 
 network = cb.SpikingNetwork(neurons=50).fit(images, epochs=1).label(images, labels)
 models, bills = {"array": network}, [network_bill(network, "train")]
+server = cb.Hierarchy.load("server-45nm")
 for bits, precision in ((8, "int8"), (32, "fp32")):
     models[precision] = mlp = cb.Mlp(precision=precision, epochs=1).fit(images, labels)
-    server = cb.Hierarchy.load("server-45nm")
-    bills.append(train_bill(mlp.config.layers, 128, len(images), server, bits, mac(precision)) * 3000)
+    each = train_bill(mlp.config.layers, 128, len(images), server, bits, mac(precision))
+    bills.append(each * len(images))
 draws = cb.Draws(2000)
 low, middle, high = np.transpose([np.percentile(b.sample(draws), (5, 50, 95)) for b in bills])
 

@@ -38,6 +38,6 @@ for gain in (0, 0.2):
     trace = cb.Crossbar("ideal", (1, 1), own=cb.Own(law=law)).pulse_train([[0, 0]], [90, -90])
     ax.plot(1e6 * trace.conductance[0], label=f"gain {gain:g}")
     print(f"gain {gain:g}: {trace.conductance[0, 20]:.5e} S after 20 pulses")
-ax.set(xlabel="pulse", ylabel="conductance (µS)", title="Pulses that follow closely help each other")
+ax.set(xlabel="pulse", ylabel="conductance (µS)", title="Pulses in a row help each other")
 ax.legend()
 figure.savefig(Path(*sys.argv[1:2], "20_own_law.png"))

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
+import cbramsim as cb
+from cbramsim.devices.fitting.synthetic import trains_of
+
 HERE = Path(__file__).parent
 PICTURES = HERE.parent / "docs" / "gallery"
 COLOURS = 200
@@ -33,8 +36,21 @@ def run(script: Path, folder: Path, **settings: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
+def measurement() -> str:
+    """Return pulse trains of simulated cells, as text of a file: what 05_fit.py fits."""
+    device = cb.Device.load("subquantum-cbram").replace(read_c2c=0.01)
+    trains = trains_of(device, cells=3, cycles=4, pulses=(80, 80), seed=1)
+    lines = ["# Simulated by examples/gallery.py", "cell,cycle,polarity,conductance (uS)"]
+    for cell in range(3):
+        for cycle in range(4):
+            for way, readings in zip(("set", "reset"), trains, strict=True):
+                lines += [f"{cell},{cycle},{way},{1e6 * g:.3f}" for g in readings[cell, cycle]]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Make the pictures, and say how long each took."""
+    (HERE / "measured.csv").write_text(measurement())
     PICTURES.mkdir(exist_ok=True)
     for script in scripts():
         if sys.argv[1:] and not script.name.startswith(tuple(sys.argv[1:])):

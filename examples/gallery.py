@@ -5,6 +5,7 @@ Runs every numbered script, and writes its picture, in few colours, into docs/ga
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -19,7 +20,20 @@ from cbramsim.devices.fitting.synthetic import trains_of
 
 HERE = Path(__file__).parent
 PICTURES = HERE.parent / "docs" / "gallery"
-COLOURS = 200
+COLOURS = 256
+INTRODUCTION = """# Gallery
+
+From one cell to a system: each script is one idea, shorter than a page, to be copied from. It draws
+one picture in the folder that it is given:
+
+```sh
+python examples/01_one_cell.py ~/pictures
+```
+
+`python examples/gallery.py` makes this page and all of its pictures. The last five are parts of
+one's own: [how to add one](../CONTRIBUTING.md).
+
+"""
 
 
 def scripts() -> list[Path]:
@@ -48,9 +62,24 @@ def measurement() -> str:
     return "\n".join(lines) + "\n"
 
 
+def index() -> str:
+    """Return the page of all pictures, with the first line of each script."""
+    cells = []
+    for script in scripts():
+        title = (ast.get_docstring(ast.parse(script.read_text())) or "").splitlines()[0][:-1]
+        picture = f"../docs/gallery/{script.stem}.png"
+        cells.append(
+            f'<td width="33%"><a href="{script.name}"><img src="{picture}" alt="{title}"></a><br>'
+            f"{script.name[:2]} {title}</td>"
+        )
+    rows = ["<tr>\n" + "\n".join(cells[n : n + 3]) + "\n</tr>" for n in range(0, len(cells), 3)]
+    return INTRODUCTION + "<table>\n" + "\n".join(rows) + "\n</table>\n"
+
+
 def main() -> None:
     """Make the pictures, and say how long each took."""
     (HERE / "measured.csv").write_text(measurement())
+    (HERE / "README.md").write_text(index())
     PICTURES.mkdir(exist_ok=True)
     for script in scripts():
         if sys.argv[1:] and not script.name.startswith(tuple(sys.argv[1:])):

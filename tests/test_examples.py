@@ -20,16 +20,18 @@ from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.core.verbs import draw_spikes, implements, learn
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.learning.encoding import Poisson
-from examples.gallery import HERE, PICTURES, measurement, run, scripts
+from examples.gallery import HERE, PICTURES, index, measurement, run, scripts
 
 OWN = [path for path in scripts() if "_own_" in path.stem]
 OTHERS = [path for path in scripts() if path not in OWN]
 SOON_COMPILED = ("20_own_law", "21_own_rule")
 """Those whose loops are compiled in every test; of the others, by `pytest -m frozen`."""
 FEWER = {
-    r"(train|test)_(images|labels)\[:\d+\]": r"\1_\2[:60]",
+    r"(train|test)_(images|labels)\[:\d{4,}\]": r"\1_\2[:130]",
+    r"(train|test)_(images|labels)\[:\d{3}\]": r"\1_\2[:40]",
     r"train_(images|labels)\[-\d+:\]": r"train_\1[-40:]",
-    r"repetitions=\d+": "repetitions=5",
+    r"(\(|for rise in \()0, 0.02, 0.2\)": r"\g<1>0, 0.2)",
+    r"repetitions=\d+": "repetitions=19",
 }
 """What an example learns, is scored on or draws anew: enough to see that it runs."""
 MOST_BYTES = 60_000
@@ -87,8 +89,9 @@ def test_no_picture_is_left_of_an_example_that_is_gone() -> None:
     assert sorted(path.name for path in PICTURES.iterdir()) == names
 
 
-def test_the_measurement_is_what_the_gallery_says() -> None:
+def test_what_the_gallery_writes_is_up_to_date() -> None:
     assert (HERE / "measured.csv").read_text() == measurement()
+    assert (HERE / "README.md").read_text() == index()
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)

@@ -27,9 +27,9 @@ DPI, COLOURS = 80, 200
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PRIVATE = (
     *{re.escape(str(path)) for path in (HERE.parent, Path.home(), tempfile.gettempdir(), sys.prefix)},
-    r"\d(it|s)/(s|it)\b", r"\d%\|",
+    r"\d(it|s)/(s|it)\b", r"\d%\|", r">(training_)?seconds<",
 )  # fmt: skip
-"""Paths of a machine and progress bars, which have no place in what a notebook shows."""
+"""Paths and timings of a machine, and progress bars, which have no place in what a notebook shows."""
 
 
 def notebooks() -> list[Path]:

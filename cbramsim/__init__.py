@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.13.0"
+__version__ = "1.0.0"
 
 _ROOT = Path(__file__).parents[1]
 

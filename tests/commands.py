@@ -18,7 +18,7 @@ from tests.measurements import write_measurement
 from tests.simulator.images.test_datasets import MNIST, write_dataset
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[^>]*) -->\n)?^```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.M | re.S
 )
@@ -37,10 +37,12 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path) -> list[Block]:
-    """Return the code blocks of a document."""
+    """Return the code blocks of a document; one in a folder of docs/ is named with its folder."""
+    folder = path.parent.name
+    name = path.stem if path.parent in (ROOT, ROOT / "docs") else f"{folder}/{path.stem}"
     return [
         Block(
-            path.stem, number, found["kind"], found["code"],
+            name, number, found["kind"], found["code"],
             (found["mark"] or "").partition("not run: ")[2],
         )
         for number, found in enumerate(BLOCK.finditer(path.read_text()))
@@ -69,6 +71,7 @@ STUDIES = {
     "pruning": "pruning",
     "neurons": "neurons",
     "compare-devices": "device_studies.comparison",
+    "sensitivity": "sensitivity",
     "attribute": "device_studies.attribution",
     "robustness": "device_studies.robustness",
     "wires": "wires",

@@ -76,6 +76,7 @@ def in_the_tree() -> set[str]:
         "cbramsim",
         "devices",
         "docs",
+        "examples",
         "experiments",
         "notebooks",
         "simulator",

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import os
+import ast
 import re
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 import cbramsim as cb
 from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.core.verbs import draw_spikes, implements, learn
 from cbramsim.simulator.array.own import Own
 from cbramsim.simulator.learning.encoding import Poisson
+from examples.gallery import HERE, PICTURES, index, measurement, run, scripts
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-SOON_COMPILED = ("own_law", "own_rule")
+OWN = [path for path in scripts() if "_own_" in path.stem]
+OTHERS = [path for path in scripts() if path not in OWN]
+SOON_COMPILED = ("20_own_law", "21_own_rule")
 """Those whose loops are compiled in every test; of the others, by `pytest -m frozen`."""
-
-
 FEWER = {
-    r"\b150\b": "60", r"(images|labels)\[(:?)100(:?)\]": r"\1[\g<2>40\3]",
-    r"reshape\(100\b": "reshape(40",
-}  # fmt: skip
-"""Images that an example learns and is scored on: enough to see that it runs."""
+    r"(train|test)_(images|labels)\[:\d{3}\]": r"\1_\2[:40]",
+    r"(train|test)_(images|labels)\[:\d{4,}\]": r"\1_\2[:130]",
+    r"train_(images|labels)\[-\d+:\]": r"train_\1[-40:]",
+    r"in \(0, 0.02, 0.2\)": "in (0.2,)",
+    r"repetitions=\d+": "repetitions=19",
+}
+"""What an example learns, is scored on or draws anew: enough to see that it runs."""
+MOST_BYTES = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -36,46 +42,90 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("examples")
 
 
-def shortened(path: Path, folder: Path) -> Path:
-    """Return an example with fewer images, in another folder."""
+def shortened(path: Path) -> str:
+    """Return the code of an example with fewer images."""
     code = path.read_text()
     for pattern, few in FEWER.items():
         code = re.sub(pattern, few, code)
-    (folder / path.name).write_text(code)
-    return folder / path.name
+    return code
 
 
-def output(path: Path, **settings: str) -> str:
-    command = [sys.executable, "-W", "ignore", path]
-    done = subprocess.run(
-        command, env=os.environ | settings, capture_output=True, text=True, check=False
-    )
+def check_picture(path: Path) -> None:
+    """Check that a picture shows something."""
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert len(picture.convert("RGB").getcolors(10**7) or ()) > 20
+
+
+def output(path: Path, folder: Path, **settings: str) -> str:
+    """Return what a script prints, with few images, while it draws into a folder."""
+    script = folder / path.name
+    script.write_text(shortened(path) if path in OWN else path.read_text())
+    done = run(script, folder, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @cache
-def in_plain_python(path: Path) -> str:
-    return output(path, NUMBA_DISABLE_JIT="1")
+def in_plain_python(path: Path, folder: Path) -> str:
+    return output(path, folder, NUMBA_DISABLE_JIT="1")
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs_without_compilation(path: Path, folder: Path) -> None:
-    assert sum(bool(line.strip()) for line in path.read_text().splitlines()) < 40
-    assert in_plain_python(shortened(path, folder))
+@pytest.mark.parametrize("path", scripts(), ids=lambda path: path.stem)
+def test_an_example_is_short_says_what_it_shows_and_has_its_picture(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert sum(bool(line.strip()) for line in lines) < 40
+    first, blank, *_ = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+    assert first.endswith(".")
+    assert not blank
+    name = path.with_suffix(".png").name
+    assert lines[-1] == f'figure.savefig(Path(*sys.argv[1:2], "{name}"))'
+    assert 0 < (PICTURES / name).stat().st_size < MOST_BYTES
+    check_picture(PICTURES / name)
+
+
+def test_no_picture_is_left_of_an_example_that_is_gone() -> None:
+    names = [path.with_suffix(".png").name for path in scripts()]
+    assert sorted(path.name for path in PICTURES.iterdir()) == names
+
+
+def test_what_the_gallery_writes_is_up_to_date() -> None:
+    assert (HERE / "measured.csv").read_text() == measurement()
+    assert (HERE / "README.md").read_text() == index()
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_an_example_draws(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: what one has compiled or read, the next need not."""
+    monkeypatch.setattr(sys, "argv", [str(path), str(tmp_path)])
+    code = compile(shortened(path), path, "exec")
+    with matplotlib.rc_context(fname=HERE / "matplotlibrc"):
+        plt.switch_backend("agg")
+        try:
+            exec(code, {"__name__": "__main__", "__file__": str(path)})
+        finally:
+            plt.close("all")
+    (picture,) = tmp_path.iterdir()
+    assert picture.name == path.with_suffix(".png").name
+    check_picture(picture)
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_a_part_of_ones_own_runs_without_compilation(path: Path, folder: Path) -> None:
+    assert in_plain_python(path, folder)
+    check_picture(folder / path.with_suffix(".png").name)
 
 
 @pytest.mark.parametrize(
     "path",
     [
         pytest.param(path, marks=[pytest.mark.frozen] * (path.stem not in SOON_COMPILED))
-        for path in EXAMPLES
+        for path in OWN
     ],
     ids=lambda path: path.stem,
 )
 def test_compiled_loops_come_to_the_same(path: Path, folder: Path) -> None:
-    script = shortened(path, folder)
-    assert output(script) == in_plain_python(script)
+    assert output(path, folder) == in_plain_python(path, folder)
 
 
 def test_the_loops_are_the_same_in_plain_python(tmp_path: Path) -> None:
@@ -89,7 +139,7 @@ def test_the_loops_are_the_same_in_plain_python(tmp_path: Path) -> None:
         "print(network.spike_counts.tolist(), network.crossbar.pulse_counts.sum())\n"
         "print(f'{network.crossbar.conductance.sum():.5e} {network.ledger.total():.6e}')\n"
     )
-    assert output(script) == output(script, NUMBA_DISABLE_JIT="1")
+    assert output(script, tmp_path) == output(script, tmp_path, NUMBA_DISABLE_JIT="1")
 
 
 # ---- what is refused ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOUSES = ("experiments", "simulator", "devices")
 DOWN = {
+    "__main__": ("experiments",),
     "core": (),
     "devices": ("core",),
     "simulator.drawing": ("core",),

@@ -4,17 +4,44 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from llvmlite.binding import Linkage
 from numba import config
 from numba.core import caching
 
 from cbramsim.core import kernels
-from cbramsim.core.kernels import compiled_loop
+from cbramsim.core.kernels import compiled_loop, kernel, lean_kernel, lean_loop
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
 
 
 def double(x):  # type: ignore[no-untyped-def]
     return 2 * x
+
+
+@kernel
+def steps(n):  # type: ignore[no-untyped-def]
+    """Return a Fibonacci number: no compiler puts all of that into its caller."""
+    return n if n < 2 else steps(n - 1) + steps(n - 2)
+
+
+@lean_kernel
+def lean_steps(n):  # type: ignore[no-untyped-def]
+    return n if n < 2 else lean_steps(n - 1) + lean_steps(n - 2)
+
+
+@compiled_loop
+def climbs(n):  # type: ignore[no-untyped-def]
+    return steps(n)
+
+
+@compiled_loop
+def climbs_twice(n):  # type: ignore[no-untyped-def]
+    return climbs(n) + steps(n + 1)
+
+
+@lean_loop
+def lean_climbs(n):  # type: ignore[no-untyped-def]
+    return lean_steps(n)
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +164,18 @@ def test_a_folder_that_others_may_exchange_is_not_used(nowhere, said):
     nowhere.chmod(0o777)
     assert compiled_loop(double)(2) == 4
     assert "cannot be kept" in said.messages[0]
+
+
+@pytest.mark.parametrize("loop", ["climbs", "climbs_twice", "lean_climbs"])
+def test_a_loop_runs_its_own_copies_of_kernels(tmp_path, monkeypatch, loop):
+    """None that a linker may exchange for one of the same name, optimised with something else."""
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    run = globals()[loop]
+    assert run(10) == {"climbs": 55, "climbs_twice": 144, "lean_climbs": 55}[loop]
+    (compiled,) = run.overloads.values()
+    linkage = {each.name: each.linkage for each in compiled.library.get_defined_functions()}
+    copies = [name for name in linkage if "steps" in name]
+    assert copies
+    assert {linkage[name] for name in copies} == {Linkage.internal}
+    others = {each for name, each in linkage.items() if not name.startswith("NRT_")}
+    assert others <= {Linkage.internal, Linkage.external}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
@@ -23,6 +25,23 @@ def test_one_version_and_one_licence_everywhere() -> None:
     assert CITATION["authors"] == PROJECT["authors"]
 
 
+def test_the_changelog_tells_of_this_version_first() -> None:
+    text = (HERE / "CHANGELOG.md").read_text()
+    _, *sections = re.split(r"^## ", text, flags=re.M)
+    if sections[0].startswith("[Unreleased]"):
+        sections = sections[1:]
+    heads = [re.match(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)\n", each) for each in sections]
+    told = [(head[1], head[2]) for head in heads if head]
+    assert len(told) == len(sections), "each has a version and a date"
+    assert told[0] == (PROJECT["version"], str(CITATION["date-released"]))
+    assert told == sorted(told, key=lambda one: [*map(int, one[0].split("."))], reverse=True)
+    assert [date for _, date in told] == sorted((date for _, date in told), reverse=True)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    for section in sections:
+        assert set(re.findall(r"^### (.*)$", section, re.M)) <= kinds
+        assert re.search(r"^- ", section, re.M)
+
+
 def test_the_files_say_what_the_metadata_say() -> None:
     licence, notice = (HERE / name for name in PROJECT["license-files"])
     assert licence.read_text().startswith(
@@ -33,6 +52,16 @@ def test_the_files_say_what_the_metadata_say() -> None:
         assert author in text
     assert "CC BY-SA 3.0" in text
     assert list((HERE / "cbramsim" / "data" / "mnist").glob("*.gz"))
+
+
+def test_hooks_download_nothing() -> None:
+    repos = yaml.safe_load((HERE / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    for hook in repos[0]["hooks"]:
+        assert hook["language"] == "system"
+        program = hook["entry"].split()[0]
+        script = HERE / program
+        assert program == "ruff" or os.access(script, os.X_OK)
 
 
 def test_citation_has_what_its_format_requires() -> None:

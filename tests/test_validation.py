@@ -159,11 +159,18 @@ def device_file() -> str:
     return "\n".join(lines) + "\n"
 
 
+FOR_A_CARD = (
+    "cbramsim.simulator.cuda.", "cbramsim.experiments.card_benchmark",
+    "cbramsim.experiments.train.together",
+)  # fmt: skip
+"""Modules that need the extra `cuda`; they have no parameters of their own."""
+
+
 def every_kind() -> Iterator[type[Parameters]]:
     for house in ("core", "devices", "simulator", "experiments"):
         package = importlib.import_module(f"cbramsim.{house}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if "__main__" not in module.name:
+            if "__main__" not in module.name and not module.name.startswith(FOR_A_CARD):
                 importlib.import_module(module.name)
     found = [Parameters]
     for kind in found:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import Linkage
 from numba import njit
 from numba._dynfunc import make_function
 from numba.core.caching import (
@@ -74,12 +75,54 @@ class _PartLowering(NativeLowering):
 class _PartCompiler(CompilerBase):
     def define_pipelines(self) -> list[Any]:
         """Return Numba's passes, with a lowering of our own."""
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.passes = [
-            (_PartLowering if each is NativeLowering else each, why) for each, why in manager.passes
-        ]
-        manager.finalize()
-        return [manager]
+        return [_with_lowering(_PartLowering, self.state)]
+
+
+class _LoopLibrary(JITCodeLibrary):
+    """The code of a loop, which runs its own copies of the kernels that are linked into it.
+
+    Sums of kernels whose order is free come out one way or another in the last bits, depending on
+    what a kernel was optimised with. Numba leaves its copies for the linker to replace by one of
+    the same name that is there already: by one that was optimised alone where the kernel has just
+    been compiled, or by one in whichever loop was loaded first.
+    """
+
+    def _optimize_final_module(self) -> None:
+        for function in self._final_module.functions:
+            if function.linkage == Linkage.linkonce_odr and not _counts_references(function):
+                function.linkage = Linkage.internal
+        super()._optimize_final_module()
+
+
+def _counts_references(function: Any) -> bool:
+    """Return whether a function is Numba's own, which its passes know by its name."""
+    return bool(function.name.startswith("NRT_"))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LoopLowering(NativeLowering):
+    _name = "loop_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Lower a loop into a library that is closed."""
+        state.library = _LoopLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+class _LoopCompiler(CompilerBase):
+    def define_pipelines(self) -> list[Any]:
+        """Return Numba's passes, with a lowering of our own."""
+        return [_with_lowering(_LoopLowering, self.state)]
+
+
+def _with_lowering(lowering: type, state: Any) -> Any:
+    manager = DefaultPassBuilder.define_nopython_pipeline(state)
+    manager.passes = [
+        (lowering if each is NativeLowering else each, why) for each, why in manager.passes
+    ]
+    manager.finalize()
+    return manager
 
 
 inlined = njit(inline="always")
@@ -118,12 +161,12 @@ def compiled_loop(function: Callable[..., Any]) -> Any:
     Numba's own cache checks only the file of the loop, and would miss a change in a kernel fused
     into it. The loop releases the global interpreter lock.
     """
-    return _cached(njit(nogil=True)(function), function)
+    return _cached(njit(nogil=True, pipeline_class=_LoopCompiler)(function), function)
 
 
 def lean_loop(function: Callable[..., Any]) -> Any:
     """Compile a loop that allocates nothing: as `compiled_loop`."""
-    return _cached(njit(nogil=True, **LEAN)(function), function)
+    return _cached(njit(nogil=True, pipeline_class=_LoopCompiler, **LEAN)(function), function)
 
 
 def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:

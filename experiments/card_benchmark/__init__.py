@@ -9,7 +9,6 @@ estimates, and marked as such: the times of large studies at the measured rates.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +21,12 @@ from cbramsim.experiments import run_folder
 from cbramsim.experiments.card_benchmark import timing, work
 from cbramsim.experiments.card_benchmark.rows import Row, rows
 from cbramsim.experiments.card_benchmark.timing import Images, Stretch, seeded, untrained
-from cbramsim.experiments.card_benchmark.twins import Twins, twins
+from cbramsim.experiments.card_benchmark.twins import Twins, agreeing, twins
+from cbramsim.experiments.study.engine import cores
 from cbramsim.experiments.study.folder import study_folder
+from cbramsim.simulator.cuda.batch import bytes_of, free_bytes
 from cbramsim.simulator.images.datasets import load_dataset
+from cbramsim.simulator.learning.config import NetworkConfig
 
 FIGURES = "benchmark.json"
 """File of the figures."""
@@ -53,7 +55,7 @@ class Sizes(NamedTuple):
     """Seconds after which a training is broken off."""
 
 
-FULL = Sizes({}, None, 3, (132, 528), 3, 200, 20, 1000, 90.0)
+FULL = Sizes({}, None, 3, (132, 528), 5, 100, 20, 1000, 90.0)
 QUICK = Sizes(
     {"neurons": 6, "inputs": 8, "encoding": {"windows": 1}}, 2, 2, (1, 2), 1, 1, 1, 2, 60.0
 )
@@ -78,7 +80,8 @@ def run(
         if (out / FIGURES).is_file() and not force:
             raise CbramError(f"out: {out} holds figures; use --force to overwrite")
         bench = Bench(QUICK if quick else FULL, tell)
-        found = rows(bench.figures)
+        with timing.compiled_anew():
+            found = rows(bench.figures)
         content = {
             "quick": quick, "machine": bench.machine(), "rows": [row.to_dict() for row in found],
             "figures": bench.figures, "versions": run_folder.versions(),
@@ -100,8 +103,8 @@ class Bench:
 
     @staticmethod
     def machine() -> dict[str, Any]:
-        """Return a description of the machine."""
-        return timing.card() | {"cores": os.cpu_count()}
+        """Return what it is measured on."""
+        return timing.card() | {"cores": cores()}
 
     @cached_property
     def twins(self) -> Twins:
@@ -112,13 +115,21 @@ class Bench:
 
     @cached_property
     def core(self) -> Stretch:
-        """Training on one core."""
-        self.tell("one network on one core")
-        (network,), inputs = untrained(self.images.train, seeded(self.sizes.base, 1))
-        return timing.on_one_core(network, inputs, self.sizes.epochs, self.sizes.limit)
+        """A training on one core."""
+        return self.alone_on_core(seeded(self.sizes.base, 1)[0], self.sizes.limit)
+
+    def alone_on_core(
+        self, config: NetworkConfig, limit: float, name: str = "the default"
+    ) -> Stretch:
+        """Return how a network learns on one core, for a limited time, s."""
+        self.tell(f"1 on a core: {name}")
+        (network,), inputs = untrained(self.images.train, [config])
+        found = timing.on_one_core(network, inputs, self.sizes.epochs, limit)
+        self.tell(f"  {found.rate:,.0f} windows a second")
+        return found
 
     def together(
-        self, configs: list[Any], steps: int | None = None, name: str = "the default"
+        self, configs: list[NetworkConfig], steps: int | None = None, name: str = "the default"
     ) -> Stretch:
         """Return the duration of learning together, for a limited time or some steps."""
         self.tell(f"{len(configs):,} on the card: {name}")
@@ -127,6 +138,7 @@ class Bench:
         drawn = perf_counter() - start
         sizes = self.sizes
         found = timing.on_the_card(networks, inputs, sizes.epochs, sizes.limit, steps)
+        self.tell(f"  {found.rate:,.0f} windows a second")
         return found._replace(drawn=drawn)
 
     @cached_property
@@ -148,7 +160,7 @@ class Bench:
         return work.Host(
             group.drawn / group.networks, group.brought / group.networks, group.beside,
             work.curve_seconds(network, self.images, 10 * self.sizes.steps),
-            work.answer_seconds(network, self.images), work.save_seconds(network),
+            *work.answer_seconds(network, self.images), work.save_seconds(network),
         )  # fmt: skip
 
     @cached_property
@@ -157,20 +169,14 @@ class Bench:
         return work.kinds()
 
     def kinds(self) -> dict[str, Stretch]:
-        """Return the duration of learning of each kind of run of `cbram pruning`, by name."""
-        largest = self.sizes.groups[-1]
-        found = {}
+        """Return how each kind of run of `cbram pruning` learns, by name."""
+        sizes, found = self.sizes, {}
         for kind in self.planned:
-            if kind.changes == work.DEFAULT:
-                found[kind.name] = self.groups[largest]
-                continue
-            configs = seeded(self.sizes.base, min(kind.runs, largest), **kind.changes)
+            configs = seeded(sizes.base, min(kind.at_once, sizes.devices), **kind.changes)
             if kind.why_not:
-                self.tell(f"one network on one core: {kind.name}")
-                (network,), inputs = untrained(self.images.train, configs[:1])
-                found[kind.name] = timing.on_one_core(network, inputs, self.sizes.epochs, 2.0)
+                found[kind.name] = self.alone_on_core(configs[0], 2.0, kind.name)
             else:
-                found[kind.name] = self.together(configs, self.sizes.steps, kind.name)
+                found[kind.name] = self.together(configs, sizes.steps, kind.name)
         return found
 
     @cached_property
@@ -183,17 +189,19 @@ class Bench:
     def figures(self) -> dict[str, Any]:
         """Measure all; return the figures by name, in seconds and bytes."""
         twins, core, alone = self.twins, self.core, self.alone
-        bytes_each, (free, all_bytes) = timing.bytes_of(twins.networks[0]), timing.memory()
+        bytes_each, free = bytes_of(twins.networks[0].layers[0]), free_bytes()
         groups, host, kinds = self.groups, self.host, self.kinds()
         window = core.typical
         pruning = work.pruning(self.planned, kinds, host)
-        planned = {kind.name: {"runs": kind.runs, "windows": kind.windows, "why_not": kind.why_not}
+        planned = {kind.name: {"runs": kind.runs, "windows": kind.windows, "at_once": kind.at_once,
+                               "why_not": kind.why_not}
                    for kind in self.planned}  # fmt: skip
         epoch = len(self.images.train) * twins.networks[0].config.encoding.windows
         devices = work.devices(self.random, DEVICES, epoch, host)
         first, again = twins.answering
         last = groups[self.sizes.groups[-1]]
         return {
+            "agreeing": agreeing(twins.differences),
             "differences": twins.differences,
             "core_window_seconds": window,
             "core_whole_training_seconds": core.first + sum(core.seconds),
@@ -215,7 +223,7 @@ class Bench:
             "bytes_per_network": bytes_each,
             "bytes_taken_per_network": last.taken / last.networks,
             "networks_that_fit": (free - self.images.train.size) // bytes_each,
-            "free_bytes": free, "bytes": all_bytes,
+            "free_bytes": free,
         }  # fmt: skip
 
 

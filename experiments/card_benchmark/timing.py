@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cbramsim.experiments.study.cases import configured
 from cbramsim.simulator.cuda import answers, batch
+from cbramsim.simulator.cuda.coverage import SIMULATED
 from cbramsim.simulator.cuda.networks import Together
 from cbramsim.simulator.learning.config import NetworkConfig
-from cbramsim.simulator.learning.inputs import Inputs
 from cbramsim.simulator.learning.network import SpikingNetwork, Step
 
 cuda = batch.cuda  # numba-cuda, once the room has made up for what it misses in NumPy
@@ -98,13 +98,8 @@ def untrained(
     """
     first, *others = (SpikingNetwork(config) for config in configs)
     inputs = first.prepare(images)
-    (known,) = first.layers
     for network in others:
-        network._encoder = first.encoder
-        network.build([Inputs(known.inputs.activity.copy(), None, None)])
-        (layer,) = network.layers
-        layer.competition_scale = known.competition_scale
-        layer.begin()
+        network.prepare_like(first)
     return [first, *others], inputs
 
 
@@ -146,24 +141,25 @@ def on_the_card(
 
     The first step is not included in either limit.
     """
-    free, start = memory()[0], perf_counter()
+    free, start = batch.free_bytes(), perf_counter()
     together = Together(networks, inputs, [epochs] * len(networks))
     cuda.synchronize()
     brought = perf_counter() - start
     seconds: list[float] = []
     windows: list[int] = []
-    learning = together.steps()
+    learning: Any = together.steps()
     with watched() as spent:
         for n in count():
             start = perf_counter()
-            done = next(learning, [])
+            done: list[tuple[int, Step]] = next(learning, [])
             cuda.synchronize()
             seconds.append(perf_counter() - start)
             windows.append(sum(step.winners.size for _, step in done))
-            for network, step in done if callback else ():
-                callback(network, step)
+            if callback:
+                for network, step in done:
+                    callback(network, step)
             if n == 0:
-                taken = free - memory()[0]
+                taken = free - batch.free_bytes()
                 spent.update(kernels=0.0, copies=0.0)
             if not done or n == steps or sum(seconds[1:]) > limit:
                 break
@@ -214,28 +210,28 @@ def watched() -> Iterator[dict[str, float]]:
             setattr(module, name, function)
 
 
-def bytes_of(network: SpikingNetwork) -> int:
-    """Return the memory that a network takes on a card while it learns, bytes."""
-    (layer,) = network.layers
-    shape = layer.crossbar.shape
-    state = batch.stacked([batch.brought(layer.circuit())])
-    account = batch.stacked([layer.ledger.account("train")])
-    work = batch.space(1, batch.threads_for(shape), *shape, batch.OPERATIONS)
-    arrays = [array for item in (state, account, work) for _, array in batch.leaves(item)]
-    return sum(array.nbytes for array in arrays) + layer.spike_counts.nbytes
+@contextmanager
+def compiled_anew() -> Iterator[None]:
+    """Compile loops of the card as if none were kept on disk, and keep none."""
+    if SIMULATED:
+        yield
+        return
+    from numba.cuda.dispatcher import CUDADispatcher
 
+    def nowhere(loop: Any) -> None:
+        raise RuntimeError("loops are to be compiled anew")  # as where no folder can be written
 
-def memory() -> tuple[int, int]:
-    """Return the free and the total memory of the card, bytes."""
-    if batch.SIMULATED:
-        return 1 << 30, 1 << 30  # stands in
-    found = cuda.current_context().get_memory_info()
-    return int(found.free), int(found.total)
+    before = CUDADispatcher.enable_caching
+    try:
+        CUDADispatcher.enable_caching = nowhere  # type: ignore[method-assign]
+        yield
+    finally:
+        CUDADispatcher.enable_caching = before  # type: ignore[method-assign]
 
 
 def card() -> dict[str, Any]:
-    """Return the name of the card."""
-    if batch.SIMULATED:
+    """Return which card it is."""
+    if SIMULATED:
         return {"card": "Numba's CUDA simulator", "multiprocessors": 1}
     device = cuda.get_current_device()
     name = device.name.decode() if isinstance(device.name, bytes) else str(device.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ MOST = {"winners": 0.0, "conductances": 1e-5, "joules": 1e-5, "answers": 1e-4}
 """Largest differences: share of the windows in which another neuron fires; conductances, in parts
 of the window; joules and counts of any operation, relative; chances that a neuron fires."""
 
+EARLY = {"pruning.mature_spikes": 2}
+"""Keys by which twins also prune, and go on learning."""
+
 
 class Twins(NamedTuple):
     """Results of twins, and the time that learning them took on the card."""
@@ -43,18 +47,21 @@ def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
     Raises
     ------
     CbramError
-        If most of the pairs differ. One may: where a number lies between two states, a different
-        rounding of its last digit decides, and after that the two use different random words.
+        If most of the pairs differ. Some may: where a number lies between two states, another
+        rounding of its last digit decides, and from there on each takes other random words.
     """
-    configs = seeded(base, pairs)
+    configs = seeded(base, pairs, **EARLY)
     alone, inputs = untrained(images.train, configs)
-    winners: dict[tuple[str, int], list[Any]] = {}
+    winners: dict[tuple[str, int], list[Any]] = defaultdict(list)
     for n, network in enumerate(alone):
-        heard = winners.setdefault(("core", n), [])
-        network.resume(inputs, epochs=2, callback=lambda step, to=heard: to.append(step.winners))
+
+        def hear(step: Step, n: int = n) -> None:
+            winners["core", n].append(step.winners)
+
+        network.resume(inputs, epochs=2, callback=hear)
 
     def note(n: int, step: Step) -> None:
-        winners.setdefault(("card", n), []).append(step.winners)
+        winners["card", n].append(step.winners)
 
     together, inputs = untrained(images.train, configs)
     stretch = on_the_card(together, inputs, 2, np.inf, callback=note)
@@ -83,15 +90,20 @@ def differences(mine: SpikingNetwork, its: SpikingNetwork, images: Images) -> di
 PHASES = ("train", "label")
 
 
+def agreeing(found: list[dict[str, float]]) -> int:
+    """Return how many twins agree, given how much they differ: see `MOST`."""
+    return sum(all(one[what] <= most for what, most in MOST.items()) for one in found)
+
+
 def check(found: list[dict[str, float]]) -> None:
-    """Raise `CbramError` unless most twins agree: see `MOST`."""
-    agree = [all(one[what] <= most for what, most in MOST.items()) for one in found]
-    if 2 * sum(agree) <= len(agree):
+    """Raise `CbramError` unless most twins agree."""
+    agree = agreeing(found)
+    if 2 * agree <= len(found):
         least = {what: min(one[what] for one in found) for what in MOST}
         told = ", ".join(f"{what} {least[what]:.2g} (at most {MOST[what]:g})" for what in MOST)
         raise CbramError(
-            f"--engine cuda: the card does not compute what a processor does: of {len(agree)} "
-            f"networks {len(agree) - sum(agree)} differ, the best by: {told}"
+            f"--engine cuda: the card does not compute what a processor does: of {len(found)} "
+            f"networks {len(found) - agree} differ, the best by: {told}"
         )
 
 

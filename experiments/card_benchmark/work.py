@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cbramsim.core.rng import generator
-from cbramsim.experiments.card_benchmark.timing import Images, Stretch, seeded
+from cbramsim.experiments.card_benchmark.timing import Images, Stretch, seeded, watched
 from cbramsim.experiments.pruning import plan
+from cbramsim.experiments.study import on_card
 from cbramsim.experiments.study.cases import PlannedRun
+from cbramsim.experiments.study.engine import cores, has_dask
+from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.experiments.train.learning_curve import LearningCurve
 from cbramsim.simulator.cuda.answers import respond_to
-from cbramsim.simulator.cuda.coverage import why_not
+from cbramsim.simulator.cuda.coverage import SIMULATED
 from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork, Step
@@ -33,9 +36,7 @@ VARIED = (
 )  # fmt: skip
 """Parameters of a device that are drawn at random."""
 PARTS = ("kernels", "beside", "drawing", "bringing")
-"""Parts of the time of learning together: see `Host`."""
-DEFAULT = {"rule": "device", "update": "winner", "access": "transistor"}
-"""Kind of the default network."""
+"""What learning together takes: see `Host`."""
 FACTOR = 2.0
 """Largest factor by which they are larger or smaller."""
 
@@ -50,10 +51,12 @@ class Host(NamedTuple):
     beside: float
     """Time for each window: pruning, copies and bookkeeping while networks learn."""
     curve: float
-    """Time of the learning curve, for each step of a network."""
+    """On the learning curve, for each step of a network."""
+    answered: float
+    """What the card computes when the neurons of a network are named by all training images, and
+    all test images are recognised."""
     answering: float
-    """Time to name the neurons of a network by all training images, and recognise all test images;
-    with the time of the card."""
+    """On the same, beside the card."""
     saving: float
     """Time to save a state."""
 
@@ -69,7 +72,9 @@ class Kind(NamedTuple):
     windows: int
     """Windows of all its runs together."""
     steps: int
-    """Steps of 200 images of all its runs together."""
+    """As many of 200 images, of all its runs together."""
+    at_once: int
+    """Most runs of it that learn together: the study makes batches, which processes share."""
     why_not: str
     """Reason why a card cannot do it, or nothing."""
 
@@ -84,29 +89,34 @@ class Estimate(NamedTuple):
     """Number of windows presented."""
 
 
-def kinds(runs: Sequence[PlannedRun] | None = None) -> list[Kind]:
+def kinds() -> list[Kind]:
     """Return the kinds of runs of `cbram pruning`, as it is planned by default."""
-    if runs is None:
-        runs = plan.runs({}, range(SEEDS), plan.FRACTIONS, ("device", "ideal"))
-    of_kind: dict[tuple[str, str, str], list[PlannedRun]] = {}
+    runs = plan.runs({}, range(SEEDS), plan.FRACTIONS, ("device", "ideal"))
+    reasons = {run.name: on_card.why_not_covered(run) for run in runs}
+    batches = list(on_card.batches_of(run for run in runs if not reasons[run.name]))
+    of_kind: dict[tuple[str, str, str], list[PlannedRun]] = defaultdict(list)
     for run in runs:
-        config = run.config
-        of_kind.setdefault((config.rule, config.update, config.access), []).append(run)
+        of_kind[_kind_of(run)].append(run)
     found = []
-    for (rule, update, access), members in of_kind.items():
-        configs = [run.config for run in members]
-        network = configs[0].network()
-        learned = [
-            c.epochs * ((c.train_images or _images_in(c.dataset)) - c.validation_images)
-            for c in configs
-        ]
-        windows = [n * c.encoding.windows for n, c in zip(learned, configs, strict=True)]
+    for kind, members in of_kind.items():
+        learned = [_images_learned(run.config) for run in members]
+        windows = [n * run.config.encoding.windows for n, run in zip(learned, members, strict=True)]
+        at_once = max(sum(_kind_of(run) == kind for run in batch) for batch in batches)
         found.append(Kind(
-            f"{rule}, {update}, {access}", {"rule": rule, "update": update, "access": access},
+            ", ".join(kind), dict(zip(("rule", "update", "access"), kind, strict=True)),
             len(members), sum(windows), sum(-(-n // IMAGES_PER_STEP) for n in learned),
-            why_not(network, network.technology()),
+            max(at_once, 1), reasons[members[0].name],
         ))  # fmt: skip
     return found
+
+
+def _kind_of(run: PlannedRun) -> tuple[str, str, str]:
+    return run.config.rule, run.config.update, run.config.access
+
+
+def _images_learned(config: TrainConfig) -> int:
+    used = config.train_images or _images_in(config.dataset)
+    return config.epochs * (used - config.validation_images)
 
 
 @cache
@@ -114,30 +124,37 @@ def _images_in(dataset: str) -> int:
     return len(load_dataset(dataset).train_images)
 
 
+def processes() -> int:
+    """Return how many processes share a card in a study."""
+    return min(on_card.PROCESSES, cores()) if has_dask() and not SIMULATED else 1
+
+
 def pruning(found: Sequence[Kind], stretches: dict[str, Stretch], host: Host) -> Estimate:
     """Return the time of `cbram pruning`: kinds one after the other, each at its own rate.
 
-    Runs that a card cannot do are done on the cores, one on each.
+    Processes share what there is to do beside the card, which waits meanwhile; in truth it computes
+    for another. What a card does not do is done on the cores in the end, one run on each.
     """
     parts = dict.fromkeys((*PARTS, "curves", "answers", "saving", "on cores"), 0.0)
     for kind in found:
         stretch = stretches[kind.name]
         if kind.why_not:
-            at_once = min(kind.runs, os.cpu_count() or 1)
-            parts["on cores"] += kind.windows / stretch.rate / at_once
+            parts["on cores"] += kind.windows / stretch.rate / min(kind.runs, cores())
         else:
             _add(parts, kind.windows / stretch.kernel_rate, kind.windows, kind.runs, host)
             parts["curves"] += kind.steps * host.curve
             parts["answers"] += kind.runs * host.answering
             parts["saving"] += kind.runs * SAVES * host.saving
-    windows = sum(kind.windows for kind in found)
-    return Estimate(sum(parts.values()), parts, windows)
+    for part in (*PARTS[1:], "curves", "answers", "saving"):
+        parts[part] /= processes()
+    parts["answers"] += sum(kind.runs for kind in found if not kind.why_not) * host.answered
+    return Estimate(sum(parts.values()), parts, sum(kind.windows for kind in found))
 
 
 def devices(stretch: Stretch, wanted: int, windows: int, host: Host) -> Estimate:
     """Return the time to draw networks of `wanted` devices, and to learn for one epoch.
 
-    `windows` are those of one network; `stretch` is some steps of networks of such devices.
+    In one process. `windows` are those of one network; `stretch` is some steps of such networks.
     """
     parts = dict.fromkeys(PARTS, 0.0)
     _add(parts, wanted * windows / stretch.kernel_rate, wanted * windows, wanted, host)
@@ -184,13 +201,17 @@ def curve_seconds(network: SpikingNetwork, images: Images, times: int) -> float:
     return seconds
 
 
-def answer_seconds(network: SpikingNetwork, images: Images) -> float:
-    """Return the time of naming by all training images and of recognition on the card, s."""
+def answer_seconds(network: SpikingNetwork, images: Images) -> tuple[float, float]:
+    """Return how long naming by all training images and recognition of all test images take, s.
+
+    First what the card computes, then the rest.
+    """
     network.responder = respond_to  # type: ignore[method-assign]
     start = perf_counter()
-    network.label(images.train, images.labels)
-    network.recognise(images.test, by="position")
-    return perf_counter() - start
+    with watched() as spent:
+        network.label(images.train, images.labels)
+        network.recognise(images.test, by="position")
+    return spent["kernels"], max(perf_counter() - start - spent["kernels"], 0.0)
 
 
 def save_seconds(network: SpikingNetwork) -> float:

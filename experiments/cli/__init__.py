@@ -32,6 +32,7 @@ COMMANDS = {
         "devices": "List cell technologies, or show and draw one.",
         "fit": "Turn measured pulse trains into a device file.",
         "compare-devices": "One network in every memory technology.",
+        "sensitivity": "Which assumed numbers decide what the cell saves.",
         "attribute": "What each imperfection of a device costs.",
         "robustness": "Accuracy against how imperfect a device is.",
     },
@@ -45,7 +46,11 @@ COMMANDS = {
     },
     "networks": {"map": "Your trained network in arrays: accuracy by cause, joules."},
     "papers": {"reproduce": "What papers report, and what comes out here."},
-    "tools": {"benchmark": "Time the training loop."},
+    "tools": {
+        "doctor": "What is installed, whether it works, how to mend it.",
+        "completion": "Complete commands in bash, zsh or fish.",
+        "benchmark": "Time the training loop.",
+    },
 }
 """Groups (modules beside this one) -> commands (functions in them) -> their purpose."""
 LONGEST_ERROR = 2000

@@ -1,4 +1,4 @@
-"""Commands about cell technologies: devices, fit, compare-devices, attribute, robustness."""
+"""Commands about cell technologies: devices, fit, compare-devices, sensitivity, ..."""
 
 from __future__ import annotations
 
@@ -119,6 +119,28 @@ def compare_devices(base: Keys, out: Path, no_sensitivity: bool, **options: Any)
     from cbramsim.experiments.device_studies import comparison
 
     return comparison.run(base, out, sensitivity=not no_sensitivity, **options)
+
+
+@click.command()
+@flags.out(default="runs/sensitivity")
+@option("--method", type=click.Choice(["morris", "sobol"]), default="morris",
+        help="A ranking, or parts of the variance.")  # fmt: skip
+@option("--samples", type=click.IntRange(2), metavar="N",
+        help="Paths of 23 runs, or base points of 24, a power of two  [8, or 32]")  # fmt: skip
+@option("--sample-seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N",
+        help="Seed of the sample.")  # fmt: skip
+@flags.as_json
+@flags.study(1)
+def sensitivity(base: Keys, out: Path, **options: Any) -> Any:
+    """Vary all that is assumed of subquantum CBRAM together: which numbers decide what it saves.
+
+    Each run learns 10,000 images once and is scored on held-back training images. Some minutes; run
+    it again to go on where it stopped. `--method sobol --samples 64` takes half an hour on a core.
+    Needs SALib, the extra `sensitivity`.
+    """
+    from cbramsim.experiments import sensitivity as experiment
+
+    return experiment.run(base, out, **options)
 
 
 @click.command()

@@ -181,7 +181,13 @@ class KeysCommand(click.Command):
         return [_option(flag, found[key]) for flag, key in self.flags.items()]
 
     def get_params(self, context: click.Context) -> list[click.Parameter]:
-        """Return the flags of the keys, then all others."""
+        """Return the flags of the keys, then all others.
+
+        A shell that completes words needs their names only, and at once.
+        """
+        if context.resilient_parsing:
+            named = [click.Option([flag], help=f"key {key}") for flag, key in self.flags.items()]
+            return [*named, *super().get_params(context)]
         return [*self._options, *super().get_params(context)]
 
     def invoke(self, context: click.Context) -> Any:

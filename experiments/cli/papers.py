@@ -23,7 +23,8 @@ def reproduce(names: tuple[str, ...], out: Path, seeds: int, quick: bool, at: An
 
     Each published number stands beside ours with its tolerance and a verdict. Run it again to go
     on where it stopped. What is taken from a paper, what it does not state, and where this
-    deviates, stands in the docstring of its module, experiments/reproduce/NAME.py.
+    deviates, stands in the docstring of its module, experiments/reproduce/NAME.py. `readme`
+    measures the numbers of README.
     """
     from cbramsim.experiments import reproduce as experiment
 

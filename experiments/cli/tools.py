@@ -1,7 +1,9 @@
-"""Commands about the program itself: benchmark."""
+"""Commands about the program itself: benchmark, doctor, completion."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -38,14 +40,12 @@ def benchmark(engine: str, out: Path | None, force: bool, as_json: bool, quick: 
 def _on_a_card(out: Path, force: bool, as_json: bool, quick: bool) -> None:
     import json
 
-    from numba import config
-
-    from cbramsim.simulator.cuda.coverage import missing
+    from cbramsim.simulator.cuda.coverage import SIMULATED, missing
 
     if reason := missing():
         needs = "a card of Nvidia and its driver, and: pip install 'cbramsim[cuda]'"
         raise CbramError(f"--engine cuda: {reason}; needed are {needs}")
-    if config.ENABLE_CUDASIM and not quick:
+    if SIMULATED and not quick:
         raise CbramError("--engine cuda: Numba's CUDA simulator has time for --quick only")
     from cbramsim.experiments import card_benchmark as experiment
     from cbramsim.experiments.card_benchmark.rows import text
@@ -53,3 +53,48 @@ def _on_a_card(out: Path, force: bool, as_json: bool, quick: bool) -> None:
     rows, content = experiment.run(out, quick=quick, force=force, tell=say)
     where = str(out / experiment.FIGURES)
     click.echo(json.dumps(content, indent=2) if as_json else text(rows, content, where))
+
+
+@click.command()
+@flags.as_json
+def doctor(as_json: bool) -> None:
+    """Say what is installed, whether it works, and how to mend what does not.
+
+    Looks at packages, processors and memory, the data, where compiled loops are kept, and the
+    graphics card; compiles one kernel. Status 0 if all that is needed is there, else 1.
+    """
+    from cbramsim.experiments import doctor as experiment
+
+    checks = experiment.run()
+    click.echo(experiment.to_json(checks) if as_json else experiment.table(checks))
+    sys.exit(not experiment.healthy(checks))
+
+
+SHELLS = {
+    "bash": 'in ~/.bashrc: eval "$({name} completion bash)"',
+    "zsh": 'in ~/.zshrc, after compinit: eval "$({name} completion zsh)"',
+    "fish": "in ~/.config/fish/config.fish: {name} completion fish | source",
+}
+"""Shell -> the line that makes it complete commands, and where to write it."""
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(SHELLS)), required=False)
+@click.pass_context
+def completion(context: click.Context, shell: str | None) -> None:
+    """Print what makes a shell complete commands and flags  [the shell in use].
+
+    Its last line says what to write into which file.
+    """
+    from click.shell_completion import get_completion_class
+
+    used = Path(os.environ.get("SHELL", "")).name
+    shell = shell or used
+    if shell not in SHELLS:
+        raise CbramError(f"completion: must be one of {', '.join(SHELLS)} (got {used or 'none'})")
+    root = context.find_root()
+    name = root.info_name if root.info_name in ("cbram", "cbramsim") else "cbram"
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(root.command, {}, name, f"_{name.upper()}_COMPLETE").source()
+    click.echo(f"{script.rstrip()}\n\n# One line {SHELLS[shell].format(name=name)}")

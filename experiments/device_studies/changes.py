@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
 
 
@@ -25,3 +26,12 @@ def all_spreads(device: Device, relative: float) -> dict[str, float]:
 def cell(changes: dict[str, Any]) -> dict[str, Any]:
     """Return changes to a device as dotted keys of the configuration."""
     return {f"cell.{key}": value for key, value in changes.items()}
+
+
+def is_physics(device: Device, changes: dict[str, Any]) -> bool:
+    """Return whether there is a device with these changes: no window inside out, and so on."""
+    try:
+        device.replace(**changes)
+    except ParameterError:
+        return False
+    return True

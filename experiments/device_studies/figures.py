@@ -37,7 +37,7 @@ def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
     if summary["sensitivity"]["effects"]:
         most = summary["sensitivity"]["effects"][0]["parameter"]
         message = f"{summary['sensitivity']['reference']} depends most on what is assumed of {most}"
-        found["sensitivity.png"] = titled(_tornado(summary["sensitivity"]), message)
+        found["one_parameter.png"] = titled(_tornado(summary["sensitivity"]), message)
     return found
 
 

@@ -1,12 +1,15 @@
-"""Sensitivity of the energy and the accuracy of a device to each assumed parameter."""
+"""How energy and accuracy of a device move when one assumed parameter is another.
+
+One at a time and by up to ten times, for the intervals of `cbram compare-devices`. What all of them
+decide together, each in its own range, is the question of `cbram sensitivity`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cbramsim.core.errors import ParameterError
 from cbramsim.devices.device import Device
-from cbramsim.experiments.device_studies.changes import cell
+from cbramsim.experiments.device_studies.changes import cell, is_physics
 from cbramsim.experiments.study.cases import Case
 from cbramsim.experiments.study.table import Cases
 
@@ -33,7 +36,7 @@ def sensitivity_cases(device: Device, settings: dict[str, Any]) -> list[Case]:
     for name, keys in groups.items():
         for factor in FACTORS:
             changes = {key: _scaled(device, key, factor) for key in keys}
-            if _is_physics(device, changes):
+            if is_physics(device, changes):
                 changed = settings | {"device": device.name} | cell(changes)
                 facts = {"parameter": name, "factor": factor}
                 cases.append(Case(f"{name} x {factor:.3g}", changed, facts))
@@ -87,11 +90,3 @@ def _is_changeable(device: Device, key: str) -> bool:
 def _scaled(device: Device, key: str, factor: float) -> float | int:
     value = getattr(device, key) * factor
     return max(2, round(value)) if isinstance(getattr(device, key), int) else value
-
-
-def _is_physics(device: Device, changes: dict[str, Any]) -> bool:
-    try:
-        device.replace(**changes)
-    except ParameterError:
-        return False
-    return True

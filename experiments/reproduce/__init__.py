@@ -29,6 +29,8 @@ ENTRIES = (
     "li2018", "yao2017", "gokmen2016", "mapped",
 )  # fmt: skip
 """Modules beside this one."""
+README = "readme"
+"""Instead of an entry: the numbers that README shows."""
 HEADS = ("entry", "what", "published", "here", "difference", "verdict")
 QUICK = "quick"
 """Text instead of a verdict: too few images were learned for any."""
@@ -70,7 +72,7 @@ def run(
     Parameters
     ----------
     names
-        Names from `ENTRIES`.
+        Of `ENTRIES`; or only `README`.
     out
         The folder; another run of the same goes on where it stopped.
     seeds
@@ -85,6 +87,8 @@ def run(
     CbramError
         If there is no such entry, or the folder holds something else.
     """
+    if names == (README,):
+        return import_module(f"{__name__}.{README}").run(out, seeds=seeds, quick=quick, at=at)
     entries = {name: entry_of(name) for name in names or ENTRIES}
     planned = [
         entry.job(row, seed, quick)._replace(role=f"{name},{row.name}")

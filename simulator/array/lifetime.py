@@ -47,8 +47,8 @@ class Lifetime:
         return self.limit is None or array.hottest[0] < self._weakest
 
     def wear_out(self, array: ArrayState) -> None:
-        """Fix every cell that has received as many pulses as it survives at its present state."""
-        if not self.lasts(array):
+        """Let every cell that has got as many pulses as it survives stay where it is."""
+        if self.limit is not None and not self.lasts(array):
             dead = array.wear >= self.limit
             g = array.g_columns[dead]
             array.cells[dead, G_LOW] = g

@@ -1,7 +1,7 @@
 """Custom parts: laws, rules, encoders, neurons and criteria besides the built-in ones.
 
 A part is a `NamedTuple` for whose class verbs are implemented, see `cbramsim.core.verbs` and the
-scripts `own_*.py` among the examples. It may hold arrays, which are saved and restored with a
+scripts `*_own_*.py` among the examples. It may hold arrays, which are saved and restored with a
 network; then it is made for an array or a network by a function.
 """
 

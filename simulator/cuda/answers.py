@@ -27,6 +27,8 @@ def respond_to(
     circuits = on_card(stacked([brought(layer.circuit_at_work(job.phase))]))
     windows = layer.config.encoding.windows_at_work
     at_once = IMAGES_PER_BATCH * (TOGETHER if job.by_position else EACH)
+    most = min(TOGETHER if job.by_position else at_once, job.images)
+    space = room(most, layer.crossbar.shape)
     for first in range(0, job.images, at_once):
         end = min(first + at_once, job.images)
         images = inputs(first, end)
@@ -49,9 +51,10 @@ def respond_to(
         launch(
             respond, len(parts), layer.crossbar.shape,
             (on_card(images), on_card(shown), its, windows, circuits, on_card(streams(starts)),
-             theirs, room(len(parts), layer.crossbar.shape)),
+             theirs, space),
         )  # fmt: skip
-        for mine, other in zip((answers, *booked), (its, *theirs), strict=True):
+        receive(answers, its)
+        for mine, other in zip(booked, theirs, strict=True):
             receive(mine, other)
         layer.add_work(job.phase, Account(booked.counts.sum(axis=0), booked.joules.sum(axis=0)))
         for batch in batches:

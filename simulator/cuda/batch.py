@@ -14,6 +14,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
+from cbramsim.simulator.array.crossbar import Crossbar
 from cbramsim.simulator.cuda.block import WARP
 from cbramsim.simulator.cuda.loops import OPERATIONS, Shown, compiled, train
 from cbramsim.simulator.cuda.memory import Brought, Common, space, stacked
@@ -24,17 +25,8 @@ from cbramsim.simulator.learning.layer import Layer
 from cbramsim.simulator.learning.loop import Circuit, Streams
 
 BY_KERNELS = frozenset(
-    (
-        "g",
-        "g_columns",
-        "wear",
-        "hottest",
-        "row_sum",
-        "variance",
-        "bias",
-        *Streams._fields,
-        *Account._fields,
-    )
+    {"g", "g_columns", "wear", "hottest", "row_sum", "variance", "bias"}
+    | {*Streams._fields, *Account._fields}
 )
 """Arrays that kernels change."""
 BY_HAND = BY_KERNELS | {"cells", "inhibited", "n_connected", "spared"}
@@ -90,7 +82,7 @@ class Batch:
         self.here = Stacks(stacked(circuits), stacked(accounts), spike_counts)
         for n, layer in enumerate(layers):
             self._adopt(layer, circuits[n], n)
-        self.images = on_card(images)
+        self.images = on_card(np.ascontiguousarray(images))
         self.there = on_card(self.here)
         pairs = zip(leaves(self.here), leaves(self.there), strict=True)
         self._pairs = [(name, mine, its) for (name, mine), (_, its) in pairs]
@@ -99,6 +91,7 @@ class Batch:
     def _adopt(self, layer: Layer, circuit: Circuit, n: int) -> None:
         """Let a layer keep its arrays in place `n` of the stacks."""
         stacks = self.here.circuits
+        assert isinstance(layer.crossbar, Crossbar)  # `why_not` refuses others
         layer.crossbar.state = adopted(circuit.array, stacks.array, n)
         layer.streams = adopted(circuit.streams, stacks.streams, n)
         layer.crossbar.pulse_stream = layer.streams.pulses
@@ -210,13 +203,9 @@ def send(here: NDArray[Any], there: Any, n: int | None = None) -> None:
 
 
 def room(blocks: int, shape: tuple[int, int]) -> Any:
-    """Return the memory of a number of blocks on the card, for layers of a `shape`."""
-    return on_card(memory_of(blocks, shape))
-
-
-def memory_of(blocks: int, shape: tuple[int, int]) -> Any:
-    """Return the same memory before it is on the card."""
-    return space(blocks, threads_for(shape), *shape, OPERATIONS)
+    """Return the memory of so many blocks on the card, for layers of a `shape`."""
+    new = np.empty if SIMULATED else cuda.device_array
+    return space(blocks, threads_for(shape), *shape, OPERATIONS, new)
 
 
 def launch(loop: Any, blocks: int, shape: tuple[int, int], arguments: tuple[Any, ...]) -> None:
@@ -237,8 +226,8 @@ def resident(blocks: int) -> int:
 
 
 def brought(circuit: Circuit) -> Circuit:
-    """Return a circuit whose memory a kernel provides itself."""
-    return circuit._replace(work=Brought())
+    """Return a circuit whose memory a kernel brings itself."""
+    return circuit._replace(work=Brought())  # type: ignore[arg-type]
 
 
 def shown_to(
@@ -253,7 +242,8 @@ def shown_to(
 def bytes_of(layer: Layer) -> int:
     """Return the memory of a layer on a card while it learns, bytes."""
     state = stacked([brought(layer.circuit())])
-    memory = memory_of(1, layer.crossbar.shape)
+    shape = layer.crossbar.shape
+    memory = space(1, threads_for(shape), *shape, OPERATIONS, np.empty)
     return sum(its.nbytes for item in (state, memory) for _, its in leaves(item))
 
 

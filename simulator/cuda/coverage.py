@@ -15,10 +15,9 @@ from cbramsim.simulator.cuda.sizes import most_neurons
 from cbramsim.simulator.learning.config import NetworkConfig
 
 Engine = Literal["auto", "cpu", "cuda"]
-"""Device on which networks learn: `auto`, a card if there is one; `cpu`, processors; `cuda`, a
-card."""
-SIMULATED = bool(config.ENABLE_CUDASIM)
-"""Whether Numba's CUDA simulator replaces a card."""
+"""Where networks learn: on a card if there is one, on processors, or on a card."""
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
+"""Whether Numba's CUDA simulator stands in for a card."""
 
 
 def uses_card(engine: Engine, *, elsewhere: bool = False) -> bool:

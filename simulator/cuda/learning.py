@@ -118,14 +118,12 @@ def _(array, column, row, pulses):  # type: ignore[no-untyped-def]
 
 @TOGETHER.in_place_of(pulse_column)
 def _(table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """Sense a column, choose pulses, and give them, as `pulsed.pulse_column`."""
+    """Sense a column, choose pulses, and give them, as `pulsed.pulse_column`.
+
+    `reading.draw_ahead` has drawn the words for all but the pulses, and some for these.
+    """
     sensing = 1 + work.pulse_words.size
     first, end = stretch(array.g.shape[0])
-    if stream.made[0] - stream.taken[0] < sensing:
-        meet()
-        if me() == 0:
-            make(stream, sensing)
-        meet()
     mine = int64(0)
     for row in range(first, end):
         pulses = sense_and_choose(table, array, column, row, work, stream, account)

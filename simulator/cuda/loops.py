@@ -67,7 +67,7 @@ def train(images, shown, winners, spike_counts, circuits, booked, space):  # typ
     streams = pick(circuits.streams, network)
     circuit = circuit_of(circuits, network, streams, space, block)
     account = nothing_booked()
-    begin_streams(circuit.streams, circuit.work.states.size)
+    begin_streams(circuit)
     for n in range(shown.first[block], shown.end[block]):
         pixels = images[shown.order[n]]
         for window in range(winners.shape[1]):
@@ -111,7 +111,7 @@ def respond(images, shown, responses, windows, circuits, starts, booked, space):
     circuit = circuit_of(circuits, shown.networks[block], streams, space, block)
     work = circuit.work
     account = nothing_booked()
-    begin_streams(circuit.streams, work.states.size)
+    begin_streams(circuit)
     for n in range(shown.first[block], shown.end[block]):
         answer = responses[n]
         for k in own(answer.size):
@@ -134,15 +134,16 @@ def nothing_booked():  # type: ignore[no-untyped-def]
     return Account(counts, joules)
 
 
-def begin_streams(streams, inputs):  # type: ignore[no-untyped-def]
+def begin_streams(circuit):  # type: ignore[no-untyped-def]
     """Draw the first words."""
+    streams = circuit.streams
     if me() == 0:
         begin_empty(streams.spikes)
         begin_empty(streams.reads)
         begin_empty(streams.competition)
         begin_empty(streams.pulses)
     meet()
-    draw_ahead(streams, inputs)
+    draw_ahead(circuit, circuit.work.states.size)
     meet()
 
 

@@ -125,35 +125,37 @@ FEW = 4
 """Number of words drawn ahead for reads and for the competition."""
 
 
-def space(blocks: int, threads: int, inputs: int, neurons: int, operations: int) -> Space:
-    """Allocate the memory of a number of blocks."""
+def space(
+    blocks: int, threads: int, inputs: int, neurons: int, operations: int, new: Any = np.empty
+) -> Space:
+    """Allocate the memory of so many blocks, by `new`; what is in it does not matter."""
 
     def ahead(words: int) -> Ahead:
         size = 1 << (words - 1).bit_length()
         return Ahead(
-            np.zeros((blocks, 4), np.uint64), np.zeros((blocks, size), np.uint64),
-            np.zeros((blocks, 1), np.int64), np.zeros((blocks, 1), np.int64),
+            new((blocks, 4), np.uint64), new((blocks, size), np.uint64),
+            new((blocks, 1), np.int64), new((blocks, 1), np.int64),
         )  # fmt: skip
 
-    def zeros(size: int, kind: Any) -> Any:
-        return np.zeros((blocks, size), kind)
+    def each(size: int, kind: Any) -> Any:
+        return new((blocks, size), kind)
 
     return Space(
         spikes=ahead(2 * -(-inputs // 8)),
         reads=ahead(2 * FEW),
         competition=ahead(2 * FEW),
         pulses=ahead(max(MOST_WORDS, 2 * inputs)),
-        pulse_words=zeros(-(-inputs // 4), np.uint64),
-        states=zeros(inputs, np.int32),
-        seen=zeros(inputs, np.float32),
-        chosen=zeros(inputs + 1, np.int32),
-        wanted=zeros(inputs + 1, np.int32),
-        spared=zeros(neurons, np.float32),
-        variances=zeros(neurons, np.float32),
-        partial=np.zeros((blocks, 1, 1), np.float32),
-        codes=np.zeros((blocks, 1, 1), np.uint16),
-        counts=np.zeros((blocks, threads, operations), np.int64),
-        joules=np.zeros((blocks, threads, operations)),
+        pulse_words=each(-(-inputs // 4), np.uint64),
+        states=each(inputs, np.int32),
+        seen=each(inputs, np.float32),
+        chosen=each(inputs + 1, np.int32),
+        wanted=each(inputs + 1, np.int32),
+        spared=each(neurons, np.float32),
+        variances=each(neurons, np.float32),
+        partial=new((blocks, 1, 1), np.float32),
+        codes=new((blocks, 1, 1), np.uint16),
+        counts=new((blocks, threads, operations), np.int64),
+        joules=new((blocks, threads, operations), np.float64),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.errors import ParameterError
+from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.core.interrupts import held_back_interrupts
 from cbramsim.simulator.cuda.batch import Batch, bytes_of, free_bytes
 from cbramsim.simulator.cuda.coverage import why_not
@@ -24,6 +25,15 @@ def alike(network: SpikingNetwork) -> Any:
     windows."""
     layer = network.layers[0]
     return shape_of(layer.circuit()), network.config.encoding.windows
+
+
+def _check_images(network: SpikingNetwork, images: NDArray[np.uint8]) -> None:
+    fits = isinstance(images, np.ndarray) and images.dtype == np.uint8 and len(images)
+    inputs = [layer.crossbar.shape[0] for layer in network.layers[:1]]
+    if not fits or list(images.shape[1:]) != inputs:
+        raise DataError("Together: must be given what `prepare` returned")
+    if network.position and network._fingerprint(images) != network.pass_images:
+        raise DataError("Together: these are not the images of the interrupted pass")
 
 
 class Together:
@@ -54,9 +64,13 @@ class Together:
         Raises
         ------
         ParameterError
-            If a network needs something that a card cannot do, or is not like the others.
+            If a network needs what a card does not do, or is not like the others.
+        DataError
+            If these are not the images that a network has been prepared for, or has begun a pass
+            with.
         """
         for network in networks:
+            _check_images(network, images)
             inputs, _ = network.layers[0].crossbar.shape
             if reason := why_not(network.config, network.device, network.own, inputs):
                 raise ParameterError(f"Together: {reason}")
@@ -75,21 +89,28 @@ class Together:
         if n not in self._left:
             self._batch.fetch(n)
 
-    def steps(self) -> Iterator[list[tuple[int, Step]]]:
-        """Learn, and yield the number of each network and the result of its step, step by step."""
+    def steps(self) -> Generator[list[tuple[int, Step]], None, None]:
+        """Learn, and yield numbers of networks and what each has learned, step by step."""
         left = self._unfinished()
         self._finish(set(range(len(self.networks))) - set(left))
-        with held_back_interrupts() as check_interrupt:
-            while left:
-                chosen = [self._next(n) for n in left]
-                winners = self._batch.learn(left, chosen)
-                for n, images in zip(left, chosen, strict=True):
-                    self.networks[n].count(images, len(self.images))
-                yield [(n, Step(*step)) for n, *step in zip(left, chosen, winners, strict=True)]
-                check_interrupt()
-                done = {n for n in left if self.networks[n].passes >= self.epochs[n]}
-                self._finish(done)
-                left = [n for n in left if n not in done]
+        try:
+            with held_back_interrupts() as check_interrupt:
+                while left:
+                    yield self._step(left)
+                    check_interrupt()
+                    done = {n for n in left if self.networks[n].passes >= self.epochs[n]}
+                    self._finish(done)
+                    left = [n for n in left if n not in done]
+        finally:  # those that were interrupted are whole, and can go on
+            for n in left:
+                self.fetch(n)
+
+    def _step(self, left: Sequence[int]) -> list[tuple[int, Step]]:
+        chosen = [self._next(n) for n in left]
+        winners = self._batch.learn(left, chosen)
+        for n, images in zip(left, chosen, strict=True):
+            self.networks[n].count(images, len(self.images))
+        return list(zip(left, map(Step, chosen, winners), strict=True))
 
     def _unfinished(self) -> list[int]:
         return [n for n, network in enumerate(self.networks) if network.passes < self.epochs[n]]
@@ -149,7 +170,8 @@ def learn_together(
         Called with the number of a network and the result of its step, after each step.
     """
     together = Together(networks, images, [epochs] * len(networks))
-    for steps in together.steps():
-        for n, step in steps:
-            if callback:
-                callback(n, step)
+    with closing(together.steps()) as steps:
+        for learned in steps:
+            for n, step in learned:
+                if callback:
+                    callback(n, step)

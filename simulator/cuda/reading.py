@@ -10,7 +10,16 @@ import numpy as np
 from numba import cuda, int64
 
 from cbramsim.core.rng import uniform_of
-from cbramsim.core.verbs import book_cells_read, convert, draw_spikes, excite, fire, read
+from cbramsim.core.verbs import (
+    book_cells_read,
+    convert,
+    draw_spikes,
+    excite,
+    fire,
+    implements,
+    read,
+    verb,
+)
 from cbramsim.simulator.array.cells import ArrayState, book_rows_read, sum_rows
 from cbramsim.simulator.cuda.block import (
     WARP,
@@ -30,6 +39,9 @@ from cbramsim.simulator.energy.ledger import Operation
 from cbramsim.simulator.learning.encoding import Poisson
 from cbramsim.simulator.learning.loop import present
 from cbramsim.simulator.learning.neurons import BLOCK, Stochastic, block_sums, to_potentials
+from cbramsim.simulator.learning.rules.ideal import IdealStdp
+from cbramsim.simulator.learning.rules.pulsed import PulsedStdp, VerifiedStdp
+from cbramsim.simulator.learning.rules.rest import Rest
 
 NEURON_UPDATE = int(Operation.NEURON_UPDATE)
 OUTPUT_SPIKE = int(Operation.OUTPUT_SPIKE)
@@ -44,7 +56,7 @@ def _(pixels, circuit, account):  # type: ignore[no-untyped-def]
     """Present one window; return the sum of the responses, as `loop.present`."""
     work, streams = circuit.work, circuit.streams
     n_active = draw_spikes(circuit.encoder, pixels, work, streams.spikes)
-    draw_ahead(streams, pixels.size)  # while the others read, and before reads take words
+    draw_ahead(circuit, pixels.size)  # while the others read, and before reads take words
     reference = read(circuit.array, circuit.readout, n_active, work, streams.reads, account)
     if me() == 0:
         account.counts[NEURON_UPDATE] += work.currents.size
@@ -52,13 +64,33 @@ def _(pixels, circuit, account):  # type: ignore[no-untyped-def]
     return excite(circuit.neurons, reference, work)
 
 
-def draw_ahead(streams, inputs):  # type: ignore[no-untyped-def]
+@verb
+def words_of_update(rule, inputs):  # type: ignore[no-untyped-def]
+    """Return how many random words a rule is to find when a neuron has fired."""
+
+
+def _none(rule, inputs):  # type: ignore[no-untyped-def]
+    return 0
+
+
+def _for_pulses(rule, inputs):  # type: ignore[no-untyped-def]
+    """One to sense the column, a quarter for each cell's choice, and some for the pulses."""
+    return 1 + (inputs + 3) // 4 + PULSES_AHEAD
+
+
+for _kind, _words in (
+    (Rest, _none), (IdealStdp, _none), (PulsedStdp, _for_pulses), (VerifiedStdp, _for_pulses),
+):  # fmt: skip
+    implements(words_of_update, _kind)(_words)
+
+
+def draw_ahead(circuit, inputs):  # type: ignore[no-untyped-def]
     """Draw the random words of the next window, and of this one's pulses, by a thread each."""
-    last = threads() - 1
+    last, streams = threads() - 1, circuit.streams
     if me() == last:
         make(streams.spikes, (inputs + 7) // 8)
     if me() == max(last - WARP, 0):
-        make(streams.pulses, 1 + (inputs + 3) // 4 + PULSES_AHEAD)
+        make(streams.pulses, words_of_update(circuit.rule, inputs))
     if me() == max(last - 2 * WARP, 0):
         make(streams.reads, FEW)
         make(streams.competition, FEW)

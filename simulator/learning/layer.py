@@ -237,8 +237,9 @@ class Layer:
         self.price()
 
     def cells_change(self, images: int) -> bool:
-        """Return whether `have_learned` may change a cell, after a number of images."""
-        stays = self.crossbar.stays(self._seconds(images), self.config.celsius)
+        """Return whether `have_learned` may change a cell, after so many images."""
+        cells = saving.physical(self.crossbar)
+        stays = cells.stays(self._seconds(images), self.config.celsius)
         return not stays or self.pruner.is_due(self.spike_counts)
 
     def _seconds(self, images: int) -> float:

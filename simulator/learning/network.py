@@ -96,7 +96,7 @@ class SpikingNetwork(Recogniser):
         config
             The parameters; the reference system by default.
         device, periphery
-            A preset's name, a TOML file, or an object, instead of the one in `config`.
+            A preset's name, a TOML file, or an object of your own, instead of what `config` names.
         own
             A custom law, rule, encoder, neurons or criterion.
         **changes

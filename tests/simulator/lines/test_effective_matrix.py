@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -197,3 +202,30 @@ def test_lines_with_next_to_no_resistance_beside_their_drivers(resistance: float
 def test_what_is_no_array(g: NDArray, changes: dict, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         effective(g, WIRES, **changes)
+
+
+IN_A_PROGRAM_OF_ITS_OWN = """
+import numpy as np
+from cbramsim.simulator.lines.circuit import Wires
+from cbramsim.simulator.lines.effective_matrix import _drive_each, effective
+g = np.random.default_rng(1).uniform(1e-6, 1e-4, (37, 23))
+seen = effective(g, Wires(), tolerance=1e-4, threads=1)
+print(sum(_drive_each.stats.cache_hits.values()), *(part.tobytes().hex() for part in seen))
+"""
+
+
+@pytest.mark.frozen
+def test_the_program_that_compiles_the_loops_finds_the_bits_of_those_that_load_them(
+    tmp_path: Path,
+) -> None:
+    found = []
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", IN_A_PROGRAM_OF_ITS_OWN],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}, capture_output=True, check=True,
+        )  # fmt: skip
+        loaded, *parts = run.stdout.split()
+        found.append((int(loaded), parts))
+    (compiled, first), (loaded, second) = found
+    assert (compiled, loaded) == (0, 1)
+    assert first == second

@@ -84,6 +84,12 @@ def types_in(item: Any) -> Iterator[type]:
             yield from types_in(part)
 
 
+def full_of_anything(shape: tuple[int, ...], kind: Any) -> Any:
+    return (
+        np.full(np.prod(shape) * np.dtype(kind).itemsize, 0xAB, np.uint8).view(kind).reshape(shape)
+    )
+
+
 def no_costs() -> Account:
     return Account(np.zeros(OPERATIONS, np.int64), np.zeros(OPERATIONS))
 
@@ -99,7 +105,7 @@ def compare(changes: dict[str, Any], order: Order, threads: int) -> int:
     winners = np.full((len(ORDER), windows), -1, np.int32)
     spike_counts = np.zeros((1, shape[1]), np.int64)
     shown = Shown(np.array([0]), np.array([0]), np.array([len(ORDER)]), ORDER)
-    space = memory.space(1, threads, *shape, OPERATIONS)
+    space = memory.space(1, threads, *shape, OPERATIONS, full_of_anything)
     Block(0, threads, shared_bytes(*shape), order).run(
         train, (images, shown, winners, spike_counts, circuits, booked, space)
     )

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from cbramsim import SpikingNetwork
-from cbramsim.core.errors import ParameterError
+from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.simulator.cuda import networks
+from cbramsim.simulator.cuda.batch import Batch
 from cbramsim.simulator.cuda.networks import Together, learn_together
 from cbramsim.simulator.learning import network as processor
-from tests.simulator.cuda.simulated.networks import IMAGES, differences, network, with_typed_numbers
+from tests.simulator.cuda.simulated.networks import IMAGES, differences, with_typed_numbers
+from tests.simulator.cuda.simulated.networks import network as made
 
-SOFT = {"mature_spikes": 3}
+SOFT = {"mature_spikes": 2}
 CASES: dict[str, dict[str, Any]] = {
     "saliency, mean": {"pruning": SOFT},
     "magnitude, freeze": {"pruning": SOFT | {"selection": "magnitude", "value": "freeze"}},
@@ -29,8 +31,8 @@ CASES: dict[str, dict[str, Any]] = {
         "pruning": SOFT | {"maturity": "stability", "stable_change": 1.0}, "rule": "ideal"
     },
     "trained": {"pruning": {"maturity": "trained"}},
-    "hard": {"pruning": {"kind": "hard", "mature_spikes": 4}},
-    "hard, passive": {"pruning": {"kind": "hard", "mature_spikes": 4}, "access": "passive"},
+    "hard": {"pruning": {"kind": "hard", "mature_spikes": 2}},
+    "hard, passive": {"pruning": {"kind": "hard", "mature_spikes": 2}, "access": "passive"},
     "drift": {
         "device": "gst-pcm", "pruning": SOFT, "encoding": {"windows": 1, "window": 60.0}
     },
@@ -42,6 +44,11 @@ CASES: dict[str, dict[str, Any]] = {
 def _short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (networks, processor):
         monkeypatch.setattr(module, "IMAGES_PER_STEP", 4)
+
+
+def network(seed: int = 1, **changes: Any) -> SpikingNetwork:
+    """Return a network of which an image is shown in one window."""
+    return made(seed, **({"encoding": {"windows": 1}} | changes))
 
 
 def pixels(one: SpikingNetwork) -> Any:
@@ -69,6 +76,29 @@ def test_two_networks(name: str) -> None:
             assert one.crossbar.clock.seconds > 2 * 100
 
 
+def test_cells_are_brought_here_only_when_they_may_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cells that wear out are looked at once one may have; and are then as on a processor."""
+    looked: list[int] = []
+    fetch = Batch.fetch
+
+    def noted(batch: Batch, n: int) -> None:
+        looked.append(n)
+        fetch(batch, n)
+
+    monkeypatch.setattr(Batch, "fetch", noted)
+    changes: dict[str, Any] = {"device": "ag-a-si", "pruning": {"kind": "none"}}
+    for endurance, once in ((1e6, True), (12.0, False)):
+        looked.clear()
+        mine = network(**changes, cell={"endurance": endurance})
+        learn_together([mine], pixels(mine), epochs=4)
+        as_on_a_processor(mine, 4, **changes, cell={"endurance": endurance})
+        assert (len(looked) == 1) == once
+    assert mine.crossbar.wear().worn_out > 0
+    assert len(looked) < 1 + 2 * 4
+
+
 def test_each_leaves_after_its_own_epochs() -> None:
     changes: dict[str, Any] = {"pruning": SOFT}
     mine, epochs = [network(seed, **changes) for seed in range(3)], [1, 3, 2]
@@ -94,7 +124,9 @@ class Stop(Exception):
 
 def test_from_the_middle_of_a_pass_and_back() -> None:
     """Begun on a processor, gone on with on a card, saved there in mid-pass, ended here."""
-    changes: dict[str, Any] = {"pruning": SOFT, "device": "gst-pcm"}
+    changes: dict[str, Any] = {
+        "pruning": SOFT, "device": "gst-pcm", "encoding": {"windows": 2}
+    }  # fmt: skip
     mine, other = network(1, **changes), network(2, **changes)
 
     def stop(step: Any) -> None:
@@ -107,7 +139,6 @@ def test_from_the_middle_of_a_pass_and_back() -> None:
     steps = together.steps()
     for _ in range(2):
         next(steps)
-    steps.close()
     together.fetch(0)
     assert (mine.passes, mine.position) == (1, 4)
     kept = SpikingNetwork.from_state(mine.to_state(), "of a check")
@@ -116,6 +147,28 @@ def test_from_the_middle_of_a_pass_and_back() -> None:
     layer.rule = with_typed_numbers(layer.rule)
     kept.resume(pixels(kept), epochs=2)
     as_on_a_processor(kept, 2, **changes)
+
+
+def test_an_interrupted_network_is_whole() -> None:
+    mine = network(pruning=SOFT)
+
+    def stop(n: int, step: Any) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        learn_together([mine], pixels(mine), epochs=1, callback=stop)
+    assert mine.position == 4
+    with pytest.raises(DataError, match="interrupted pass"):
+        learn_together([mine], pixels(mine)[::-1].copy(), epochs=1)
+    mine.resume(pixels(mine), epochs=1)
+    as_on_a_processor(mine, 1, pruning=SOFT)
+
+
+def test_only_images_that_were_prepared_are_learned() -> None:
+    mine, bare = network(), SpikingNetwork(neurons=6)
+    for one, images in ((bare, pixels(mine)), (mine, pixels(mine)[:, 1:]), (mine, IMAGES * 1.0)):
+        with pytest.raises(DataError, match="what `prepare` returned"):
+            Together([one], images, [1])
 
 
 def test_it_does_not_matter_who_else_is_there() -> None:

@@ -1,9 +1,10 @@
 """The threads of a block, one after another, in an order that a test chooses.
 
 Between two barriers a card may carry out the threads of a block in any order. Here each runs as far
-as its next barrier before another begins, a shuffle holds up its own warp only, and all that
-several threads see is watched: it is an error if one of them writes what another reads or writes,
-and no barrier is in between, and if they wait for one another at different places.
+as its next barrier before another begins, and all that several threads see is watched: it is an
+error if one of them writes what another reads or writes, and no barrier is in between, and if they
+wait for one another at different places. A shuffle holds up its own warp only, and is no barrier:
+what is written to memory before need not be seen after.
 """
 
 from __future__ import annotations
@@ -76,11 +77,11 @@ class Block:
         self.local = SimpleNamespace(
             array=lambda size, kind: np.full(size * 8, 0xAB, np.uint8).view(as_dtype(kind))[:size]
         )
+        self.atomic = SimpleNamespace(max=_keep_largest)
         self.order, self.running = order, -1
         self.waits: list[Any] = [None] * threads  # for whom, where
         self.told: dict[int, Any] = {}
-        self.met = [0] * (threads // WARP)  # how often each warp has
-        self.seen: dict[int, list[tuple[int, int, bool]]] = {}
+        self.seen: dict[int, list[tuple[int, bool]]] = {}
         self.errors: list[BaseException] = []
         self._go = [Semaphore(0) for _ in range(threads)]
         self._stop = Semaphore(0)
@@ -93,12 +94,11 @@ class Block:
         """Take note that the thread that runs reads or writes some bytes."""
         if (me := self.running) < 0:
             return
-        mine = me, self.met[me // WARP], writes
+        mine = me, writes
         for place in range(address, address + size, min(size, 4)):
             others = self.seen.setdefault(place, [])
-            for other, met, wrote in others:
-                apart = other // WARP == me // WARP and met != mine[1]
-                if other != me and (writes or wrote) and not apart:
+            for other, wrote in others:
+                if other != me and (writes or wrote):
                     what = "write" if writes else "read"
                     raise AssertionError(f"threads {other} and {me}: {what} without a meeting")
             if mine not in others:
@@ -176,16 +176,20 @@ class Block:
                 return []
             if whom == "block":
                 self.seen.clear()
-            self.met = [met + 1 for met in self.met]
             self.waits = [None for _ in threads]
-        for warp, met in enumerate(self.met):
-            mine = set(self.waits[warp * WARP : (warp + 1) * WARP])
-            if len(mine) == 1 and next(iter(mine), None) and next(iter(mine))[0] == "warp":
-                self.met[warp] = met + 1
-                self.waits[warp * WARP : (warp + 1) * WARP] = [None] * WARP
+        for first in range(0, len(threads), WARP):
+            warp = slice(first, first + WARP)
+            if len(set(self.waits[warp])) == 1 and (self.waits[first] or " ")[0] == "warp":
+                self.waits[warp] = [None] * WARP
         if not (ready := [me for me in threads if self.waits[me] is None]):
             self.errors.append(AssertionError(f"threads wait at {set(self.waits)}"))
         return ready
+
+
+def _keep_largest(array: Any, index: int, value: Any) -> None:
+    """Do in one go what threads may do at the same time."""
+    plain = array.view(np.ndarray)
+    plain[index] = max(plain[index], value)
 
 
 def _shuffle_up(cuda: Any, mask: int, value: Any, delta: int) -> Any:

@@ -11,8 +11,9 @@ import pytest
 import cbramsim
 from tests.test_imports import ROOT
 
-FOLDERS = ("cbramsim", "devices", "simulator", "experiments", "examples")
-FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+FOLDERS = ("cbramsim", "devices", "simulator", "experiments")
+MODULES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+FILES = [*MODULES, *sorted((ROOT / "examples").rglob("*.py"))]
 NOT_FIRST = ("What", "Where", "Which", "How")
 """Words that begin a clause, not the name of a thing."""
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -62,7 +63,7 @@ def test_docstrings_begin_with_what_they_define(path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_public_names_have_docstrings(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert not [name for name, node in public(tree) if not ast.get_docstring(node)]
@@ -72,7 +73,7 @@ def test_exported_names_have_docstrings() -> None:
     """Names may be defined in another module than the one that exports them."""
     documented = {
         name
-        for path in FILES
+        for path in MODULES
         for name, node in public(ast.parse(path.read_text()))
         if ast.get_docstring(node)
     }

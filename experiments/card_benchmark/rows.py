@@ -8,9 +8,9 @@ from cbramsim.experiments.tables import aligned
 
 MILLION = 1e6
 RATES = 12 * MILLION, 18 * MILLION
-"""What is aimed at on an H100: windows a second of the two groups."""
+"""Targets of the two groups on an H100, windows a second."""
 TARGETS = {"times": 100.0, "alone": 1.2, "pruning": 300.0, "devices": 180.0, "compilation": 30.0}
-"""What else is: times one core, and seconds."""
+"""Further targets: times one core, and seconds."""
 
 
 class Row(NamedTuple):

@@ -36,7 +36,7 @@ VARIED = (
 )  # fmt: skip
 """Parameters of a device that are drawn at random."""
 PARTS = ("kernels", "beside", "drawing", "bringing")
-"""What learning together takes: see `Host`."""
+"""Parts of the time of learning together: see `Host`."""
 FACTOR = 2.0
 """Largest factor by which they are larger or smaller."""
 
@@ -51,12 +51,12 @@ class Host(NamedTuple):
     beside: float
     """Time for each window: pruning, copies and bookkeeping while networks learn."""
     curve: float
-    """On the learning curve, for each step of a network."""
+    """Time of the learning curve, for each step of a network."""
     answered: float
-    """What the card computes when the neurons of a network are named by all training images, and
-    all test images are recognised."""
+    """Time of the card to name the neurons of a network by all training images, and to recognise
+    all test images."""
     answering: float
-    """On the same, beside the card."""
+    """Time of the processor for the same."""
     saving: float
     """Time to save a state."""
 

@@ -1,4 +1,4 @@
-"""How energy and accuracy of a device move when one assumed parameter is another.
+"""Sensitivity of the energy and the accuracy of a device to each assumed parameter alone.
 
 One at a time and by up to ten times, for the intervals of `cbram compare-devices`. What all of them
 decide together, each in its own range, is the question of `cbram sensitivity`.

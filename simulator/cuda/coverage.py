@@ -15,7 +15,8 @@ from cbramsim.simulator.cuda.sizes import most_neurons
 from cbramsim.simulator.learning.config import NetworkConfig
 
 Engine = Literal["auto", "cpu", "cuda"]
-"""Where networks learn: on a card if there is one, on processors, or on a card."""
+"""Device on which networks learn: a card if there is one (`auto`), processors (`cpu`), or a card
+(`cuda`)."""
 SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether Numba's CUDA simulator stands in for a card."""
 

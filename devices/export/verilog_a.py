@@ -22,7 +22,7 @@ _UNITS = {
     "t_set": ("s", "width of a set pulse", "(0:inf)"),
     "v_reset": ("V", "amplitude of a reset pulse", "(0:inf)"),
     "t_reset": ("s", "width of a reset pulse", "(0:inf)"),
-    "v_read": ("V", "voltage at which conductance is told", "(0:inf)"),
+    "v_read": ("V", "voltage at which conductance is stated", "(0:inf)"),
     "v_sinh": ("V", "scale of the sinh of the current", "(0:inf)"),
 }
 """Unit, meaning and range of each parameter."""

@@ -27,7 +27,7 @@ MOVED = 0.25
 """Part of the span of all readings that a train must cover to show a polarity."""
 NEARLY_ALL = 0.9
 """Part of the trains that go the wrong way if polarities are swapped."""
-_WINDOW = "pass the window that they stand for, as --window 2uS:20uS"
+_WINDOW = "pass their window, as --window 2uS:20uS"
 
 
 def with_readings(reading: Reading, trains: list[Rough]) -> list[Rough]:

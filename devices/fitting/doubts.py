@@ -60,7 +60,7 @@ def _alike(ranked: list[Ranked]) -> list[str]:
         more = other.errors**2 - best.errors**2
         if other.law != "table" and abs(more.mean()) <= more.std(ddof=1) / np.sqrt(len(more)):
             alike.append(other.law)
-    return [f"these data do not tell {best.law} from {', '.join(alike)}"] if alike else []
+    return [f"these data do not distinguish {best.law} from {', '.join(alike)}"] if alike else []
 
 
 def _count(number: int, noun: str) -> str:
@@ -77,7 +77,7 @@ def _window(curves: Curves, arrives: np.ndarray, extrapolated: bool) -> list[str
             )
         elif not arrives[bound]:
             what = (
-                "what lies beyond the data is extrapolated" if extrapolated
+                "values beyond the data are extrapolated" if extrapolated
                 else f"the window ends with the measured range, so {told}"
             )  # fmt: skip
             found.append(f"{WAYS[way]} trains do not saturate: {what}")
@@ -181,7 +181,7 @@ def _wandering(curves: Curves, best: Ranked, noise: NoiseFound | None) -> list[s
 def _noise(noise: NoiseFound | None) -> list[str]:
     if noise is None:
         return [
-            "too few readings inside the window to tell noise: step_c2c and read_c2c are left 0"
+            "too few readings inside the window to find noise: step_c2c and read_c2c are left 0"
         ]
     found = []
     if noise.lasting:

@@ -85,7 +85,7 @@ class Found:
             elif key in IN_THE_DATA:
                 sources[key] = Provenance(
                     evidence="assumed",
-                    source="analog: what there is of it is in the measured noise",
+                    source="analog: it is contained in the measured noise",
                 )
             elif key in stated:
                 values[key] = getattr(self.like, key)

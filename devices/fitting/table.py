@@ -288,7 +288,7 @@ class Table:
                 row, count = row[:-1].rstrip(" "), count - 1
                 rows[i] = row
             if count > width:
-                hint = "; decimal commas and commas between columns cannot be told apart"
+                hint = "; decimal commas and commas between columns cannot be distinguished"
                 comma = separator == "," and (count > width + 1 or _whole(row))
                 raise self.refusal(
                     f"must have {width} values (got {count}){hint * comma}", numbers[i]

@@ -113,7 +113,7 @@ def _direction(reading: Reading, train: Rough) -> int:
             f"column '{name}' must go up or down to be a train of set or reset pulses; name its "
             f"polarity in the header, as 'LTP 1 (uS)'"
         )
-    note = "set is what rises"
+    note = "rising trains are set"
     if note not in reading.understood:
         reading.understood.append(note)
     return way

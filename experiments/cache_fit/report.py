@@ -98,7 +98,7 @@ def _advice(summary: dict[str, Any]) -> str:
             lines.append(f"Cheaper and nearest in size to yours: {_saving(nearest)}.")
         if each > 0 and not nearest:
             lines.append("Per parameter that is within the error of the model: no firm advantage.")
-        lines.append("What a network of another size learns is not part of this.")
+        lines.append("The accuracy of networks of other sizes is not considered.")
     return "\n".join(lines)
 
 
@@ -119,7 +119,7 @@ def _model(summary: dict[str, Any]) -> str:
             bytes_ = 8 * knee["parameters"]
             capacity = levels[knee["inner"]]["capacity"]
             lines.append(
-                f"{where}, half way at {knee['parameters']:,.0f} parameters: "
+                f"{where}, halfway at {knee['parameters']:,.0f} parameters: "
                 f"{in_binary(bytes_)} of weights and gradients, {bytes_ / capacity:.2f} of the "
                 "stated size"
             )

@@ -109,7 +109,7 @@ class Bench:
     @cached_property
     def twins(self) -> Twins:
         """Networks from the card, which agree with those from a core."""
-        self.tell("does the card compute what a processor does?")
+        self.tell("does the card compute the same as a processor?")
         few = Images(*(part[: self.sizes.twin_images] for part in self.images))
         return twins(few, self.sizes.base, self.sizes.pairs)
 

@@ -102,7 +102,7 @@ def check(found: list[dict[str, float]]) -> None:
         least = {what: min(one[what] for one in found) for what in MOST}
         told = ", ".join(f"{what} {least[what]:.2g} (at most {MOST[what]:g})" for what in MOST)
         raise CbramError(
-            f"--engine cuda: the card does not compute what a processor does: of {len(found)} "
+            f"--engine cuda: the card does not compute the same as a processor: of {len(found)} "
             f"networks {len(found) - agree} differ, the best by: {told}"
         )
 

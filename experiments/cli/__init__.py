@@ -33,19 +33,19 @@ COMMANDS = {
         "fit": "Turn measured pulse trains into a device file.",
         "compare-devices": "One network in every memory technology.",
         "sensitivity": "Which assumed numbers decide what the cell saves.",
-        "attribute": "What each imperfection of a device costs.",
+        "attribute": "Cost of each imperfection of a device.",
         "robustness": "Accuracy against how imperfect a device is.",
     },
     "array": {
         "array": "Converters, tiles, binary cells, programming.",
-        "wires": "What the resistance of lines does, and how to solve for it.",
+        "wires": "Effect of the resistance of lines, and its solution.",
     },
     "energy": {
         "ladder": "Joules to learn digits: from FP32 to this array.",
         "cache-fit": "Which size of network suits the caches.",
     },
     "networks": {"map": "Your trained network in arrays: accuracy by cause, joules."},
-    "papers": {"reproduce": "What papers report, and what comes out here."},
+    "papers": {"reproduce": "Published results, and our reproductions."},
     "tools": {
         "doctor": "What is installed, whether it works, how to mend it.",
         "completion": "Complete commands in bash, zsh or fish.",

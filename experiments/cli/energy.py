@@ -65,7 +65,7 @@ def ladder(
         help="Price on this memory hierarchy instead of measuring  [this machine]")  # fmt: skip
 @option("--caches", metavar="TEXT",
         help="This machine's, if its system is wrong: 'L1=48KiB x2, L2=2MiB x2'")  # fmt: skip
-@flag("--no-measure", help="Only say where working sets live.")
+@flag("--no-measure", help="Only print the levels of working sets.")
 @flags.out(default="runs/cache-fit")
 @flags.as_json
 @flags.quick(help="Measure for seconds only.")

@@ -23,7 +23,7 @@ Command = Callable[..., Any]
 Keys = dict[str, Any]
 """Values of the configuration by key."""
 
-SAME = "the same command goes on."
+SAME = "the same command continues."
 """Description of how studies continue after an interrupt: finished runs are kept."""
 
 # ---- kinds of values ---------------------------------------------------------------------------
@@ -78,7 +78,7 @@ option = partial(click.option, show_default=True)
 flag = partial(option, is_flag=True)
 several = partial(option, callback=names)
 out = partial(option, "--out", type=PATH, metavar="FOLDER", help="Folder to write.")
-force = partial(flag, "--force", help="Overwrite what is in that folder.")
+force = partial(flag, "--force", help="Overwrite the contents of that folder.")
 quick = partial(flag, "--quick")
 seeds = partial(option, "--seeds", type=click.IntRange(1), metavar="N", help="Runs of each kind.")
 devices = partial(several, "--devices", metavar="A,B,...")

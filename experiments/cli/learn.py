@@ -26,7 +26,7 @@ FLAGS = {
 @flags.settings
 @flags.out(default="runs/train")
 @flags.force(help="Overwrite the run in that folder.")
-@flag("--resume", help="Go on with the run in that folder.")
+@flag("--resume", help="Continue the run in that folder.")
 @flags.quiet
 @flags.engine
 def train(

@@ -14,7 +14,7 @@ from cbramsim.experiments.cli import flags, say
 
 @click.command()
 @flags.option("--engine", type=click.Choice(["cpu", "cuda"]), default="cpu",
-              help="What is timed: one core, or a graphics card.")  # fmt: skip
+              help="Device that is timed: one core, or a graphics card.")  # fmt: skip
 @flags.option("--out", type=flags.PATH, metavar="FOLDER",
               help="Folder to write, with --engine cuda  [runs/benchmark]")  # fmt: skip
 @flags.force()

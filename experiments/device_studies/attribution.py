@@ -95,7 +95,7 @@ def run(
         summary = attribute(technology.name, present, Cases(table))
         found = Findings(
             out, text(summary), summary, {TABLE: table}, runner.failures, base=base,
-            title=f"What each imperfection of {technology.name} costs",
+            title=f"Cost of each imperfection of {technology.name}",
             evidence=evidence_of(technology),
         )  # fmt: skip
         found.write({FIGURE: figures.attribution(summary)} if len(table) else {})

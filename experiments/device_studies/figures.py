@@ -36,7 +36,7 @@ def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
         found["aged.png"] = titled(_aged(aged), message)
     if summary["sensitivity"]["effects"]:
         most = summary["sensitivity"]["effects"][0]["parameter"]
-        message = f"{summary['sensitivity']['reference']} depends most on what is assumed of {most}"
+        message = f"{summary['sensitivity']['reference']} depends most on the assumed {most}"
         found["one_parameter.png"] = titled(_tornado(summary["sensitivity"]), message)
     return found
 

@@ -86,7 +86,7 @@ def of(
     made = {
         story: titled(ladder(some, baseline, draws, conversions), message),
         everything: titled(
-            ladder(approaches, baseline, draws, conversions), "All approaches, dearest first"
+            ladder(approaches, baseline, draws, conversions), "All approaches, most expensive first"
         ),
         over_joules: titled(curves(approaches, targets), after),
     }

@@ -49,16 +49,14 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
         made = {
             "accuracy.png": titled(_accuracy(found), _losses(found)),
             "energy.png": titled(_energy(found), _energy_left(found)),
-            "pareto.png": titled(
-                _pareto(found), "Accuracy against energy, and what nothing beats in both"
-            ),
+            "pareto.png": titled(_pareto(found), "Accuracy against energy, with the Pareto front"),
         }
     if len(decomposition(found)) > 1:
         made["waterfall.png"] = titled(_waterfall(found), _saved_in_all(found))
     if saved := {name: kinds for name, kinds in summary["savings"].items() if kinds}:
         made["savings.png"] = titled(_savings(saved), _left(saved))
     if len(networks := _networks(runner)) > 1:
-        made["weights.png"] = titled(_weights(networks), "What neurons have learned, by policy")
+        made["weights.png"] = titled(_weights(networks), "Receptive fields and weights, by policy")
     return made
 
 
@@ -104,7 +102,7 @@ def _left(saved: dict[str, dict[str, dict[str, float]]]) -> str:
         if kind in kinds and kinds[kind]["without"]
     }
     if not left:
-        return f"What is left of each cost, {pruned}"
+        return f"Remaining part of each cost, {pruned}"
     best = min(left, key=lambda name: left[name])
     return f"{ALL_POLICIES[best].label}, {pruned}: {100 * left[best]:.0f} % of {kind} are left"
 

@@ -107,7 +107,7 @@ def run(
         findings = Findings(
             out, board(found, quick), {"claims": claims, "quick": quick},
             {"runs.csv": [_row(each, one) for each in found for one in each.runs]}, done.failures,
-            title="What papers report, and what comes out here",
+            title="Published results, and our reproductions",
             closing="" if quick else _closing(claims),
         )  # fmt: skip
         findings.write({})

@@ -80,7 +80,7 @@ def check_base(experiment: str, base: dict[str, Any], *varied: str) -> None:
     """Refuse keys that a study itself varies."""
     for key in varied:
         if key in base:
-            raise ParameterError(f"{experiment}: {key} is what the study varies")
+            raise ParameterError(f"{experiment}: {key} is varied by the study")
 
 
 def check_count(what: str, *factors: int) -> int:

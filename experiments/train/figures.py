@@ -21,7 +21,7 @@ def receptive_fields(
     figure = Figure(figsize=(5.4, 4.6), layout="constrained")
     height, width = image_shape
     network.plot(figure.add_subplot(), image_shape=(height, width), shown=shown)
-    titled(figure, "What the neurons that fired most have learned")
+    titled(figure, "Receptive fields of the neurons that fired most")
     save(figure, out / "receptive_fields.png", dpi=150)  # resampling takes memory
 
 

@@ -104,5 +104,5 @@ def _collect(
     tables = {TABLE: table, LEARNING: entries, POINTS: [point._asdict() for point in points]}
     return Findings(
         runner.out, text(entries), summary, tables, runner.failures, base=shared,
-        title="What the resistance of lines does",
+        title="Effect of the resistance of lines",
     )  # fmt: skip

@@ -47,7 +47,7 @@ def of(
         solution, cells = read
         made["node_voltages.png"] = titled(_maps(solution), _voltage_left(solution, cells))
     if panels := learning.fields(runner, device, resistances):
-        title = "What neurons have learned, as reads see it"
+        title = "Receptive fields as reads see them"
         made["receptive_fields.png"] = titled(_fields(panels), title)
     return made
 

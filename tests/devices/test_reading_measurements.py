@@ -167,7 +167,7 @@ def test_a_form_that_is_clear_is_read(tmp_path: Path, form: str) -> None:
         ("an index of pandas", "left out: 'column 1 (no name)'"),
         ("dates", "left out: 'time'"),
         ("the sign of the voltage", "polarity from the sign of the voltage"),
-        ("wide, by direction", "one column a ramp; set is what rises"),
+        ("wide, by direction", "one column a ramp; rising trains are set"),
         ("resistance", "readings in 'resistance (kOhm)'"),
     ],
 )

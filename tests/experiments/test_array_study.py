@@ -217,7 +217,7 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_study_varies_is_refused(key: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["array", "--out", str(tmp_path / "x"), "--set", key])
     assert done.exit_code == 2
-    assert f"{key.split('=')[0]} is what the study varies" in done.output
+    assert f"{key.split('=')[0]} is varied by the study" in done.output
     with pytest.raises(ParameterError, match=r"adc_source: must be one of isaac"):
         array.run({"readout": {"adc_source": "isac"}}, tmp_path / "x", quick=True)
     assert not (tmp_path / "x").exists()

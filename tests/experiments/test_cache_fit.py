@@ -477,7 +477,7 @@ def test_a_measurement_is_told_with_model_and_knees(
     assert found.summary["best"]["level"] == "L2"
     assert found.summary["nearest"]["layers"] == found.summary["best"]["layers"]
     assert "no knee to be seen" in found.report()
-    assert "half way at" in found.report()
+    assert "halfway at" in found.report()
     assert json.loads((tmp_path / "fit" / "summary.json").read_text())["model"]
     assert (tmp_path / "fit" / "cache_fit.png").stat().st_size > 1_000
 

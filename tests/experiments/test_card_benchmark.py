@@ -146,7 +146,7 @@ def test_a_wrong_card_ends_it() -> None:
     done = python("-c", WRONG)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()[-1]
-    assert "the card does not compute what a processor does" in said
+    assert "the card does not compute the same as a processor" in said
     assert "conductances 0.002" in said
 
 

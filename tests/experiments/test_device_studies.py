@@ -274,11 +274,11 @@ def test_small_robustness_curves(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("study", "message"),
     [
-        (lambda out: comparison.run({"seed": 1}, out), "seed is what the study varies"),
+        (lambda out: comparison.run({"seed": 1}, out), "seed is varied by the study"),
         (lambda out: comparison.run({}, out, programming="best"), "must be one of auto, stochastic"),
         (lambda out: comparison.run({}, out, devices=["pcmoo"]), "did you mean 'pcmo'"),
         (lambda out: robustness.run("pcmo", {}, out, curves=["level"]), "did you mean 'levels'"),
-        (lambda out: robustness.run("pcmo", {"wait": 1.0}, out), "wait is what the study varies"),
+        (lambda out: robustness.run("pcmo", {"wait": 1.0}, out), "wait is varied by the study"),
         (lambda out: attribution.run("ideal", {}, out), "ideal has no imperfection"),
     ],
 )  # fmt: skip

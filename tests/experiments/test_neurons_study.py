@@ -162,8 +162,8 @@ def test_a_small_study(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"base": {"epochs": 2}}, "epochs is what the study varies"),
-        ({"base": {"competition": {"homeostasis": 1}}}, "competition is what the study varies"),
+        ({"base": {"epochs": 2}}, "epochs is varied by the study"),
+        ({"base": {"competition": {"homeostasis": 1}}}, "competition is varied by the study"),
         ({"neurons": (0,)}, "neurons.neurons must be a whole number >= 1"),
         ({"neurons": (5, 5)}, "must be different numbers"),
     ],

@@ -113,5 +113,5 @@ def test_both_are_refused_by_the_command(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
     refused(
         cbram("array", "--out", tmp_path / "a", "--set", "digital.bits=2"),
-        "binary.bits is what the study varies",
+        "binary.bits is varied by the study",
     )

@@ -118,7 +118,7 @@ def test_a_finished_study_is_not_done_again(study: Path) -> None:
         (["--fractions", "0.5,1.5"], "pruning.fractions: must be numbers > 0 and <= 1 (got 1.5)"),
         (["--fractions", "half"], "--fractions: must be numbers with commas between them"),
         (["--rules", "device,real"], "pruning.rules: must be of device, ideal (got 'real')"),
-        (["--set", "seed=3"], "pruning: seed is what the study varies"),
+        (["--set", "seed=3"], "pruning: seed is varied by the study"),
         (["--set", "neuron=3"], "TrainConfig.neuron: unknown key (did you mean 'neurons'?)"),
     ],
 )

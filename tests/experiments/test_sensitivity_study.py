@@ -397,8 +397,8 @@ def test_a_small_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"base": {"device": "pcmo"}}, "device is what the study varies"),
-        ({"base": {"cell": {"v_set": 1}}}, "cell is what the study varies"),
+        ({"base": {"device": "pcmo"}}, "device is varied by the study"),
+        ({"base": {"cell": {"v_set": 1}}}, "cell is varied by the study"),
         ({"base": {"validation_images": 0}}, "must be above 0, the test set is not for this"),
         ({"base": {"wires": True}, "method": "sobol"}, "wires: must be left as it is for sobol"),
         ({"method": "fast"}, "must be one of morris, sobol"),

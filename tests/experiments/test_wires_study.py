@@ -75,7 +75,7 @@ def test_what_is_done_is_not_done_again(found: Findings, monkeypatch: pytest.Mon
 
 
 def test_what_the_study_varies_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="wires: tiles is what the study varies"):
+    with pytest.raises(ParameterError, match="wires: tiles is varied by the study"):
         wires.run({"tiles": {"rows": 3}}, tmp_path / "a")
 
 

@@ -110,5 +110,5 @@ class Relaxing:
         """Return the movement of each cell since it was programmed, S."""
         shift = self.relaxation.relaxation_shift * np.log(np.maximum(age, 1.0))
         moved = shift + self._xi * self.relaxation.relaxation_sigma(programmed, age)
-        # A cell that has just been programmed is where it was put.
+        # A cell that has just been programmed has not moved yet.
         return np.where(age > 0, np.maximum(moved, -programmed.astype(np.float64)), 0.0)

@@ -182,7 +182,7 @@ def begin(folder: Path, config: Parameters) -> None:
     def write(file: IO[bytes]) -> None:
         file.write(config_text(config))
         file.flush()  # the disk has room for it
-        (folder / METRICS).unlink(missing_ok=True)  # first: it says that a run is finished
+        (folder / METRICS).unlink(missing_ok=True)  # first: it marks a run as finished
         clear_figures(folder)
         (folder / STATE).unlink(missing_ok=True)
 

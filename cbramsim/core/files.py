@@ -45,7 +45,7 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
     """
     try:
         with open_without_waiting(path) as file:
-            # devices, pipes and files that grow tell no size, or a wrong one
+            # devices, pipes and growing files state no size, or a wrong one
             size = os.fstat(file.fileno()).st_size
             content = file.read(limit + 1) if size <= limit else None
     except (OSError, ValueError) as error:
@@ -159,7 +159,7 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of processes that were killed, and of no others."""
     for path in folder.iterdir():
         if is_temporary(path.name):
-            # Whoever writes it has locked it, and the system takes locks from the dead.
+            # Its writer has locked it, and the system releases the locks of dead processes.
             with suppress(OSError), path.open("rb") as file:
                 if lock(file.fileno(), wait=False):
                     path.unlink()
@@ -205,7 +205,7 @@ def _target(path: Path) -> Path:
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(target.stat().st_mode):
                 raise OSError("not a regular file")
-    except ValueError as error:  # a NUL in it
+    except ValueError as error:  # a NUL in the path
         raise OSError(str(error)) from None
     return target
 
@@ -221,7 +221,7 @@ def _new_temporary(folder: Path) -> tuple[IO[bytes], Path]:
         lock(file.fileno())
         if is_at(file.fileno(), path):
             return file, path
-        file.close()  # it was taken for a leftover before it was locked
+        file.close()  # another process took it for a leftover before it was locked
 
 
 def _cannot_write(path: Path, error: Exception) -> CbramError:

@@ -170,7 +170,7 @@ def lean_loop(function: Callable[..., Any]) -> Any:
 
 
 def _cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
-    if dispatcher is not function:  # it is where compilation is switched off
+    if dispatcher is not function:  # compilation may be switched off
         dispatcher._cache = _LoopCache(function)
         dispatcher.compile = _uncollected(dispatcher.compile)
     return dispatcher
@@ -241,7 +241,7 @@ class _LoopCache(NullCache):
         try:
             return self._files.load_overload(sig, target_context)
         except (AttributeError, ImportError):
-            pass  # loops of another version, whose classes are not there any more
+            pass  # loops of another version, whose classes no longer exist
         except Exception as error:  # reading a damaged file may raise anything
             _say(f"the cache of compiled loops is damaged ({_reason(error)}), and made again")
         try:

@@ -81,7 +81,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     finally:
         _locked.reset(outer)
         with suppress(OSError):
-            path.unlink()  # before the lock is let go: never that of the next
+            path.unlink()  # before the lock is released: never the file of the next process
         os.close(descriptor)
 
 
@@ -97,8 +97,8 @@ def _open_locked(path: Path, what: str) -> int:
             raise CbramError(f"{what} is being written by {holder or 'another process'}") from None
         if is_at(descriptor, path):
             break
-        os.close(descriptor)  # the one that had it has removed it meanwhile
-    with suppress(OSError):  # a full disk: the lock holds all the same
+        os.close(descriptor)  # its last owner has removed it meanwhile
+    with suppress(OSError):  # a full disk: the lock still holds
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
     return descriptor

@@ -98,7 +98,7 @@ def _check_directory(file: IO[bytes]) -> None:
 def read_header(content: Any) -> Header:
     """Return the header of an array in .npy format; raises DataError if it is not one."""
     try:
-        # What is longer than in version 1.0 describes no array of numbers.
+        # A header longer than in version 1.0 describes no array of numbers.
         if npy.read_magic(content) != (1, 0):
             raise ValueError
         shape, _, dtype = npy.read_array_header_1_0(content)

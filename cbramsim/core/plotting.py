@@ -37,7 +37,7 @@ def axes_or_new(ax: Axes | None, width: float, height: float, **grid: Any) -> li
     """
     if ax is not None:
         return [ax]
-    import matplotlib.pyplot as plt  # sets up a backend: for people at a screen only
+    import matplotlib.pyplot as plt  # sets up a backend, which only a screen needs
 
     _, axes = plt.subplots(figsize=(width, height), layout="constrained", squeeze=False, **grid)
     return list(axes.ravel())

@@ -121,7 +121,7 @@ def _message(cls: type[BaseModel], detail: Any, *, within: bool = True) -> str:
         return f"{path}: is required"
     if detail["type"] == "value_error":
         error = detail["ctx"]["error"]
-        # A `ParameterError` says itself which part of the value it is about.
+        # A `ParameterError` names the part of the value itself.
         return f"{path}{'.' if isinstance(error, ParameterError) else ': '}{error}"
     value = detail["input"]
     expected = _expected(field) if field else detail["msg"].lower()

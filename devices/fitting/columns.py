@@ -242,7 +242,7 @@ def ramp(column: Column) -> Ramp | None:
             rest.append(labels[i])
     if not words or (rest and (cell or not way)):
         return None
-    # the number of a column is no cycle, if set and reset are numbered together
+    # the number of a column is not a cycle if set and reset are numbered together
     return Ramp(way, cell or " ".join(rest), cycle if way or said else "")
 
 

@@ -156,7 +156,7 @@ def decimal_of(rows: list[str], separator: str, delimiter: str, notes: list[str]
         raise ValueError(
             f"numbers must have one decimal sign (got '{votes['.']}' and '{votes[',']}')"
         )
-    # points between thousands are left out below 1000; decimals of zeros, all of them
+    # points between thousands are omitted below 1000, and decimals if all are zero
     unclear = commas if delimiter != ";" else points
     if unclear and all(map(_THOUSANDS.fullmatch, unclear)):
         raise ValueError(

@@ -168,7 +168,7 @@ def _wandering(curves: Curves, best: Ranked, noise: NoiseFound | None) -> list[s
     trains = np.maximum(curves.count.max(axis=1), 1)[:, None]
     part = np.sqrt(law.variance / trains) / law.window[curves.index[:, 0], None]
     error = float(np.sqrt(np.mean(part[curves.count > 0] ** 2)))
-    if noise is not None and np.isfinite(noise.errors[0]):  # as large as it may well be
+    if noise is not None and np.isfinite(noise.errors[0]):  # its largest plausible value
         error *= float(np.exp(min(1.645 * noise.errors[0], 1.0)))
     if error < FAR / 2:
         return []

@@ -130,7 +130,7 @@ class Bootstrap:
         cell = curves.index[:, 0]
         self.unit, self.unit_of, self.cell = unit[cell, None], unit, cell
         self.cells, self.span = len(curves.cells), curves.span
-        # bounds that are those of the measured range err as its ends do
+        # bounds at the ends of the measured range have the errors of these
         bounds = 2 * len(found.candidate.shapes) + np.arange(2 * self.cells)
         self.which = np.flatnonzero(found.holds[bounds] > 1)
         self.held = bounds[self.which]
@@ -179,7 +179,7 @@ class Bootstrap:
             found.derivatives * root[:, None], found.columns, misses * root[:, None],
             found.vector.size,
         )  # fmt: skip
-        # held where nothing is known: bounds that are not free, and cells that were not drawn
+        # fixed where nothing is known: bounds that are not free, and cells that were not drawn
         size = np.diag(matrix)
         matrix[np.diag_indices_from(matrix)] += found.holds + 1e-9 * size.max() + 1e-300
         step = np.linalg.solve(matrix, slope)

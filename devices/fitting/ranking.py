@@ -160,7 +160,7 @@ def _folds(curves: Curves) -> list[tuple[Curves, Curves]]:
     length = curves.index[curves.curve, 2][:, None]
     block = (pulse * BLOCKS) // np.maximum(length, BLOCKS)
     for k in range(FOLDS):
-        # the start of a curve is never left out: there is nothing to foretell it from
+        # the start of a curve is never left out: nothing predicts it
         out = (block % FOLDS == k) & (pulse > 0)
         folds.append(
             (

@@ -121,7 +121,7 @@ def measure(
         while turns < effort.fewest or time.perf_counter() < end:
             turns += 1
             for one, count, took, spent in zip(at_work, steps, seconds, joules, strict=True):
-                one.train(1)  # brings back into the caches what the others pushed out
+                one.train(1)  # reloads the caches after other networks
                 before = counters.read()
                 took += [_sample(one, count) for _ in range(SAMPLES_PER_TURN)]
                 used = counters.joules(before, counters.read())

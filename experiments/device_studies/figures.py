@@ -195,7 +195,7 @@ def robustness(curves: dict[str, list[dict[str, Any]]]) -> Figure:
     panels = [panel for panel in PANELS if any(name in curves for name in panel[1])]
     rows = -(-len(panels) // 3)
     figure, axes = axes_grid(rows, min(3, len(panels)), 2 * COLUMN_WIDTH, 2.3 * rows + 0.3)
-    # what forgets, forgets all: it has an axis of its own
+    # devices that forget lose everything: they have an axis of their own
     alike = [100 * p["accuracy"] for c, ps in curves.items() if c != "retention" for p in ps]
     for ax, (label, names, scale, kind) in zip(axes, panels, strict=False):
         for n, name in enumerate(name for name in names if name in curves):

@@ -58,7 +58,7 @@ def run(
         }
         conversions = str(footprint) if footprint != Footprint() else ""
         found = _found(out, approaches, summary, draws, conversions, done.failures)
-        for name in (TEXT, *figures.NAMES):  # what an earlier look drew may not be drawn now
+        for name in (TEXT, *figures.NAMES):  # figures of an earlier look may not be drawn now
             (out / name).unlink(missing_ok=True)
         found.write(_figures(approaches, claims, draws, conversions) if summary["ladder"] else {})
     return found

@@ -24,7 +24,7 @@ def study_folder(out: Path, command: str, at: Where = HERE) -> Iterator[None]:
     """
     ask(at.scheduler, at.workers)
     fresh, missing = False, list[Path]()
-    with suppress(OSError, ValueError):  # what is out of reach is refused below
+    with suppress(OSError, ValueError):  # folders out of reach are refused below
         _check_around(out)
         fresh = is_empty(out)
         missing = [folder for folder in (out, *out.parents) if not folder.exists()]

@@ -77,7 +77,7 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
     records: dict[str, list[dict[str, Any]]] = {}
     failed = {outcome.name for outcome in failures}
     for job in jobs:
-        # What a job left that failed now is of other settings.
+        # The old file of a job that failed now is of other settings.
         if job.name not in failed and (path := _path(job, folder)).is_file():
             with saved_in(path):
                 found = json.loads(path.read_text())["found"]

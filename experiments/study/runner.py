@@ -244,7 +244,7 @@ class Runner:
             self.failures.append(Failure(run.name, error))
             config = tomli_w.dumps(run.config.model_dump(exclude_none=True))
             text = f"{outcome.trace or error}\nThe run was:\n\n{config}"
-            with suppress(OSError, CbramError):  # a full disk: the failure is told all the same
+            with suppress(OSError, CbramError):  # a full disk: the failure is still reported
                 folder.mkdir(parents=True, exist_ok=True)
                 write_atomically(folder / ERROR, lambda file: file.write(text.encode()))
 
@@ -297,7 +297,9 @@ class Runner:
                         self._images[run.name] = data.train_count, others
                     except (CbramError, OSError, ValueError) as error:
                         raise in_run(run.name, error) from None
-                    if (self.folder(run.name) / LOCK).is_file():  # killed: what it left is removed
+                    if (
+                        self.folder(run.name) / LOCK
+                    ).is_file():  # killed: its leftovers are removed
                         with suppress(CbramError), held(self.folder(run.name)):
                             pass
                     if compare and (how := self._differs(run, data, parts)):

@@ -102,7 +102,7 @@ def confusion(counts: NDArray[np.int64], names: tuple[str, ...], out: Path) -> N
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(max(3.5, 0.32 * classes), 8.0)
     figure, ax = _axes(size, size * 0.85)
-    # Errors are what one looks for: the scale ends where the largest of them does.
+    # Errors matter here: the scale ends at the largest of them.
     errors = share - np.diag(np.diag(share))
     image = ax.imshow(errors, cmap="Oranges", vmin=0, vmax=max(errors.max(), 1e-9))
     figure.colorbar(image, ax=ax, label="errors (% of the true class)", shrink=0.8)

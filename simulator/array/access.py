@@ -384,7 +384,7 @@ def _(others, array, column, row, stream):  # type: ignore[no-untyped-def]
 
 @implements(settle_column, Moving)
 def _(others, array, column, stream):  # type: ignore[no-untyped-def]
-    # one array after the other: a tuple of arrays is costly to hand on for every cell
+    # one array after the other: a tuple of arrays is costly to pass on for every cell
     drive = others.drive
     g_column, driven, unresolved = (
         array.g_columns[column], others.driven[:, column], others.unresolved[column],
@@ -406,7 +406,7 @@ def _followed(before, drive, driven, unresolved, array, column, row, stream):  #
     up, down = max(seen_up - driven[0, row], 0.0), max(seen_down - driven[1, row], 0.0)
     driven[0, row], driven[1, row] = seen_up, seen_down
     low, high = array.cells[column, row, G_LOW], array.cells[column, row, G_HIGH]
-    if up + down == 0.0 or not high > low or before == 0.0:  # stuck, worn out, or not there
+    if up + down == 0.0 or not high > low or before == 0.0:  # stuck, worn out, or missing
         return np.float32(before)
     g = before + np.float64(unresolved[row])
     g = mean_train(array.law, array.cells, column, row, SET, g, up)

@@ -112,5 +112,5 @@ class Clock:
         self.seconds, self.pending, self.celsius = (float(x) for x in arrays["clock"])
         if "clock_age" in arrays:
             self.start(conductance)
-            assert self.ageing is not None  # what does not age has no ages in its state
+            assert self.ageing is not None  # a device that does not age has no ages in its state
             self.ageing.restore({name: arrays[PREFIX + name] for name in self.ageing.to_arrays()})

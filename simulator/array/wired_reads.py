@@ -325,7 +325,7 @@ def _taken(solution: Solution) -> tuple[float, float]:
     if solution.known is not None:
         power = solution.power
         return power.cells + power.access, power.word_lines + power.bit_lines
-    # As `Effective.power` has it: lines take what cells leave. Not every current is worked out.
+    # As in `Effective.power`, lines take the rest. Not every current is computed.
     across = solution.word - solution.bit
     cells = solution.wires.in_series(solution.conductance).ravel()
     in_cells = float(np.dot(cells, np.square(across.ravel())))

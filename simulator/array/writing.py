@@ -105,7 +105,7 @@ def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type
     i2t = pulse.i2t_set if is_set else pulse.i2t_reset
     gate = pulse.gate_set if is_set else pulse.gate_reset
     first = array.g_columns[column, row]
-    # A cell that time took out of its window is not pushed back by a pulse the other way.
+    # A pulse the other way does not push back a cell that ageing took out of its window.
     floor, ceiling = min(low, first), max(high, first)
     before = first
     joules = 0.0

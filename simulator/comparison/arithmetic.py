@@ -114,7 +114,7 @@ def operation(operator: Operator, precision: str, node: str = "45nm") -> Constan
         at_7nm = TABLES["7nm"][operator]
         value = entries["fp16"] * at_7nm["bf16"] / at_7nm["fp16"]
         evidence, factor, source = "assumed", 2.0, f"to FP16 as at 7 nm ({JOUPPI}): {source}"
-    elif precision == "int16":  # adders go as their bits, multipliers as the square
+    elif precision == "int16":  # adders scale with their bits, multipliers with the square
         value = entries["int8"] * (4 if operator == "multiply" else 2)
         evidence, factor, source = "assumed", 2.0, f"from 8 bits, by bits: {source}"
     else:

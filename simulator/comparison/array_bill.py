@@ -196,7 +196,7 @@ def _charge_pulses(bill: Bill, cells: Crossbar, account: Account) -> None:
     of_sets = _sum(account.counts, SET_PULSES) * costs.line_set
     of_resets = _sum(account.counts, RESET_PULSES) * costs.line_reset
     of_either = account.joules[Operation.PROGRAM_LINE] - of_sets - of_resets
-    if not _sum(account.counts, EITHER_PULSES):  # what is left is rounding
+    if not _sum(account.counts, EITHER_PULSES):  # the rest is rounding
         of_sets, of_either = of_sets + of_either, 0.0
     for joules, voltages in (
         (of_sets, {"v_set": 2.0}),

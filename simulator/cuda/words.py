@@ -103,7 +103,7 @@ def step_back(state):  # type: ignore[no-untyped-def]
     """Undo one step of `next_word`."""
     d = rotate_left(state[3], 64 - 45)
     a = state[0] ^ d
-    # state[1] ^ state[2] is b ^ (b << 17), with b what state[1] was
+    # state[1] ^ state[2] is b ^ (b << 17), with b the earlier state[1]
     b = state[1] ^ state[2]
     b ^= b << np.uint64(17)
     b ^= b << np.uint64(34)

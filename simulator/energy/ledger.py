@@ -205,7 +205,7 @@ class EnergyLedger:
         for phase, counts, joules in zip(
             arrays["ledger_phases"], arrays["ledger_counts"], arrays["ledger_joules"], strict=True
         ):
-            # A file from before an operation was known says nothing of it: it never happened.
+            # A file older than an operation has no count of it: it never happened.
             account = ledger.account(str(phase))
             account.counts[: len(counts)] += counts
             account.joules[: len(joules)] += joules

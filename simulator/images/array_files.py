@@ -141,7 +141,7 @@ def _unpacked(file: Any) -> IO[bytes]:
 def _idx_shape(content: IO[bytes], dimensions: int | None) -> tuple[int, ...]:
     start = content.read(4)
     if len(start) < 4 or start[:3] != bytes([0, 0, IDX_UBYTE]):
-        content.read(_CHUNK)  # a damaged gzip file says so itself
+        content.read(_CHUNK)  # gzip reports damaged files itself
         raise DataError("not an IDX file of unsigned bytes")
     found = start[3]
     if dimensions is not None and found != dimensions:
@@ -158,7 +158,7 @@ def _idx_shape(content: IO[bytes], dimensions: int | None) -> tuple[int, ...]:
 def _check_claim(shape: tuple[int, ...], size: int, content: IO[bytes], file: Any) -> None:
     """Refuse an IDX file that is too large, or cannot be as large as its header says."""
     status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):  # a pipe, which tells no size
+    if not stat.S_ISREG(status.st_mode):  # a pipe, which has no known size
         _check_claimed(shape, size, size)
     elif content is file:
         header = Header(shape, np.dtype(np.uint8))

@@ -151,7 +151,7 @@ def read_pictures(paths: list[Path], *, quiet: bool = False) -> Pictures:
         If one cannot be read, is animated, transparent or too large, or is not like the others.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow makes do with; what it cannot read it refuses
+        warnings.simplefilter("ignore")  # errors that Pillow tolerates; other errors it raises
         size = _size(paths[0])
         total = len(paths) * size[0] * size[1]
         if total > LARGEST:

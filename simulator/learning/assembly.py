@@ -59,7 +59,7 @@ def array_of(
 def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
     """Return the learning rule of a layer with a number of inputs, for compiled loops."""
     programming, whole = config.programming, config.programming.method == "deterministic"
-    if config.update == "dense" and whole:  # rounded once it is known how much is asked of a column
+    if config.update == "dense" and whole:  # rounded once the request of a column is known
         programming = programming.replace(method="stochastic")
     if config.storage == "binary":
         codes = wanted_codes(config.stdp, config.binary, programming.method)

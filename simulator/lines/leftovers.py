@@ -60,7 +60,7 @@ def leftovers(g, lines, source, drops):  # type: ignore[no-untyped-def]
     return total, through
 
 
-# What is left over bounds errors only if no difference is rewritten: no reordering in these two.
+# Residuals bound errors only if no difference is rewritten: no reordering in these two.
 
 
 @kernel

@@ -183,7 +183,7 @@ def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped
     _at_rest(factors.g, lines, source, drops)
     steps, bound, through = 0, 0.0, 0.0
     for n in range(ROUNDS):
-        # A part of what is allowed is kept for rounding.
+        # A part of the tolerance is reserved for rounding.
         allowed = 0.5 * tolerance * through if n else 0.0
         steps += correct(factors, lines, source, drops, 0.5 * tolerance, allowed, STEPS)
         bound, through = leftovers(factors.g, lines, source, drops)

@@ -123,7 +123,7 @@ def _push_through_each(factors, lines, cells, source, drops, tolerance, response
         drops.rb[:] = 0.0
         drops.rw[i, j], drops.rb[i, j] = -1.0, 1.0
         correct(factors, lines, source, drops, 0.0, 0.3 * tolerance, STEPS)
-        # What follows for the bit lines includes the ampere that is pushed into one.
+        # The currents of the bit lines include the ampere that is pushed into one.
         drops.rb[:] = g * drops.u
         drops.rb[i, j] += 1.0
         bit_lines(drops.rb, factors.bit, lines.bit, drops.v)

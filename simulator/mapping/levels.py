@@ -48,7 +48,7 @@ class Levels(NamedTuple):
         """
         low = min(float(np.percentile(inputs, 100 - percentile, method="lower")), 0.0)
         high = max(float(np.percentile(inputs, percentile, method="higher")), 0.0)
-        if high == low:  # there is next to nothing but 0
+        if high == low:  # almost all values are 0
             low, high = min(float(inputs.min()), 0.0), max(float(inputs.max()), 0.0)
         return cls(low, high - low if high - low > LEAST else 1.0, bits)
 

@@ -84,7 +84,7 @@ def seen_of(
     each = np.zeros((0, 0))
     if isinstance(state.noise, Growing):
         white, each = float(state.noise.sigma) ** 2, state.noise.variance.astype(np.float64)
-    if isinstance(state.gain, Compensated):  # what is made up for is noisier
+    if isinstance(state.gain, Compensated):  # compensated sums are noisier
         gain = state.gain.factors.astype(np.float64)
         g *= gain
         each = (white + (each if len(each) else np.zeros(g.shape))) * gain**2

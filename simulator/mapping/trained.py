@@ -61,7 +61,7 @@ class TrainedNetwork:
         whole("TrainedNetwork.steps:", self.steps, int(bool(neurons)), 1_000_000 if neurons else 0)
         number("TrainedNetwork.dt:", self.dt, 1e-12, 1e3)
         shortest = min((np.min(each.tau) for each in neurons if each.tau is not None), default=1e3)
-        if self.dt > shortest:  # beyond twice of it Euler's method grows without bound
+        if self.dt > shortest:  # beyond twice that value Euler's method diverges
             raise ParameterError(
                 f"TrainedNetwork.dt: must be at most {shortest:g} s, the shortest time constant "
                 f"(got {self.dt:g})"

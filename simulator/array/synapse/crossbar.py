@@ -138,7 +138,7 @@ class SynapseCrossbar(PlaneArray):
     def column(self, column: int) -> NDArray[np.float32]:
         """Return the logic conductances of one column, float32[rows], S."""
         lines = slice(column * self.planes, (column + 1) * self.planes)
-        # Laid out as all columns are, for that says in which order planes are summed.
+        # In the layout of all columns, which determines the order in which planes are summed.
         g = np.ascontiguousarray(self.state.g_columns[lines].T)
         return self._joined(g[..., None], storing.connected(self.state, lines)[:, :1])[:, 0]
 

@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parents[1]
 
 
 class _Houses:
-    """Finds the three houses of a checkout, where they stand beside this folder."""
+    """Finder of the three packages of a checkout, whose folders are beside this one."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:

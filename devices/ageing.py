@@ -1,11 +1,11 @@
-"""What time does to the cells of an array that are left alone: drift, retention, relaxation.
+"""Changes with time in the cells of an array that is left alone: drift, retention, relaxation.
 
 All are laws of the time since programming, so each cell has an age. A cell counts as programmed
-anew when its conductance is not what `Ageing` left behind: programming itself keeps no clock, and
-costs nothing. Waiting for t1 and then t2 is the same as waiting for t1 + t2.
+anew when its conductance differs from the one that `Ageing` left: programming itself keeps no
+clock, and needs no extra time. Waiting for t1 and then t2 is the same as waiting for t1 + t2.
 
-In a cell that does several, it is the conductance without its drift that dissolves, and what is
-left of both that relaxes.
+In a cell with several of them, retention acts on the conductance without drift, and relaxation on
+the result of both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cbramsim.devices.technology import Technology
 
 
 class Ageing:
-    """The ages of the cells of an array, and what they do to its conductances.
+    """Ages of the cells of an array, and their effect on its conductances.
 
     Attributes
     ----------
@@ -31,15 +31,16 @@ class Ageing:
     relaxed
         float64[cells], integral of dt / tau since then.
     left
-        float32[cells], the conductances that were left behind, S.
+        float32[cells], the conductances after the last wait, S.
     programmed
-        float32[cells], the conductances to which cells were programmed, S; None if no law asks.
+        float32[cells], the conductances to which cells were programmed, S; None if no law needs
+        them.
     """
 
     def __init__(
         self, device: Technology, conductance: NDArray[np.float32], rng: np.random.Generator
     ) -> None:
-        """Draw what is each cell's own, and take their present state as new.
+        """Draw the numbers of each cell, and take the present state as new.
 
         Parameters
         ----------
@@ -84,7 +85,7 @@ class Ageing:
         return self.left.copy()
 
     def _note(self, conductance: NDArray[np.float32]) -> None:
-        """Take cells whose conductance is not what was left behind as programmed anew."""
+        """Take cells whose conductance has changed since the last wait as programmed anew."""
         anew = conductance != self.left
         self.age[anew] = 0
         self.relaxed[anew] = 0
@@ -93,14 +94,14 @@ class Ageing:
             self._drifting.program(anew, conductance)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what has become of the cells, by name, for `restore`."""
+        """Return the state of the cells, by name, for `restore`."""
         arrays: dict[str, NDArray[Any]] = {
             "age": self.age, "relaxed": self.relaxed, "left": self.left,
         }  # fmt: skip
         return arrays if self.programmed is None else arrays | {"programmed": self.programmed}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what `to_arrays` returned."""
+        """Restore the state that `to_arrays` returned."""
         for name, saved in arrays.items():
             getattr(self, name)[:] = saved
         if self.programmed is not None:

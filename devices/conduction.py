@@ -1,10 +1,10 @@
-r"""Voltages and currents of a cell: what reads and pulses cost.
+r"""Voltages and currents of a cell, and the energy of reads and pulses.
 
 The current is ohmic, or, with `v_sinh` > 0, that of a tunnelling gap,
 
 .. math:: I(V) = G V_{read} \frac{\sinh(V / V_0)}{\sinh(V_{read} / V_0)}, \qquad V_0 = v_{sinh},
 
-so that the conductance G is what a read sees (form of Stanford and VTEAM-like compact models;
+so that a read sees the conductance G (form of Stanford and VTEAM-like compact models;
 exact ohmic limit for large :math:`V_0`). A pulse of width t then costs
 :math:`V I t = \kappa(V) V^2 G t` with :math:`\kappa(V) = I(V) / (G V)`: more than an ohmic cell at
 the full voltage, less at half of it.
@@ -25,7 +25,7 @@ from cbramsim.core.provenance import SourcedParameters
 from cbramsim.devices.quantities import Capacitance, Volt, Voltage, Width
 
 STEEPEST = 50.0
-"""Largest V / v_sinh that is physics and not an overflow."""
+"""Largest V / v_sinh that is accepted; above it are overflows, not physics."""
 
 
 class Conduction(SourcedParameters):
@@ -71,11 +71,11 @@ class Conduction(SourcedParameters):
         return (scale * np.sinh(voltage / self.v_sinh)).astype(voltage.dtype)
 
     def v2t(self, voltage: float, width: float) -> float:
-        """Return what a pulse costs per siemens, J/S: V I t / G, V² t if ohmic."""
+        """Return the energy of a pulse per siemens, J/S: V I t / G, V² t if ohmic."""
         return float(voltage * self.read_equivalent(voltage) * width)
 
     def i2t(self, voltage: float, width: float) -> float:
-        """Return what a pulse dissipates in a resistance on its way, J/(Ohm S²): (I/G)² t."""
+        """Return the energy a pulse dissipates in a series resistance, J/(Ohm S²): (I/G)² t."""
         equivalent = self.read_equivalent(voltage)
         return float(equivalent * equivalent * width)
 
@@ -99,12 +99,12 @@ class Conduction(SourcedParameters):
 
     @property
     def i2t_set(self) -> float:
-        """What a set pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
+        """Energy that a set pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
         return 0.0 if self.c_gate else self.i2t(self.v_set, self.t_set)
 
     @property
     def i2t_reset(self) -> float:
-        """What a reset pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
+        """Energy that a reset pulse dissipates in lines, J/(Ohm S²); 0 if pulses charge a gate."""
         return 0.0 if self.c_gate else self.i2t(self.v_reset, self.t_reset)
 
     @property

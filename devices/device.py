@@ -1,4 +1,4 @@
-"""`Device`: a `Technology` that is loaded by its name, draws itself and has a card."""
+"""`Device`: a `Technology` with presets, a figure and a card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Device(Technology):
-    """A frozen description of one cell technology, in SI units: see `Technology`."""
+    """Frozen description of one cell technology, in SI units: see `Technology`."""
 
     catalog_package: ClassVar[str] = "cbramsim.devices"
 
@@ -22,7 +22,7 @@ class Device(Technology):
         Parameters
         ----------
         ax
-            Where to draw; by default a new figure, which also shows what time leaves of a state.
+            Axes; by default a new figure, which also shows how a state changes with time.
         """
         from cbramsim.devices import plots, trains  # matplotlib and compiled loops
 
@@ -59,7 +59,7 @@ class Device(Technology):
         ------
         ParameterError
             If the cell has a gate, is moved by its read voltage, or has pulses that no state
-            equation has.
+            equation describes.
         """
         from cbramsim.devices.export import spice
 
@@ -68,7 +68,7 @@ class Device(Technology):
     def to_verilog_a(self) -> str:
         """Return the mean cell as a module in Verilog-A: `cbramsim.devices.export.verilog_a`.
 
-        It has been read with care, but no compiler has seen it.
+        It has been proofread, but not compiled.
 
         Raises
         ------
@@ -80,7 +80,8 @@ class Device(Technology):
         return verilog_a.to_verilog_a(self)
 
     def to_json(self) -> str:
-        """Return parameters, their sources, and tables of what pulses do, as JSON, in SI units."""
+        """Return parameters, their sources, and tables of pulse trains and steps, as JSON, in SI
+        units."""
         from cbramsim.devices.export import plain
 
         return plain.to_json(self)

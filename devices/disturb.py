@@ -1,4 +1,4 @@
-r"""Switching at a part of the write voltage: what half-selected cells of a passive array suffer.
+r"""Switching at a part of the write voltage: disturbance of half-selected cells in a passive array.
 
 Switching accelerates exponentially with voltage (the voltage-time dilemma of Waser et al., Adv.
 Mater. 21, 2632, 2009; the sinh of hopping ions in the Stanford compact model, Guan et al., IEEE
@@ -8,7 +8,7 @@ V and width t moves a cell by the part
 .. math:: f = \frac{\sinh(V / V_0)}{\sinh(V_{write} / V_0)} \frac{t}{t_{write}},
           \qquad V_0 = v_{switch},
 
-of what a write pulse of that polarity moves it from the same state: :math:`e^{-V_{write} / 2V_0}`
+of the step of a write pulse of that polarity from the same state: :math:`e^{-V_{write} / 2V_0}`
 at half the voltage if :math:`V_{write} \gg V_0`, V / V_write if :math:`V_0 \gg V_{write}`. Many of
 them add up, :math:`dG/dn = f S(G)` with S the mean step. Their noise is left out (assumed: it
 averages out over many pulses), and so is their wear. A cell that they have moved ages like a newly
@@ -28,14 +28,15 @@ from cbramsim.devices.quantities import Volt
 
 
 class Disturb(SourcedParameters):
-    """How far a pulse below the write voltage moves a cell."""
+    """Step of a cell under a pulse below the write voltage."""
 
     v_switch: Annotated[float, Field(ge=0, le=1000), zero_or_from(1e-6), Volt] = 0.0
-    """Voltage scale at which switching accelerates, V; 0 if a cell stays below the write voltage.
-    Half-selected cells of a passive array then drift, with those that are programmed."""
+    """Voltage scale at which switching accelerates, V; 0 if no lower voltage than that of a write
+    moves a cell. Otherwise half-selected cells of a passive array move while others are
+    programmed."""
 
     def part_of_step(self, voltage: float, written: float) -> float:
-        """Return how far a pulse of `voltage` moves a cell, a part of a step at `written`, both V.
+        """Return the step of a pulse of `voltage` as a part of a step at `written`, both V.
 
         Of the same polarity and width.
         """

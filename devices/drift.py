@@ -2,7 +2,7 @@ r"""Drift: structural relaxation of an amorphous phase lowers the conductance as
 
 .. math:: G(t) = G_p\, (t / t_0)^{-\nu},
 
-t the time since the cell was programmed, from :math:`t_0` on (Ielmini et al.; power law of
+with t >= :math:`t_0` the time since the cell was programmed (Ielmini et al.; power law of
 phase-change memory). The exponent is that of the cell, or depends on the state to which it was
 programmed as well, with :math:`x = G_p / G_{max}`,
 
@@ -26,7 +26,7 @@ from cbramsim.devices.quantities import Second, Spread, log_normal
 
 ByState = Annotated[tuple[Annotated[float, Field(ge=-10, le=10)], ...], Field(max_length=4)]
 LEAST = 1e-9
-"""Part of `g_max` below which a state counts as this one."""
+"""Smallest state, part of `g_max`; lower ones count as this one."""
 
 
 class Drift(SourcedParameters):
@@ -39,9 +39,9 @@ class Drift(SourcedParameters):
     drift_by_state: ByState = ()
     """Exponent of the drift where it depends on the state: a, b, lowest and highest."""
     drift_spread_by_state: ByState = ()
-    """Its spread from cell to cell, absolute, likewise."""
+    """Absolute spread of that exponent from cell to cell: a', b', lowest and highest."""
     drift_start: Annotated[float, Field(ge=1e-12, le=1e9), Second] = 1.0
-    """Time after programming from which on a cell drifts, s."""
+    """Time after programming at which the drift begins, s."""
 
     @model_validator(mode="after")
     def _check_drift(self) -> Self:
@@ -76,7 +76,7 @@ class Drifting:
     def __init__(
         self, drift: Drift, g_max: float, shape: tuple[int, ...], rng: np.random.Generator
     ) -> None:
-        """Draw what is each cell's own."""
+        """Draw the numbers of each cell."""
         self.drift, self._g_max = drift, g_max
         self._exponent = log_normal(rng, drift.drift_exponent, drift.drift_exponent_d2d, shape)
         self._xi = rng.standard_normal(shape) if drift.drift_spread_by_state else None
@@ -91,7 +91,7 @@ class Drifting:
             self._exponent[cells] = np.maximum(exponent, 0)
 
     def left(self, age: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what drift has left of each conductance since it was programmed, a fraction."""
+        """Return the fraction of each conductance that drift has left since programming."""
         start = self.drift.drift_start
         return (np.maximum(age, start) / start) ** -self._exponent
 

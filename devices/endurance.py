@@ -1,8 +1,8 @@
-"""How many pulses a cell survives, and how far a job wears an array out.
+"""Number of pulses that a cell survives, and the wear of an array by a job.
 
-A cell that has got as many pulses as its own endurance stays at the conductance it has reached.
-Published endurances count full set-reset cycles; taken as a number of pulses of whatever size they
-are a lower bound (assumed).
+A cell that has received as many pulses as its own endurance stays at the conductance it has
+reached. Published endurances count full set-reset cycles; read as a number of pulses of any size,
+they are a lower bound (assumed).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ YEAR = 365.25 * 86400
 
 
 class Endurance(SourcedParameters):
-    """How many pulses a cell survives; unlimited by default."""
+    """Number of pulses that a cell survives; unlimited by default."""
 
     endurance: Annotated[float, Field(ge=0, le=1e18), zero_or_from(1)] = 0.0
     """Pulses that a cell survives on average; 0 if wear is not modelled."""
@@ -32,14 +32,14 @@ class Endurance(SourcedParameters):
 
 
 class Wear(NamedTuple):
-    """What a job has worn, from the pulses that were counted."""
+    """Wear of an array by a job, from the pulses that were counted."""
 
     pulses: int
     """Pulses in all."""
     mean: float
     """Pulses per cell."""
     hottest: int
-    """Pulses of the cell that got most."""
+    """Pulses of the cell that received the most."""
     hottest_cell: tuple[int, int]
     """Its word line and bit line."""
     worn_out: int
@@ -50,9 +50,9 @@ class Wear(NamedTuple):
     """Pulses that a cell survives; 0 if not modelled."""
 
     def years(self, images_per_second: float) -> float:
-        """Return after how long the hottest cell is worn out if the job goes on at a rate, years.
+        """Return the time until the hottest cell is worn out if the job goes on at a rate, years.
 
-        Infinite if no endurance is given, or no pulse was.
+        Infinite if no endurance is stated, or no pulse was given.
         """
         if not self.endurance or not self.hottest or not self.images:
             return float("inf")

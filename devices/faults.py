@@ -1,9 +1,9 @@
 """Cells that do not switch: stuck at the lowest or highest conductance, between, or open.
 
 Faults are independent, or come in clusters of some size, as from particles and from edges of a
-wafer. Clustered faults are where a smooth random field (white noise, averaged over a Gaussian of
-`fault_cluster` cells) is lowest, as many cells of it as the fractions ask for: a construction of
-ours, for no statistics of this technology are published.
+wafer. Clustered faults are the cells where a smooth random field (white noise, averaged over a
+Gaussian of `fault_cluster` cells) is lowest, in the numbers that the fractions require: a
+construction of ours, as no statistics of this technology are published.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORKING, LOW, HIGH, OPEN, MIDDLE = range(5)
 
 
 class Faults(SourcedParameters):
-    """Fractions of the cells that do not switch, and how they cluster."""
+    """Fractions of the cells that do not switch, and their clustering."""
 
     stuck_low: Fraction = 0.0
     """Fraction of cells that stay at their lowest conductance whatever the pulses."""

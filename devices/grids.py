@@ -62,7 +62,7 @@ def _(grid, g, low, high, uniform):  # type: ignore[no-untyped-def]
 
 @implements(nearby_state, SpacedLevels)
 def _(grid, g, low, high, uniform):  # type: ignore[no-untyped-def]
-    """Outside the window `g` stays as it is."""
+    """Leave `g` outside the window unchanged."""
     window = np.float64(high - low)
     if window <= 0:
         return np.float64(low)

@@ -16,7 +16,7 @@ from cbramsim.devices.technology import Technology
 
 
 class Noiseless(NamedTuple):
-    """Reads are exact."""
+    """Exact reads."""
 
 
 class Steady(NamedTuple):
@@ -34,11 +34,11 @@ class Flickering(NamedTuple):
     of_sum: float
     """Standard deviation of both, for a sum over many cells, S."""
     distance: float
-    """Of the two values, S."""
+    """Distance of the two values, S."""
     duty: float
     """Fraction of the time in the upper of them."""
     quantile: float
-    """A standard normal number is below it with the probability `duty`."""
+    """Quantile of a standard normal number with the probability `duty`."""
 
 
 class Growing(NamedTuple):
@@ -54,7 +54,7 @@ class Growing(NamedTuple):
     fresh: float
     """Variance of the relative noise of a new cell, for a factor of 1."""
     variance: NDArray[np.float32]
-    """Of the 1/f noise of each cell, float32[rows, columns], S²."""
+    """Variance of the 1/f noise of each cell, float32[rows, columns], S²."""
 
     @classmethod
     def of(cls, device: Technology, shape: tuple[int, int]) -> Self:
@@ -89,13 +89,15 @@ def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
 
 @implements(sense, Steady)
 def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
-    """The word is an offset into the table of normal numbers, whose neighbours are independent."""
+    """Use the word as an offset into the table of normal numbers, whose neighbours are
+    independent."""
     return g + np.float32(noise.sigma) * normals[np.int64(word & NORMAL_MASK) + row]
 
 
 @implements(sense, Flickering)
 def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
-    """Bits that the normal part leaves are another offset, to a number that a quantile divides."""
+    """Use the bits that the normal part leaves as another offset, to a number that a quantile
+    divides."""
     seen = g + np.float32(noise.sigma) * normals[np.int64(word & NORMAL_MASK) + row]
     other = np.int64((word >> np.uint64(20)) & NORMAL_MASK) + row
     upper, lower = 1.0 - noise.duty, 0.0 - noise.duty
@@ -115,7 +117,7 @@ def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-
 
 @implements(add_read_noise, Flickering)
 def _(noise, array, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
-    """Of many cells, flicker adds up to a normal number as well."""
+    """Add normal noise: the flicker of many cells adds up to a normal number too."""
     offset = np.int64(next_word(stream) & NORMAL_MASK)
     add_normals(array.gaps, noise.of_sum, n_active, currents, work, array.normals[offset:])
 
@@ -130,7 +132,7 @@ def _variance(noise, g):  # type: ignore[no-untyped-def]
 
 @implements(sense, Growing)
 def _(noise, g, word, row, normals):  # type: ignore[no-untyped-def]
-    """The cell counts as new; its two parts have numbers from two places of the table."""
+    """Take the cell as new; its two parts use numbers from two places of the table."""
     seen = g + np.float32(noise.sigma) * normals[np.int64(word & NORMAL_MASK) + row]
     other = np.int64((word >> np.uint64(20)) & NORMAL_MASK) + row
     return seen + np.float32(math.sqrt(_variance(noise, np.float64(g)))) * normals[other]

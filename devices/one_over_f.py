@@ -1,4 +1,4 @@
-r"""Read noise with a 1/f spectrum: the longer a cell has stood, the more its reads scatter.
+r"""Read noise with a 1/f spectrum: it grows with the time since programming.
 
 The noise of a cell with conductance G, t after it was programmed, has the relative standard
 deviation
@@ -8,7 +8,7 @@ deviation
 
 the integral of a 1/f spectrum from 1 / (t + w) to 1 / (2 w), w the width of a read (phase-change
 memory: Joshi et al., Nature Communications 11, 2473, 2020, with a = 0.0088, b = -0.65, c = 0.2,
-w = 250 ns). It does not change within a read, but from read to read as if drawn anew (assumed).
+w = 250 ns). It is constant within a read, and drawn anew for each read (assumed).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class OneOverF(SourcedParameters):
     """Noise of reads that grows with the time since programming; none by default."""
 
     read_1f: Annotated[tuple[float, ...], Field(max_length=3)] = ()
-    """a, b and c of the module; none without this noise."""
+    """Parameters a, b and c of the module; none without this noise."""
     read_1f_width: Width = 250e-9
     """Width of the read for which they hold, s."""
     read_1f_start: Annotated[float, Field(ge=1e-12, le=1e9), Second] = 1.0
-    """Time after programming before which the noise is taken to be what it is then, s."""
+    """Time after programming up to which the noise is taken as constant, s."""
 
     @model_validator(mode="after")
     def _check_one_over_f(self) -> Self:

@@ -1,4 +1,4 @@
-"""Figures of one memory cell: pulse trains, and what time leaves of a state.
+"""Figures of one memory cell: pulse trains, and the change of a state with time.
 
 Each function draws arrays on an `Axes` and returns it. Some add a second panel to a new figure.
 """
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 BAND = (16, 84)
 """Percentiles of a band: one standard deviation to either side of a normal distribution."""
 MOST_STATES = 64
-"""States that can be told apart in a figure."""
+"""Most states that can be distinguished in a figure."""
 
 
 def pulse_curve(
@@ -41,20 +41,21 @@ def pulse_curve(
     seconds: Floats,
     left: Mapping[str, Floats],
 ) -> Axes:
-    """Draw conductance against pulse number, up and down: the law, and how cells depart from it.
+    """Draw conductance against pulse number, up and down: the law, and the departure of cells from
+    it.
 
-    A new figure has a second panel, of what time leaves, if there is anything to show in it.
+    A new figure has a second panel, of states after some time, if cells age.
 
     Parameters
     ----------
     ax
-        Where to draw the pulses alone; a new figure by default.
+        Axes for the pulses alone; a new figure by default.
     set_pulses, law, cycles, cells
         The fields of `trains.PulseTrains`.
     states
         The grid of states, float64[states], S; none if cells are analog.
     seconds, left
-        Times since programming, float64[times], s, and what is left then, S: name ->
+        Times since programming, float64[times], s, and the conductances then, S: name ->
         float64[times, states]. None if cells do not age.
     """
     two = {"ncols": 2, "sharey": True, "width_ratios": (5, 3)} if left else {}
@@ -85,7 +86,7 @@ def pulse_curve(
 
 
 def _retention(ax: Axes, seconds: Floats, left: Mapping[str, Floats]) -> None:
-    """Draw what time leaves of some states, in the unit of the axis that is shared."""
+    """Draw the change of some states with time, in the unit of the shared axis."""
     for (name, curves), colour, style in zip(left.items(), CYCLE, ("-", "--", ":"), strict=False):
         lines = ax.plot(seconds, curves, color=colour, ls=style, lw=1.2)
         lines[0].set_label(name)

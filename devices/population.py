@@ -1,4 +1,4 @@
-"""An array's worth of cells, drawn once from a `Device`: spread from cell to cell, faults."""
+"""Cells of an array, drawn once from a `Device`: spread from cell to cell, faults."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def draw_population(
 
     Spreads are log-normal with the nominal value as mean, so that no conductance or step turns
     negative (assumed; common for filament devices). Those of a nonlinearity label, of a slope, and
-    of bounds in parts of the window (`g_min_d2d_of_window`) are normal. A cell whose window would
-    be inside out has none, and neither has a stuck one.
+    of bounds in parts of the window (`g_min_d2d_of_window`) are normal. A cell whose bounds would
+    be reversed has no window, and neither has a stuck one.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def draw_population(
     -------
     float32[bit lines, word lines, 6]
         For set pulses and for reset pulses: the bound of the window from which a train starts (S),
-        the signed step there (S), and by how much it changes per siemens on the way. A column's
-        cells lie side by side, for it is columns that are programmed.
+        the signed step there (S), and its change per siemens on the way. The cells of a column are
+        adjacent, as columns are programmed.
     """
     rows, columns = shape
     size = (columns, rows)
@@ -71,7 +71,8 @@ def draw_population(
 def _steps(
     device: Technology, way: str, sign: int, factor: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
-    """Return first step, part of the window, and slope of every cell; `factor` is its own size.
+    """Return first step, part of the window, and slope of every cell; `factor` is its relative
+    size.
 
     No cell takes less than one pulse from end to end.
     """

@@ -1,4 +1,4 @@
-r"""How far one pulse moves a cell: laws of the field, each a step as a function of the state.
+r"""Laws of the mean step of one pulse, published in the literature, as a function of the state.
 
 With x the position in the cell's own window (0 at its lowest, 1 at its highest conductance), a set
 pulse moves x up by a step, and a reset pulse moves it down by a step taken at depth 1 - x:
@@ -14,26 +14,27 @@ law                step of a set pulse, part of window   parameters
 `table`            S(x) / N, interpolated in `shape_up`  `pulses_up`, `shape_up`
 ================== ===================================== ========================================
 
-*Exponential* is the pulse curve of the field, :math:`G(P) = B (1 - e^{-P/A}) + G_{min}` with
+*Exponential* is the usual pulse curve, :math:`G(P) = B (1 - e^{-P/A}) + G_{min}` with
 :math:`B = (G_{max} - G_{min}) / (1 - e^{-N/A})` (MLP+NeuroSim V3.0 manual, eqs 1-3), written as one
 step: :math:`G \leftarrow G + r (G_\infty - G)`, :math:`r = 1 - e^{-1/A}`,
 :math:`G_\infty = G_{min} + B`, hence :math:`\alpha = r / (1 - e^{-N/A})`. Linear, saturating and
-accelerating devices are all one multiply-add. N is the number of pulses from end to end.
+accelerating devices all take one multiply-add. N is the number of pulses from end to end.
 
 The *nonlinearity label* of the same manual names :math:`a = A / N`: 0 is linear, 9 jumps. With
 :math:`B = 1 / (1 - e^{-1/a})`, the curve departs from the straight line by at most
 :math:`D = B - a - a \ln(B / a)`, and the label is D / 0.099 (derived here; it agrees with the
-manual's table to its rounding). Signs are the manual's: a positive label is a curve above the line
-from `g_min` to `g_max`, for depression too. So set pulses saturate if `nonlinearity_up` is
+manual's table within its rounding). Signs are the manual's: a positive label is a curve above the
+line from `g_min` to `g_max`, for depression too. So set pulses saturate if `nonlinearity_up` is
 positive, and reset pulses saturate if `nonlinearity_down` is negative.
 
-*Linear*: the step changes in proportion to the way gone: s = -1 are *soft bounds*, where it falls
-to 0 at the bound, s = 0 is constant, s > 0 grows. *Exponential-step*: it changes exponentially
-towards a constant; where it would be negative it is 0. (LinearStep, SoftBounds and ExpStep of
-Gokmen and Vlasov, Front. Neurosci. 10, 333, 2016, and of Rasch et al., AICAS 2021; their step is in
-units of that at weight 0, ours of that which N names.) *Power*: the step falls as a power of the
-distance to the bound. *Table*: as measured, at equally spaced states from where the train begins to
-where it ends, relative. For all of these N is the window over the step of which the form is 1.
+*Linear*: the step changes in proportion to the distance covered: with s = -1 (*soft bounds*) it
+falls to 0 at the bound, with s = 0 it is constant, with s > 0 it grows. *Exponential-step*: it
+changes exponentially towards a constant; where it would be negative it is 0. (LinearStep,
+SoftBounds and ExpStep of Gokmen and Vlasov, Front. Neurosci. 10, 333, 2016, and of Rasch et al.,
+AICAS 2021; their step is in units of that at weight 0, ours in units of the window over N.)
+*Power*: the step falls as a power of the distance to the bound. *Table*: relative measured steps,
+at equally spaced states from the beginning of the train to its end. For all of these N is the
+window over the step whose form is 1.
 
 The noise of a pulse is normal,
 
@@ -75,14 +76,14 @@ FORMS = {
     "nonlinearity": "exponential", "slope": "linear", "exponent": "power",
     "factor": "exponential-step", "rate": "exponential-step", "shape": "table",
 }  # fmt: skip
-"""Which law a parameter belongs to, without its polarity."""
+"""Law to which each parameter belongs; names without their polarity."""
 
 
 class PulseLaw(SourcedParameters):
-    """What one set pulse and one reset pulse do to the state of a cell."""
+    """Effect of one set pulse and of one reset pulse on the state of a cell."""
 
     law: Law = "exponential"
-    """The form of the step: see the module."""
+    """Form of the step: see the module."""
     pulses_up: Pulses
     """Set pulses from `g_min` to `g_max`, or window over the unit step: see the module."""
     pulses_d2d: Spread = 0.0
@@ -94,17 +95,17 @@ class PulseLaw(SourcedParameters):
     nonlinearity_up_d2d: Spread = 0.0
     """Spread of that label from cell to cell, absolute."""
     slope_up: Slope = 0.0
-    """Law `linear`: change of the set step over the window, a part of the first one."""
+    """Change of the set step over the window, a part of the first one; law `linear`."""
     slope_up_d2d: Spread = 0.0
     """Spread of `slope_up` from cell to cell, absolute."""
     exponent_up: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Law `power`: exponent of the distance to the upper bound."""
+    """Exponent of the distance to the upper bound; law `power`."""
     factor_up: Factor = 0.0
-    """Law `exponential-step`: the part of the first set step that changes with the state."""
+    """Part of the first set step that changes with the state; law `exponential-step`."""
     rate_up: Rate = 0.0
-    """Law `exponential-step`: its exponent over the window; negative if it falls."""
+    """Exponent of that part over the window, negative if it falls; law `exponential-step`."""
     shape_up: Shape = ()
-    """Law `table`: relative set steps at equally spaced states, from lowest to highest."""
+    """Relative set steps at equally spaced states, from lowest to highest; law `table`."""
 
     pulses_down: Pulses
     """Reset pulses from `g_max` to `g_min`, or window over the unit step, as `pulses_up`."""
@@ -115,17 +116,17 @@ class PulseLaw(SourcedParameters):
     nonlinearity_down_d2d: Spread = 0.0
     """Spread of that label from cell to cell, absolute."""
     slope_down: Slope = 0.0
-    """Law `linear`: change of the reset step over the window, a part of the first one."""
+    """Change of the reset step over the window, a part of the first one; law `linear`."""
     slope_down_d2d: Spread = 0.0
     """Spread of `slope_down` from cell to cell, absolute."""
     exponent_down: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Law `power`: exponent of the distance to the lower bound."""
+    """Exponent of the distance to the lower bound; law `power`."""
     factor_down: Factor = 0.0
-    """Law `exponential-step`: the part of the first reset step that changes with the state."""
+    """Part of the first reset step that changes with the state; law `exponential-step`."""
     rate_down: Rate = 0.0
-    """Law `exponential-step`: its exponent over the window; negative if it falls."""
+    """Exponent of that part over the window, negative if it falls; law `exponential-step`."""
     shape_down: Shape = ()
-    """Law `table`: relative reset steps at equally spaced states, from highest to lowest."""
+    """Relative reset steps at equally spaced states, from highest to lowest; law `table`."""
 
     step_c2c: Spread = 0.0
     """Noise of one pulse: standard deviation as a fraction of `g_max - g_min`."""
@@ -136,7 +137,7 @@ class PulseLaw(SourcedParameters):
     """Noise of a set pulse at equally spaced states, lowest to highest, times `step_c2c`; none if
     it is the same in all."""
     noise_down: Shape = ()
-    """The same of a reset pulse, from highest to lowest."""
+    """Noise of a reset pulse, as `noise_up`, from highest to lowest."""
 
     @model_validator(mode="after")
     def _check_noise(self) -> Self:
@@ -178,9 +179,9 @@ class PulseLaw(SourcedParameters):
         return np.hypot(of_window, self.step_c2c_of_step * _relative_step(self, way, depth))
 
     def pulses_end_to_end(self, way: Literal["up", "down"]) -> float:
-        """Return how many pulses take the nominal cell from one bound to the other.
+        """Return the number of pulses that take the nominal cell from one bound to the other.
 
-        Laws that name this number have it; for the others it is counted, to `NEARLY` of the window.
+        It is a parameter of some laws; for the others it is counted, to `NEARLY` of the window.
         """
         if self.law in ("exponential", "constant"):
             return float(getattr(self, f"pulses_{way}"))
@@ -197,7 +198,7 @@ class PulseLaw(SourcedParameters):
         return self._form(way, np.linspace(0, 1, FORM_POINTS)).astype(np.float32)
 
     def _form(self, way: str, depth: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the step of a law in units of the step that `pulses_up` names."""
+        """Return the step of a law in units of the window over `pulses_up`."""
         match self.law:
             case "linear":
                 return 1 + getattr(self, f"slope_{way}") * depth
@@ -218,7 +219,8 @@ class PulseLaw(SourcedParameters):
 def affine_step(pulses: Any, label: Any) -> tuple[Any, Any]:
     """Return first step and slope (both parts of the window) of an exponential train.
 
-    At the depth d, from where the train begins, the step is ``first + slope d``: see the module.
+    At the depth d, measured from the beginning of the train, the step is ``first + slope d``: see
+    the module.
 
     Parameters
     ----------
@@ -262,7 +264,7 @@ def _relative_expm1(x: Any) -> Any:
 
 
 def _relative_step(law: PulseLaw, way: str, depth: Any) -> Any:
-    """Return the size of a step at `depth`, the part of the window that is behind the train."""
+    """Return the size of a step at `depth`, the part of the window that the train has covered."""
     depth = np.asarray(depth, np.float64)
     pulses = getattr(law, f"pulses_{way}")
     if law.law != "exponential":
@@ -274,5 +276,5 @@ def _relative_step(law: PulseLaw, way: str, depth: Any) -> Any:
 
 @lru_cache
 def _nominal_step(pulses: float, label: float) -> tuple[Any, Any]:
-    """Return `affine_step` of one train, which is asked for again and again."""
+    """Return `affine_step` of one train, cached as it is needed often."""
     return affine_step(pulses, label)

@@ -1,6 +1,6 @@
-"""Numbers and kernels of one pulse on one cell: its bounds, and what it costs.
+"""Numbers and kernels of one pulse on one cell: its bounds, and its energy.
 
-How far it moves the cell is in `cbramsim.devices.laws`, where it may end in `devices.grids`.
+The step of a pulse is in `cbramsim.devices.laws`, the states it may reach in `devices.grids`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from cbramsim.devices.pulse_law import AFFINE
 from cbramsim.devices.technology import Technology
 
 G_LOW, STEP_UP, SLOPE_UP, G_HIGH, STEP_DOWN, SLOPE_DOWN = range(6)
-"""Where a cell keeps its own window and steps, see `cbramsim.devices.population`."""
+"""Places of the window and steps of a cell, see `cbramsim.devices.population`."""
 CELL_SIZE = 6
 """Numbers that each cell keeps."""
 SET, RESET = G_LOW, G_HIGH
-"""Where those of set and of reset pulses begin: the bound from which a train starts, the signed
-step there, and by how much it changes with the distance."""
+"""Places where the numbers of set and of reset pulses begin: the bound from which a train starts,
+the signed step there, and the change of the step with the distance."""
 
 
 class PulseConstants(NamedTuple):
@@ -34,9 +34,9 @@ class PulseConstants(NamedTuple):
     v2t_reset: float
     """Energy of a reset pulse per siemens, J/S."""
     i2t_set: float
-    """What the current of a set pulse dissipates, J per Ohm and S²: V² t if ohmic."""
+    """Energy dissipated by the current of a set pulse, J per Ohm and S²: V² t if ohmic."""
     i2t_reset: float
-    """The same of a reset pulse."""
+    """Energy dissipated by the current of a reset pulse, J per Ohm and S²."""
     gate_set: float
     """Energy of a set pulse that does not depend on the conductance, J."""
     gate_reset: float
@@ -46,7 +46,7 @@ class PulseConstants(NamedTuple):
     read_sigma: float
     """Standard deviation of the noise of one cell in one read, without flicker, S."""
     sum_sigma: float
-    """The same with flicker, and the 1/f noise of a new cell at mid-window, S."""
+    """Standard deviation with flicker, and the 1/f noise of a new cell at mid-window, S."""
     g_mid: float
     """Conductance of a reference cell, S."""
 

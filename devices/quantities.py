@@ -1,4 +1,4 @@
-"""Types of parameters that the rooms of a device share, and how spreads are drawn."""
+"""Types of parameters that the parts of a device share, and the drawing of spreads."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Conductance = Annotated[float, Field(ge=1e-18, le=1), Siemens]
 Lowest = Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), Siemens]
 """Lowest conductance of a cell; 0 if it then conducts nothing."""
 Distance = Annotated[float, Field(ge=0, le=1), zero_or_from(1e-18), Siemens]
-"""Of two conductances; 0 for none."""
+"""Distance of two conductances, S; 0 for none."""
 Voltage = Annotated[float, Field(ge=1e-6, le=100), Volt]
 Width = Annotated[float, Field(ge=1e-15, le=10), Second]
-"""Of a pulse."""
+"""Width of a pulse, s."""
 Capacitance = Annotated[float, Field(ge=0, le=1e-9), zero_or_from(1e-24), Farad]
-"""0 for none."""
+"""Capacitance, F; 0 for none."""
 
 
 def log_normal(

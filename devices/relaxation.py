@@ -1,6 +1,6 @@
-r"""Relaxation after programming: in the first seconds to days filaments move, each its own way.
+r"""Relaxation after programming: in the first seconds to days filaments move at random.
 
-A cell that was programmed to :math:`G_p` is found, t after that, at
+A cell that was programmed to :math:`G_p` has, at the time t after that, the conductance
 
 .. math:: G(t) = G_p + s \ln t + \xi\, \sigma(t, G_p) \ge 0,
 
@@ -30,9 +30,9 @@ class Relaxation(SourcedParameters):
     """Shift and spread of conductances after programming; none by default."""
 
     relaxation_shift: Annotated[Change, Siemens] = 0.0
-    """s of the module, S per unit of ln t."""
+    """Shift s of the module, S per unit of ln t."""
     relaxation_spread: Annotated[tuple[Change, ...], Field(max_length=2), Siemens] = ()
-    """b and c of the module, S and S per unit of ln t."""
+    """Parameters b and c of the module, S and S per unit of ln t."""
     relaxation_times: Annotated[
         tuple[Annotated[float, Field(ge=1, le=1e15)], ...], Field(max_length=100), Second
     ] = ()
@@ -40,7 +40,7 @@ class Relaxation(SourcedParameters):
     relaxation_states: Annotated[tuple[Sigma, ...], Field(max_length=100), Siemens] = ()
     """States of that table, rising, S."""
     relaxation_sigmas: Annotated[tuple[Sigma, ...], Field(max_length=10_000), Siemens] = ()
-    """Its spreads, S: all states at the first time, then all at the next one."""
+    """Spreads of that table, S: all states at the first time, then all at the next one."""
 
     @model_validator(mode="after")
     def _check_relaxation(self) -> Self:
@@ -85,7 +85,8 @@ class Relaxation(SourcedParameters):
 
 
 def _place(points: NDArray[np.float64], x: Any) -> tuple[Any, Any]:
-    """Return between which points `x` is, and how far on the way to the next, 0 to 1."""
+    """Return the points between which `x` lies, and its part of the distance to the next, 0 to
+    1."""
     x = np.clip(x, points[0], points[-1])
     if len(points) == 1:
         return np.zeros(np.shape(x), np.int64), np.zeros(np.shape(x))
@@ -99,14 +100,14 @@ class Relaxing:
     def __init__(
         self, relaxation: Relaxation, shape: tuple[int, ...], rng: np.random.Generator
     ) -> None:
-        """Draw what is each cell's own."""
+        """Draw the numbers of each cell."""
         self.relaxation = relaxation
         self._xi = rng.standard_normal(shape)
 
     def moved(
         self, programmed: NDArray[np.float32], age: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return by how much each cell has moved since it was programmed, S."""
+        """Return the movement of each cell since it was programmed, S."""
         shift = self.relaxation.relaxation_shift * np.log(np.maximum(age, 1.0))
         moved = shift + self._xi * self.relaxation.relaxation_sigma(programmed, age)
         # A cell that has just been programmed is where it was put.

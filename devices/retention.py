@@ -1,4 +1,4 @@
-r"""Retention: a filament dissolves with time, the faster the hotter.
+r"""Retention: a filament dissolves with time, faster at higher temperature.
 
 The conductance relaxes towards `g_relaxed`,
 
@@ -28,7 +28,7 @@ BOLTZMANN = 8.617333262e-5
 ZERO_CELSIUS = 273.15
 """0 °C, K."""
 RELAXED = 1e100
-"""Time constants after which nothing is left; more would be too large a number."""
+"""Number of time constants after which nothing is left; larger numbers could overflow."""
 COLDEST, HOTTEST = -273.0, 1000.0
 """Range of temperatures, °C."""
 
@@ -66,7 +66,7 @@ class Retention(SourcedParameters):
 
 
 def checked_celsius(celsius: float) -> float:
-    """Return a temperature, °C, after a check that there is such a one."""
+    """Return a temperature, °C, after a check of its range."""
     return number("celsius:", celsius, COLDEST, HOTTEST)
 
 
@@ -76,7 +76,7 @@ class Dissolving:
     def __init__(
         self, retention: Retention, shape: tuple[int, ...], rng: np.random.Generator
     ) -> None:
-        """Draw what is each cell's own."""
+        """Draw the numbers of each cell."""
         self.retention = retention
         self._slowness = log_normal(rng, 1.0, retention.retention_time_d2d, shape)
 

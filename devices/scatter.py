@@ -25,20 +25,20 @@ class ShapedScatter(NamedTuple):
     """Noise that depends on the state."""
 
     sigma: float
-    """S, times the shape."""
+    """Standard deviation of one pulse over the shape, S."""
     shapes: NDArray[np.float32]
     """Relative noise of set and of reset pulses by depth, float32[2, points]."""
 
 
 class StepScatter(NamedTuple):
-    """Noise in proportion to the mean step, beside that of another kind."""
+    """Noise in proportion to the mean step, in addition to another kind of noise."""
 
     of_step: float
     """Standard deviation of one pulse over its mean step."""
     law: Any
-    """Of the mean step: see `devices.laws`."""
+    """Law of the mean step: see `devices.laws`."""
     other: Any
-    """`EvenScatter` or `ShapedScatter`, independent of it."""
+    """Other kind of noise, `EvenScatter` or `ShapedScatter`, independent of this one."""
 
 
 def scatter_of(device: Technology) -> EvenScatter | ShapedScatter | StepScatter:

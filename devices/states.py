@@ -1,15 +1,15 @@
-r"""Which conductances a cell can take, and how a read sees them.
+r"""Conductances that a cell can take, and the noise with which a read sees them.
 
 A cell is analog, or has a finite number of states: `levels` of them in its own window, or one at
 each multiple of `g_quantum` (an atomic constriction: a fraction of the conductance quantum
 :math:`G_0 = 2e^2/h`). A pulse then moves the cell to one of the two states next to where its law
-would have put it, with the probabilities that make the law right on average. A device of two levels
+would have put it, with probabilities for which the law holds on average. A device of two levels
 is a stochastic binary cell.
 
 The N = `levels` states lie at equal distances, or, with a radix r = `level_radix`, at distances
 from the lowest that grow by r: :math:`G_0 = G_{min}` and
-:math:`G_k = G_{min} + (G_{max} - G_{min})\, r^{k-(N-1)}`, k = 1..N - 1. Less a cell at `g_min`, as
-in a differential pair, these are exactly 0 and N - 1 powers of r.
+:math:`G_k = G_{min} + (G_{max} - G_{min})\, r^{k-(N-1)}`, k = 1..N - 1. In a differential pair with
+a cell at `g_min`, these are exactly 0 and N - 1 powers of r.
 
 *Flicker*: the conductance jumps between two values, `g_flicker` apart, and spends the fraction
 `flicker_duty` of its time in the upper one (random telegraph noise). The state is the mean over
@@ -34,20 +34,20 @@ G0 = 2 * 1.602176634e-19**2 / 6.62607015e-34
 
 
 class States(SourcedParameters):
-    """The conductance window, the states in it, and the noise of a read."""
+    """Conductance window, the states in it, and the noise of a read."""
 
     g_min: Lowest
     """Lowest programmable conductance, S; 0 if such a cell conducts nothing."""
     g_min_d2d: Spread = 0.0
     """Spread of `g_min` from cell to cell, relative."""
     g_min_d2d_of_window: Spread = 0.0
-    """The same, normal, as a fraction of `g_max - g_min`; no bound is below 0."""
+    """Spread as before, but normal, as a fraction of `g_max - g_min`; no bound is below 0."""
     g_max: Conductance
     """Highest programmable conductance, S."""
     g_max_d2d: Spread = 0.0
     """Spread of `g_max` from cell to cell, relative."""
     g_max_d2d_of_window: Spread = 0.0
-    """The same, normal, as a fraction of `g_max - g_min`."""
+    """Spread as before, but normal, as a fraction of `g_max - g_min`."""
 
     levels: Annotated[int, Field(ge=0, le=65536)] = 0
     """States in the window; 0 if the cell is analog."""
@@ -61,7 +61,7 @@ class States(SourcedParameters):
     g_flicker: Distance = 0.0
     """Distance of the two values between which a conductance flickers, S."""
     flicker_duty: Annotated[float, Field(ge=1e-9, lt=1)] = 0.5
-    """Fraction of the time in the upper of them."""
+    """Fraction of the time that the conductance spends at the upper value."""
 
     @model_validator(mode="after")
     def _check_states(self) -> Self:
@@ -108,7 +108,7 @@ class States(SourcedParameters):
 
     @property
     def state_count(self) -> int:
-        """How many states the nominal cell takes; 0 if it is analog."""
+        """Number of states of the nominal cell; 0 if it is analog."""
         if not self.g_quantum:
             return self.levels
         lowest, highest = self._quanta()
@@ -141,7 +141,7 @@ class States(SourcedParameters):
 
 
 def level_places(levels: int, radix: float) -> NDArray[np.float64]:
-    """Return where in its window a cell's levels are, 0 to 1, float64[levels]."""
+    """Return the places of a cell's levels in its window, 0 to 1, float64[levels]."""
     if not radix:
         return np.linspace(0, 1, levels)
     places = np.power(radix, np.arange(1.0 - levels, 1.0), dtype=np.float64)

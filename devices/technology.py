@@ -1,16 +1,16 @@
-"""One memory cell technology, put together from the rooms that describe its parts.
+"""One memory cell technology, composed of the modules that describe its parts.
 
 ========================================= ==========================================================
 :mod:`~cbramsim.devices.states`           conductance window, levels, quantised states, read noise
 :mod:`~cbramsim.devices.one_over_f`       noise of reads that grows with time
-:mod:`~cbramsim.devices.pulse_law`        how far a pulse moves the state, and its noise
-:mod:`~cbramsim.devices.write_noise`      what a write leaves beside the state
+:mod:`~cbramsim.devices.pulse_law`        step of the state under a pulse, and its noise
+:mod:`~cbramsim.devices.write_noise`      errors that a write leaves beside the state
 :mod:`~cbramsim.devices.conduction`       voltages, widths, current-voltage curve, capacitances
 :mod:`~cbramsim.devices.disturb`          switching of cells that see a part of the write voltage
 :mod:`~cbramsim.devices.faults`           stuck and open cells
 :mod:`~cbramsim.devices.drift`            structural relaxation of an amorphous phase
 :mod:`~cbramsim.devices.retention`        filaments that dissolve with time and temperature
-:mod:`~cbramsim.devices.relaxation`       what filaments do in the first days
+:mod:`~cbramsim.devices.relaxation`       movement of filaments in the first days
 :mod:`~cbramsim.devices.endurance`        wear
 ========================================= ==========================================================
 """
@@ -33,7 +33,7 @@ from cbramsim.devices.states import States
 from cbramsim.devices.write_noise import WriteNoise
 
 VARIABILITY = ("_d2d", "_d2d_of_window", "_c2c")
-"""Endings of the parameters that make cells, or pulses, differ."""
+"""Endings of the names of parameters that make cells, or pulses, differ."""
 NOISE = (
     "step_c2c",
     "step_c2c_of_step",
@@ -45,7 +45,7 @@ NOISE = (
     "program_noise",
     "read_1f",
 )
-"""What differs from event to event."""
+"""Parameters of noise from event to event."""
 FAULTS = ("stuck_low", "stuck_high", "stuck_mid", "stuck_open")
 """Cells that do not switch."""
 AGEING = (
@@ -53,9 +53,9 @@ AGEING = (
     "activation_energy", "relaxation_shift", "relaxation_spread", "relaxation_times",
     "relaxation_states", "relaxation_sigmas", "endurance",
 )  # fmt: skip
-"""What time and use do."""
+"""Parameters of time and use."""
 DISTURB = ("v_switch",)
-"""What the programming of others does."""
+"""Parameters of the disturbance by programming other cells."""
 GRANULARITY = ("levels", "level_radix", "g_quantum")
 """States a cell can take."""
 
@@ -73,7 +73,7 @@ class Technology(
     OneOverF,
     States,
 ):
-    """A frozen description of one cell technology, in SI units.
+    """Frozen description of one cell technology, in SI units.
 
     A quantity and its spreads are named alike: `x`, `x_d2d` (relative standard deviation from
     device to device, drawn once per cell), `x_c2c` (standard deviation from cycle to cycle, drawn
@@ -110,7 +110,7 @@ class Technology(
         return self.replace(**{key: fields[key].default for key in parameters})
 
     def without_variability(self) -> Self:
-        """Return the same technology with identical, noiseless cells that all work and stay."""
+        """Return the same technology with identical, noiseless cells without faults or ageing."""
         spreads = [key for key in self.physical_parameters() if key.endswith(VARIABILITY)]
         return self.without(*spreads, *NOISE, *FAULTS, *AGEING, *DISTURB)
 

@@ -1,4 +1,4 @@
-"""Pulse trains of simulated cells, as a figure of a device shows them."""
+"""Pulse trains of simulated cells, for the figure of a device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cbramsim.devices.fitting.synthetic import trains_of
 from cbramsim.devices.technology import AGEING, FAULTS, GRANULARITY, NOISE, Technology
 
 LONGEST = 300
-"""Pulses of one direction that are given at most."""
+"""Most pulses of one direction."""
 CYCLES, CELLS = 400, 400
 """Trains of the nominal cell, and cells of the population, from which bands are taken."""
 
@@ -23,24 +23,24 @@ SPREADS_OF_TIME = (
     "drift_spread_by_state", "relaxation_spread", "relaxation_times", "relaxation_states",
     "relaxation_sigmas", "read_1f",
 )  # fmt: skip
-"""What makes cells differ more and more with time."""
+"""Parameters that make cells differ more and more with time."""
 CELSIUS = (25.0, 85.0)
 """Temperatures at which retention is shown, °C."""
 LONG = 10 * TIMES["year"]
-"""The longest time that is shown, s."""
+"""Longest time that is shown, s."""
 
 
 class PulseTrains(NamedTuple):
     """Conductances before and after each of a train of set pulses, then of reset pulses, S."""
 
     set_pulses: int
-    """How many of the pulses are set pulses."""
+    """Number of set pulses."""
     law: NDArray[np.float64]
-    """Of the nominal cell without noise, analog, float64[pulses + 1]."""
+    """Conductances of the nominal cell without noise, analog, float64[pulses + 1]."""
     cycles: NDArray[np.float64]
-    """Of the nominal cell, cycle by cycle, float64[pulses + 1, cycles]."""
+    """Conductances of the nominal cell, cycle by cycle, float64[pulses + 1, cycles]."""
     cells: NDArray[np.float64]
-    """Of cells that differ, analog and without noise, float64[pulses + 1, cells]."""
+    """Conductances of different cells, analog and without noise, float64[pulses + 1, cells]."""
 
 
 def pulse_trains(device: Technology) -> PulseTrains:
@@ -65,7 +65,7 @@ def pulse_trains(device: Technology) -> PulseTrains:
 def left_over_time(
     device: Technology,
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Return what time leaves of the bounds and the middle of the nominal window.
+    """Return the bounds and the middle of the nominal window after some time.
 
     Returns
     -------

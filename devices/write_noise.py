@@ -1,4 +1,4 @@
-r"""What a write leaves of its own: noise in what reads see, and errors of verified programming.
+r"""Errors of a write: noise in what reads see, and errors of verified programming.
 
 *Write noise*: reads see the state of a cell with an offset that each write draws anew and that
 stays until the next one,
@@ -6,11 +6,11 @@ stays until the next one,
 .. math:: G_{seen} = \max(G + \xi\, \sigma_{write} (G_{max} - G_{min}), 0),
 
 while later pulses start from the state G itself (Gong et al., Nature Communications 9, 2102, 2018,
-whose trains show it; the form of Rasch et al., AICAS 2021). What reads of the array take follows
-what they see; what a pulse takes, or sensing a cell, follows the state.
+whose trains show it; the form of Rasch et al., AICAS 2021). The energy of reads of the array
+follows the conductance that they see; that of a pulse, or of sensing a cell, follows the state.
 
-*Programming noise*: a cell that was programmed to a target by pulses and verification ends about
-it, with a standard deviation that depends on the target,
+*Programming noise*: a cell that was programmed to a target by pulses and verification ends near it,
+with a standard deviation that depends on the target,
 
 .. math:: \sigma_{prog} = c_0 + c_1 x + c_2 x^2 + \dots, \qquad x = G_{target} / G_{max}
 
@@ -29,7 +29,7 @@ from cbramsim.devices.quantities import Siemens, Spread
 
 
 class WriteNoise(SourcedParameters):
-    """What a write leaves beside the state that it reaches; nothing by default."""
+    """Errors that a write leaves beside the state it reaches; none by default."""
 
     write_c2c: Spread = 0.0
     """Noise of a write that reads see, but not the state: standard deviation as a fraction of

@@ -1,4 +1,4 @@
-"""What a write leaves as compiled loops see it; the physics is in `devices.write_noise`."""
+"""Errors of a write in compiled loops; the physics is in `devices.write_noise`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cbramsim.devices.technology import Technology
 
 
 class Faithful(NamedTuple):
-    """Reads see the state."""
+    """Reads that see the state."""
 
 
 class Blurred(NamedTuple):
-    """Reads see the state with what the last write left."""
+    """Reads that see the state with the offset of the last write."""
 
     sigma: float
     """Standard deviation of the offset, S."""
 
 
 def written_of(device: Technology) -> Faithful | Blurred:
-    """Return what a write of a device leaves."""
+    """Return the errors of a write of a device."""
     return Blurred(device.write_c2c * device.g_range) if device.write_c2c else Faithful()
 
 
@@ -55,7 +55,7 @@ def _(written, array, column, seen):  # type: ignore[no-untyped-def]
 
 @implements(store, Blurred)
 def _(written, array, column, row, before, after):  # type: ignore[no-untyped-def]
-    """The offset stays."""
+    """Keep the offset."""
     array.g_columns[column, row] = after
     _show(array, column, row, array.g[row, column] + (np.float32(after) - np.float32(before)))
 

@@ -1,4 +1,4 @@
-"""Where the joules go.
+"""Energy by operation and phase.
 
 The ledger of a network that learned, was named and recognised digits. Every read, pulse and charged
 line is booked with the state that the cell had: V^2 G t, C V^2, and so on

@@ -1,7 +1,7 @@
 """`cbram benchmark`: the training loop against its memory-bound floor and against NumPy.
 
-Everything is timed in one process on one core, so that ratios mean something; the minimum over
-repetitions is taken, for what disturbs a measurement only ever adds to it.
+Everything is timed in one process on one core, so that ratios are meaningful; the minimum over
+repetitions is taken, as disturbances only add to a measurement.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork
 
 WARM_IMAGES = 20_000
-"""Images learned before the clock starts: a network at work, not a blank one."""
+"""Images learned before the clock starts, so that a trained network is timed."""
 
 
 def run(*, quick: bool = False) -> dict[str, float]:
     """Measure, and return the figures by name, in seconds and bytes.
 
-    The network is the default one without pruning, where every step has the most to do.
+    The network is the default one without pruning, whose steps take the most work.
     """
     repetitions = 3 if quick else 10
     data = load_dataset("mnist")
@@ -131,7 +131,7 @@ def _numpy_once(network: SpikingNetwork, inputs: NDArray[np.uint8], images: int 
 
 
 class _NumpyStep:
-    """A step of the default network as one writes it in NumPy: whole rows and columns at a time."""
+    """A step of the default network in plain NumPy: whole rows and columns at a time."""
 
     def __init__(self, network: SpikingNetwork) -> None:
         state, config = network.crossbar.state, network.config
@@ -198,7 +198,7 @@ def _some_images(inputs: NDArray[np.uint8], key: int) -> NDArray[np.int64]:
 def _spike_lists(
     inputs: NDArray[np.uint8], count: int = 1000
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return active rows, int32[count, inputs], and how many, drawn as training draws them."""
+    """Return active rows, int32[count, inputs], and their numbers, drawn as in training."""
     rng = generator(0, "benchmark spikes")
     images = inputs[rng.choice(len(inputs), count, replace=False)]
     spiked = rng.integers(0, 256, images.shape, np.uint8) < images
@@ -210,7 +210,7 @@ def _spike_lists(
 
 
 def _start_up_times() -> dict[str, float]:
-    """Return how long new processes take: help, and a first small training with cached kernels."""
+    """Return the time of new processes: help, and a first small training with cached kernels."""
     command = [sys.executable, "-m", "cbramsim.experiments"]
     with tempfile.TemporaryDirectory() as folder:
         train = [*command, "train", "--train-images", "1000", "--epochs", "1", "--quiet", "--out"]

@@ -20,7 +20,7 @@ from cbramsim.experiments.study.table import markdown, mean_and_spread
 from cbramsim.simulator.learning.old_words import in_todays_words
 
 TOLD = ("accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "write_pulses")
-"""Quantities in the table."""
+"""Quantities of the table."""
 
 
 def run(folders: list[Path]) -> list[dict[str, Any]]:

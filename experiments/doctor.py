@@ -1,6 +1,7 @@
-"""What this machine has of what cbramsim needs, and the command that mends what is missing.
+"""State of this machine for cbramsim, and commands that install missing parts.
 
-Nothing is imported before it is looked at: whatever is missing or broken, the others are told.
+Nothing is imported before it is checked: if a part is missing or broken, the others are still
+reported.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NEEDED = {
     "matplotlib": "3.8", "pillow": "10.1", "pydantic": "2.7", "click": "8.1", "rich": "13",
     "tqdm": "4.66", "tomli-w": "1.0",
 }  # fmt: skip
-"""Packages that all of cbramsim stands on, and their first version that will do."""
+"""Packages that cbramsim needs, and their lowest sufficient version."""
 OPTIONAL = {
     "distributed": ("2024.5", "sweeps on all cores: Dask"),
     "numba-cuda": ("0.20", "graphics cards"),
@@ -43,17 +44,17 @@ State = Literal["ok", "slow", "absent", "missing"]
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """One part that was checked."""
 
     what: str
     state: State
     found: str
     mend: str = ""
-    """The command that mends it."""
+    """Command that repairs it."""
 
 
 def run() -> list[Check]:
-    """Look at everything, and return what was found."""
+    """Check everything, and return the results."""
     checks = [_python(), _package(), *map(_needed, NEEDED), *map(_optional, OPTIONAL)]
     for what, look in LOOKS.items():
         try:
@@ -263,7 +264,7 @@ LOOKS: dict[str, Callable[[str], Check]] = {
     "machine": _machine, "MNIST": _data, "a kernel": _kernel, "compiled loops": _loops,
     "graphics card": _card,
 }  # fmt: skip
-"""What is looked at by trying it."""
+"""Checks of parts, made by using them."""
 
 
 @contextmanager

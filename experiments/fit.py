@@ -25,14 +25,14 @@ FLAGS = {"repetitions": "bootstrap"}
 
 
 class Files(NamedTuple):
-    """What a fit writes; by default in the current folder, named like the measurement."""
+    """Files that a fit writes; by default in the current folder, named like the measurement."""
 
     device: Path | None = None
-    """TOML."""
+    """Device file, TOML."""
     figure: Path | None = None
-    """PNG."""
+    """Figure, PNG."""
     report: Path | None = None
-    """Text."""
+    """Report, text."""
 
     def named(self, path: Path) -> tuple[Path, Path, Path]:
         """Return all of them for a measurement."""
@@ -60,15 +60,15 @@ def run(
     path
         The file: see `cbramsim.devices.fitting.reading`.
     files
-        What to write.
+        Files to write.
     reading
         `window` and `read_voltage` of `read_measurement`.
     like
-        The device, or TOML file, whose parameters stand in for what was not measured.
+        The device, or TOML file, whose parameters are used for quantities that were not measured.
     force
         Overwrite files.
     quiet
-        Show no progress.
+        Whether to show no progress.
     **options
         Those of `cbramsim.fit`: law, extrapolate, v_set, v_reset, repetitions, seed.
 
@@ -124,7 +124,7 @@ def _progress(quiet: bool) -> Any:
 
 
 def to_json(found: Fit) -> str:
-    """Return the same as one JSON object; a bound that is not known is null."""
+    """Return the fit as one JSON object; an unknown bound is null."""
     table = {
         "measurement": found.measurement.name,
         "sha256": found.measurement.sha256,

@@ -36,31 +36,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUICK = 200
-"""Test images of a quick look."""
+"""Number of test images of a quick look."""
 WITHIN = 0.005
-"""Loss of accuracy that is meant to be small."""
+"""Loss of accuracy that counts as small."""
 ROLE = "map"
 WORDS = {
     "software": "as trained", "inputs": "rounded inputs", "cells": "cells as written",
     "noise of reads": "noise of reads", "lines": "resistance of lines",
     "converters": "converters", "time": "time",
 }  # fmt: skip
-"""What is added, for people."""
+"""Description of each cause, for people."""
 
 
 class Question(NamedTuple):
-    """What is mapped, and what it is shown."""
+    """Network that is mapped, and the images it is shown."""
 
     model: str = "mnist-lenet"
-    """An ONNX or NIR file, or a network that comes with the package."""
+    """Network: an ONNX or NIR file, or one that comes with the package."""
     dataset: str = "mnist"
-    """As of `load_dataset`."""
+    """Data set, as for `load_dataset`."""
     mean: float = 0.0
-    """What is subtracted from images of 0 to 1 before the network sees them, ..."""
+    """Mean that is subtracted from images of 0 to 1 before the network sees them."""
     deviation: float = 1.0
-    """... and by what the rest is divided."""
+    """Number by which the rest is divided."""
     days: float = 0.0
-    """How long the arrays wait after they have been written."""
+    """Time for which the arrays wait after they have been written."""
     steps: int = 100
     """Steps of 1 ms for which a spiking network, of a NIR file, is shown an image."""
 
@@ -80,7 +80,7 @@ def run(
     quick: bool = False,
     at: Where = HERE,
 ) -> Findings:
-    """Map a network with some seeds; return what was found, and write it into a folder.
+    """Map a network with some seeds; return the findings, and write them into a folder.
 
     Parameters
     ----------
@@ -88,11 +88,11 @@ def run(
         The network and its images: ranges are found on training images, accuracy is that of the
         test images.
     config
-        How it is mapped; the seed is that of the run.
+        Configuration of the mapping; the seed is that of the run.
     out
         The folder; another run of the same goes on where it stopped.
     seeds
-        How many.
+        Number of seeds.
     quick
         Only 200 test images.
     at
@@ -139,7 +139,7 @@ def measure(
 ) -> dict[str, Any]:  # fmt: skip
     """Map a network with one seed; return accuracy by cause, joules and latency.
 
-    `content` are checksums of the files, so that what others have found is not taken for it.
+    `content` are checksums of the files, so that results of other files are not reused.
     """
     asked = Question(**question)
     wanted = MappingConfig(**config).replace(seed=seed)
@@ -196,7 +196,7 @@ def _seconds(forward: Callable[[Any], Any], images: Any) -> float:
 
 
 def seen_by(question: Question, images: np.ndarray) -> np.ndarray:
-    """Return images as the network was trained on them; uint8 if they are not normalised."""
+    """Return images in the form of the training; uint8 if they are not normalised."""
     if (question.mean, question.deviation) == (0.0, 1.0):
         return images
     grey = images / 255 if images.dtype == np.uint8 else images
@@ -259,7 +259,7 @@ def _mean(runs: list[dict[str, Any]], key: str) -> float:
 
 
 def claims(runs: list[dict[str, Any]], quick: bool) -> list[Claim]:
-    """Return what the study claims."""
+    """Return the claims of the study."""
     if not runs:
         return []
     lost = np.array(
@@ -294,7 +294,7 @@ def _flat(run: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw(runs: list[dict[str, Any]]) -> Figure:
-    """Draw accuracy by cause, and where the joules of an image go."""
+    """Draw accuracy by cause, and the energy of an image by part."""
     from cbramsim.core.plotting import COLUMN_WIDTH, axes_grid
 
     figure, (left, right) = axes_grid(1, 2, 2.2 * COLUMN_WIDTH, 2.6)

@@ -52,7 +52,7 @@ def run(state: Path, images: Path, labels: Path | None, vote: str) -> tuple[str,
 
 
 def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
-    """Return the names of the classes that a run has saved; none if they have none."""
+    """Return the names of the classes that a run has saved; none if classes have no names."""
     try:
         names = json.loads(str(arrays.get("extra_classes", "[]")))
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def _class_names(arrays: dict[str, NDArray[Any]], path: Path) -> list[str]:
 
 
 def check_new(path: Path) -> None:
-    """Refuse a file for the table that is there, or that cannot be written."""
+    """Refuse a file for the table that exists, or that cannot be written."""
     if os.path.lexists(path):
         raise CbramError(f"out: {path} exists")
     check_writable(path)

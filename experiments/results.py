@@ -1,4 +1,4 @@
-"""What a finished run found, as numbers: read from its metrics, and averaged over seeds."""
+"""Results of a finished run, as numbers: read from its metrics, and averaged over seeds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cbramsim.experiments.run_folder import LARGEST, METRICS
 PULSES = ("ltp_pulse", "ltd_pulse", "prune_set_pulse", "bit_set", "bit_reset")
 """Operations that are programming pulses."""
 WRITES = (*PULSES, "program_line", "program_wire", "half_select")
-"""Operations that are the price of programming."""
+"""Operations that belong to the price of programming."""
 ARRAY = (*WRITES, "cell_read", "read_wire", "reference_read")
-"""Operations whose price the cells and the wires pay, and not the circuits around them."""
+"""Operations whose energy is that of cells and wires, not of the circuits around them."""
 READS = (
     "word_line_drive", "cell_read", "read_wire", "reference_read", "adc_conversion", "shift_add",
     "bit_sense",
 )  # fmt: skip
-"""Operations that are the price of a vector-matrix product."""
+"""Operations that belong to the price of a vector-matrix product."""
 
 SHARES = ("accuracy", "accuracy_majority", "pruned_fraction")
 """Quantities that are shares."""
@@ -31,7 +31,7 @@ SHARES = ("accuracy", "accuracy_majority", "pruned_fraction")
 _NOT_METRICS = (
     ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
 )  # fmt: skip
-"""What reading a file of something else may end in."""
+"""Errors that reading a file of something else may raise."""
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If there is none, or if what it found is not numbers.
+        If there is none, or if its results are not numbers.
     """
     try:
         metrics: dict[str, Any] = json.loads(
@@ -59,12 +59,12 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def saved_in(path: Path) -> Iterator[None]:
-    """Say which file is damaged, if what is read from it is not what was once written.
+    """Name the damaged file if the contents read from it are not valid.
 
     Raises
     ------
     DataError
-        Instead of what reading the file raises.
+        Instead of the error that reading the file raises.
     """
     try:
         yield
@@ -76,7 +76,7 @@ def saved_in(path: Path) -> Iterator[None]:
 
 
 def quantities(metrics: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers that runs are compared by.
+    """Return the numbers by which runs are compared.
 
     Joules of a phase are all of it; `write_joules` (and `half_select_joules`, a part of them),
     `read_joules` (and `cell_read_joules`) and `sense_joules` are parts of the training, and so are

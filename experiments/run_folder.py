@@ -1,15 +1,15 @@
-"""The folder that a run writes: nothing in it is lost, and nothing overwritten unless told to.
+"""Folder of a run: nothing in it is lost, and nothing overwritten without permission.
 
-* Files are replaced one by one, and whole. config.toml comes first, then state.npz for as long as
-  the run trains, then metrics.json, then the figures and the report.
+* Files are replaced one by one, each as a whole. config.toml comes first, then state.npz for as
+  long as the run trains, then metrics.json, then the figures and the report.
 * A finished run that is trained longer keeps config.toml, metrics.json and its figures until the
-  longer one is scored. Until then state.npz alone is ahead; it says how many epochs are wanted.
+  longer one is scored. Until then only state.npz is newer; it states how many epochs are wanted.
   Metrics beside a config.toml of other epochs, seed or neurons, which a crash between two files
-  can leave, are refused by `cbram compare`; `cbram train --resume` mends that.
-* A lock file is there while a process writes the folder; another one is refused.
-* A folder with anything in it that cbramsim did not write is not a run's, and left alone. Runs
+  can leave, are refused by `cbram compare`; `cbram train --resume` repairs that.
+* A lock file exists while a process writes the folder; other processes are refused.
+* A folder with files that cbramsim did not write is not a run's, and is not touched. Runs
   and sweeps are known by their files, the folders of studies by the hidden file `MARK`.
-* What killed processes left is removed when the next one begins, and does not count.
+* Files left by killed processes are removed when the next one begins, and do not count.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ FIGURES = tuple(
     f"{name}.png" for name in ("receptive_fields", "weights", "energy", "learning", "confusion")
 )
 REPORT = "report.html"
-"""The file in which everything about a finished run can be looked at."""
+"""File with everything about a finished run."""
 MARK = ".cbramsim"
-"""The file that marks the folder of a study as made by cbramsim."""
+"""File that marks the folder of a study as made by cbramsim."""
 LOCK = ".cbramsim.lock"
-"""The file that is there, and locked, for as long as a run writes its folder."""
+"""File that exists, and is locked, while a run writes its folder."""
 LARGEST = 64 * 2**20
-"""Bytes of a file that is read to see whether it is ours."""
+"""Most bytes of a file that is read to check whether it is ours."""
 
 _RUN_KEYS = {"dataset", "device", "epochs", "neurons", "pruning", "seed"}
 """Some keys of the config.toml of a run, all of which it has."""
@@ -65,7 +65,7 @@ _OLD_LEFTOVER = re.compile(rf"\.writable|\.({_NAMES})\.[a-z0-9_]{{8}}")
 
 @contextmanager
 def writing(folder: Path, *, force: bool = False) -> Iterator[None]:
-    """Hold the folder of a new run, which is made if it is not there.
+    """Hold the folder of a new run, which is made if it does not exist.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def writing(folder: Path, *, force: bool = False) -> Iterator[None]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a folder that is there, so that nobody else writes it, and sweep it.
+    """Hold an existing folder, so that no other process writes it, and remove leftovers.
 
     Raises
     ------
@@ -109,12 +109,12 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def claim(folder: Path, command: str) -> None:
-    """Make `folder` the one of a study, or refuse one that holds anything else.
+    """Make `folder` that of a study, or refuse one that holds anything else.
 
     A folder that is missing or empty is made, and marked with the hidden file `MARK`, which names
     the command, such as ``array``. One with that mark is accepted, and so is one of version 0.5.0,
     which set no marks. Everything else is refused with a `CbramError`, whether or not the user
-    wants to overwrite: what is in it is not ours. The folder of a run, and those of sweeps, need no
+    wants to overwrite: its contents are not ours. The folder of a run, and those of sweeps, need no
     mark; their files are known.
     """
     try:
@@ -138,7 +138,7 @@ def claim(folder: Path, command: str) -> None:
 
 
 def is_empty(folder: Path) -> bool:
-    """Return whether a folder is missing, or holds nothing but what a killed process left."""
+    """Return whether a folder is missing, or holds only files left by a killed process."""
     return not folder.exists() or all(
         path.name == LOCK or is_temporary(path.name) or _OLD_LEFTOVER.fullmatch(path.name)
         for path in folder.iterdir()
@@ -151,7 +151,7 @@ def check_run(folder: Path) -> None:
     Raises
     ------
     CbramError
-        If there is none, or if it cannot be looked at.
+        If there is none, or if it cannot be read.
     """
     try:
         (folder / CONFIG).stat()
@@ -177,7 +177,7 @@ def is_run(folder: Path) -> bool:
 
 
 def begin(folder: Path, config: Parameters) -> None:
-    """Write the config.toml of a new run, and remove what an earlier run left."""
+    """Write the config.toml of a new run, and remove the files of an earlier run."""
 
     def write(file: IO[bytes]) -> None:
         file.write(config_text(config))
@@ -201,13 +201,13 @@ def write_config(folder: Path, config: Parameters) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any], *, allow_nan: bool = True) -> None:
-    """Write a JSON file; without `allow_nan` one that every reader of JSON understands."""
+    """Write a JSON file; without `allow_nan`, one that every reader of JSON accepts."""
     text = (json.dumps(content, indent=2, allow_nan=allow_nan) + "\n").encode()
     write_atomically(path, lambda file: file.write(text))
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
+    """Return the versions on which a result depends."""
     packages = ("numpy", "numba", "scipy", "matplotlib")
     own = {"python": platform.python_version(), "cbramsim": __version__}
     return own | {name: version(name) for name in packages}
@@ -271,7 +271,7 @@ def _is_old_study(folder: Path) -> bool:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds; nothing if it is not one."""
+    """Return the contents of a TOML file; nothing if it is not one."""
     try:
         return read_toml(path)
     except DataError:
@@ -279,7 +279,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _has_versions(path: Path) -> bool:
-    """Return whether a JSON file says which version of cbramsim wrote it."""
+    """Return whether a JSON file states the version of cbramsim that wrote it."""
     try:
         found = json.loads(path.read_text()) if _is_small(path) else {}
         return isinstance(found["versions"]["cbramsim"], str)
@@ -301,5 +301,5 @@ def _is_state(path: Path) -> bool:
 
 
 def config_text(config: Parameters) -> bytes:
-    """Return what config.toml holds."""
+    """Return the text of config.toml."""
     return tomli_w.dumps(config.model_dump(exclude_none=True)).encode()

@@ -1,4 +1,5 @@
-"""Tables for people: bold heads and wrapped cells on a terminal; elsewhere plain and full width."""
+"""Tables for people: with bold heads and wrapped cells on a terminal, plain and of full width
+elsewhere."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 LINE = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-"""A line below the heads."""
+"""Pattern of the line below the heads."""
 WIDEST = 10_000
-"""Columns of a table that is not wrapped."""
+"""Width of a table that is not wrapped, characters."""
 
 
 def on_terminal() -> bool:
-    """Return whether what is printed is looked at, and not piped into something."""
+    """Return whether the output goes to a terminal, not into a pipe."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
@@ -30,9 +31,9 @@ def aligned(
     justify: Literal["left", "right"] = "left",
     wrap: bool = False,
 ) -> str:
-    """Return a table whose columns, but the first, are justified to one side.
+    """Return a table whose columns, except the first, are justified to one side.
 
-    Cells are wrapped to the width of a terminal if asked for, and never where there is none.
+    Cells are wrapped to the width of a terminal on request, and never without one.
     """
     seen = on_terminal()
     table = Table(box=LINE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -48,7 +49,7 @@ def aligned(
 
 
 def for_people(text: str) -> str:
-    """Return a text with its Markdown tables aligned where it is looked at on a terminal."""
+    """Return a text with its Markdown tables aligned if it goes to a terminal."""
     if not on_terminal():
         return text
     blocks = groupby(text.splitlines(), lambda line: line.startswith("|"))

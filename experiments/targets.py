@@ -1,4 +1,4 @@
-"""Files that a command is to write: looked at before the work, not after it."""
+"""Files that a command is to write, checked before the work, not after it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class Target(NamedTuple):
     """A file to write."""
 
     flag: str
-    """By which the user names it."""
+    """Flag by which the user names it."""
     path: Path
     suffix: str
-    """How its name must end."""
+    """Required ending of the name."""
 
 
 def check_targets(*targets: Target, force: bool, reads: Mapping[Path, str]) -> None:
-    """Check that all files can be written; nothing is, yet.
+    """Check that all files can be written, without writing them.
 
-    Files that are there may be overwritten by `force`; `reads` are files that the command reads,
-    which none of them may be, and what they are. Raises `CbramError`, which says which file cannot
-    be written, and why.
+    Existing files may be overwritten with `force`; `reads` are files that the command reads, with
+    descriptions, which none of them may be. Raises `CbramError`, which names the file that cannot
+    be written, and the reason.
     """
     taken = {os.path.realpath(path): f"is {what}" for path, what in reads.items()}
     for flag, path, suffix in targets:

@@ -1,1 +1,2 @@
-"""What every house stands on: errors, files, random streams, compiled verbs, checked parameters."""
+"""Foundations of all packages: errors, files, random streams, compiled verbs, checked
+parameters."""

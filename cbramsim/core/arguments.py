@@ -1,8 +1,8 @@
 """Checks of the arguments of plain functions, as strict as `core.validation` is about fields.
 
-Every check returns its argument as what it stands for, or raises a `ParameterError` that says what
-is expected and what was got. A truth value is no number; a scalar of NumPy stands for its value.
-`where` is how the message begins, such as ``Crossbar.seed:`` or ``Crossbar.read: voltages``.
+Every check returns the value of its argument, or raises a `ParameterError` that says what was
+expected and what it got. A truth value is no number; a scalar of NumPy stands for its value.
+`where` is the beginning of the message, such as ``Crossbar.seed:`` or ``Crossbar.read: voltages``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAMES: dict[type, str] = {
     tuple: "a tuple",
     list: "a list",
 }
-"""What is said of some kinds of objects."""
+"""Descriptions of kinds of objects, for messages."""
 
 
 def whole(where: str, value: Any, least: int = 0, most: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Cards: what an object is, as a small table that a notebook shows.
+"""Cards: small tables that describe objects in a notebook.
 
 HTML without scripts, well-formed as XML too; all text is escaped.
 """
@@ -10,7 +10,7 @@ from html import escape
 from typing import NamedTuple
 
 LEFT = ' style="text-align: left"'
-"""Notebooks set cells to the right, which suits numbers only."""
+"""Style of texts: notebooks align cells to the right, which suits numbers only."""
 
 
 class Table(NamedTuple):

@@ -11,7 +11,7 @@ LONGEST_SHOWN = 80
 
 
 class CbramError(Exception):
-    """Anything that is the caller's to mend: printed as one line by the command line."""
+    """Base of all errors that the caller can correct: the command line prints them as one line."""
 
 
 class ParameterError(CbramError, ValueError):

@@ -18,7 +18,7 @@ from cbramsim.core.interrupts import held_back_interrupts
 from cbramsim.core.locks import is_at, lock
 
 TEMPORARY = re.compile(r"\.cbram-\d+-[0-9a-f]{8}\.tmp")
-"""The name of a temporary file: short, whatever it will be called, with the process writing it."""
+"""Name of a temporary file: short, whatever the final name, with the process that writes it."""
 LONGEST_NAME = 200
 """Characters of a path in a message."""
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
@@ -27,7 +27,7 @@ _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
 def read_limited(path: Path, limit: int, what: str) -> bytes:
     """Read a file, or what is written into a pipe, of at most `limit` bytes.
 
-    A pipe that nobody writes into is empty; it is not waited for.
+    A pipe without a writer counts as empty; nothing waits for it.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
     limit
         Most bytes that are read.
     what
-        What it should be, for the message: "a TOML file".
+        Expected kind of file, for the message: "a TOML file".
 
     Raises
     ------
@@ -57,7 +57,7 @@ def read_limited(path: Path, limit: int, what: str) -> bytes:
 
 
 def open_without_waiting(path: Path) -> BufferedReader:
-    """Open a file to be read; a pipe that nobody writes into is empty, and not waited for."""
+    """Open a file for reading, without waiting for a writer if it is a pipe."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | _WITHOUT_WAITING)
     file = os.fdopen(handle, "rb")
     if _WITHOUT_WAITING:
@@ -71,7 +71,7 @@ def read_text(path: Path, limit: int, what: str) -> str:
     Raises
     ------
     DataError
-        If it cannot be read, is larger, or no such text.
+        If it cannot be read, is larger, or is not such a text.
     """
     return decoded(path, read_limited(path, limit, what))
 
@@ -110,7 +110,7 @@ def in_bytes(size: float) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Let `write` fill a temporary file, then put it in the place of `path`.
+    """Let `write` fill a temporary file, then move it to `path`.
 
     A link is followed. Ctrl-C waits until the file is written.
 
@@ -140,7 +140,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Check that `write_atomically` can write `path`: before the work, not after it.
+    """Check before the work, not after it, that `write_atomically` can write `path`.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file of this name is one that `write_atomically` was killed over."""
+    """Return whether a file name is that of a leftover of a killed `write_atomically`."""
     return TEMPORARY.fullmatch(name) is not None
 
 

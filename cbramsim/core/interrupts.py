@@ -1,4 +1,4 @@
-"""Ctrl-C, and other requests to end, that wait for a good moment."""
+"""Ctrl-C and other requests to end, held back until a safe moment."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def status_of(interrupt: KeyboardInterrupt) -> int:
 def endings_raised() -> Iterator[None]:
     """Raise `Ended` at the first of `ENDINGS`, as Ctrl-C raises KeyboardInterrupt.
 
-    What is ignored, as SIGHUP is below `nohup`, stays ignored; and so are further requests while
-    the first one is carried out.
+    Ignored signals stay ignored (SIGHUP under `nohup`), and so are further requests while the first
+    one is carried out.
     """
     if not _in_main_thread():
         yield
@@ -74,7 +74,7 @@ class _Held:
             signal.signal(number, handler)
 
     def act(self) -> None:
-        """Hand the first signal that came to its handler, which mostly raises; forget the rest."""
+        """Pass the first signal to its handler, which usually raises; forget the rest."""
         if self._waiting:
             first = self._waiting[0]
             self._waiting.clear()
@@ -82,16 +82,16 @@ class _Held:
 
 
 _holding: _Held | None = None
-"""What the outermost `held_back_interrupts` holds; None outside of all."""
+"""Signals held by the outermost `held_back_interrupts`; None outside of any."""
 
 
 @contextmanager
 def held_back_interrupts() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C, and each of `ENDINGS` that has a handler in Python, back.
+    """Hold back Ctrl-C, and each of `ENDINGS` that has a handler in Python.
 
-    What came first is acted on when the yielded function is called, or at the end of the block;
-    not at all if an exception ends it. Blocks may be nested: what comes after an inner block was
-    left is held back until the outer one ends, so that there is time to save.
+    The first signal is acted on when the yielded function is called, or at the end of the block;
+    not at all if an exception ends it. Blocks may be nested: a signal after the end of an inner
+    block is held back until the outer one ends, so that there is time to save.
     """
     global _holding
     if not _in_main_thread():

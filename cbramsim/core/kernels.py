@@ -1,7 +1,7 @@
 """Compilation of the kernels: small ones are fused into loops, loops are cached on disk.
 
-A cache that cannot be read or written costs time and no more: a loop is then compiled when a
-program first calls it.
+A cache that cannot be read or written costs only time: a loop is then compiled when a program first
+calls it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from numba.core.typed_passes import NativeLowering
 
 
 class _PartLibrary(JITCodeLibrary):
-    """The code of a kernel that only compiled loops call: they link, optimise and translate it.
+    """Code of a kernel that only compiled loops call: they link, optimise and translate it.
 
-    Numba would optimise it by itself and make machine code of it too, which nothing runs and which
-    is a quarter of the time that a loop takes to compile.
+    Numba would also optimise it separately and make machine code of it, which nothing runs and
+    which takes a quarter of the compile time of a loop.
     """
 
     def _optimize_final_module(self) -> None:
@@ -145,21 +145,21 @@ lean_kernel = njit(**LEAN)
 lean_vector_kernel = njit(fastmath=True, **LEAN)
 """A kernel that allocates nothing and whose sums may be reordered."""
 part = njit(**PART)
-"""A kernel that allocates nothing and becomes part of the compiled loops that call it: handing a
-whole array on would take longer than what it does."""
+"""A kernel that allocates nothing and becomes part of the compiled loops that call it: passing on a
+whole array would take longer than its work."""
 
 floor = np.floor
-"""The largest whole number that is not above a number, in the precision of that number."""
+"""Largest whole number that is not above a number, in the precision of that number."""
 each = range
-"""Numbers below a bound, in a loop whose rounds do not depend on one another: a processor goes
-through all of them; on a graphics card each thread of a block takes its share."""
+"""Numbers below a bound, for a loop with independent iterations: a processor goes through all of
+them; on a graphics card each thread of a block takes its share."""
 
 
 def compiled_loop(function: Callable[..., Any]) -> Any:
     """Compile a loop on its first call, and cache it until a source of the package changes.
 
-    Numba's own cache looks at the file of the loop only, and would miss a change in a kernel that
-    is fused into it. The loop releases the global interpreter lock.
+    Numba's own cache checks only the file of the loop, and would miss a change in a kernel fused
+    into it. The loop releases the global interpreter lock.
     """
     return _cached(njit(nogil=True, pipeline_class=_LoopCompiler)(function), function)
 
@@ -217,7 +217,7 @@ FINGERPRINT = _fingerprint()
 
 
 class _LoopCache(NullCache):
-    """The cache of one loop: opened when it is first needed, and given up where there is none."""
+    """Cache of one loop: opened when it is first needed, and given up if there is none."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -231,7 +231,7 @@ class _LoopCache(NullCache):
 
     @property
     def cache_path(self) -> Any:
-        """The folder of the cache, or nothing."""
+        """Folder of the cache, or nothing."""
         return self._files.cache_path
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -251,7 +251,7 @@ class _LoopCache(NullCache):
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the compiled loop for types of arguments, if that can be done."""
+        """Save the compiled loop for types of arguments, if possible."""
         if _of_others(sig):
             return
         try:
@@ -273,9 +273,9 @@ class _LoopCache(NullCache):
 
 
 def _of_others(types: Any) -> bool:
-    """Return whether there is a class from outside the package among types of arguments.
+    """Return whether a class from outside the package is among the types of arguments.
 
-    Its kernels may change without our knowing it.
+    Its kernels may change unnoticed.
     """
     for kind in types:
         made = getattr(kind, "instance_class", None)
@@ -287,7 +287,7 @@ def _of_others(types: Any) -> bool:
 
 
 class _SealedFile(IndexDataCacheFile):
-    """An index and its data, which tell whose they are and whether they are whole.
+    """Index and data that state their owner and whether they are complete.
 
     Numba writes the index before the data: a process that ends in between leaves an index that
     points at older data.
@@ -309,7 +309,7 @@ class _SealedFile(IndexDataCacheFile):
 
 
 class _PrivateLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
-    """A folder for temporary files that is ours alone: what is cached is executed.
+    """Private folder for temporary files: cached code is executed.
 
     The last resort where neither the package nor the home folder can be written.
     """
@@ -328,7 +328,7 @@ class _PrivateLocator(_SourceFileBackedLocatorMixin, _CacheLocator):
         return super().from_function(function, file) if hasattr(os, "getuid") else None
 
     def ensure_cache_path(self) -> None:
-        """Make the folder; refuse one that another user could have filled or could exchange."""
+        """Make the folder; refuse one that another user could have filled or could replace."""
         self.root.mkdir(0o700, exist_ok=True)
         mine, around = self.root.lstat(), self.root.parent.stat()
         if not stat.S_ISDIR(mine.st_mode) or mine.st_uid != os.getuid() or mine.st_mode & 0o077:
@@ -344,7 +344,7 @@ class _Located(CompileResultCacheImpl):
 
 
 class _Files(FunctionCache):
-    """Numba's cache of one loop, which the sources of the package belong to."""
+    """Numba's cache of one loop, keyed by the sources of the package."""
 
     _impl_class = _Located
 
@@ -360,5 +360,5 @@ def _reason(error: Exception) -> str:
 
 @cache
 def _say(line: str) -> None:
-    """Say something once."""
+    """Log a message once."""
     logging.getLogger("cbramsim").warning("cbramsim: %s", line)

@@ -18,12 +18,12 @@ except ImportError:  # Windows: nothing is locked
 
 
 def lock(descriptor: int, *, wait: bool = True) -> bool:
-    """Lock an open file until it is closed; return False where the system knows no locks.
+    """Lock an open file until it is closed; return False where the system has no locks.
 
     Raises
     ------
     BlockingIOError
-        If another one has the lock, and that is not to be waited for.
+        If another process has the lock, and the call is not to wait.
     """
     if fcntl is None:
         return False
@@ -50,18 +50,18 @@ _locked: ContextVar[frozenset[str]] = ContextVar("_locked", default=frozenset())
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`, which is there for just that long.
+    """Hold the lock file `path`, which exists only for that time.
 
-    The lock goes with its process, however that ends; a file that a killed one left is taken
-    over. A thread may take the same lock more than once. Where the system knows no locks, such as
-    on Windows and some network drives, all have it.
+    The lock ends with its process, however that ends; the file of a killed process is taken over. A
+    thread may take the same lock more than once. Where the system has no locks, as on Windows and
+    some network drives, every process gets it.
 
     Parameters
     ----------
     path
         The lock file, in a folder that is there.
     what
-        What it protects, for the message.
+        The protected object, for the message.
 
     Raises
     ------

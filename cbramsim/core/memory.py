@@ -1,4 +1,4 @@
-"""Memory: work that needs more than there is gets refused before any of it is allocated."""
+"""Memory: work that needs more than is available is refused before anything is allocated."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.core.files import in_bytes
 
 CGROUPS = Path("/sys/fs/cgroup")
-"""Where Linux says how much memory the processes of a container or of a batch job may have."""
+"""Files in which Linux gives the memory limit of the processes of a container or of a batch job."""
 USABLE = 0.9
-"""Part of the memory that may be asked for; the rest is the interpreter's and the system's."""
+"""Part of the memory that may be requested; the rest is left to the interpreter and the system."""
 
 
 def check_memory(name: str, needed: float, what: str) -> None:
-    """Refuse what needs more memory than there is.
+    """Refuse work that needs more memory than is available.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def check_memory(name: str, needed: float, what: str) -> None:
     needed
         Bytes.
     what
-        What is to be allocated.
+        Description of what is allocated.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def check_memory(name: str, needed: float, what: str) -> None:
 
 
 def memory() -> float:
-    """Return the most memory that this process can have, bytes: infinity if nobody says."""
+    """Return the most memory that this process can have, bytes; infinity if unknown."""
     return min(_limits(), default=float("inf"))
 
 

@@ -1,7 +1,7 @@
-"""Arrays in .npy and .npz files, which are trusted in nothing, wherever they may come from.
+"""Arrays in .npy and .npz files, none of which is trusted.
 
-Sizes are looked at before values are unpacked: in the list of arrays that ends a .npz file, which
-is a zip file, then in the header of each array. Nothing that is read is executed.
+Sizes are checked before values are unpacked: in the list of arrays at the end of a .npz file (a zip
+file), then in the header of each array. Nothing that is read is executed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RECORD, _LARGE_RECORDS = 22, 76
 
 
 class Header(NamedTuple):
-    """What an array says of itself."""
+    """Shape and type of an array, from its header."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -45,7 +45,7 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
     def check(self, there: int) -> None:
-        """Refuse an array of which other than so many bytes are `there`."""
+        """Refuse an array if the number of bytes `there` is not its size."""
         if self.size != there:
             raise DataError(
                 f"truncated or damaged, {self.size} bytes expected for {by(self.shape)} values "
@@ -55,7 +55,7 @@ class Header(NamedTuple):
 
 @contextmanager
 def regular_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file in which one can go to and fro; raises DataError, or OSError if it cannot."""
+    """Open a file that allows seeking; raises DataError or OSError otherwise."""
     with open_without_waiting(path) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise DataError("must be a file, not a device or a pipe")
@@ -76,7 +76,7 @@ def npz_file(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _check_directory(file: IO[bytes]) -> None:
-    """Refuse a list of more arrays than there is use for, before it is read."""
+    """Refuse an unreasonably long list of arrays before it is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 2**16 - _RECORD - _LARGE_RECORDS))
     tail = file.read()
@@ -96,7 +96,7 @@ def _check_directory(file: IO[bytes]) -> None:
 
 
 def read_header(content: Any) -> Header:
-    """Return what an array in .npy format says of itself; raises DataError if it is none."""
+    """Return the header of an array in .npy format; raises DataError if it is not one."""
     try:
         # What is longer than in version 1.0 describes no array of numbers.
         if npy.read_magic(content) != (1, 0):

@@ -1,8 +1,8 @@
 """Palette, sizes, axes and files that all figures share.
 
-Only what draws imports this module, and only when it draws: matplotlib takes longer to import than
-all of the simulator. Drawing functions stand beside what they draw, take arrays, draw on one
-`matplotlib.axes.Axes`, and return it.
+This module is imported only where and when something is drawn: matplotlib takes longer to import
+than the whole simulator. Drawing functions are beside the code whose results they draw; they take
+arrays, draw on one `matplotlib.axes.Axes`, and return it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
 CYCLE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", GREY)
 """Colours of curves and bars, in their order: Okabe and Ito's colour-blind-safe set."""
 ABSENT = "0.85"
-"""Grey of what is not there."""
+"""Grey of absent values."""
 COLUMN_WIDTH = 3.5
 """Width of a journal column, inches."""
 
@@ -44,7 +44,8 @@ def axes_or_new(ax: Axes | None, width: float, height: float, **grid: Any) -> li
 
 
 def tidy(ax: Axes) -> Axes:
-    """Return `ax` without the upper and right spine, in letters for the width of a column."""
+    """Return `ax` without the upper and right spine, with letters sized for the width of a
+    column."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize="small")
     for axis in (ax.xaxis, ax.yaxis):
@@ -53,7 +54,7 @@ def tidy(ax: Axes) -> Axes:
 
 
 def legend(ax: Axes, **options: Any) -> None:
-    """Draw the legend of `ax`, if there is anything to tell."""
+    """Draw the legend of `ax`, if it has entries."""
     if ax.get_legend_handles_labels()[1]:
         look = {"facecolor": "white", "edgecolor": "none", "framealpha": 0.8}
         ax.legend(**look | {"fontsize": "x-small"} | options)
@@ -119,7 +120,7 @@ def axes_grid(  # type: ignore[no-untyped-def]
 
 
 def titled(figure: Figure, message: str) -> Figure:
-    """Return a figure with what it says written above it."""
+    """Return a figure with a title above it."""
     figure.suptitle(message, size=9, weight="bold")
     return figure
 

@@ -27,7 +27,7 @@ def read(
     Parameters
     ----------
     kind
-        What it is, as errors call it: `device`, `chip`, ...
+        Kind of preset, for messages: `device`, `chip`, ...
     name_or_path
         A key of `presets`, or a path that ends in .toml.
     presets
@@ -58,9 +58,9 @@ class Preset(Parameters):
     """Parameters with presets that ship with the package; a user's files have the same form."""
 
     catalog_package: ClassVar[str]
-    """The package in which the presets are."""
+    """Package that contains the presets."""
     catalog_folder: ClassVar[str] = "catalog"
-    """The folder of it."""
+    """Folder of the presets in that package."""
 
     @classmethod
     def catalog(cls) -> dict[str, Path]:
@@ -87,5 +87,5 @@ class Preset(Parameters):
 
     @classmethod
     def _values(cls, table: dict[str, Any], path: Path) -> dict[str, Any]:
-        """Return the fields that the table of a file stands for."""
+        """Return the fields that the table of a file describes."""
         return table

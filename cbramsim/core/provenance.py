@@ -1,4 +1,4 @@
-"""Parameter objects whose every value carries a source and an evidence grade, kept as TOML data."""
+"""Parameter objects in which every value has a source and a grade of evidence, stored as TOML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Evidence = Literal["published", "derived", "assumed"]
 
 
 class Provenance(Parameters):
-    """Where a value comes from, and how far it can be trusted."""
+    """Source of a value, and its grade of evidence."""
 
     evidence: Evidence
     """`published` (read in a source), `derived` (arithmetic on such), or `assumed`."""
@@ -28,10 +28,10 @@ SET_BY_USER = Provenance(evidence="assumed", source="set by the user")
 
 
 class SourcedParameters(Preset):
-    """Physical parameters with provenance, loadable from the catalog or from a user's TOML file.
+    """Physical parameters with provenance, loaded from the catalog or from a user's TOML file.
 
-    A field that has a unit names it in its annotation, ``Annotated[float, Field(gt=0), "S"]``;
-    files may use SI prefixes of it (``unit = "uS"``), inside all is SI.
+    A field with a unit names it in its annotation, ``Annotated[float, Field(gt=0), "S"]``; files
+    may use SI prefixes of it (``unit = "uS"``), and all values inside are SI.
     """
 
     name: str
@@ -42,11 +42,11 @@ class SourcedParameters(Preset):
     """Source and evidence grade of each parameter, by name."""
 
     def evidence(self, parameter: str) -> Provenance:
-        """Return source and grade of `parameter`; a value set by hand counts as assumed."""
+        """Return source and grade of `parameter`; a value set manually counts as assumed."""
         return self.provenance.get(parameter, SET_BY_USER)
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with `changes`; what is changed loses its published source."""
+        """Return a copy with `changes`; changed values lose their published source."""
         kept = {key: value for key, value in self.provenance.items() if key not in changes}
         return super().replace(**({"provenance": kept} | changes))
 
@@ -64,12 +64,12 @@ class SourcedParameters(Preset):
         ]  # fmt: skip
 
     def assumed_parameters(self) -> list[str]:
-        """Names of the stated parameters that no source states."""
+        """Names of the stated parameters that have no source."""
         return [k for k in self.stated_parameters() if self.evidence(k).evidence == "assumed"]
 
     @property
     def sourced_share(self) -> float:
-        """Part of the stated parameters that are published, or derived from what is."""
+        """Part of the stated parameters that are published, or derived from published values."""
         stated = self.stated_parameters()
         return 1 - len(self.assumed_parameters()) / len(stated) if stated else 0.0
 
@@ -91,7 +91,7 @@ class SourcedParameters(Preset):
         return values | {"provenance": provenance}
 
     def to_table(self) -> dict[str, Any]:
-        """Return what is stated, with sources, in the form of a catalog file, in SI."""
+        """Return the stated parameters, with sources, in the form of a catalog file, in SI."""
         table: dict[str, Any] = {"name": self.name, "summary": self.summary}
         for key in self.stated_parameters():
             unit, origin = self.unit(key), self.evidence(key)

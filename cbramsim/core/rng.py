@@ -1,4 +1,4 @@
-"""Random streams: one per purpose, all from one seed, cheap enough for the inner loop.
+"""Random streams: one for each purpose, all from one seed, cheap enough for the inner loop.
 
 A run has one seed. Each purpose (population, spikes, pulses, ...) gets its own stream, so that a
 change in one place leaves the others alone. Streams inside compiled loops are xoshiro256++
@@ -42,7 +42,7 @@ def stream(seed: int, purpose: str, *keys: int) -> State:
 def streams_by_content(seed: int, purpose: str, rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Return the states of two streams for each of `rows`, uint64[rows, 2, 4], by its content.
 
-    Where a row is, and what others there are, does not matter: equal rows have equal streams.
+    Neither the place of a row nor the other rows matter: equal rows have equal streams.
     """
     common = hashlib.blake2b(f"{seed} {purpose}".encode(), digest_size=64)
     words = np.empty((len(rows), 2, 4), np.uint64)

@@ -1,4 +1,4 @@
-"""Verbs of networks that live in time: when inputs spike, how neurons integrate, what they learn.
+"""Verbs of networks with time: spikes of inputs, integration of neurons, and learning.
 
 As those of `cbramsim.core.verbs`. Time is counted in steps of dt; `now` is the number of a step.
 `neurons` are `Integrating` or `Conducting`, `work` is the `TimedWork` of a network.
@@ -13,9 +13,9 @@ from cbramsim.core.verbs import verb
 
 @verb
 def gap(coding, rate, first, stream, normals):
-    """Steps until an input of some `rate`, Hz, spikes next; counted from 0 for its `first` spike.
+    """Steps to the next spike of an input with a `rate`, Hz; counted from 0 for its `first` spike.
 
-    Not below 1 for any but the first: an input spikes at most once in a step.
+    At least 1 for all but the first: an input spikes at most once in a step.
     """
 
 
@@ -31,12 +31,13 @@ def rest(neurons, now):
 
 @verb
 def pass_time(neurons, now):
-    """Let all steps pass up to `now`."""
+    """Advance all neurons to step `now`."""
 
 
 @verb
 def take(neurons, inputs, unit, now):
-    """Take in summed conductances of one step, float32[neurons], S; `unit` is that of weight 1."""
+    """Integrate the summed conductances of one step, float32[neurons], S; `unit` is that of weight
+    1."""
 
 
 @verb
@@ -56,17 +57,17 @@ def adapt(adaptation, limits, winner):
 
 @verb
 def relax(adaptation, limits, counts, seconds):
-    """Change the thresholds at the end of an image: who fired how often, and in what time."""
+    """Change the thresholds at the end of an image, by the number of spikes and their time."""
 
 
 @verb
 def learn_spike(rule, array, column, unit, work, stream, account):
-    """Let one column learn as its neuron fires now; when inputs spiked last is in `work`."""
+    """Let one column learn as its neuron fires now; the last spikes of the inputs are in `work`."""
 
 
 @verb
 def end_image(rule, array, counts, unit, work, stream, account):
-    """Do what a rule does at the end of an image to the columns that have fired."""
+    """Apply a rule at the end of an image to the columns that have fired."""
 
 
 @verb

@@ -1,4 +1,5 @@
-"""TOML, of a size that a person may have written: as nested tables, or as one with dotted keys."""
+"""TOML files of a size that a person may have written: as nested tables, or as one with dotted
+keys."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ DEEPEST = 16
 _TOO_DEEP = f"tables and lists must be at most {DEEPEST} deep"
 _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
 _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*{_PART}){{{DEEPEST}}}")
-"""The beginning of a key for which the parser would take time that grows with its square."""
+"""Beginning of a key for which the time of the parser would grow with the square of its length."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If it is missing or not TOML, or larger or deeper than a person would write it.
+        If it is missing, is not TOML, or is larger or deeper than a person would write.
     """
     text = read_text(path, LARGEST, "a TOML file")
     try:
@@ -61,7 +62,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """Return the value that a text is in TOML, or the text if it is none."""
+    """Return the value of a text in TOML, or the text itself if it is not a value."""
     try:
         found = parse_toml(f"value = {text}")
     except ValueError:
@@ -84,7 +85,7 @@ def nested(table: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        If a key is none, or that of a value as well as of a table.
+        If a key is not valid, or names both a value and a table.
     """
     found: dict[str, Any] = {}
     for key, value in table.items():
@@ -106,7 +107,7 @@ def nested(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _count(value: Any, depth: int) -> int:
-    """Return how many keys and values there are in a table or list, and in those in it."""
+    """Return the number of keys and values in a table or list, inner ones included."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError(f"whole numbers must have at most 64 bits (got {value.bit_length()})")
     if not isinstance(value, dict | list):

@@ -8,7 +8,8 @@ PREFIXES = {
     "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "\u00b5": 1e-6, "\u03bc": 1e-6, "m": 1e-3,
     "": 1.0, "k": 1e3, "M": 1e6,
 }  # fmt: skip
-"""U+00B5 is the micro sign, U+03BC the Greek letter: keyboards have either, eyes cannot tell."""
+"""Powers of ten by prefix. U+00B5 is the micro sign, U+03BC the Greek letter: keyboards have
+either, and they look the same."""
 
 
 TIMES = {"min": 60.0, "h": 3600.0, "day": 86400.0, "year": 365.25 * 86400}
@@ -52,6 +53,7 @@ def in_prefixed(value: float, unit: str, digits: int = 3) -> str:
 
 
 def display_unit(largest: float, unit: str) -> tuple[float, str]:
-    """Return the factor from the SI unit to the prefixed one that suits `largest`, and that."""
+    """Return the factor from the SI unit to the prefixed one that suits `largest`, and that
+    unit."""
     prefixed = in_prefixed(largest, unit).split(" ")[1]
     return 1 / to_si(1, prefixed, unit), prefixed

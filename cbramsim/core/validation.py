@@ -1,9 +1,8 @@
-"""Validated parameter objects, and errors that say which key, which value and which range.
+"""Validated parameter objects, whose errors name the key, the value and the range.
 
-Every parameter object of the package derives from `Parameters`: frozen, closed to unknown keys,
-closed to NaN and infinity, strict about types. Whatever is wrong is raised as one line,
-``Class.field: what is expected (got value)``. Arguments of plain functions are checked by
-`cbramsim.core.arguments`.
+Every parameter object of the package derives from `Parameters`: frozen, without unknown keys, NaN
+or infinity, and strict about types. An error is one line, ``Class.field: what is expected (got
+value)``. Arguments of plain functions are checked by `cbramsim.core.arguments`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,8 @@ NameOrPath = Annotated[str, BeforeValidator(lambda x: str(x) if isinstance(x, Pa
 
 
 def zero_or_from(least: float) -> AfterValidator:
-    """Refuse what is neither 0, which is none, nor at least `least`: too small to mean anything."""
+    """Refuse values that are neither 0 (none) nor at least `least`: they are too small to have a
+    meaning."""
 
     def check(value: float) -> float:
         if 0 < value < least:
@@ -43,7 +43,7 @@ def zero_or_from(least: float) -> AfterValidator:
 
 
 class Parameters(BaseModel):
-    """Base of all parameter objects: frozen, and refused in one clear line when wrong.
+    """Base of all parameter objects: frozen, with one-line errors for wrong values.
 
     Types are strict, as in TOML: a number is no text, and true is no number. A whole number may
     stand for a number, a list for a tuple, and a scalar of NumPy for its value.
@@ -70,7 +70,7 @@ class Parameters(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_plain(cls, value: Any, info: ValidationInfo) -> Any:
-        """Return a scalar of NumPy as its value, and a list as the tuple that is wanted."""
+        """Return a scalar of NumPy as its value, and a list as the required tuple."""
         if isinstance(value, np.generic):
             return value.item()
         field = cls.model_fields.get(info.field_name or "")
@@ -80,9 +80,9 @@ class Parameters(BaseModel):
 
     @classmethod
     def check_values(cls, values: Mapping[str, Any]) -> None:
-        """Refuse some `values` if a key is unknown or a value is not one by itself.
+        """Refuse some `values` if a key is unknown or a value is not valid by itself.
 
-        Whether they fit each other is not looked at.
+        Their consistency with each other is not checked.
         """
         try:
             cls.__pydantic_validator__.validate_python(dict(values))
@@ -95,7 +95,7 @@ class Parameters(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Put what is written under each field into the class's docstring."""
+        """Copy the docstring of each field into that of the class."""
         own = [name for name in cls.__annotations__ if name in cls.model_fields]
         lines = [f"    {name}: {describe(cls.model_fields[name])}" for name in own]
         if lines:
@@ -141,7 +141,7 @@ def _field_at(cls: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseMode
 
 
 def describe(field: FieldInfo) -> str:
-    """Return what a field means, accepts and defaults to, in one line."""
+    """Return the meaning, range and default of a field, in one line."""
     meaning = " ".join((field.description or "").split())
     unit = next((item for item in field.metadata if isinstance(item, str)), "")
     accepted = _expected(field) + (f" ({unit})" if unit else "")

@@ -1,9 +1,9 @@
-"""Verbs: the generic kernels of a presentation, and how a type says what they do for it.
+"""Verbs: the generic kernels of a presentation, and their implementation for a type.
 
-A piece of physics is a `NamedTuple` of plain numbers and arrays. A verb is a kernel whose first
-argument chooses, by its type, what is done: the compiler does so for compiled loops
-(`numba.extending.overload`), a table for plain Python. What an option that is off would do is a
-type whose verbs do nothing, and costs nothing.
+A piece of physics is a `NamedTuple` of plain numbers and arrays. The type of the first argument of
+a verb selects its implementation: by the compiler in compiled loops (`numba.extending.overload`),
+by a table in plain Python. An option that is off is a type whose verbs do nothing, and costs
+nothing.
 
     class Additive(NamedTuple):
         step: float
@@ -13,9 +13,9 @@ type whose verbs do nothing, and costs nothing.
         return law.step if way == SET else -law.step
 
 Conductances are in siemens, energies in joules, `way` is `SET` or `RESET`. `array` is an
-`ArrayState`, or `BinarySlices` or `Synapses` where that is said; `work` the `Scratch` of a
-presentation; `word` 64 random bits, and `stream` the state of a random stream; `account` the
-`Account` to book on.
+`ArrayState`, or `BinarySlices` or `Synapses` where stated; `work` the `Scratch` of a presentation;
+`word` 64 random bits, and `stream` the state of a random stream; `account` the `Account` in which
+events are booked.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def verb(stub: Kernel) -> Any:
 
 
 def implements(which: Any, kind: type) -> Callable[[Kernel], Kernel]:
-    """Say what a verb does where its first argument is a `kind`, a NamedTuple class.
+    """Implement a verb for a first argument of type `kind`, a NamedTuple class.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def pulse_noise(scatter, cells, column, row, way, g):
 
 @verb
 def mean_train(law, cells, column, row, way, g, pulses):
-    """Where the mean of some `pulses`, not a whole number, takes a cell from `g`, S."""
+    """Mean conductance of a cell at `g`, S, after `pulses`, which need not be a whole number."""
 
 
 @verb
@@ -101,12 +101,12 @@ def nearby_state(grid, g, low, high, uniform):
 
 @verb
 def nearby_state_drawn(grid, g, low, high, stream):
-    """Where a cell is that has drifted to `g`, S: in one of its states, within its window."""
+    """Conductance of a cell that has drifted to `g`, S: one of its states, within its window."""
 
 
 @verb
 def sense(noise, g, word, row, normals):
-    """What a sense amplifier sees of a cell at `g`, S; one word serves all rows of a column."""
+    """Conductance of a cell at `g` as sensed, S; one word serves all rows of a column."""
 
 
 @verb
@@ -116,7 +116,7 @@ def add_read_noise(noise, array, rows, n_active, currents, work, stream):
 
 @verb
 def follow_state(noise, column, row, g):
-    """Take note that reads see a cell at `g`, S, from now on."""
+    """Record that reads see a cell at `g`, S, from now on."""
 
 
 # ---- what a write leaves -----------------------------------------------------------------------
@@ -126,13 +126,13 @@ def follow_state(noise, column, row, g):
 def store(written, array, column, row, before, after):
     """Change the state of one cell from `before` to `after`, S, wherever it is kept.
 
-    What reads then see of its column says `see_again`.
+    `see_again` then updates the column as reads see it.
     """
 
 
 @verb
 def blur(written, array, column, row, stream):
-    """Leave in what reads see of a cell what a write leaves."""
+    """Add the error of a write to the conductance of a cell that reads see."""
 
 
 @verb
@@ -163,12 +163,12 @@ def seen(lines, array, row, column):
 
 @verb
 def see_again(lines, array, column):
-    """Bring what reads see of a column into step with its cells."""
+    """Update a column as reads see it after a change of its cells."""
 
 
 @verb
 def see_weights_again(lines, slices, column):
-    """Bring what reads see of a column of weights into step, where that is more than its cells."""
+    """Update a column of weights as reads see it, where this takes more than its cells."""
 
 
 @verb
@@ -178,27 +178,27 @@ def book_cells_read(lines, array, rows, n_active, account):
 
 @verb
 def book_column_sensed(lines, array, column, cells, account):
-    """Book what lines dissipate while the open `cells` of a column are sensed one by one."""
+    """Book the loss in lines while the open `cells` of a column are sensed one by one."""
 
 
 @verb
 def book_cell_sensed(lines, array, column, row, g, account):
-    """Book what lines dissipate while one cell at `g` is sensed."""
+    """Book the loss in lines while one cell at `g` is sensed."""
 
 
 @verb
 def lost_in_lines(lines, i2t, squares, column, row):
-    """Energy that lines take on the way to a cell, J: V² t times the sum of G² times R."""
+    """Energy dissipated in lines on the way to a cell, J: V² t times the sum of G² times R."""
 
 
 @verb
 def book_lines(lines, pulses, joules, account):
-    """Book what lines have taken from `pulses`."""
+    """Book the energy of `pulses` that lines have dissipated."""
 
 
 @verb
 def book_all_lines(lines, array, spiked, part, account):
-    """Book `part` of what lines take from one pulse on every cell: a set pulse where `spiked`."""
+    """Book `part` of the loss in lines of one pulse on every cell: a set pulse where `spiked`."""
 
 
 @verb
@@ -208,55 +208,56 @@ def sum_of_others(access, array, column):
 
 @verb
 def book_others(access, array, row, g, column_sum, is_set, pulses, account):
-    """Book what `pulses` on a cell at `g` drive through others at a part of V."""
+    """Book the energy that `pulses` on a cell at `g` drive through other cells at a part of V."""
 
 
 @verb
 def book_all_others(access, array, rule, spiked, part, account):
-    """Book `part` of what one pulse on every open cell drives through others, but not how many.
+    """Book `part` of the energy of one pulse on every open cell in others, without a count.
 
-    A set pulse where `spiked`; ``rule.held_cells`` and ``rule.held_sum`` say what is not open.
+    A set pulse where `spiked`; ``rule.held_cells`` and ``rule.held_sum`` describe the cells that
+    are not open.
     """
 
 
 @verb
 def seen_by(access, array):
-    """How many other cells see a part of the voltage of a pulse."""
+    """Number of other cells that see a part of the voltage of a pulse."""
 
 
 @verb
 def book_sneak(access, array, row, cells, g, account):
-    """Book what sensing some `cells`, `g` in all, drives through others of their word line."""
+    """Book the energy of sensing some `cells`, `g` in all, in others of their word line."""
 
 
 @verb
 def book_column_sneak(access, array, column, account):
-    """Book the same for the open cells of a column, sensed one by one."""
+    """Book the energy that sensing the open cells of a column one by one drives through others."""
 
 
 @verb
 def push_others(access, array, column, row, is_set, pulses):
-    """Note that `pulses` of one polarity on a cell are seen, in part, by others."""
+    """Record that other cells see, in part, `pulses` of one polarity on a cell."""
 
 
 @verb
 def settle_cell(access, array, column, row, stream):
-    """Move a half-selected cell by what it has seen; return by how much it has changed, S."""
+    """Move a half-selected cell by the pulses it has seen; return its change, S."""
 
 
 @verb
 def settle_column(access, array, column, stream):
-    """Move the half-selected cells of a column by what they have seen."""
+    """Move the half-selected cells of a column by the pulses they have seen."""
 
 
 @verb
 def settle_weights(access, slices, column, stream):
-    """Move the half-selected cells of a column of weights by what they have seen."""
+    """Move the half-selected cells of a column of weights by the pulses they have seen."""
 
 
 @verb
 def compensate(gain, array, currents, work):
-    """Multiply summed conductances, S, by what makes up for drift; comes after `add_reference`."""
+    """Multiply summed conductances, S, to compensate drift; comes after `add_reference`."""
 
 
 @verb
@@ -266,7 +267,7 @@ def missing(gaps, row, column):
 
 @verb
 def add_reference(gaps, rows, n_active, currents, work):
-    """Add what disconnected cells take out of the comparison to summed conductances, S."""
+    """Add the spared conductance of disconnected cells to summed conductances, S."""
 
 
 @verb
@@ -294,7 +295,7 @@ def draw_spikes(encoder, pixels, work, stream):
 def read(array, readout, n_active, work, stream, account):
     """Write summed conductances of the active rows into ``work.currents``; return the reference's.
 
-    `array` is an `ArrayState`, `BinarySlices` or `Synapses`; what is read is booked.
+    `array` is an `ArrayState`, `BinarySlices` or `Synapses`; the read is booked.
     """
 
 
@@ -305,9 +306,9 @@ def convert(readout, array, n_active, work, stream, account):
 
 @verb
 def sum_cells(array, rows, n_active, currents, work, stream):
-    """Write what is read of the first `n_active` of `rows`, with its noise, into `currents`, S.
+    """Write the noisy sum of a read of the first `n_active` of `rows` into `currents`, S.
 
-    What gaps spare is in it; `array` is an `ArrayState` or `Synapses`.
+    It includes the spared conductance of gaps; `array` is an `ArrayState` or `Synapses`.
     """
 
 
@@ -318,15 +319,15 @@ def excite(neurons, reference, work):
 
 @verb
 def fire(neurons, total, work, word):
-    """Return the neuron that fires, and let it tire."""
+    """Return the neuron that fires, and apply homeostasis to it."""
 
 
 @verb
 def sense_column(array, table, column, work, stream, account):
-    """Sense a column: write into ``work.states`` which row of the `table` each cell is in.
+    """Sense a column: write the row of the `table` for each cell into ``work.states``.
 
-    The states are 0 to 255 of an `ArrayState` and of `Synapses`, codes of `BinarySlices`; what is
-    seen of a cell, or of a weight, goes into ``work.seen``, S.
+    The states are 0 to 255 of an `ArrayState` and of `Synapses`, codes of `BinarySlices`; the
+    sensed conductance of a cell, or of a weight, goes into ``work.seen``, S.
     """
 
 
@@ -344,12 +345,12 @@ def give_pulses(array, column, rows, pulses, n, booked_as, stream, account):
 
 @verb
 def place(writing, weight):
-    """Weight, -1 to 1, that a cell has by itself in a `weight` written anew, seen from its side."""
+    """Weight, -1 to 1, of one cell by itself in a `weight` written anew, seen from its side."""
 
 
 @verb
 def take_turns(writing, synapses, column, rows, pulses, n):
-    """Put the first `n` of `rows` and their `pulses` into ``synapses.orders``, by whose turn it is.
+    """Sort the first `n` of `rows` and their `pulses` into ``synapses.orders``, in turn.
 
     Arguments as for `give_pulses`.
     """
@@ -362,26 +363,26 @@ def bring_to(writing, synapses, line, row, target, booked_as, stream, account):
 
 @verb
 def renew(renewal, synapses, column, stream, account):
-    """Write those weights of a column anew that need it, if it is time; booked."""
+    """Write the weights of a column that need it anew, if it is time; booked."""
 
 
 @verb
 def carry_out(rule, table, array, column, work, stream, account):
-    """Give one column the pulses of a `table`, and what else the rule by device pulses does."""
+    """Give one column the pulses of a `table`, with verification if the rule has it."""
 
 
 @verb
 def correct(array, column, n, tries, work, stream, account):
     """Sense the first `n` of ``work.chosen``, just given ``work.pulses``, and correct them.
 
-    Each is corrected until it reads as it should, at most `tries` times; `BinarySlices` look at the
+    Each is corrected until it reads as it should, at most `tries` times; `BinarySlices` check the
     bits that were written.
     """
 
 
 @verb
 def learn(rule, array, winner, total, work, streams, account):
-    """Let an array learn from one window: who fired, the responses and the spikes are in `work`."""
+    """Let an array learn from one window: winner, responses and spikes are in `work`."""
 
 
 # ---- pruning -----------------------------------------------------------------------------------
@@ -389,7 +390,7 @@ def learn(rule, array, winner, total, work, streams, account):
 
 @verb
 def hold(value, weights, group, held):
-    """Write into `held` the weights at which a `group` is held, bool[inputs]; others float64."""
+    """Write the weights at which a `group`, bool[inputs], is held into `held`, float64."""
 
 
 # ---- a perceptron: its loss, how changes become pulses, its transposed reads -------------------
@@ -405,12 +406,12 @@ def error_of(loss, outputs, delta, label):
 
 @verb
 def sum_inputs(encoding, stage, streams):
-    """Add what the inputs of a `Stage` sum up to, z, to its outputs; booked."""
+    """Add the weighted sum of the inputs of a `Stage`, z, to its outputs; booked."""
 
 
 @verb
 def ask(rule, wanted, stream):
-    """Return how many whole pulses are given where `wanted`, >= 0, are asked for."""
+    """Return the whole number of pulses given where `wanted`, >= 0, are requested."""
 
 
 @verb
@@ -420,27 +421,27 @@ def use_slopes(optimizer, stage, streams):
 
 @verb
 def begin_descent(moments):
-    """Take note that all weights move once more."""
+    """Record that all weights move once more."""
 
 
 @verb
 def descend(moments, row, column, slope):
-    """Return along what a weight moves, and keep what is remembered of its slopes."""
+    """Return the direction in which a weight moves, and update the memory of its slopes."""
 
 
 @verb
 def toll(moments):
-    """Return numbers in and out of the memory, and multiply-adds, for each weight that moves."""
+    """Return the memory accesses and multiply-adds for each weight that moves."""
 
 
 @verb
 def fewest_asked(rule):
-    """Return how many pulses must be asked for, at least, for any to be given."""
+    """Return the smallest number of requested pulses for which any is given."""
 
 
 @verb
 def signed_sum(array, row, column):
-    """Return what the cells of a weight, as reads see them, add to a signed sum, S."""
+    """Return the contribution of the cells of a weight, as reads see them, to a signed sum, S."""
 
 
 @verb

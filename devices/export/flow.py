@@ -4,13 +4,13 @@ Circuit simulators integrate :math:`dx/dt = f(x) / t_{pulse}` while a pulse last
 position in the window. A rate equal to the step, f = S, would be wrong by half a step of the state
 within the pulse. The rate is therefore the *generator* of the map
 :math:`\varphi(x) = \min(x + S(x), 1)`: the f whose flow over one pulse is that map, so that
-:math:`f(\varphi(x)) = f(x)\, \varphi'(x)` (the equation of Julia, equivalent to that of
-Abel; put to pulses here). Pulses then compose: two halves of a pulse are one.
+:math:`f(\varphi(x)) = f(x)\, \varphi'(x)` (the equation of Julia, equivalent to that of Abel;
+applied to pulses here). Pulses then compose: two half pulses make one pulse.
 
 * Steps that are affine in the state, slope s: :math:`f = S \ln(1 + s) / s`, exact.
-* Otherwise f has this form along one pulse, where the equation is nearest to holding for it, and
-  follows from the equation before and after. It is kept as a table, linear between its points,
-  whose pulses are checked to be right to `ACCURACY` of the largest step.
+* Otherwise f has this form along one pulse, chosen where it satisfies the equation best, and
+  follows from the equation before and after it. It is stored as a table, linear between its points,
+  and its pulses are checked to `ACCURACY` of the largest step.
 
 A map that is not increasing (a higher state overtaken by a lower one within a pulse) is the flow of
 no state equation: such laws are refused.
@@ -35,17 +35,18 @@ ACCURACY = 5e-3
 LARGEST = 1025
 """Points of a table at most."""
 _DENSE = 4097
-"""States at which a map is looked at."""
+"""Number of states at which a map is checked."""
 _LOCAL = 5e-4
-"""The same of one part of a table."""
+"""Largest error in one part of a table, part of the largest step."""
 _STRAIGHT = 1e-9
-"""Departure from a straight line, part of the largest step, that is none."""
+"""Departure from a straight line, part of the largest step, that counts as none."""
 _STEEPEST = 1e-3
 """Slope of a tabulated map below which neighbouring states become one."""
 _NEIGHBOUR = 1e-6
 """Distance of two states for a derivative, part of the window."""
 _MOST_PULSES = 2000
-"""Pulses by which the equation is followed: steps of longer trains are small, and f is affine."""
+"""Most pulses over which the equation is followed: steps of longer trains are small, and f is
+affine."""
 _NO_STEP = 1e-6
 """Step, part of the window, that counts as none."""
 _WORTH = 1e-2
@@ -91,7 +92,7 @@ def after_a_pulse(flow: Flow, x: Floats) -> Floats:
 def _rates_and_times(flow: Flow) -> tuple[Floats, Floats]:
     """Return rates and the pulses that it takes to each point, float64[points] both.
 
-    With a floor instead of dead states, which take for ever and would leave the others no digits.
+    Dead states get a smallest rate: they would take for ever, and leave the others no digits.
     """
     rate = np.maximum(flow.rate, 1e-7 * flow.rate.max())
     pulses = np.diff(flow.x) / rate[:-1] * _log1p_ratio(np.diff(rate) / rate[:-1])
@@ -126,7 +127,7 @@ def _flow(device: Technology, pulse: str, step: Step) -> Flow:
 def _fewest_points(dense: Flow) -> list[int]:
     """Return the points of a table, halved where states would be off by more than `_LOCAL`.
 
-    Of the largest step in a part that takes up to a pulse, and of the way in a longer one.
+    Relative to the largest step in a part of up to one pulse, and to the distance in a longer one.
     """
     rate, times = _rates_and_times(dense)
     kept, parts = [0], [(0, len(rate) - 1)]
@@ -179,7 +180,7 @@ def _generator(step: Step, depth: Floats) -> Floats:
 
 
 def _smoothest_pulse(step: Step, depth: Floats) -> tuple[float, float]:
-    """Return begin and end of the pulse along which the affine form is nearest to the equation."""
+    """Return begin and end of the pulse along which the affine form satisfies the equation best."""
     steps = step(depth)
     reached = depth + steps
     inside = np.flatnonzero((reached < 1) & (steps > _WORTH * steps.max()))
@@ -191,7 +192,7 @@ def _smoothest_pulse(step: Step, depth: Floats) -> tuple[float, float]:
 
 
 def _pulses(step: Step, first: float, end: float) -> float:
-    """Return how many pulses the affine form takes for the way of one."""
+    """Return the number of pulses that the affine form takes for the step of one."""
     way = np.linspace(first, end, 1025)
     return float(_rates_and_times(Flow(way, _almost(step, way)))[1][-1])
 

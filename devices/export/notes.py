@@ -1,4 +1,4 @@
-"""What the exports of a cell have in common: what is exported, and what a header says of it."""
+"""Common parts of the exports of a cell: what is exported, and the notes in its header."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from cbramsim.core.errors import ParameterError
 from cbramsim.devices.technology import Technology
 
 MARGIN = 0.05
-"""Part of the amplitude that a pulse may lack with its full effect; with twice that, none."""
+"""Part of the amplitude that a pulse may lack and still have full effect; lacking twice that,
+none."""
 TAPER = 1e-3
 """Part of the window before a bound over which the rate goes to 0: a jump stalls solvers."""
 WIDTH = 98
 """Columns of a header."""
 
 _AROUND = ("t_read", "c_cell")
-"""What belongs to the circuit around a cell."""
+"""Parameters of the circuit around a cell."""
 _CELL = (
     "g_min", "g_max", "law", "pulses_up", "nonlinearity_up", "slope_up", "exponent_up",
     "factor_up", "rate_up", "shape_up", "pulses_down", "nonlinearity_down", "slope_down",
     "exponent_down", "factor_down", "rate_down", "shape_down",
     "v_set", "t_set", "v_reset", "t_reset", "v_read", "v_sinh",
 )  # fmt: skip
-"""What is exported."""
+"""Parameters of the cell that are exported."""
 
 MEANING = f"""\
 Two terminals, te (top electrode) and be. The state x is the position in the window of \
 conductance: g = g_min + x (g_max - g_min). V(te,be) >= {1 - MARGIN:g} v_set raises x, for as long \
 as it lasts, and V(te,be) <= -{1 - MARGIN:g} v_reset lowers it: one pulse of the device, t_set or \
-t_reset wide, by the mean step of its law at that state; two halves of a pulse are one. The rate \
+t_reset wide, by the mean step of its law at that state; two half pulses make one pulse. The rate \
 does not depend on the voltage beyond that, falls to 0 at {1 - 2 * MARGIN:g} of the amplitude, and \
 within {TAPER:g} of the window before the bound; reads do not move the state (a threshold model: \
 assumed). Edges of pulses should be short beside their width."""
 
 
 def check_exportable(device: Technology, form: str) -> None:
-    """Refuse a cell that a circuit with two terminals and a threshold cannot stand for.
+    """Refuse a cell that a circuit with two terminals and a threshold cannot represent.
 
     Raises
     ------
@@ -64,14 +65,14 @@ def identifier(device: Technology) -> str:
 
 
 def header(device: Technology, mark: str, *how: str) -> str:
-    """Return comment lines: what is modelled, what is not, and where each number is from.
+    """Return comment lines: the contents and limits of the model, and the source of each number.
 
     Parameters
     ----------
     device
         The cell.
     mark
-        With which a comment line begins.
+        Beginning of a comment line.
     how
         Paragraphs on the use of the model.
     """
@@ -85,7 +86,7 @@ def header(device: Technology, mark: str, *how: str) -> str:
         *how,
         "The mean of the nominal cell. Noise, spreads, faults, finite states, ageing and wear are "
         f"not in it; stated of this device and left out: {', '.join(left_out) or 'none'}. "
-        f"To be put around the cell: {', '.join(around) or 'none'}.",
+        f"To be added around the cell: {', '.join(around) or 'none'}.",
         f"Law of the pulses: {device.law}. Parameters, with their evidence ({few} of the {many} "
         "that are stated are assumed):",
     ]
@@ -97,7 +98,7 @@ def header(device: Technology, mark: str, *how: str) -> str:
 
 
 def values(device: Technology) -> dict[str, float]:
-    """Return the numbers that both circuits name, SI."""
+    """Return the numbers that both circuits use, SI."""
     named = ("g_min", "g_max", "v_set", "t_set", "v_reset", "t_reset")
     curve = ("v_read", "v_sinh") if device.v_sinh else ()
     return {key: float(getattr(device, key)) for key in (*named, *curve)}

@@ -1,4 +1,5 @@
-"""A cell in plain numbers: what is stated, with sources, what follows, and tables of pulses."""
+"""A cell in plain numbers: stated parameters with sources, derived figures, and tables of
+pulses."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ import numpy as np
 from cbramsim.devices.technology import Technology
 
 CELSIUS = (25.0, 55.0, 85.0, 125.0)
-"""Temperatures at which retention is told, °C."""
+"""Temperatures at which retention is given, °C."""
 STATES = 101
-"""States at which steps are told."""
+"""Number of states at which steps are given."""
 LONGEST = 1000
 """Pulses of a train at most."""
 

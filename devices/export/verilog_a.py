@@ -1,6 +1,6 @@
 """A cell as a module in Verilog-A: the equations of `spice`, for the compilers of other simulators.
 
-No compiler was at hand, so that no text of this module has been compiled. It keeps to what compact
+No compiler was available: no text of this module has been compiled. It uses only what compact
 models use (internal node, `ddt`, analog functions, no tables, no events, no `idt`), after the
 Verilog-AMS Language Reference Manual 2.4, Accellera, 2014.
 """

@@ -1,9 +1,9 @@
-"""Noise, corrected by what the same estimate makes of simulated trains.
+"""Noise of a fit, corrected by the same estimate on simulated trains.
 
-A law that was matched to the very trains takes some of their noise away, and bounds cut some off.
-By how much, simulated trains show, of which the noise is known: they are matched and estimated in
-the same way, and the ratio is taken out (indirect inference: C. Gouriéroux, A. Monfort, E. Renault,
-J. Appl. Econometrics 8, S85, 1993).
+A law that is matched to the same trains absorbs some of their noise, and bounds cut some off.
+Simulated trains, whose noise is known, show how much: they are matched and estimated in the same
+way, and the ratio is divided out (indirect inference: C. Gouriéroux, A. Monfort, E. Renault, J.
+Appl. Econometrics 8, S85, 1993).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ def calibrated(
     curves: Curves, law: Match, noise: NoiseFound, span: tuple[Floats, Floats],
     arrives: NDArray[np.bool_], seed: int,
 ) -> NoiseFound:  # fmt: skip
-    """Return the noise, corrected; as it is where readings' noise lasts, or trains are few.
+    """Return the corrected noise; unchanged where the noise of readings lasts, or trains are few.
 
     Parameters
     ----------
     curves
         The data.
     law, span, arrives
-        How they were matched: see `match`.
+        Arguments of their match: see `match`.
     noise
-        What was found of it.
+        Estimate of their noise.
     seed
         Of the simulated trains.
     """

@@ -1,4 +1,4 @@
-"""What pulse trains must be to be those of a cell: units, range, directions."""
+"""Checks that pulse trains can be those of a cell: units, range, directions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cbramsim.core.errors import DataError
 from cbramsim.devices.fitting.forms import Reading, Rough, heading, smoothed
 
 FEWEST = 3
-"""Readings of a train."""
+"""Fewest readings of a train."""
 MIXED_UNITS = 300.0
 """Trains whose highest readings differ by more than this are taken to be in different units."""
 HIGHEST = 1.0
 """Conductance above which a cell is no cell, S."""
 PLAUSIBLE = 0.01
-"""Conductance above which a reading without a unit is taken to be in another than siemens, S."""
+"""Conductance above which a reading without a unit is taken not to be in siemens, S."""
 OFFSET = 0.05
 """Part of the span by which readings may be below 0: the offset of an instrument."""
 FURTHEST = 0.25
-"""The same for a single reading, with its noise."""
+"""Part of the span by which a single reading may be below 0, with its noise."""
 MOVED = 0.25
-"""Part of the span of all readings that a train covers if it tells a polarity."""
+"""Part of the span of all readings that a train must cover to show a polarity."""
 NEARLY_ALL = 0.9
 """Part of the trains that go the wrong way if polarities are swapped."""
 _WINDOW = "pass the window that they stand for, as --window 2uS:20uS"
@@ -121,7 +121,7 @@ def mapped(reading: Reading, trains: list[Rough], window: tuple[float, float]) -
 
 
 def check_range(reading: Reading, trains: list[Rough], *, window: bool = False) -> None:
-    """Refuse what is no conductance of a cell; warn of an offset below 0.
+    """Refuse readings that are no conductances of a cell; warn of an offset below 0.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def check_range(reading: Reading, trains: list[Rough], *, window: bool = False) 
 
 
 def check_directions(reading: Reading, trains: list[Rough]) -> list[Rough]:
-    """Return trains of which set rises: polarities are swapped if nearly all say so."""
+    """Return trains whose set rises: polarities are swapped if nearly all trains require it."""
     span = np.ptp(_given(trains))
     ways = np.array(
         [

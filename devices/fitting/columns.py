@@ -30,17 +30,17 @@ ALIASES = {
     "time": ("time", "t", "elapsed time", "timestamp", "time stamp", "elapsed"),
     "unit": ("unit", "units", "unit of conductance", "conductance unit"),
 }  # fmt: skip
-"""What each column is called, without regard to case, spaces and underscores."""
+"""Names of each kind of column, without regard to case, spaces and underscores."""
 WEAK = frozenset({"number", "no", "n", "#", "index", "direction", "operation", "op", "sign"})
-"""Names that may mean something else, where another column has a better one."""
+"""Names that are ignored where another column has a clearer one."""
 READINGS = {"conductance": "S", "resistance": "Ohm", "current": "A", "relative": ""}
-"""Columns of readings, the one that is taken first, and their units."""
+"""Columns of readings, in order of preference, and their units."""
 UNITS = READINGS | {"read voltage": "V", "voltage": "V", "width": "s", "time": "s"}
 ARBITRARY = frozenset(
     {"a.u.", "a.u", "au", "arb. u.", "arb.u.", "arb", "arb.", "arb. units", "arb units",
      "arbitrary", "arbitrary units", "norm", "norm.", "normalised", "normalized", "rel.", "-", "%"}
 )  # fmt: skip
-"""Units that are none."""
+"""Names of arbitrary units."""
 SET = frozenset(
     {"set", "ltp", "potentiation", "potentiating", "potentiate", "pot", "up", "p", "+", "positive",
      "pos", "+1", "1"}
@@ -60,7 +60,7 @@ class Column:
     """The header of a column."""
 
     text: str
-    """As it stands in the file."""
+    """Text in the file."""
     name: str
     """Without its unit: lower case, words with single spaces."""
     unit: str | None
@@ -68,19 +68,20 @@ class Column:
 
     @property
     def title(self) -> str:
-        """Its name as it stands in the file, without its unit."""
+        """Name in the file, without its unit."""
         if not self.unit or self.unit not in self.text:
             return self.text
         return self.text[: self.text.rindex(self.unit)].rstrip(" _/,([{")
 
     @property
     def role(self) -> str:
-        """What it holds: a key of `ALIASES`; "" if it is none of them."""
+        """Role of the column: a key of `ALIASES`; "" if it has none of them."""
         return _ROLES.get(self.name, "")
 
 
 def column(text: str) -> Column:
-    """Return what the header of a column says: `G (uS)`, `width [ns]`, `G / uS`, `time_s`."""
+    """Return the name and unit in the header of a column: `G (uS)`, `width [ns]`, `G / uS`,
+    `time_s`."""
     text = " ".join(readable(unicodedata.normalize("NFKC", text)).split())
     match = re.fullmatch(r"([^(\[{]*)[(\[{]([^()\[\]{}]*)[)\]}]", text)
     if match and (plain(match[1]) in _ROLES or known_unit(match[2].strip())):
@@ -96,7 +97,7 @@ def column(text: str) -> Column:
 
 
 def readable(text: str) -> str:
-    """Return a text with spaces for what cannot be printed."""
+    """Return a text with spaces in place of characters that cannot be printed."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -135,12 +136,12 @@ def known_unit(unit: str) -> bool:
 
 
 def is_arbitrary(unit: str) -> bool:
-    """Return whether a unit is none."""
+    """Return whether a unit is arbitrary."""
     return unit.strip().casefold() in ARBITRARY
 
 
 def _base(unit: str) -> str:
-    """Return the unit without its prefix, "" if it is none that is known."""
+    """Return the unit without its prefix, "" if it is not known."""
     for base in ("S", "Ohm", "A", "V", "s"):
         try:
             factor(unit, base)
@@ -151,7 +152,7 @@ def _base(unit: str) -> str:
 
 
 def kind_of(column: Column) -> str:
-    """Return which kind of reading a ramp is, by its unit, else by its name."""
+    """Return the kind of reading of a ramp, by its unit, else by its name."""
     base = _base(column.unit) if column.unit else ""
     named = [_ROLES.get(word, "") for word in (column.name, *_words(column.name))]
     return {"S": "conductance", "Ohm": "resistance", "A": "current"}.get(
@@ -160,7 +161,7 @@ def kind_of(column: Column) -> str:
 
 
 def polarity(text: str) -> int | None:
-    """Return +1 for set, -1 for reset, 0 for no pulse, None for what is no polarity."""
+    """Return +1 for set, -1 for reset, 0 for no pulse, None if it is not a polarity."""
     word = text.strip().casefold()
     if word in ("", "0", "none", "nan", "initial", "init"):
         return 0
@@ -178,7 +179,7 @@ def polarity(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class Ramp:
-    """What the header of a column that is a ramp says."""
+    """Contents of the header of a column that is a ramp."""
 
     way: int
     """+1 for set, -1 for reset, 0 if it does not say."""
@@ -204,9 +205,10 @@ _PARTED = _DIRECTIONS | _OF_A_RAMP | _CELL | _CYCLE | {"p", "d"}
 
 
 def ramp(column: Column) -> Ramp | None:
-    """Return what a header says of a ramp: `set 1`, `LTP`, `cell3 LTD (uS)`; None if it is none.
+    """Return the contents of the header of a ramp: `set 1`, `LTP`, `cell3 LTD (uS)`; None if it is
+    not one.
 
-    A word before a number says of what it is the number: of a cell, else of a cycle.
+    A word before a number tells whether it counts cells; else it counts cycles.
     """
     labels = _words(_spaced(column.title))
     words = [label.casefold() for label in labels]
@@ -245,7 +247,7 @@ def ramp(column: Column) -> Ramp | None:
 
 
 def strange_unit(column: Column) -> str:
-    """Return what stands in brackets in the header of a ramp, "" if it can only be a number."""
+    """Return the text in brackets in the header of a ramp, "" if it can only be a number."""
     match = re.search(r"[(\[{]\s*(.*?)\s*[)\]}]\s*$", column.text)
     if column.unit or not match or match[1].isdigit():
         return ""

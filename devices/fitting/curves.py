@@ -1,4 +1,4 @@
-"""Mean curves: what trains of one cell, one polarity and one start have in common."""
+"""Mean curves of trains of one cell, one polarity and one start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALIKE, ALIKE_NOISE = 0.1, 10.0
 """Difference of first readings up to which trains are averaged: part of the range, and deviations
 of the difference of neighbouring readings."""
 FEW = 3
-"""Trains of a curve below which a law that is matched to it follows their noise."""
+"""Number of trains of a curve below which a law matched to it follows their noise."""
 SMOOTH = 0.02
 """Part of a train over which its ends are averaged."""
 
@@ -27,19 +27,19 @@ class Curves:
     """Trains by curve, and their means.
 
     A curve is the mean over cycles, pulse by pulse, of trains of one cell and one polarity that
-    begin in about the same state. Others are curves of their own: they need not join.
+    begin in about the same state. Other trains are curves of their own: they need not join.
     """
 
     index: NDArray[np.int64]
     """Cell, way (0 set, 1 reset) and readings of each curve, int64[curves, 3]."""
     readings: Floats
-    """Of every train, NaN where there is none, float64[trains, longest], S."""
+    """Readings of every train, NaN where there are none, float64[trains, longest], S."""
     curve: NDArray[np.int64]
     """Curve of every train, int64[trains]."""
     mean: Floats
-    """float64[curves, longest], S; NaN where nothing was read."""
+    """Mean of each curve, float64[curves, longest], S; NaN where nothing was read."""
     count: NDArray[np.int64]
-    """Trains that were read there, int64[curves, longest]."""
+    """Number of trains that were read there, int64[curves, longest]."""
     cells: tuple[str, ...]
 
     @classmethod
@@ -89,7 +89,7 @@ class Curves:
         return self._averaged(self.index, self.readings[chosen], self.curve[chosen], self.cells)
 
     def again(self, readings: Floats) -> Self:
-        """Return the same trains with other readings."""
+        """Return the same trains with different readings."""
         return self._averaged(self.index, readings, self.curve, self.cells)
 
     @cached_property

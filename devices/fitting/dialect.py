@@ -1,5 +1,5 @@
-"""How a text file of a table is written: encoding, delimiter, decimal sign. What is not clear is an
-error, whose message lacks the name of the file.
+"""Format of the text file of a table: encoding, delimiter, decimal sign. Anything ambiguous is an
+error, whose message does not name the file.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 
 PREAMBLE = 30
-"""Lines among which the header is."""
+"""Number of first lines in which the header is sought."""
 SAMPLE = 500
-"""Lines that tell the delimiter and the decimal sign."""
+"""Number of lines from which delimiter and decimal sign are found."""
 
 NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf)", re.I)
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
@@ -39,12 +39,12 @@ def is_number(cell: str) -> bool:
 
 
 def encoding_of(content: bytes, notes: list[str]) -> str:
-    """Return the encoding of a file; note what is unusual.
+    """Return the encoding of a file; note anything unusual.
 
     Raises
     ------
     ValueError
-        If it is no text.
+        If it is not a text.
     """
     for start, what in _KNOWN_BYTES.items():
         if content.startswith(start):
@@ -82,7 +82,7 @@ def _decoded(content: bytes, notes: list[str], encoding: str, note: bool) -> str
 
 
 def separator_of(rows: list[str], said: str) -> str:
-    """Return what stands between the columns, "" if there is one column; the file may have said so.
+    """Return the delimiter of the columns, "" if there is one column; the file may state it.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def separator_of(rows: list[str], said: str) -> str:
     tail = sample[min(len(sample) // 2, PREAMBLE) :]
 
     def width(count: Callable[[str], int]) -> int:
-        """Return how many columns most lines have, if a line that may be the header has as many."""
+        """Return the most common number of columns, if a possible header has as many."""
         found, often = Counter(map(count, tail)).most_common(1)[0]
         heads = [count(row) for row in sample[:PREAMBLE]]
         return found if often > 0.5 * len(tail) and max(heads) >= found else 1

@@ -1,4 +1,4 @@
-"""What the data cannot tell, and what is odd about them, a sentence each."""
+"""Limits of the data, and oddities in them, a sentence each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cbramsim.devices.fitting.noise import NoiseFound
 from cbramsim.devices.fitting.ranking import Ranked, smoothed
 
 FAR = 0.03
-"""Distance of the mean curve from the data, part of the window, that is worth a word."""
+"""Distance of the mean curve from the data, part of the window, from which on it is reported."""
 APART = 0.05
-"""Part of the window by which trains that follow each other may be apart."""
+"""Largest gap between successive trains, part of the window."""
 SEEN = 0.85
-"""Part of the window that trains of one polarity should come through."""
+"""Part of the window that trains of one polarity should cover."""
 BACKWARDS = 0.1
 """Part of the window by which a mean curve may go the wrong way."""
 JUMP = 0.5
@@ -54,7 +54,7 @@ def doubts(
 
 
 def _alike(ranked: list[Ranked]) -> list[str]:
-    """Name the laws that do as well."""
+    """Name the laws that fit equally well."""
     best, alike = ranked[0], []
     for other in ranked[1:]:
         more = other.errors**2 - best.errors**2
@@ -85,7 +85,7 @@ def _window(curves: Curves, arrives: np.ndarray, extrapolated: bool) -> list[str
 
 
 def _junctions(curves: Curves, best: Ranked) -> list[str]:
-    """Compare where reset trains begin with where set trains end, and the reverse."""
+    """Compare the beginnings of reset trains with the ends of set trains, and the reverse."""
     found = []
     law = best.match
     for way in (0, 1):
@@ -163,7 +163,7 @@ def _shape(curves: Curves, best: Ranked) -> list[str]:
 
 
 def _wandering(curves: Curves, best: Ranked, noise: NoiseFound | None) -> list[str]:
-    """Say by how much noise of pulses lets the mean of so few trains wander."""
+    """Warn of the error that pulse noise leaves in the mean of few trains."""
     law = best.match
     trains = np.maximum(curves.count.max(axis=1), 1)[:, None]
     part = np.sqrt(law.variance / trains) / law.window[curves.index[:, 0], None]

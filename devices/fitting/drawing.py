@@ -1,4 +1,4 @@
-"""Figures of a fit: trains with the law, what is left, and steps by state."""
+"""Figures of a fit: trains with the law, residuals, and steps by state."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fitted_trains(ax: Axes | None, curves: Curves, found: Match) -> Axes:
     Parameters
     ----------
     ax
-        Where to draw the trains alone; a new figure by default.
+        Axes for the trains alone; a new figure by default.
     curves
         The trains and their means.
     found
@@ -72,7 +72,7 @@ def fitted_trains(ax: Axes | None, curves: Curves, found: Match) -> Axes:
 
 
 def residuals(ax: Axes, curves: Curves, found: Match) -> Axes:
-    """Draw how far mean curves are from the law; parameters as in `fitted_trains`."""
+    """Draw the distances of mean curves from the law; parameters as in `fitted_trains`."""
     window = float(found.window.mean())
     for n, (x, data, fitted) in enumerate(_means(curves, found.mean)):
         misses = 100 * (data - fitted) / window
@@ -92,13 +92,14 @@ def residuals(ax: Axes, curves: Curves, found: Match) -> Axes:
 
 
 def _begin(curves: Curves, way: int) -> int:
-    """Return where trains of a way begin on the axis of pulses."""
+    """Return the beginning of trains of a polarity on the axis of pulses."""
     sets = curves.index[curves.index[:, 1] == 0, 2]
     return 0 if way == 0 or not sets.size else int(sets.max()) - 1
 
 
 def _means(curves: Curves, fitted: Floats) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """Yield pulses, data and fit: means over trains of one way, or each where there are few."""
+    """Yield pulses, data and fit: means over trains of one polarity, or each where there are
+    few."""
     for way in (0, 1):
         mine = np.flatnonzero(curves.index[:, 1] == way)
         groups = [mine] if mine.size > FEW_CURVES else [mine[i : i + 1] for i in range(mine.size)]
@@ -138,7 +139,7 @@ def steps_by_state(ax: Axes, steps: Steps, ranked: list[Ranked]) -> Axes:
     ax
         Where to draw.
     steps
-        Those that the data show without a law, with standard errors.
+        Steps that the data show without a law, with standard errors.
     ranked
         Laws; the first few are drawn.
     """

@@ -12,7 +12,8 @@ exact where the step is linear in the state, and the bounds of the window cut of
                 + s\,[\mu\,\varphi(\alpha) - (1 + \mu)\,\varphi(\beta)] + 1 - \Phi(\beta)
 
 with :math:`\alpha = -\mu / s` and :math:`\beta = (1 - \mu) / s` (moments of a normal number that is
-clipped to [0, 1]). So a fit sees what noise at a bound does to a mean, without simulating it.
+clipped to [0, 1]). A fit thus includes the effect of noise at a bound on a mean, without simulating
+it.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from cbramsim.devices.fitting.laws import STRETCHED, step_at
 Floats = NDArray[np.float64]
 
 CERTAIN = 1e-6
-"""Deviation, part of the window, below which a state is a number."""
+"""Deviation, part of the window, below which a state counts as exact."""
 FAR = 6.0
-"""Deviations from a bound beyond which it cuts nothing off."""
+"""Distance from a bound, in deviations, beyond which it cuts nothing off."""
 POINTS = 257
-"""Depths between which steps are linear."""
+"""Number of depths between which steps are linear."""
 
 
 class EachCell(NamedTuple):
-    """What each cell has of its own."""
+    """Quantities that each cell has of its own."""
 
     low: Floats
     """Lower bound, float64[cells]."""
@@ -46,11 +47,11 @@ class EachCell(NamedTuple):
     first: Floats
     """Steps at depth 0 of set and of reset pulses, parts of its window, float64[cells, 2]."""
     scale: Floats
-    """The mean window over its own, float64[cells]."""
+    """Mean window over the cell's own, float64[cells]."""
 
 
 class CurveStarts(NamedTuple):
-    """Which curves are expected, and where they begin."""
+    """Curves that are expected, and their starting points."""
 
     which: NDArray[np.int64]
     """Cell and way (0 set, 1 reset), and number of readings, int64[curves, 3]."""
@@ -84,7 +85,8 @@ def clipped(mean, deviation):  # type: ignore[no-untyped-def]
 
 @inlined
 def linear(values, depth):  # type: ignore[no-untyped-def]
-    """Return what is between values at equally spaced depths, and how it changes with the depth."""
+    """Return the interpolation of values at equally spaced depths, and its derivative by the
+    depth."""
     last = values.size - 1
     if last == 0:
         return values[0], 0.0
@@ -126,7 +128,7 @@ def follow(code, shapes, cells, curves, sigma, steps, means, variances):  # type
     steps
         Filled with the steps, parts of the window, float64[cells, 2, POINTS].
     means, variances
-        What is filled, float64[curves, readings].
+        Outputs, float64[curves, readings].
     """
     tabulate(code, cells.first, shapes, steps)
     for i in range(len(curves.which)):

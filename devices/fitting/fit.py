@@ -4,10 +4,10 @@
 >>> found = cb.fit("measured.csv")
 >>> found.device, found.plot(), print(found)
 
-Steps, noise and the window are taken from the data first, without a law: a table of steps that
-goes through the mean curves (`ranking.preliminary`), noise of pulses and of readings by the
-likelihood of single trains (`noise`). Then every candidate law is matched to the curves, and they
-are ranked by how well they foretell what they were not matched to (`ranking`).
+Steps, noise and the window are taken from the data first, without a law: a table of steps that goes
+through the mean curves (`ranking.preliminary`), noise of pulses and of readings by the likelihood
+of single trains (`noise`). Then every candidate law is matched to the curves, and the laws are
+ranked by how well they predict data that they were not matched to (`ranking`).
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ from cbramsim.devices.fitting.steps import steps_of
 Floats = NDArray[np.float64]
 
 LIKE = "subquantum-cbram"
-"""The device whose parameters stand in for what was not measured."""
+"""Device whose parameters are used for quantities that were not measured."""
 LEAST_SIGNAL = 3.0
-"""Range over the noise of mean readings below which there is nothing to fit."""
+"""Smallest ratio of the range to the noise of mean readings: below it there is nothing to fit."""
 
 
 def fit(
@@ -78,22 +78,22 @@ def fit(
     Parameters
     ----------
     measurement
-        The pulse trains, or the file that has them. Of readings in arbitrary units, or of currents,
+        The pulse trains, or their file. Of readings in arbitrary units, or of currents,
         `read_measurement` makes a measurement.
     like
-        The device, or its name, whose parameters stand in for what was not measured.
+        The device, or its name, whose parameters are used for quantities that were not measured.
     law
-        The law to take; by default the one that foretells best.
+        The law to use; by default the one that predicts best.
     extrapolate
-        Where trains do not arrive at a bound: look for it beyond what was measured, instead of
-        taking the measured range for the window.
+        Whether to look for a bound at which trains do not arrive beyond the measured range, instead
+        of taking the measured range as the window.
     voltages
-        Which to take where there are several, V, such as ``{"set": 1.2, "reset": 1.5}``; by default
-        those of most readings.
+        Voltages to use where there are several, V, such as ``{"set": 1.2, "reset": 1.5}``; by
+        default those of most readings.
     repetitions, seed
         Of the bootstrap; without repetitions there are no intervals.
     progress
-        Shows how far the bootstrap is, as `tqdm.tqdm`.
+        Progress bar of the bootstrap, as `tqdm.tqdm`.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def fit(
 
 @dataclass(frozen=True)
 class _Work:
-    """What all fits of a measurement have in common."""
+    """Data that all fits of a measurement share."""
 
     measurement: Measurement
     like: Device
@@ -184,14 +184,14 @@ class _Work:
 
 
 _ENDLESS = (CONSTANT, EXPONENTIAL, LOG_TIME, TABLE)
-"""Laws that do not say where they end."""
+"""Laws without an end."""
 
 
 def fields(found: Match, technology: Summary) -> dict[str, float]:
-    """Return the numbers of a device of which intervals are told.
+    """Return the numbers of a device for which intervals are given.
 
-    Where the device has a table of steps, its `pulses_up` is but a scale; what is told then is how
-    many pulses cover the middle nine tenths of the window.
+    Where the device has a table of steps, its `pulses_up` is only a scale; the number of pulses
+    that cover the middle nine tenths of the window is given instead.
     """
     first = np.clip(technology.first, 1e-7, 1.0)
     both = float(first[0]), float(first[1])
@@ -214,7 +214,7 @@ def fields(found: Match, technology: Summary) -> dict[str, float]:
 def _combinations(
     measurement: Measurement, asked: Mapping[str, float | None]
 ) -> tuple[Conditions, list[Conditions]]:
-    """Return the voltages and widths to fit, and the others that there are."""
+    """Return the voltages and widths to fit, and all others in the file."""
     readings: dict[str, dict[tuple[float | None, float | None], int]] = {}
     for train in measurement.trains:
         known = readings.setdefault(train.way, {})
@@ -256,7 +256,7 @@ def _told(conditions: Conditions) -> str:
 
 
 def _measured_range(curves: Curves, found: Match) -> tuple[Floats, Floats]:
-    """Return what the curves of each cell cover, float64[cells] each, S."""
+    """Return the range that the curves of each cell cover, float64[cells] each, S."""
     low, high = np.full(len(curves.cells), np.inf), np.full(len(curves.cells), -np.inf)
     for (cell, _, readings), curve in zip(curves.index, found.mean, strict=True):
         low[cell] = min(low[cell], curve[:readings].min())
@@ -265,7 +265,7 @@ def _measured_range(curves: Curves, found: Match) -> tuple[Floats, Floats]:
 
 
 def _left(curves: Curves, found: Match) -> Noise:
-    """Return the noise of readings that a law leaves, where there is no better way to tell."""
+    """Return the residual of a law as the noise of readings, where there is no better estimate."""
     cell = curves.index[:, 0]
     there = curves.count > 0
     misses = np.where(there, (curves.mean - found.mean) / found.window[cell, None], 0)
@@ -289,7 +289,7 @@ def _check_signal(measurement: Measurement, curves: Curves) -> None:
 
 
 def _spreads(curves: Curves, technology: Summary, repetitions: int) -> dict[str, Interval]:
-    """Return intervals of what differs from cell to cell."""
+    """Return intervals of the spreads from cell to cell."""
     cells = len(curves.cells)
     if cells < FEWEST:
         return {}
@@ -309,7 +309,7 @@ def _spreads(curves: Curves, technology: Summary, repetitions: int) -> dict[str,
 def _noise(
     found: NoiseFound | None, intervals: dict[str, Interval], repetitions: int
 ) -> dict[str, Interval]:
-    """Return intervals of noise, normal in the logarithm; the window it is a part of errs too."""
+    """Return intervals of noise, normal in the logarithm; the error of the window is included."""
     if found is None:
         return {}
     low, high = intervals["g_min"], intervals["g_max"]

@@ -1,4 +1,4 @@
-"""Trains as they stand in a file, before their readings are known to be conductances."""
+"""Trains as they are in a file, before their readings are known to be conductances."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from cbramsim.devices.fitting.columns import factor, readable
 from cbramsim.devices.fitting.table import LONGEST_LABEL, MOST_VALUES, Table
 
 LARGEST_GAP = 3
-"""Readings in a row that may be missing from a train whose pulses are numbered."""
+"""Most successive readings that may be missing from a train whose pulses are numbered."""
 MISSING = 0.2
-"""Part of such a train that may be missing."""
+"""Largest part of such a train that may be missing."""
 MOST_PULSES = 100
-"""Pulses between two readings, where it is always as many."""
+"""Most pulses between two readings, where their number is constant."""
 CLEAR = 4.0
-"""Standard errors by which a train rises or falls at least."""
+"""Fewest standard errors by which a train rises or falls."""
 
 
 @dataclass
 class Rough:
-    """A train as it stands in a file."""
+    """A train as it is in a file."""
 
     way: int
-    """+1 for set, -1 for reset, 0 if it does not say."""
+    """+1 for set, -1 for reset, 0 if not stated."""
     values: NDArray[np.float64]
     """Readings, float64[1 + n]; NaN where missing."""
     lines: NDArray[np.int64]
-    """Their lines, int64[1 + n]; 0 where missing."""
+    """Lines of the readings, int64[1 + n]; 0 where missing."""
     column: int
-    """The column that they stand in."""
+    """Index of their column."""
     cell: str = "0"
     cycle: str = "0"
     voltage: float | None = None
@@ -41,18 +41,18 @@ class Rough:
 
     @property
     def label(self) -> str:
-        """What it is called in messages."""
+        """Name in messages."""
         name = {1: "set train", -1: "reset train"}.get(self.way, "train")
         return readable(f"{name} of cycle {self.cycle} of cell {self.cell}")
 
 
 @dataclass
 class Reading:
-    """What is known of a file while it is read."""
+    """Knowledge of a file while it is read."""
 
     table: Table
     roles: dict[str, int]
-    """Column by what it holds."""
+    """Column by its role."""
     values: NDArray[np.float64]
     """All columns that are numbers, float64[rows, columns]; others are NaN."""
     unnamed: set[int] = field(default_factory=set)
@@ -60,14 +60,14 @@ class Reading:
     arbitrary: set[int] = field(default_factory=set)
     """Columns of readings in arbitrary units."""
     spread: int = 0
-    """Readings of the trains that were spread out so far."""
+    """Number of readings of the trains spread out so far."""
     warnings: list[str] = field(default_factory=list)
-    """What is odd, each once."""
+    """Oddities of the file, each once."""
     understood: list[str] = field(default_factory=list)
-    """What was understood."""
+    """Statements of how the file was understood."""
 
     def warn(self, what: str) -> None:
-        """Keep a warning, once."""
+        """Add a warning, once."""
         if what not in self.warnings:
             self.warnings.append(what)
 
@@ -93,7 +93,7 @@ def heading(values: NDArray[np.float64]) -> int:
 
 
 def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the running mean over a fortieth of a train, without what is missing."""
+    """Return the running mean over a fortieth of a train, without missing readings."""
     values = values[~np.isnan(values)]
     width = max(len(values) // 40, 1)
     return np.convolve(values, np.full(width, 1 / width), "valid") if width > 1 else values
@@ -110,7 +110,8 @@ def goes_both_ways(values: NDArray[np.float64]) -> bool:
 
 
 def labels(reading: Reading, role: str) -> tuple[NDArray[np.intp], list[str]]:
-    """Return for each row which label it has, and the labels in order; "0" where there is none."""
+    """Return the index of the label of each row, and the labels in order; "0" where there is
+    none."""
     table = reading.table
     if role not in reading.roles:
         return np.zeros(len(table.lines), np.intp), ["0"]

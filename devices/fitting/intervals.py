@@ -1,13 +1,14 @@
-"""Intervals of what was fitted: cells and cycles drawn again, or new noise for one of each.
+"""Intervals of the fitted values: by resampling cells and cycles, or new noise if there is one of
+each.
 
 Cells and their cycles are resampled where there are several of them. Where there is one of each,
-trains are simulated anew with the noise that was found (a parametric bootstrap: B. Efron, R.
-Tibshirani, An Introduction to the Bootstrap, 1993), and what differs from cell to cell is not
-known. Each repetition matches the law anew by one step of Gauss and Newton (the one-step
-bootstrap: W. Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
+new trains are simulated with the noise that was found (a parametric bootstrap: B. Efron, R.
+Tibshirani, An Introduction to the Bootstrap, 1993), and spreads from cell to cell are not known.
+Each repetition matches the law anew by one step of Gauss and Newton (the one-step bootstrap: W.
+Schucany, S. Wang, Commun. Statist. 20, 2401, 1991).
 
-Simulated trains also show by how much least squares is off where noise meets a bound, or where few
-trains are averaged: that is taken off.
+Simulated trains also show the bias of least squares where noise meets a bound, or where few trains
+are averaged; it is subtracted.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ Floats = NDArray[np.float64]
 LEVEL = 0.9
 """Probability that an interval contains the truth."""
 FEWEST = 3
-"""Cells, or cycles of each curve, from which on they are resampled."""
+"""Fewest cells, or cycles of each curve, that are resampled."""
 FEWEST_REPETITIONS = 19
 
 
 class Interval(NamedTuple):
-    """A value and what it may be."""
+    """A value and its interval."""
 
     value: float
     low: float
@@ -48,7 +49,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """A technology: means over cells, and what differs from cell to cell."""
+    """Technology as means over cells and spreads from cell to cell."""
 
     low: float
     """S."""
@@ -61,7 +62,8 @@ class Summary:
     spread: Floats
     """Relative, of low and high bound and of both steps, float64[4]."""
     noise: Floats
-    """What noise adds to that from cell to cell, relative deviations, float64[4]."""
+    """Part of the spread from cell to cell that is due to noise, relative deviations,
+    float64[4]."""
 
 
 @compiled_loop
@@ -77,13 +79,13 @@ def simulate(curve, steps, bounds, start, spread, noise, normals, out):  # type:
     bounds
         Low and high one of the cell, S.
     start, spread
-        Where trains begin, and the deviation of that, S.
+        Mean and deviation of the beginning of trains, S.
     noise
         `Noise`, as parts of the window of the cell.
     normals
         Standard normal numbers, float64[2, trains, readings].
     out
-        What is filled, float64[readings], S.
+        Output, float64[readings], S.
     """
     cell, way, readings = curve
     window = bounds[1] - bounds[0]
@@ -106,7 +108,7 @@ def new_trains(
 ) -> None:  # fmt: skip
     """Fill the mean of some new trains of the curve `i`, float64[its readings], S.
 
-    They begin where the measured ones do, with that part of their spread that is not of readings.
+    They begin like the measured ones, with the part of the spread that is not due to readings.
     """
     cell, _, readings = curve = curves.index[i]
     of_readings = noise.read * found.window.mean()
@@ -123,7 +125,7 @@ class Bootstrap:
     """New estimates of a match, one by one."""
 
     def __init__(self, curves: Curves, found: Match, noise: Noise, unit: Floats) -> None:
-        """Take what was matched; `unit` is the measured range of each cell, float64[cells], S."""
+        """Store the match; `unit` is the measured range of each cell, float64[cells], S."""
         self.curves, self.found, self.noise = curves, found, noise
         cell = curves.index[:, 0]
         self.unit, self.unit_of, self.cell = unit[cell, None], unit, cell
@@ -143,7 +145,7 @@ class Bootstrap:
         return self.cycles - 1.0 if self.cycles >= FEWEST else math.inf
 
     def simulated(self, rng: np.random.Generator) -> Floats:
-        """Return the parameters that trains with new noise give."""
+        """Return the parameters of trains with new noise."""
         curves = self.curves
         fresh = np.full(curves.mean.shape, np.nan)
         for i, rows in enumerate(self.trains):
@@ -151,7 +153,7 @@ class Bootstrap:
         return self._moved(fresh, np.ones(self.cells))
 
     def resampled(self, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the parameters that other cells and cycles of the same give, and which cells."""
+        """Return the parameters of resampled cells and cycles, and the cells."""
         times = np.ones(self.cells, np.int64)
         if self.cells >= FEWEST:
             times = np.bincount(rng.integers(self.cells, size=self.cells), minlength=self.cells)
@@ -191,7 +193,7 @@ class Bootstrap:
 
 
 def own_of(found: Match, span: tuple[Floats, Floats], vector: Floats) -> Floats:
-    """Return what each cell has of its own: bounds, S, and both first steps, float64[cells, 4]."""
+    """Return the parameters of each cell: bounds, S, and both first steps, float64[cells, 4]."""
     cells, shapes = len(span[0]), len(found.candidate.shapes)
     width = span[1] - span[0]
     low, high, first = np.split(vector[2 * shapes : 2 * shapes + 4 * cells], [cells, 2 * cells])
@@ -212,15 +214,15 @@ def summary(
     Parameters
     ----------
     found
-        Where the vector comes from.
+        Match from which the vector comes.
     span
         Measured range of every cell, float64[cells] each, S.
     vector
         The parameters.
     times
-        How often each cell counts, int64[cells]; once by default.
+        Number of times each cell counts, int64[cells]; once by default.
     error
-        Variances of what each cell has of its own by noise, which are no spread, float64[4].
+        Variances of the parameters of cells that are due to noise and no spread, float64[4].
     """
     own, shapes = own_of(found, span, vector), len(found.candidate.shapes)
     cells = len(own)
@@ -263,13 +265,13 @@ def bootstrap(
     Parameters
     ----------
     curves, found, noise, span
-        The data and what was matched.
+        The data and their match.
     values
-        What intervals are wanted of, by name, of a technology.
+        Functions of a technology whose intervals are wanted, by name.
     repetitions, seed
         Of the bootstrap; without repetitions nothing is corrected and no interval is known.
     progress
-        Shows the count, as `tqdm.tqdm`.
+        Progress bar, as `tqdm.tqdm`.
     """
     work = Bootstrap(curves, found, noise, span[1] - span[0])
     if not repetitions:
@@ -310,7 +312,7 @@ def bootstrap(
 def spread_interval(value: float, cells: int, noise: float = 0.0) -> Interval:
     """Return the interval of a standard deviation of normal numbers, from its chi-square.
 
-    That is the one of all that was seen, from which the variance of the noise is taken off.
+    It is that of the whole observed deviation, from which the variance of the noise is subtracted.
     """
     tails = chi2.ppf([0.5 + 0.5 * LEVEL, 0.5 - 0.5 * LEVEL], cells - 1)
     seen = (value**2 + noise**2) * (cells - 1) / tails

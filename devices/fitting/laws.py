@@ -1,7 +1,8 @@
 r"""Candidate laws of the step, as compiled functions of the depth and of free shape parameters.
 
-A train of any polarity is followed by its depth d, 0 at the bound of the window that it leaves and
-1 at the bound that it goes to. A step is a part of the window: the step at d = 0 times the shape
+A train of either polarity is described by its depth d, 0 at the bound of the window that it leaves
+and 1 at the bound that it approaches. A step is a part of the window: the step at d = 0 times the
+shape
 
 ============= ===================================================== ===========================
 law           shape of the step                                     its shape parameters
@@ -22,8 +23,8 @@ and of aihwkit, the latter the same as exponential; *log-time* is :math:`\ln(1 +
 a step, and aihwkit's exponential step; *sigmoid* is logistic growth; *stretched* is the
 Kohlrausch function.
 
-r is where the law would end, in windows: 1 where trains arrive at their bound, and more where the
-window is but the range that was measured.
+r is the end of the law, in windows: 1 where trains arrive at their bound, and more where the window
+is only the measured range.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ from cbramsim.devices.pulse_law import nonlinearity_label
 
 CONSTANT, EXPONENTIAL, SOFT, POWER, LOG_TIME, SIGMOID, STRETCHED, TABLE = range(8)
 KNOTS = 9
-"""Depths at which the law `table` is free."""
+"""Number of depths at which the law `table` is free."""
 POINTS = 33
-"""Depths at which a law that `Device` does not have by name is handed on as a table."""
+"""Number of depths at which a law that `Device` does not have is passed on as a table."""
 STEEPEST = 40.0
 """Largest |k|: a label of 8.2."""
 FARTHEST = 10.0
@@ -51,17 +52,17 @@ FARTHEST = 10.0
 
 @dataclass(frozen=True)
 class Candidate:
-    """A law, and how its shape parameters are searched for."""
+    """A law, and the search for its shape parameters."""
 
     name: str
     code: int
-    """Which law, in compiled loops."""
+    """Number of the law in compiled loops."""
     shapes: tuple[str, ...] = ()
     """Names of its shape parameters; `r`, if any, is the last."""
     bounds: tuple[tuple[float, float], ...] = ()
-    """Of each of them."""
+    """Bounds of each of them."""
     starts: tuple[tuple[float, ...], ...] = ((),)
-    """Where the search begins."""
+    """Starting points of the search."""
 
     def labels(self, shape: NDArray[np.float64]) -> dict[str, float]:
         """Return shape parameters by name, of set and of reset pulses; float64[2, n]."""
@@ -96,7 +97,7 @@ CANDIDATES = (
         (tuple(-0.15 * i for i in range(1, KNOTS)), (0.0,) * (KNOTS - 1)),
     ),
 )  # fmt: skip
-"""From the simplest on."""
+"""Laws, the simplest first."""
 NAMES = tuple(candidate.name for candidate in CANDIDATES)
 
 
@@ -145,9 +146,9 @@ def steps_at(code, first, shape, depths):  # type: ignore[no-untyped-def]
 def device_law(
     candidate: Candidate, first: tuple[float, float], shape: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Return the fields of a `Device` that say how far pulses move a cell.
+    """Return the fields of a `Device` that describe the step of a pulse.
 
-    A law that `Device` does not have by name becomes a table of `POINTS` depths.
+    A law that `Device` does not have becomes a table of `POINTS` depths.
 
     Parameters
     ----------

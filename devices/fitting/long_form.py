@@ -1,4 +1,4 @@
-"""Pulse trains in long form: a line a reading, with what it is of."""
+"""Pulse trains in long form: one line for each reading, with its conditions."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from cbramsim.devices.fitting.forms import (
 from cbramsim.devices.fitting.table import MOST_TRAINS
 
 SAME = 0.01
-"""Relative difference below which voltages, and widths, are one."""
+"""Relative difference below which voltages, or widths, count as equal."""
 NONE = 0.001
-"""Part of the highest voltage below which there is no pulse."""
+"""Part of the highest voltage below which a voltage is no pulse."""
 GROWTH = 1.05
-"""By how much pulses of growing voltage grow at least."""
+"""Smallest relative growth of pulses of growing voltage."""
 APART = 2.0
-"""By how much pulses that have a voltage differ at most."""
+"""Largest relative difference of pulses of one voltage."""
 
 
 def long_trains(reading: Reading, column: int) -> list[Rough]:
-    """Return the trains of a file with a line a reading, in the order in which they begin.
+    """Return the trains of a file in long form, in the order in which they begin.
 
     Raises
     ------
@@ -99,7 +99,8 @@ def _directions(reading: Reading) -> NDArray[np.int8]:
 def _without_pulse(
     reading: Reading, way: NDArray[np.int8], of: NDArray[np.intp]
 ) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
-    """Give readings without a pulse to the train that follows; return ways, and rows kept."""
+    """Assign readings without a pulse to the train that follows; return polarities, and rows
+    kept."""
     order = np.lexsort((np.arange(len(way)), *of[::-1]))
     turned = way[order].copy()
     none = np.flatnonzero(turned == 0)
@@ -131,7 +132,7 @@ def _starts(
     keys: NDArray[np.intp],
     silent: NDArray[np.bool_],
 ) -> NDArray[np.intp]:
-    """Return where in `rows` a train begins.
+    """Return the places in `rows` at which a train begins.
 
     `keys` are cell, cycle and way of each row, `silent` those without a pulse.
     """
@@ -169,7 +170,7 @@ def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check_starts(reading: Reading, pieces: list[NDArray[np.intp]], cell: NDArray[np.intp]) -> None:
-    """Refuse trains of which the first pulses are not in the file."""
+    """Refuse trains whose first pulses are not in the file."""
     pulse = reading.column("pulse")
     if pulse is None:
         return
@@ -250,7 +251,7 @@ def _numbered(trains: list[Rough]) -> Iterator[Rough]:
 
 
 def _merge(trains: list[Rough]) -> None:
-    """Give trains whose voltages, or widths, differ by hardly anything one and the same."""
+    """Give trains with nearly equal voltages, or widths, the same value."""
     for role in ("voltage", "width"):
         found = np.unique([value for train in trains if (value := getattr(train, role))])
         if not found.size:
@@ -263,7 +264,7 @@ def _merge(trains: list[Rough]) -> None:
 
 
 def _check_trains(reading: Reading, trains: list[Rough]) -> None:
-    """Refuse trains that are there twice, or cannot be of one polarity."""
+    """Refuse trains that occur twice, or cannot be of one polarity."""
     seen: set[tuple[object, ...]] = set()
     for train in trains:
         key = train.cell, train.cycle, train.way, train.voltage, train.width

@@ -1,4 +1,4 @@
-"""The device that a fit describes, with the source of every parameter."""
+"""Device that a fit describes, with the source of every parameter."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ IN_THE_DATA = (
     "levels", "level_radix", "g_quantum", "g_flicker", "flicker_duty", "write_c2c", "read_1f",
     "read_1f_width", "read_1f_start",
 )  # fmt: skip
-"""What would come on top of the noise that was measured: never taken over."""
+"""Parameters that would add to the noise that was measured: never taken over."""
 SEEN = (
     *PulseLaw.physical_parameters(), "g_min", "g_max", "g_min_d2d", "g_max_d2d",
     "g_min_d2d_of_window", "g_max_d2d_of_window", "read_c2c",
 )  # fmt: skip
-"""What pulse trains show."""
+"""Parameters that pulse trains show."""
 Conditions = dict[str, tuple[float | None, float | None]]
 """Voltage (V) and width (s) of set and of reset pulses; None where they are not known."""
 ABRUPT = 1.0
@@ -35,10 +35,10 @@ ABRUPT = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found in a measurement, of which a device is made."""
+    """Findings of a measurement, from which a device is made."""
 
     measurement: Measurement
-    """All that was measured."""
+    """The whole measurement."""
     conditions: Conditions
     """Voltage (V) and width (s) of the set and reset pulses that were fitted."""
     curves: Curves
@@ -46,17 +46,17 @@ class Found:
     ranked: list[Ranked]
     """Laws; the first is taken."""
     technology: Summary
-    """Its parameters, and what differs from cell to cell."""
+    """Its parameters, and their spreads from cell to cell."""
     noise: NoiseFound | None
-    """None if it cannot be told."""
+    """Noise; None if it cannot be estimated."""
     intervals: dict[str, Interval]
-    """By parameter of the device; spreads only where they are known."""
+    """Intervals by parameter of the device; spreads only where they are known."""
     like: Device
-    """The device that stands in for what was not measured."""
+    """Device whose parameters are used for quantities that were not measured."""
 
     @property
     def best(self) -> Ranked:
-        """The law that is taken."""
+        """Law that is used."""
         return self.ranked[0]
 
     def as_device(self, name: str, made_by: str) -> Device:
@@ -120,7 +120,8 @@ class Found:
         )  # fmt: skip
 
     def _seen(self) -> dict[str, Any]:
-        """Return the fields of the device that trains show; what cannot be told is left out."""
+        """Return the fields of the device that trains show, without those that cannot be
+        estimated."""
         shape, first = self.technology.shape.copy(), np.clip(self.technology.first, 1e-6, 1.0)
         for way, there in enumerate(self.curves.ways):
             if not there:

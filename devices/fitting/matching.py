@@ -1,8 +1,8 @@
 """A law matched to curves: forward simulation and weighted least squares.
 
 All cells share the shape of the law. Each has its own window and its own first steps, and each
-curve its own start. Misses weigh by the data's own noise: that of a reading, and what noise of
-pulses has added up to by then, over the number of trains that were averaged.
+curve its own start. Residuals are weighted by the noise of the data: that of a reading, and the
+accumulated noise of pulses, over the number of trains that were averaged.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from cbramsim.devices.fitting.laws import FARTHEST, POWER, SIGMOID, STRETCHED, T
 Floats = NDArray[np.float64]
 
 LOOSE, FIRM = 0.3, 1e4
-"""Weights of the ties of a bound to what was measured: a deviation of 3 windows, and of 1e-4."""
+"""Weights of the ties of a bound to the measured range: a deviation of 3 windows, and of 1e-4."""
 SMOOTHNESS, LIGHT = 1.0, 1e-2
 """Weights of the bends of the law `table`, in the logarithm of its steps, and of ties that only
-hold what the data leave free."""
+hold parameters that the data leave free."""
 MOST_ROUNDS = 40
-"""Rounds of least squares."""
+"""Most rounds of least squares."""
 DIFFERENCE = 1e-6
 """Step of numerical derivatives; all parameters are of order 1."""
 BEYOND, BEYOND_NOISE = 0.05, 3.0
-"""How far a bound may be beyond the measured range: part of it, and deviations of a pulse."""
+"""Greatest distance of a bound beyond the measured range: part of it, and deviations of a pulse."""
 LEAST_STEP = 1e-7
 """Smallest first step, part of the window."""
 FLOOR = 1e-3
-"""Least noise of a reading that is reckoned with, part of the window."""
+"""Smallest noise of a reading that is assumed, part of the window."""
 
 
 class Noise(NamedTuple):
     """Noise as parts of the mean window; in S it is the same in all cells, as in a `Device`."""
 
     pulse: Floats
-    """Of one pulse at equally spaced depths, float64[2, m]."""
+    """Noise of one pulse at equally spaced depths, float64[2, m]."""
     read: float
-    """Of one reading."""
+    """Noise of one reading."""
 
 
 QUIET = Noise(np.zeros((2, 1)), 0.0)
@@ -50,11 +50,11 @@ QUIET = Noise(np.zeros((2, 1)), 0.0)
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """A law and its parameters as they match curves best."""
+    """A law and the parameters with which it matches curves best."""
 
     candidate: Candidate
     shape: Floats
-    """Of set and of reset pulses, float64[2, n]."""
+    """Shape parameters of set and of reset pulses, float64[2, n]."""
     low: Floats
     """float64[cells], S."""
     high: Floats
@@ -62,25 +62,25 @@ class Match:
     first: Floats
     """Steps at depth 0 of set and reset pulses, parts of the window, float64[cells, 2]."""
     start: Floats
-    """Of each curve, float64[curves], S."""
+    """First conductance of each curve, float64[curves], S."""
     steps: Floats
-    """At `POINTS` depths, parts of the window, float64[cells, 2, POINTS]."""
+    """Steps at `POINTS` depths, parts of the window, float64[cells, 2, POINTS]."""
     mean: Floats
     """Expected curves, float64[curves, longest], S."""
     variance: Floats
-    """Of the state about them, in one train, float64[curves, longest], S²."""
+    """Variance of the state about them, in one train, float64[curves, longest], S²."""
     vector: Floats
-    """All parameters, as least squares has them."""
+    """All parameters, as in the least squares."""
     derivatives: Floats
-    """Of weighted misses, by kind of parameter, float64[kinds, curves, longest]."""
+    """Derivatives of weighted residuals, by kind of parameter, float64[kinds, curves, longest]."""
     columns: NDArray[np.int64]
-    """Which parameter of a kind a curve depends on, int64[kinds, curves]."""
+    """Index of the parameter of a kind that a curve depends on, int64[kinds, curves]."""
     weight: Floats
-    """Of each reading, float64[curves, longest], per measured range."""
+    """Weight of each reading, float64[curves, longest], per measured range."""
     holds: Floats
     """Squared weights of the ties of each parameter, float64[parameters]."""
     bounds: tuple[Floats, Floats]
-    """Of the parameters."""
+    """Bounds of the parameters."""
 
     @property
     def window(self) -> Floats:
@@ -88,7 +88,7 @@ class Match:
         return self.high - self.low
 
     def depth(self, g: Floats, cell: Any, way: Any) -> Floats:
-        """Return how far conductances, S, are from the bound where a train begins.
+        """Return the distances of conductances, S, from the bound where a train begins.
 
         Parts of the window of each `cell`, from its low bound where the `way` is 0, else from its
         high one; `cell` and `way` are numbers, or arrays that go with the rows of `g`.
@@ -99,7 +99,7 @@ class Match:
 
 
 class _Layout:
-    """Where parameters are in a vector, and which may move."""
+    """Places of parameters in a vector, and which of them may move."""
 
     def __init__(self, curves: Curves, candidate: Candidate) -> None:
         cells, shapes = len(curves.cells), len(candidate.shapes)
@@ -113,7 +113,7 @@ class _Layout:
 
     @property
     def columns(self) -> NDArray[np.int64]:
-        """Which parameter of a kind each curve depends on, int64[kinds, curves]."""
+        """Index of the parameter of a kind that each curve depends on, int64[kinds, curves]."""
         cell, way = self.index[:, 0], self.index[:, 1]
         return np.array(
             [way * self.shapes + j for j in range(self.shapes)]
@@ -148,7 +148,7 @@ def match(
     noise
         Of pulses and readings.
     near
-        Where the search begins; by default from several places.
+        Start of the search; by default several starts.
     far
         Whether a free bound may be far beyond the measured range.
     """
@@ -212,7 +212,7 @@ class _Problem:
         return lower, upper
 
     def starts(self) -> list[Floats]:
-        """Return where the search may begin."""
+        """Return the possible starts of the search."""
         layout = self.layout
         readings = self.curves.index[:, 2]
         typical = [
@@ -232,7 +232,7 @@ class _Problem:
         return vectors
 
     def first_cost(self, vector: Floats) -> float:
-        """Return the cost without ties, all readings being as good."""
+        """Return the cost without ties, with equal weights of all readings."""
         self.weight = np.sqrt(self.curves.count)
         return float((self.misses(vector) ** 2).sum())
 
@@ -268,13 +268,14 @@ class _Problem:
         return self.mean
 
     def misses(self, vector: Floats) -> Floats:
-        """Return weighted misses of the curves, float64[curves, longest]."""
+        """Return weighted residuals of the curves, float64[curves, longest]."""
         return self.weight * (self.follow(vector) - self.known)
 
     def derivatives(self, vector: Floats, misses: Floats) -> Floats:
-        """Return those of the misses by kind of parameter, float64[kinds, curves, longest].
+        """Return the derivatives of the residuals by kind of parameter, float64[kinds, curves,
+        longest].
 
-        All parameters of a kind are varied at once, for no curve depends on two of them.
+        All parameters of a kind are varied at once, as no curve depends on two of them.
         """
         found = np.empty((len(self.columns), *misses.shape))
         for change, columns in zip(found, self.columns, strict=True):
@@ -297,7 +298,7 @@ class _Problem:
         return float((misses**2).sum() + rest @ rest)
 
     def _ties(self) -> Floats:
-        """Return what holds parameters that the data leave free, float64[ties, parameters]."""
+        """Return the ties of parameters that the data leave free, float64[ties, parameters]."""
         layout = self.layout
         weights = np.zeros(layout.size)
         weights[layout.low], weights[layout.high] = self.ties
@@ -316,7 +317,7 @@ class _Problem:
         return ties
 
     def solution(self, vector: Floats) -> tuple[Floats, float]:
-        """Return what least squares finds near a vector, whose weights are kept, and the cost.
+        """Return the least-squares solution near a vector, with fixed weights, and the cost.
 
         Levenberg and Marquardt's method on the normal equations, which are small where residuals
         are many (K. Levenberg, Quart. Appl. Math. 2, 164, 1944), within bounds by projection.
@@ -345,7 +346,7 @@ class _Problem:
         self, vector: Floats, normal: Floats, slope: Floats, free: NDArray[np.int64],
         damping: float,
     ) -> Floats:  # fmt: skip
-        """Return where one damped step leads."""
+        """Return the result of one damped step."""
         damped = normal[np.ix_(free, free)].copy()
         size = np.diag(damped)
         damped[np.diag_indices_from(damped)] += damping * size + 1e-13 * size.max()
@@ -354,14 +355,14 @@ class _Problem:
         return np.clip(there, self.lower, self.upper)
 
     def weigh(self, vector: Floats) -> None:
-        """Set the weights of readings from what noise adds up to."""
+        """Set the weights of readings from the accumulated noise."""
         self.follow(vector)
         read = np.maximum(self.read, FLOOR)[:, None]
         deviation = np.sqrt(read**2 + np.where(self.there, self.variance, 0))
         self.weight = np.sqrt(self.curves.count) / deviation
 
     def solved(self, vector: Floats) -> Match:
-        """Return the match at the minimum near a vector, weights taken again."""
+        """Return the match at the minimum near a vector, with updated weights."""
         vector, _ = self.solution(vector)
         layout, cell = self.layout, self.curves.index[:, 0]
         self.follow(vector)
@@ -383,16 +384,16 @@ def foretold(
     curves: tuple[Curves, Curves], found: Match, span: tuple[Floats, Floats],
     arrives: NDArray[np.bool_], noise: Noise, *, far: bool = False,
 ) -> float:  # fmt: skip
-    """Return how far a law that was matched to a part of the data is from the other part.
+    """Return the distance of a law matched to one part of the data from the other part.
 
-    The law is matched anew by one step of Gauss and Newton from where all the data have it.
+    The law is matched anew by one step of Gauss and Newton from the match of all the data.
 
     Parameters
     ----------
     curves
-        What the law is matched to, and what it is judged by.
+        Curves to which the law is matched, and curves by which it is judged.
     found
-        What all the data have.
+        Match of all the data.
     span, arrives, noise, far
         As in `match`.
 

@@ -1,4 +1,4 @@
-"""Measured pulse trains: each its readings and its conditions, no two need be alike.
+"""Measured pulse trains, each with its own readings and conditions.
 
 Files of them are read by `cbramsim.devices.fitting.reading`.
 """
@@ -18,7 +18,7 @@ Way = Literal["set", "reset"]
 
 @dataclass(frozen=True)
 class Train:
-    """Pulses of one polarity on one cell, one after the other, and what was read between them."""
+    """Successive pulses of one polarity on one cell, and the readings between them."""
 
     way: Way
     """`set` raises the conductance, `reset` lowers it."""
@@ -33,7 +33,7 @@ class Train:
     width: float | None = None
     """Width of the pulses, s; None if it is not known."""
     times: NDArray[np.float64] | None = None
-    """When each reading was taken, float64[1 + n], s; None if that is not known."""
+    """Time of each reading, float64[1 + n], s; None if it is not known."""
 
     @property
     def pulses(self) -> int:
@@ -46,31 +46,31 @@ class Measurement:
     """Pulse trains of one or more cells, in the order in which they were measured."""
 
     name: str
-    """Where they come from."""
+    """Origin of the data."""
     trains: tuple[Train, ...]
     """The trains."""
     sha256: str = ""
     """Hash of the file's bytes, in hexadecimal."""
     understood: str = ""
-    """What was understood of the file, in one line."""
+    """Summary of how the file was understood, in one line."""
     warnings: tuple[str, ...] = ()
-    """What was odd in the file."""
+    """Oddities of the file."""
 
     @classmethod
     def of_arrays(cls, name: str, set_readings: ArrayLike, reset_readings: ArrayLike) -> Self:
-        """Return the measurement of cells that all have as many trains of one length.
+        """Return the measurement of cells with equal numbers of trains of equal length.
 
         Parameters
         ----------
         name
-            Where they come from.
+            Origin of the data.
         set_readings, reset_readings
             float[cells, cycles, 1 + n] and float[cells, cycles, 1 + m], S. Cycles begin with set.
 
         Raises
         ------
         ParameterError
-            If these are no such arrays.
+            If the arrays are not of this form.
         """
         both = [np.asarray(readings, np.float64) for readings in (set_readings, reset_readings)]
         if both[0].ndim != 3 or both[1].ndim != 3 or both[0].shape[:2] != both[1].shape[:2]:
@@ -97,7 +97,7 @@ class Measurement:
 
     @property
     def cycles(self) -> int:
-        """How many cycles the cell with the most of them has."""
+        """Number of cycles of the cell with the most of them."""
         of_a_cell: dict[str, set[str]] = {}
         for train in self.trains:
             of_a_cell.setdefault(train.cell, set()).add(train.cycle)
@@ -108,7 +108,7 @@ class Measurement:
         return tuple(train for train in self.trains if train.way == way)
 
     def conditions(self, way: Way) -> tuple[tuple[float | None, float | None], ...]:
-        """Return which voltages (V) and widths (s) the trains of one polarity have, in order."""
+        """Return the voltages (V) and widths (s) of the trains of one polarity, in order."""
         found = {(train.voltage, train.width) for train in self.of(way)}
         return tuple(
             sorted(found, key=lambda pair: tuple(-1.0 if part is None else part for part in pair))

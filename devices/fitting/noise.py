@@ -1,14 +1,14 @@
-r"""Noise of pulses and of readings, told apart by the likelihood of single trains.
+r"""Noise of pulses and of readings, separated by the likelihood of single trains.
 
-The state x takes a step and its noise with every pulse, a reading has a noise of its own, part of
+With every pulse the state x takes a step with noise. Readings have a noise of their own, part of
 which may last from one reading to the next (1/f noise, traps):
 
 .. math:: x_{k+1} &= x_k + S(x_k) + \sigma_p \xi_k, \qquad y_k = x_k + u_k + \sigma_w \eta_k, \\
           u_{k+1} &= \rho\,u_k + \sigma_u \sqrt{1 - \rho^2}\,\zeta_k.
 
 The likelihood is that of the Kalman filter for this model, linearised about the prediction (R.
-Kalman, J. Basic Eng. 82, 35, 1960). Lasting noise is taken only where Schwarz's criterion asks for
-it. Without it, slow wandering of readings would be taken for a state that wanders.
+Kalman, J. Basic Eng. 82, 35, 1960). Lasting noise is only included where Schwarz's criterion
+requires it. Without it, a slow wandering of readings would be taken for that of the state.
 """
 
 from __future__ import annotations
@@ -29,84 +29,84 @@ from cbramsim.devices.fitting.matching import Match, Noise
 Floats = NDArray[np.float64]
 
 DEPTHS = 9
-"""Depths at which noise of pulses is known where it depends on the state."""
+"""Number of depths at which noise of pulses is estimated where it depends on the state."""
 EDGE, NEAR = 3.0, 0.08
-"""Where noise is cut off by a bound and not looked at: deviations of a pulse from it, and at least
-this part of the window, but no more than `MOST_EDGE`. Where noise has added up, single trains meet
-a bound that their mean keeps away from: of several trains, the state that is predicted from earlier
-readings must be as far. What the past alone chooses leaves the likelihood unbiased."""
+"""Distance from a bound within which noise is cut off and not looked at: deviations of a pulse, and
+at least this part of the window, but no more than `MOST_EDGE`. Accumulated noise takes single
+trains to a bound that their mean stays away from: with several trains, the state predicted from
+earlier readings must be as far away. A choice by the past alone leaves the likelihood unbiased."""
 MOST_EDGE = 0.3
 MOST_READINGS = 40_000
-"""Readings that the likelihood is taken of; of more, every n-th train."""
+"""Most readings of which the likelihood is taken; of more, every n-th train."""
 STRONG = 20.0
-"""Evidence, as a difference of Schwarz's criterion, for noise that lasts. More than the usual
-10: a law that was matched to the same trains follows a wandering state, which then seems to come
-back as noise of readings does."""
+"""Evidence, as a difference of Schwarz's criterion, for noise that lasts. More than the usual 10: a
+law that was matched to the same trains follows a wandering state, which then seems to return, as
+noise of readings does."""
 RARE = 1e-3
 """Probability of chance above which noise is taken to be the same in all states."""
 LEAST = 1e-5
-"""Smallest noise that is looked for, part of the window."""
+"""Smallest noise that is searched for, part of the window."""
 LONGEST = 0.93
-"""Largest correlation of what lasts: beyond, it could not be told from a state that wanders."""
+"""Largest correlation of lasting noise: beyond it, it looks like a wandering state."""
 FEWEST = 20
-"""Innovations from which noise can be told."""
+"""Fewest innovations from which noise can be estimated."""
 
 
 class NoiseFound(NamedTuple):
     """Noise of pulses and readings, parts of the mean window: in S it is the same in all cells."""
 
     pulse: float
-    """Of one pulse, in the mean over states."""
+    """Noise of one pulse, in the mean over states."""
     white: float
-    """Of one reading, what is new in each."""
+    """Noise of one reading that is new in each."""
     lasting: float
-    """Of one reading, what lasts; 0 if none was found."""
+    """Noise of one reading that lasts; 0 if none was found."""
     memory: float
-    """Correlation of what lasts from one reading to the next."""
+    """Correlation of the lasting noise from one reading to the next."""
     by_depth: Floats
     """Noise of a pulse at `DEPTHS` depths, or at one if no state differs, float64[2, m]."""
     readings: int
-    """How many readings it was told from."""
+    """Number of readings on which the result rests."""
     errors: tuple[float, float]
     """Standard errors of the logarithms of `pulse` and of `white`; NaN where there is none."""
 
     @property
     def read(self) -> float:
-        """What tells two readings, one after the other, apart: over the square root of 2."""
+        """Deviation of the difference of two successive readings over the square root of 2."""
         return math.hypot(self.white, self.lasting * math.sqrt(1 - self.memory))
 
     def simple(self) -> Noise:
-        """Return what expected curves need: of readings, the noise that averaging sees."""
+        """Return the noise that expected curves need: for readings, that of their averages."""
         longer = (1 + self.memory) / (1 - self.memory)
         return Noise(self.by_depth, math.hypot(self.white, self.lasting * math.sqrt(longer)))
 
 
 class DepthTrains(NamedTuple):
-    """Trains as the likelihood looks at them."""
+    """Trains in the form of the likelihood."""
 
     readings: Floats
-    """As depths, NaN where there are none, float64[trains, longest]."""
+    """Readings as depths, NaN where there are none, float64[trains, longest]."""
     inside: NDArray[np.bool_]
-    """Which of them the likelihood is taken of, bool[trains, longest]."""
+    """Readings of which the likelihood is taken, bool[trains, longest]."""
     where: NDArray[np.int64]
     """Cell and way of each train, int64[trains, 2]."""
 
 
 class NoiseModel(NamedTuple):
-    """What the state and its readings do, all noise as parts of the mean window; see above."""
+    """Model of the state and its readings, all noise as parts of the mean window; see above."""
 
     steps: Floats
-    """Of each cell at equally spaced depths, float64[cells, 2, points]."""
+    """Steps of each cell at equally spaced depths, float64[cells, 2, points]."""
     scale: Floats
-    """The mean window over that of each cell, float64[cells]."""
+    """Mean window over that of each cell, float64[cells]."""
     pulse: Floats
     """Noise of a pulse by depth, float64[2, m]."""
     white: float
-    """Noise of a reading, what is new in each."""
+    """Noise of a reading that is new in each."""
     lasting: float
-    """Noise of a reading, what lasts."""
+    """Noise of a reading that lasts."""
     memory: float
-    """Correlation of what lasts from one reading to the next."""
+    """Correlation of the lasting noise from one reading to the next."""
 
 
 @compiled_loop
@@ -118,7 +118,7 @@ def filter_trains(trains, model, out, depth):  # type: ignore[no-untyped-def]
     trains, model
         `DepthTrains` and `NoiseModel`.
     out, depth
-        What is filled, float64[trains, longest]; NaN where there is no innovation.
+        Outputs, float64[trains, longest]; NaN where there is no innovation.
 
     Returns
     -------
@@ -167,14 +167,14 @@ def filter_trains(trains, model, out, depth):  # type: ignore[no-untyped-def]
 
 
 def find_noise(curves: Curves, law: Match) -> NoiseFound | None:
-    """Tell noise of pulses from noise of readings; none if there are too few readings.
+    """Separate noise of pulses from noise of readings; none if there are too few readings.
 
     Parameters
     ----------
     curves
         The data.
     law
-        A law that goes through them, best the most flexible one.
+        A law that goes through them, preferably the most flexible one.
     """
     data = _Data(curves, law)
     guess = data.guess()
@@ -200,7 +200,7 @@ def find_noise(curves: Curves, law: Match) -> NoiseFound | None:
 
 
 def estimate_again(curves: Curves, law: Match, near: NoiseFound) -> tuple[float, float]:
-    """Return noise of pulses and of readings of other data like those that gave `near`."""
+    """Return noise of pulses and of readings of data similar to those that gave `near`."""
     data = _Data(curves, law)
     start = np.log([near.pulse, near.white])
     found = minimize(data.unlikely, start, method="Nelder-Mead", options=_SEARCH)
@@ -216,7 +216,7 @@ def _memory(logit: float) -> float:
 
 
 class _Data:
-    """Trains as depths, and the law that leads through them."""
+    """Trains as depths, and the law that goes through them."""
 
     def __init__(self, curves: Curves, law: Match) -> None:
         index = curves.index[curves.curve]
@@ -260,7 +260,7 @@ class _Data:
 
         Less the law's steps, these have the variances :math:`V_1 = \sigma_p^2 + 2 \sigma_w^2` and
         :math:`V_2 = 2 \sigma_p^2 + 2 \sigma_w^2`. A law that was matched to few trains follows
-        where they wander, and hides it from the likelihood, but not from neighbouring readings.
+        their wandering, and hides it from the likelihood, but not from neighbouring readings.
         """
         left = (self.trains - self.expected) / self.scale[self.where[:, :1]]
         left = np.where(self.inside, left, np.nan)

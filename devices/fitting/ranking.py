@@ -1,8 +1,8 @@
-"""Candidate laws in order of how well they foretell readings that they were not matched to.
+"""Ranking of candidate laws by their prediction of readings that they were not matched to.
 
 A law is matched to a part of the trains, and its error is that on the others: whole cycles where
-each curve is the mean of several, blocks of pulses where it is not. No law is refused because
-another fails, and a table of steps is always among them.
+each curve is the mean of several, blocks of pulses where it is not. The failure of one law excludes
+no other, and a table of steps is always among them.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ Floats = NDArray[np.float64]
 FOLDS, BLOCKS = 4, 12
 """Parts of the data that are left out in turn, and blocks of pulses where a part is of pulses."""
 FEWEST_CYCLES = 3
-"""Trains of each curve from which on whole cycles are left out."""
+"""Fewest trains of each curve for which whole cycles are left out."""
 LEFT_OVER = 0.02
-"""Part of the window that the last fifth of a train still covers if it does not arrive."""
+"""Part of the window that the last fifth of a train covers if the train does not arrive at its
+bound."""
 SMALL = 0.005
-"""Error, part of the window, that makes no difference between two laws."""
+"""Difference of the errors of two laws, part of the window, that is ignored."""
 SPAN = 0.1
 """Part of a train over which data are smoothed for `distance`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """A law and how well it does."""
+    """A law and its errors."""
 
     match: Match
     error: float
-    """Of mean curves that were left out, rms, part of the measured range."""
+    """Error of mean curves that were left out, rms, part of the measured range."""
     errors: Floats
-    """The same of each fold, float64[folds]."""
+    """Error of each fold, float64[folds]."""
     distance: float
-    """Of the mean curve from the smoothed data, rms, part of the window."""
+    """Distance of the mean curve from the smoothed data, rms, part of the window."""
 
     @property
     def law(self) -> str:
@@ -52,14 +53,14 @@ class Ranked:
     def parameters(self) -> int:
         """Free numbers of the shape, of both ways.
 
-        Those of `soft bounds` are the bounds, where it must end.
+        Those of `soft bounds` are its bounds.
         """
         candidate = self.match.candidate
         return 2 if candidate.code == SOFT else 2 * len(candidate.shapes)
 
 
 def preliminary(curves: Curves, span: tuple[Floats, Floats]) -> Match:
-    """Return a table of steps that goes through the curves, no bound being known."""
+    """Return a table of steps that goes through the curves, without any known bound."""
     open_ended = np.array([False, False])
     simple = [
         match(curves, candidate, span, open_ended)
@@ -120,8 +121,9 @@ def rank(
 ) -> list[Ranked]:
     """Match all laws; best first.
 
-    Of laws as good, to within the standard error of the best or `SMALL`, the simplest is first (the
-    rule of one standard error: L. Breiman et al., Classification and Regression Trees, 1984).
+    Among laws that are equal within the standard error of the best or `SMALL`, the simplest is
+    first (the rule of one standard error: L. Breiman et al., Classification and Regression Trees,
+    1984).
     """
     folds = _folds(curves)
     ranked: list[Ranked] = []
@@ -144,7 +146,8 @@ def rank(
 
 
 def _folds(curves: Curves) -> list[tuple[Curves, Curves]]:
-    """Return pairs of what laws are matched to and what they are judged by."""
+    """Return pairs of curves: those to which laws are matched, and those by which they are
+    judged."""
     trains = np.bincount(curves.curve)
     if trains.min() >= FEWEST_CYCLES:
         turn = np.zeros(len(curves.curve), np.int64)
@@ -184,6 +187,6 @@ def distance(curves: Curves, found: Match) -> float:
 
 
 def smoothed(curve: Floats, readings: int) -> Floats:
-    """Return a curve, smoothed as `distance` does."""
+    """Return a curve, smoothed as in `distance`."""
     width = min(2 * round(0.5 * SPAN * readings) + 1, curve.size - 1 + curve.size % 2)
     return curve if width < 3 else savgol_filter(curve, width, 1)

@@ -1,11 +1,11 @@
-"""Measured pulse trains, read from a text file as people have them, and checked.
+"""Measured pulse trains, read from text files in common formats, and checked.
 
 *Text.* UTF-8, UTF-16 or cp1252, with or without a byte order mark. Columns are separated by commas,
 semicolons, tabs, bars or spaces; decimals by a point, or by a comma where columns are not. Empty
 rows, comments (`#`, `%`, `//`) and lines above the header are left out. An empty cell, or `nan`, is
 a missing reading.
 
-*Units* stand in the header, as ``G (uS)``, ``width [ns]``, ``G / uS`` or ``time_s``, in a row below
+*Units* are in the header, as ``G (uS)``, ``width [ns]``, ``G / uS`` or ``time_s``, in a row below
 it, or (of a conductance) in a column `unit`. Without one a column is SI. A reading is a
 
 * conductance: `conductance`, `G`;
@@ -13,22 +13,22 @@ it, or (of a conductance) in a column `unit`. Without one a column is SI. A read
 * current: `current`, `I`, with a column `read voltage`, `v_read`, or the argument `read_voltage`;
 * or in arbitrary units, with the argument `window`.
 
-*Long form*: a line a reading, in columns by name and in any order: one of readings, and
+*Long form*: one line for each reading, with named columns in any order: one of readings, and
 
 * `polarity`: `set` or `reset`, +1 or -1, `LTP` or `LTD`, potentiation or depression, up or down;
   without it, the sign of the `voltage`;
 * `pulse` (optional), which counts the pulses of a train, and 0 is the reading before the first one.
   If trains are numbered from 1, or the number goes on from the train before it, each begins with
   its first reading, and its first pulse goes unused. A small gap is a missing reading;
-* `cell`, `cycle` (optional): any labels. Without `cycle`, one ends where a polarity comes again;
+* `cell`, `cycle` (optional): any labels. Without `cycle`, a cycle ends where a polarity recurs;
 * `voltage`, `width` of the pulses, `time` of the reading (optional). Trains differ in them; a
   reading without a pulse, voltage 0 or empty, is the one before the train that follows.
 
-*Wide form*: a column a ramp, as instruments write them: `set 1`, `LTP`, `cell3 LTD (uS)`. Where the
-header does not say, or there is none, set is what rises. A first column may count pulses; `cell`
-and `cycle` may be columns too.
+*Wide form*: one column for each ramp, as instruments write them: `set 1`, `LTP`, `cell3 LTD (uS)`.
+Without a polarity in the header, a rising ramp is a set. A first column may count pulses;
+`cell` and `cycle` may be columns too.
 
-Other columns are left out, and named. All else is refused.
+Other columns are left out, and named. Everything else is refused.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ from cbramsim.devices.fitting.table import Table
 from cbramsim.devices.fitting.wide_form import missing_reading, ramps, wide_trains
 
 LABELS = ("cell", "cycle", "polarity", "unit")
-"""Columns that are read as texts."""
+"""Roles of the columns that are read as texts."""
 
 
 def read_measurement(
@@ -81,8 +81,8 @@ def read_measurement(
     path
         The file; see this module for its forms.
     window
-        The conductances that the lowest and the highest of arbitrary units stand for, S: of the
-        running means over a fortieth of each train. What is between them is mapped linearly.
+        The conductances of the lowest and the highest reading in arbitrary units, S, of the running
+        means over a fortieth of each train. Readings between them are mapped linearly.
     read_voltage
         Voltage at which currents were read, V, if the file does not say.
 
@@ -136,7 +136,7 @@ def _train(rough: Rough) -> Train:
 
 
 def _form(table: Table) -> tuple[dict[int, Ramp], dict[str, int], dict[int, str]]:
-    """Return the ramps (none in long form), columns by what they hold, and kinds of readings.
+    """Return the ramps (none in long form), columns by role, and kinds of readings.
 
     In long form the column of the readings is `reading`.
     """
@@ -168,7 +168,7 @@ def _form(table: Table) -> tuple[dict[int, Ramp], dict[str, int], dict[int, str]
 
 
 def _roles(table: Table) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
-    """Return columns by what they hold, and pairs of them that hold the same."""
+    """Return columns by role, and pairs of columns with the same role."""
     roles: dict[str, int] = {}
     twice: dict[str, tuple[int, int]] = {}
     for weak in (False, True):
@@ -205,7 +205,7 @@ def _unnamed(table: Table) -> tuple[dict[int, Ramp], dict[str, int]]:
 
 
 def _numbers(table: Table, roles: dict[str, int], kinds: dict[int, str]) -> NDArray[np.float64]:
-    """Return all columns that are to be numbers, float64[rows, columns]; NaN in others."""
+    """Return all columns that must be numbers, float64[rows, columns]; NaN in others."""
     wanted = {index for role, index in roles.items() if role not in (*LABELS, "time")} | set(kinds)
     values = np.full((len(table.lines), len(table.columns)), np.nan)
     values[:, sorted(wanted)] = table.numbers(sorted(wanted))
@@ -291,7 +291,7 @@ def _units(reading: Reading, index: int) -> NDArray[np.float64]:
 
 
 def _understood(reading: Reading, trains: list[Rough], kinds: dict[int, str]) -> str:
-    """Return what was understood of the file, in one line."""
+    """Return a summary of how the file was understood, in one line."""
     table = reading.table
     form = "one line a reading" if "reading" in reading.roles else "one column a ramp"
     names = dict.fromkeys(table.columns[train.column].text for train in trains)
@@ -325,7 +325,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    """Write names, those of a long list left out in the middle."""
+    """Write names, leaving out the middle of a long list."""
     names = [name if len(name) <= 40 else f"{name[:40]}..." for name in names]
     if len(names) > 6:
         names = [*names[:4], "...", names[-1]]

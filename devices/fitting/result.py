@@ -1,4 +1,4 @@
-"""`Fit`: what was found in a measurement, which prints and draws itself."""
+"""`Fit`: the findings in a measurement, with a printed form and a figure."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Fit(Found):
-    """What was found in a measurement; by `fit`."""
+    """Findings in a measurement, from `fit`."""
 
     steps: Steps
     """Mean steps and noise state by state, without a law."""
     arrives: NDArray[np.bool_]
     """Whether trains arrive at the low and at the high bound, bool[2]."""
     repetitions: int
-    """Of the bootstrap."""
+    """Repetitions of the bootstrap."""
     warnings: list[str]
     others: dict[str, Fit]
-    """Fits of the other voltages and widths in the file, by what they are."""
+    """Fits of the other voltages and widths in the file, by their conditions."""
     name: str = "fitted"
-    """Of the device."""
+    """Name of the device."""
     made_by: str = "cbramsim.fit"
-    """What the sources of its parameters say of how they were found."""
+    """Note on how the parameters were found, for their sources."""
     device: Device = field(init=False)
-    """With sources and grades."""
+    """Fitted device, with sources and grades of evidence."""
 
     def __post_init__(self) -> None:
         """Make the device."""
         object.__setattr__(self, "device", self.as_device(self.name, self.made_by))
 
     def named(self, name: str, made_by: str = "cbramsim.fit") -> Self:
-        """Return the same with a device of another `name`, whose sources say `made_by`."""
+        """Return the same fit with a device of another `name`, whose sources name `made_by`."""
         others = {what: fit.named(name, made_by) for what, fit in self.others.items()}
         return replace(self, name=name, made_by=made_by, others=others)
 
@@ -55,7 +55,7 @@ class Fit(Found):
         Parameters
         ----------
         ax
-            Where to draw; by default a new figure, which also shows the residuals.
+            Axes; by default a new figure, which also shows the residuals.
         """
         from cbramsim.devices.fitting import drawing  # matplotlib
 
@@ -66,7 +66,7 @@ class Fit(Found):
         return _text(self)
 
     def _repr_html_(self) -> str:
-        """Return the same as a card, for notebooks."""
+        """Return the printed form as a card, for notebooks."""
         return _html(self)
 
 

@@ -1,4 +1,4 @@
-"""What a measurement says without a law: steps and noise, state by state."""
+"""Findings of a measurement without a law: steps and noise, state by state."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class Steps(NamedTuple):
     state: Floats
     """Conductance, float64[n], S."""
     set_step: Floats
-    """float64[n]; NaN where no set train was."""
+    """Mean step of a set pulse, float64[n]; NaN without a set train."""
     set_error: Floats
     """Standard error, from the noise of the mean curves."""
     set_noise: Floats
     """Standard deviation of one step."""
     reset_step: Floats
-    """Positive where the conductance falls."""
+    """Mean step of a reset pulse; positive where the conductance falls."""
     reset_error: Floats
     reset_noise: Floats
     read_noise: float
     """Standard deviation of a reading, S."""
 
     def to_frame(self) -> pd.DataFrame:
-        """Return them as a table, a row for each state."""
+        """Return the steps as a table, a row for each state."""
         import pandas as pd
 
         return pd.DataFrame({key: getattr(self, key) for key in self._fields[:-1]})
@@ -54,7 +54,7 @@ def steps_of(curves: Curves, table: Match, noise: NoiseFound | None) -> Steps:
     table
         The law `table` as it was matched to them.
     noise
-        What was found of it.
+        Estimate of the noise.
     """
     window = float(table.window.mean())
     state = float(table.low.mean()) + window * np.linspace(0, 1, KNOTS)
@@ -80,7 +80,7 @@ def steps_of(curves: Curves, table: Match, noise: NoiseFound | None) -> Steps:
 
 
 def _covered(curves: Curves, table: Match) -> NDArray[np.bool_]:
-    """Return which depths trains came through, bool[2, KNOTS]."""
+    """Return the depths that trains covered, bool[2, KNOTS]."""
     covered = np.zeros((2, KNOTS), np.bool_)
     reach = 0.5 / (KNOTS - 1)
     for (cell, way, readings), curve in zip(curves.index, table.mean, strict=True):

@@ -1,4 +1,4 @@
-"""Pulse trains measured on simulated cells: the data that a fit of a known device would get.
+"""Pulse trains measured on simulated cells: data for a fit of a known device.
 
 The physics is that of the array simulator: cells of `cbramsim.devices.population`, pulses of
 `cbramsim.devices.pulses`.
@@ -51,7 +51,7 @@ def trains_of(
     device
         The technology.
     cells, cycles
-        How many cells are measured, and how often.
+        Number of cells, and of cycles of each.
     pulses
         Set pulses and reset pulses in a train.
     seed

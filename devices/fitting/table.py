@@ -1,7 +1,7 @@
-"""A table in a text file as people have them: which encoding, delimiter and decimal sign it has.
+"""Tables in text files of common formats, with their encoding, delimiter and decimal sign.
 
-Lines that are empty, or begin with `#`, `%` or `//`, are left out, and so is what stands before a
-header whose names are known. A header may stand in the last comment line, as NumPy writes it.
+Lines that are empty, or begin with `#`, `%` or `//`, are left out, and so are lines before a header
+whose names are known. A header may be in the last comment line, as NumPy writes it.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ from cbramsim.devices.fitting.dialect import (
 )
 
 LARGEST = 64_000_000
-"""Bytes of a file: some two million readings."""
+"""Most bytes of a file: some two million readings."""
 MOST_LINES = 4_000_000
 MOST_VALUES = 16_000_000
 MOST_TRAINS = 100_000
 MOST_COLUMNS = 1000
-"""Columns of a file."""
+"""Most columns of a file."""
 LONGEST_LABEL = 200
-"""Characters of a label, or of the name of a column."""
+"""Most characters of a label, or of the name of a column."""
 LONGEST_LINE = 100_000
-"""Characters of a line."""
+"""Most characters of a line."""
 
 
 class Table:
-    """Columns of a text file with the numbers of their lines; values are read when asked for."""
+    """Columns of a text file with the numbers of their lines; values are read on demand."""
 
     path: Path
     content: bytes
     """The bytes of the file."""
     columns: list[Column]
-    """Their headers; named by their place where the file has none."""
+    """Headers of the columns; named by their place where the file has none."""
     headed: bool
     """Whether the file has a header."""
     lines: NDArray[np.int64]
     """The line of each row, int64[rows]."""
     parted: NDArray[np.bool_]
-    """Whether a row has an empty one before it, bool[rows]; none if all but the first have one."""
+    """Whether a row follows an empty one, bool[rows]; none if all but the first do."""
     short: tuple[int, int]
-    """First line with fewer values than columns, and how many; (0, 0) if there is none."""
+    """First line with fewer values than columns, and their number; (0, 0) if there is none."""
     delimiter: str
-    """What stands between the columns, "" if there is one column."""
+    """Delimiter of the columns, "" if there is one column."""
     decimal: str
     """The decimal sign."""
     form: list[str]
-    """What was understood of the text."""
+    """Description of the text as it was understood."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -124,7 +124,7 @@ class Table:
         Raises
         ------
         DataError
-            If a value is no number, or not finite; names line and column.
+            If a value is not a finite number; names line and column.
         """
         try:
             values = self._parsed(indices, np.float64).to_numpy(np.float64)
@@ -138,7 +138,7 @@ class Table:
         return np.asarray(values)
 
     def texts(self, index: int) -> tuple[NDArray[np.intp], list[str]]:
-        """Return a column as texts: for each row which one it is, and the texts."""
+        """Return a column as texts: the index of the text of each row, and the texts."""
         from pandas import factorize
 
         values = self._parsed([index], str, na_filter=False)[index]
@@ -173,9 +173,9 @@ class Table:
             raise self.error(int(np.argmax(np.isin(codes, wrong))), index, f"a number{sign}")
 
     def _rows(self, encoding: str, parted: set[int]) -> tuple[list[str], list[int], list[str]]:
-        """Return the lines that say something, their numbers, and the comments before them.
+        """Return the lines with contents, their numbers, and the comments before them.
 
-        Those of them that have an empty line before them are put into `parted`.
+        Lines that follow an empty one are recorded in `parted`.
         """
         rows: list[str] = []
         numbers: list[int] = []
@@ -277,7 +277,7 @@ class Table:
                 )
 
     def _check_size(self, rows: list[str], numbers: list[int]) -> None:
-        """Cut empty values beyond the last column, refuse others; fill up what is short."""
+        """Cut empty values beyond the last column, refuse others; fill up short rows."""
         width, separator = len(self.columns), self._separator
         self.short = (0, 0)
         if width * len(rows) > MOST_VALUES:
@@ -314,7 +314,7 @@ def _is_ramp(header: Column) -> bool:
 
 
 def _header_row(cells: list[list[str]]) -> int:
-    """Return which row is a header of which two names are known, -1 if there is none."""
+    """Return the index of a header row with two known names, -1 if there is none."""
     for i, row in enumerate(cells[:-1]):
         columns = [column(cell) for cell in row]
         known = sum(bool(each.role) or _is_ramp(each) for each in columns)

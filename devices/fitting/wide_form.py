@@ -1,4 +1,4 @@
-"""Pulse trains in wide form: a column a ramp, as instruments write them."""
+"""Pulse trains in wide form: one column for each ramp, as instruments write them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from cbramsim.devices.fitting.table import MOST_TRAINS, Table
 
 
 def ramps(table: Table) -> dict[int, Ramp]:
-    """Return which columns are ramps, and what their headers say; none if that is not clear."""
+    """Return the columns that are ramps, and the contents of their headers; none if that is not
+    clear."""
     found = {
         i: said
         for i, each in enumerate(table.columns)
@@ -38,12 +39,12 @@ def ramps(table: Table) -> dict[int, Ramp]:
 
 
 def wide_trains(reading: Reading, found: dict[int, Ramp]) -> list[Rough]:
-    """Return the trains of a file with a column a ramp.
+    """Return the trains of a file in wide form.
 
     Raises
     ------
     DataError
-        If a column is none, or two are the same; names it.
+        If a column is not a ramp, or two are the same; names it.
     """
     cell, cells = labels(reading, "cell")
     cycle, cycles = labels(reading, "cycle")
@@ -104,7 +105,7 @@ def _ramp(reading: Reading, rows: NDArray[np.intp], index: int, said: Ramp) -> R
 
 
 def _direction(reading: Reading, train: Rough) -> int:
-    """Return the way in which a ramp goes."""
+    """Return the direction of a ramp."""
     way = heading(train.values)
     if not way or goes_both_ways(train.values):
         name = reading.table.columns[train.column].text
@@ -119,7 +120,7 @@ def _direction(reading: Reading, train: Rough) -> int:
 
 
 def _told_apart(reading: Reading, trains: list[Rough], found: dict[int, Ramp]) -> list[Rough]:
-    """Number ramps whose headers do not; refuse two of one name and number."""
+    """Number ramps whose headers do not; refuse two with the same name and number."""
     count: dict[tuple[str, int], int] = {}
     seen: dict[tuple[str, str, int], int] = {}
     for train in trains:

@@ -2,7 +2,7 @@ r"""The step as a linear function of the state: laws `exponential`, `constant`, 
 
 .. math:: S(G) = S_1 + s\,(G - G_{edge}),
 
-with the edge from which a train starts, the first step and the slope of each cell its own.
+where the edge from which a train starts, the first step and the slope are those of the cell.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _(law, cells, column, row, way, g):  # type: ignore[no-untyped-def]
 
 @implements(mean_train, Affine)
 def _(law, cells, column, row, way, g, pulses):  # type: ignore[no-untyped-def]
-    """Spread over many parts of a step, :math:`dG/dn = S(G)`: an exponential; without bounds."""
+    """Integrate many parts of a step, :math:`dG/dn = S(G)`: an exponential, without bounds."""
     edge, first, slope = (
         cells[column, row, way], cells[column, row, way + 1], cells[column, row, way + 2],
     )  # fmt: skip

@@ -54,7 +54,7 @@ def _(law, cells, column, row, way, g):  # type: ignore[no-untyped-def]
 
 @implements(mean_train, Shaped)
 def _(law, cells, column, row, way, g, pulses):  # type: ignore[no-untyped-def]
-    """In parts of at most one step."""
+    """Move in parts of at most one step."""
     parts = math.ceil(pulses)
     for _ in range(parts):
         g += pulses / parts * mean_step(law, cells, column, row, way, g)
@@ -63,7 +63,7 @@ def _(law, cells, column, row, way, g, pulses):  # type: ignore[no-untyped-def]
 
 @lean_kernel
 def depth_of(cells, column, row, way, g):  # type: ignore[no-untyped-def]
-    """Return how far a cell is from the bound where a train begins, 0 to 1."""
+    """Return the distance of a cell from the bound where a train begins, 0 to 1."""
     edge = cells[column, row, way]
     far = cells[column, row, G_LOW] + cells[column, row, G_HIGH] - edge
     window = np.float64(far - edge)
@@ -72,7 +72,7 @@ def depth_of(cells, column, row, way, g):  # type: ignore[no-untyped-def]
 
 @lean_kernel
 def interpolated(shapes, way, depth):  # type: ignore[no-untyped-def]
-    """Return what a shape, float32[2, points], is at a depth."""
+    """Return the value of a shape, float32[2, points], at a depth."""
     side = 0 if way == SET else 1
     place = depth * (shapes.shape[1] - 1)
     k = min(int(place), shapes.shape[1] - 2)

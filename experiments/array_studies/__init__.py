@@ -1,1 +1,1 @@
-"""Studies of an array: how its cells are written, and what that does to others."""
+"""Studies of an array: writing of its cells, and the effect on other cells."""

@@ -54,9 +54,9 @@ COMPONENTS: dict[str, tuple[Operation, ...]] = {
         Operation.BIT_SET, Operation.BIT_RESET, Operation.RENEWAL_PULSE,
     ),
 }  # fmt: skip
-"""Where joules go; every operation is in one of them."""
+"""Components of the energy; every operation is in one of them."""
 BINARY_BITS_SHOWN = (1, 2, 3, 4, 8)
-"""For what fits into 512 kbit."""
+"""Bits of a weight for which the capacity of 512 kbit is shown."""
 
 
 def run(
@@ -68,7 +68,7 @@ def run(
     quick: bool = False,
     at: Where = HERE,
 ) -> Findings:
-    """Study the array with its circuits, or do what is left of it, and write what was found.
+    """Study the array with its circuits, or the remaining part of it, and write the findings.
 
     `base` are nested keys of the configuration that all runs share. If `full`, all images are
     learned for three epochs, and the test set scored; otherwise some training images once, and
@@ -98,7 +98,7 @@ def run(
 
 
 def text(summary: dict[str, Any]) -> str:
-    """Return what was learned, and what a product costs, as Markdown."""
+    """Return the results of learning, and the costs of a product, as Markdown."""
     size = summary["size"]
     scale = (
         f"{size['train_images']:,} images learned, {size['epochs']} epochs, scored on "
@@ -124,7 +124,7 @@ def _cells(point: dict[str, Any]) -> tuple[str, ...]:
 
 
 def product_table(summary: dict[str, Any]) -> str:
-    """Return what one product of the trained matrix costs, and how far it is off, as Markdown."""
+    """Return the costs and errors of one product of the trained matrix, as Markdown."""
     errors = {
         (e["tile"], e["reference"], e["adc_bits"], e["disturbance"]): e["error"]
         for e in summary["product_errors"]
@@ -161,7 +161,7 @@ def product_table(summary: dict[str, Any]) -> str:
 
 
 def _is_multiplied(case: str, seed: int) -> bool:
-    """Return whether a run's matrix is the one of which products are formed."""
+    """Return whether a run's matrix is the one used for products."""
     return case == ANALOG and seed == 0
 
 
@@ -225,7 +225,7 @@ def _collect(
 
 
 def _point(cases: Cases, name: str, learned: int) -> dict[str, Any]:
-    """Return mean and spread of what a case found, and its settings."""
+    """Return mean and spread of the results of a case, and its settings."""
     first = cases.first(name)
     facts = ("case", "part", "layout", "adc_bits", "error", "lsb", "bits", "read")
     joules = cases.values(name, "train_joules") / learned

@@ -1,4 +1,4 @@
-"""What the study of the array says about each claim: computed from its runs, held or missed."""
+"""Claims of the study of the array: computed from its runs, held or missed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.circuits.prices import ADC_PRICES, conversion_price
 
 RATIO = 4.0
-"""A noisy product with conversion may take so many times NumPy's plain one."""
+"""Largest ratio of the time of a noisy product with conversion to that of NumPy's plain one."""
 AS_GOOD = 0.005
 """Loss of accuracy that counts as none."""
 

@@ -1,9 +1,9 @@
-r"""One product of a trained matrix of weights: what it costs, and how far converters miss it.
+r"""Costs of one product of a trained matrix of weights, and its errors by converters.
 
 Nothing is learned here. Costs are those of `periphery.rollup.roll_up`; the energy of the cells is
 :math:`\sum_{reads} \sum_{i,k} V_i^2 G_{ik} t` over the conductances in which each scheme stores the
 weights, for images of the data set. The error is that of the sum of all tiles, in parts of the
-standard deviation of the exact product, apart from a factor that all results have in common.
+standard deviation of the exact product, apart from a factor common to all results.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from cbramsim.simulator.circuits.reference import Reference, ReferenceKind
 from cbramsim.simulator.circuits.rollup import Macro, Rollup, roll_up
 
 IMAGES = 50
-"""Images of which the product is formed."""
+"""Number of images for which the product is computed."""
 INPUT_BITS = 8
 TILES = ("512 x 1024", "128 x 128")
 USUAL_KIND: Kind = "bit-serial"
 USUAL_BITS = 8
-"""Encoding and resolution that are shown, and of which the parts are listed."""
+"""Encoding and resolution that are shown, and whose parts are listed."""
 DISTURBANCES: dict[str, dict[str, float]] = {
     "none": {},
     "all currents 1 % low": {"gain": 0.99},
     "offset, INL, DNL of 0.5 LSB": {"offset_d2d": 0.5, "inl": 0.5, "dnl": 0.5},
 }
-"""What is wrong with a product beside its rounding."""
+"""Imperfections of a product beside its rounding."""
 SCHEMES: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Trained(NamedTuple):
-    """What a trained network multiplies."""
+    """Inputs and weights of the products of a trained network."""
 
     device: Device
-    """Its technology."""
+    """Technology of the cells."""
     periphery: Periphery
-    """Its circuits."""
+    """Circuits around the array."""
     weights: NDArray[np.float64]
-    """-1 to 1, float64[rows, columns]."""
+    """Weights, -1 to 1, float64[rows, columns]."""
     inputs: NDArray[np.float64]
-    """0 to 1, float64[images, rows]."""
+    """Inputs, 0 to 1, float64[images, rows]."""
 
     def reference(self, scheme: ReferenceKind) -> Reference:
-        """Return how its weights are stored."""
+        """Return the storage of its weights."""
         return Reference(kind=scheme, g_min=self.device.g_min, g_max=self.device.g_max)
 
     def encoding(self, kind: Kind) -> InputEncoding:
-        """Return how its inputs are put on the word lines: a slot is a read pulse of the device."""
+        """Return the encoding of its inputs: a slot is a read pulse of the device."""
         device = self.device
         return InputEncoding(kind=kind, bits=INPUT_BITS, v_read=device.v_read, t_slot=device.t_read)
 
@@ -64,7 +64,7 @@ class Trained(NamedTuple):
 def product_costs(
     trained: Trained, adc_bits: tuple[int, ...], adc_source: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return what a product costs.
+    """Return the costs of a product.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def product_costs(
 
 
 def product_errors(trained: Trained, adc_bits: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Return how far a product is from the exact one, by tile, reference, converter and fault."""
+    """Return the error of a product, by tile, reference, converter and fault."""
     encoding = trained.encoding(USUAL_KIND)
     codes = encoding.codes(trained.inputs)
     voltages = encoding.voltages(codes)

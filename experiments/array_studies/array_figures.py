@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Point = dict[str, Any]
 UNIT, SCALE = "nJ", 1e9
-"""Of energies per image."""
+"""Unit and scale of energies per image."""
 COMPONENT_COLOURS = {
     "word lines": "#0072B2", "cells": "#56B4E9", "reference": "#CCCCCC", "wires": "#661100",
     "ADC": "#D55E00", "shift-add": "#F0E442", "neurons": "#CC79A7", "sensing": "#009E73",
@@ -26,7 +26,7 @@ COMPONENT_COLOURS = {
 
 
 def of(summary: dict[str, Any]) -> dict[str, Figure]:
-    """Return every figure of what was learned, by the name of its file."""
+    """Return every figure of learning, by the name of its file."""
     if ANALOG not in _points(summary):
         return {}
     claims = {claim["name"]: claim["value"] for claim in summary["claims"]}
@@ -58,7 +58,7 @@ def _binary_cells(claims: dict[str, Any]) -> str:
 
 
 def _converters(summary: dict[str, Any]) -> Figure:
-    """Accuracy and training energy against the bits of the converters, by size of tile."""
+    """Draw accuracy and training energy against the bits of the converters, by size of tile."""
     figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
     same = summary["layouts"]
     points = [point for point in summary["points"] if point["part"] == "converters"]
@@ -76,7 +76,7 @@ def _converters(summary: dict[str, Any]) -> Figure:
 
 
 def _components(summary: dict[str, Any]) -> Figure:
-    """Where the energy of training goes, in arrays with and without converters."""
+    """Draw the components of the energy of training, in arrays with and without converters."""
     points = _points(summary)
     shown = [(label, points[case]) for label, case in _bars(summary) if case in points]
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 0.9 + 0.36 * len(shown))
@@ -96,7 +96,7 @@ def _components(summary: dict[str, Any]) -> Figure:
 
 
 def _binary(summary: dict[str, Any]) -> Figure:
-    """Accuracy and training energy against the binary cells of a weight."""
+    """Draw accuracy and training energy against the binary cells of a weight."""
     figure, (accuracy, energy) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.2)
     points = [point for point in summary["points"] if point["part"] == "binary"]
     kinds = (
@@ -156,7 +156,7 @@ def _analog_lines(accuracy: Axes, energy: Axes, analog: Point, label: str) -> No
 
 
 def _bars(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what is drawn as bars: label and case."""
+    """Return the bars that are drawn: label and case."""
     claims = {claim["name"]: claim["value"] for claim in summary["claims"]}
     bits = claims.get("adc_bits_needed")
     layouts = dict.fromkeys(summary["layouts"].values())

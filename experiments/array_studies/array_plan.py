@@ -1,4 +1,4 @@
-"""What `cbram array` runs: converters on tiles, converters that err, and binary cells."""
+"""Runs of `cbram array`: converters on tiles, converters that err, and binary cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUICK_SIZE = {
     "neurons": 20, "inputs": 200, "train_images": 600, "validation_images": 200,
     "epochs": 1, "pruning.mature_spikes": 60,
 }  # fmt: skip
-"""Of a run that only shows that everything works."""
+"""Images of a run that only shows that everything works."""
 LAYOUTS = {
     "one array": Tiles(),
     "512 x 1024": Tiles(rows=512, columns=1024),
@@ -23,24 +23,24 @@ LAYOUTS = {
 }
 """Word lines x bit lines of the physical arrays."""
 SMALL_TILES = "128 x 128"
-"""The tiles with which single questions are asked."""
+"""Tiles used for single questions."""
 ERRORS = {"offset": "offset_d2d", "INL": "inl", "DNL": "dnl"}
-"""What is wrong with a converter -> key of `Readout`."""
+"""Imperfection of a converter -> key of `Readout`."""
 ANALOG = "no converter"
-"""The run that all others are compared with: analog, currents compared as they are."""
+"""Run with which all others are compared: analog, without converters."""
 
 
 class Scope(NamedTuple):
-    """How much is looked at."""
+    """Extent of the study."""
 
     adc_bits: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
     errors_at: int = 6
     """Bits of the converters that err."""
     errors: tuple[float, ...] = (0.5, 1.0)
-    """How far, LSB."""
+    """Sizes of the imperfections, LSB."""
     binary_bits: tuple[int, ...] = (1, 2, 3, 4, 8)
     repetitions: int = 30
-    """Of the measurement of time."""
+    """Repetitions of the measurement of time."""
     batches: tuple[int, ...] = (100, 10_000)
     """Inputs of the products that are timed."""
 
@@ -66,7 +66,7 @@ def layouts(config: TrainConfig) -> dict[str, str]:
 
 
 def cases(config: TrainConfig, scope: Scope) -> list[Case]:
-    """Return everything that learns; what is the same is there once."""
+    """Return every case that learns, each once."""
     return [
         Case(ANALOG, {}, {"part": "analog"}),
         *_converters(config, scope),
@@ -76,7 +76,7 @@ def cases(config: TrainConfig, scope: Scope) -> list[Case]:
 
 
 def converter_case(layout: str, bits: int) -> str:
-    """Return the name of the case of converters of so many bits."""
+    """Return the name of the case of converters of a number of bits."""
     return f"{layout},adc={bits}"
 
 

@@ -1,4 +1,4 @@
-"""How long a product with the read noise of every cell and its conversion takes."""
+"""Time of a product with the read noise of every cell and its conversion."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 
 
 def product_speed(batches: tuple[int, ...], repetitions: int) -> dict[str, dict[str, float]]:
-    """Return what `time_noisy_product` finds, by batch, in a process of one thread.
+    """Return the results of `time_noisy_product`, by batch, in a process of one thread.
 
-    The libraries look at the number of threads only when they are loaded, hence the new process.
+    The libraries read the number of threads only when they are loaded, hence the new process.
     """
     command = [sys.executable, "-c", CODE, str(repetitions), *map(str, batches)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""How well and at what price the cells of a device are written, and how others suffer from it."""
+"""Accuracy and price of writing the cells of a device, and its effect on other cells."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHAPE = (64, 16)
-"""Cells that are written."""
+"""Shape of the array that is written."""
 TOLERANCES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""How far from its target a cell may read, parts of the window."""
+"""Tolerances of the reading of a cell around its target, parts of the window."""
 LEVELS = (0.25, 0.5, 0.75)
 """Targets of the traces, parts of the window."""
 SHOWN = 8
@@ -28,7 +28,7 @@ SHOWN = 8
 TROUBLED = (16, 16)
 """Array whose half-selected cells are watched."""
 PULSES = 100_000
-"""Most pulses on the cell that they share a line with."""
+"""Most pulses on the cell with which they share a line."""
 VIOLET = "#CC79A7"
 
 
@@ -36,13 +36,13 @@ class AtTolerance(NamedTuple):
     """Writing all cells to random targets, with one tolerance and one way to correct."""
 
     tolerance: float
-    """Part of the window."""
+    """Tolerance, part of the window."""
     corrections: Corrections
-    """What a cell gets between two senses."""
+    """Pulses that a cell gets between two senses."""
     yield_: float
     """Fraction of the cells that reached their target."""
     mean_pulses: float
-    """Pulses to target, of those."""
+    """Mean number of pulses to target, of those."""
     error: float
     """Root mean square of the error of those that reached it, part of the window."""
     joules: float
@@ -55,20 +55,20 @@ class Drift(NamedTuple):
     """Half-selected cells while a cell on their lines is pulsed."""
 
     scheme: WriteScheme
-    """What half-selected cells see."""
+    """Voltage on half-selected cells."""
     pulses: NDArray[np.int64]
     """Pulses given, int64[n]."""
     up: NDArray[np.float32]
-    """Conductance of a cell that started at `g_min`, after set pulses, float32[n], S."""
+    """Conductance of a cell that began at `g_min`, after set pulses, float32[n], S."""
     down: NDArray[np.float32]
-    """Of one that started at `g_max`, after reset pulses, float32[n], S."""
+    """Conductance of a cell that began at `g_max`, after reset pulses, float32[n], S."""
 
 
 class ProgrammingStudy(NamedTuple):
-    """All that the figure shows."""
+    """Data of the figure."""
 
     device: Device
-    """The technology, as given."""
+    """Technology, as given."""
     v_switch: float
     """Voltage scale with which half-selected cells move, V: the device's, or an assumed one."""
     levels: tuple[Writing, ...]
@@ -76,7 +76,7 @@ class ProgrammingStudy(NamedTuple):
     written: Writing
     """All cells written to random targets, with the tolerance of `Crossbar.program_to`."""
     at: tuple[AtTolerance, ...]
-    """The same with every tolerance, by pulses and by trains."""
+    """Writing with every tolerance, by pulses and by trains."""
     drifts: tuple[Drift, ...]
     """Half-selected cells in both schemes."""
 

@@ -1,4 +1,4 @@
-"""`cbram cache-fit`: where working sets live, and which size of network suits the caches."""
+"""`cbram cache-fit`: placement of working sets, and the size of network that suits the caches."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from cbramsim.simulator.comparison.layers import Layers
 LAYERS, BATCH, IMAGES = "784,256,256,10", 1, 60_000
 NETWORKS, FIGURE = "cache_fit.csv", "cache_fit.png"
 MOST = 10**15
-"""More images are taken for a mistake."""
+"""Most images; more are taken for a mistake."""
 
 
 class Question(NamedTuple):
-    """What is asked: a network, how it is trained, and on which memory."""
+    """Question of the user: a network, its training, and its memory."""
 
     layers: str = LAYERS
-    """Widths, "784,256,10", or matrices, "784x256,256x10"."""
+    """Network, as widths, "784,256,10", or matrices, "784x256,256x10"."""
     batch: int = BATCH
     """Images of a training step."""
     images: int = IMAGES
     """Images of the data set."""
     bits: int = 32
-    """Of every value: 32, 16, 8 or 4. What is measured is float32 at all times."""
+    """Bits of every value: 32, 16, 8 or 4. Measurements always use float32."""
     hierarchy: str | None = None
-    """Preset or TOML file instead of this machine: then nothing is measured, but priced."""
+    """Preset or TOML file instead of this machine: costs are then priced, not measured."""
     caches: str | None = None
-    """What this machine's caches are, if its system does not know; see `caches.parse`."""
+    """Caches of this machine, if its system does not know them; see `caches.parse`."""
 
     def network(self) -> Layers:
         """Return the network.
@@ -55,7 +55,7 @@ class Question(NamedTuple):
         Raises
         ------
         ParameterError
-            If it, or anything else that is asked, is wrong.
+            If it, or another part of the question, is wrong.
         """
         layers = Layers.parse(self.layers)
         if layers.depth < 2:
@@ -93,9 +93,9 @@ def run(
     force: bool = False,
     quiet: bool = False,
 ) -> Findings:
-    """Place the working sets of a network, measure, and say which size suits the caches.
+    """Place the working sets of a network, measure, and find the size that suits the caches.
 
-    If `quick`, for seconds only; what is in the folder is overwritten only by `force`. Raises
+    If `quick`, for seconds only; contents of the folder are overwritten only by `force`. Raises
     `CbramError` if an argument or the folder is wrong; nothing is written then.
     """
     own, memory = asked.network(), asked.memory()

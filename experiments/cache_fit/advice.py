@@ -1,7 +1,7 @@
-"""Which size of network costs least per parameter, among those within one to two times of a cache.
+"""Size of network of least cost per parameter, among those within one to two times of a cache.
 
-The sizes are of one family: inputs, outputs, depth and the ratios of hidden widths stay. What a
-network of another size learns is another question, and is not asked here.
+The sizes are of one family: inputs, outputs, depth and the ratios of hidden widths stay. The
+accuracy of networks of other sizes is not considered here.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ class Candidate(NamedTuple):
     """A network near the size of a cache."""
 
     level: str
-    """The cache."""
+    """Name of the cache."""
     factor: float
     """Wanted size over that of the largest network that fits."""
     layers: Layers
-    """The network."""
+    """Network of that size."""
     lives_in: str
-    """Where its backward set lives."""
+    """Level in which its backward set lives."""
     cost: float | None
-    """Of a training step, per parameter; None if it is not known."""
+    """Cost of a training step, per parameter; None if it is not known."""
 
 
 class Advice(NamedTuple):
-    """What the candidates come to."""
+    """Comparison of the candidates."""
 
     candidates: list[Candidate]
-    """All of them."""
+    """All candidates."""
     none_fits: list[str]
     """Caches that even a network of hidden width 1 does not fit into."""
     best: Candidate | None
-    """The one of the lowest cost per parameter; None if costs are not known."""
+    """Candidate of the lowest cost per parameter; None if costs are not known."""
 
 
 def placing(
     hierarchy: Hierarchy, batch: int, images: int, bits: int, *, alone: bool = False
 ) -> Place:
-    """Return what places the working sets of a network; `alone` on one core of them all."""
+    """Return a function that places the working sets of a network; `alone` on one core."""
     if alone:
         levels = tuple(level.replace(units=1) for level in hierarchy.levels)
         hierarchy = hierarchy.replace(levels=levels)
@@ -60,7 +60,7 @@ def placing(
 
 
 def lives_in(placed: tuple[Placed, ...], name: str = BACKWARD) -> str:
-    """Return the level where the working set `name` lives."""
+    """Return the level in which the working set `name` lives."""
     return next(one.level.name for one in placed if one.working_set.name == name)
 
 
@@ -70,7 +70,7 @@ def advise(
     where: Place,
     cost: Callable[[Layers], float] | None,
 ) -> Advice:
-    """Look at networks of the family of `layers` near the size of each cache of `hierarchy`.
+    """Compare networks of the family of `layers` near the size of each cache of `hierarchy`.
 
     Its last level counts as main memory, all others as caches. `where` places the working sets of a
     network, `cost` returns what a training step costs per parameter.
@@ -93,7 +93,7 @@ def advise(
 
 
 def scaled(layers: Layers, parameters: float) -> Layers:
-    """Return the network of the family of `layers` that has as nearly as possible so many."""
+    """Return the network of the family of `layers` nearest to a number of parameters."""
     low, high = _ends(layers, lambda found: found.parameters < parameters)
     below, above = times(layers, low), times(layers, high)
     nearer_below = parameters**2 < below.parameters * above.parameters

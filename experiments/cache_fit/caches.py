@@ -1,7 +1,7 @@
-"""The data caches and the memory of this machine, as its system states them, or as the user does.
+"""Data caches and memory of this machine, as stated by its system or by the user.
 
-Linux: `/sys/devices/system/cpu/cpu*/cache/index*`; macOS: `sysctl hw`. Only what this process may
-run on is counted: a cache that two of its processors share is one unit.
+Linux: `/sys/devices/system/cpu/cpu*/cache/index*`; macOS: `sysctl hw`. Only processors on which
+this process may run are counted: a cache that two of its processors share is one unit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MEMORY = "DRAM"
 """Name of the last level."""
 EXAMPLE = 'such as "L1=48KiB x2, L2=2MiB x2, L3=32MiB x1"'
 LARGEST = 2**50
-"""Bytes of a cache; more are taken for a mistake."""
+"""Most bytes of a cache; more are taken for a mistake."""
 _ENTRY = re.compile(
     r"L([1-9])\s*=\s*([0-9]{1,16}(?:\.[0-9]{0,16})?)\s*([KMGT]?i?B)\s*(?:x\s*([0-9]{1,6}))?"
 )
@@ -33,11 +33,11 @@ class Cache(NamedTuple):
     """One level of data caches."""
 
     name: str
-    """`L1`, `L2` and so on."""
+    """Name: `L1`, `L2` and so on."""
     capacity: int
     """Size of each, bytes."""
     units: int
-    """How many there are."""
+    """Number of such caches."""
 
     def __str__(self) -> str:
         """Write it as `parse` reads it."""
@@ -52,7 +52,7 @@ def this_machine(given: str | None = None) -> Hierarchy:
     ParameterError
         If `given` is not a list of caches, or caches shrink from level to level.
     CbramError
-        If the system says nothing about its caches.
+        If the system does not state its caches.
     """
     if given is not None:
         caches, source = parse(given), "caches set by the user"
@@ -74,7 +74,7 @@ def parse(text: str) -> tuple[Cache, ...]:
     Raises
     ------
     ParameterError
-        If it is none, or caches shrink from level to level.
+        If it is not of this form, or caches shrink from level to level.
     """
     found = []
     for part in text.split(","):
@@ -117,7 +117,7 @@ def from_sys(
     Raises
     ------
     CbramError
-        If the folder says nothing about them.
+        If the folder does not state them.
     """
     if processors is None:
         processors = frozenset(os.sched_getaffinity(0))
@@ -146,7 +146,7 @@ def from_sysctl(values: dict[str, int]) -> tuple[Cache, ...]:
     Raises
     ------
     CbramError
-        If the table says nothing about them.
+        If the table does not state them.
     """
     cores = values.get("hw.perflevel0.physicalcpu") or values.get("hw.physicalcpu") or 1
     sharing = {"L1": 1, "L2": values.get("hw.perflevel0.cpusperl2", 1), "L3": cores}

@@ -1,4 +1,4 @@
-"""What `cbram cache-fit` says, each with its definition."""
+"""Statements of `cbram cache-fit`, each with its definition."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def claims(
 
 
 def saved(own: Layers, other: Layers, costs: Costs) -> tuple[float, float]:
-    """Return what `other` saves of `own` per parameter and per training datum, in per cent."""
+    """Return the saving of `other` against `own` per parameter and per training datum, in per
+    cent."""
     each = costs.per_parameter(other) / costs.per_parameter(own)
     return 100 * (1 - each), 100 * (1 - each * other.parameters / own.parameters)
 

@@ -1,4 +1,4 @@
-"""What a training step costs per parameter: measured here, or priced by the energies of memory."""
+"""Cost of a training step per parameter: measured here, or priced by the energies of memory."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Costs(NamedTuple):
     """Cost per parameter of a training step, of any network of the family."""
 
     unit: str
-    """`s` or `J`."""
+    """Unit, `s` or `J`."""
     source: str
-    """How it is known."""
+    """Source of the cost."""
     evidence: str
-    """How firmly."""
+    """Grade of evidence."""
     per_parameter: Callable[[Layers], float]
-    """The cost."""
+    """Cost per parameter of a network."""
     line: Callable[[Layers], float]
-    """The model's, or the price."""
+    """Cost by the model, or the price."""
     label: str
-    """What the line is."""
+    """Meaning of the line."""
     intervals: Callable[[Layers, Layers], dict[str, Any]]
-    """From own network and another one: 90 % intervals of what is saved, in per cent, by
+    """Function of the own network and another one: 90 % intervals of the saving, in per cent, by
     per_parameter and per_datum; empty if there are none."""
 
 
 def load(layers: Layers, where: Place, names: list[str], batch: int) -> model.Load:
-    """Return what a training step asks for; the data set takes no part."""
+    """Return the work and traffic of a training step, without the data set."""
     placed = [one for one in where(layers) if one.working_set.name != "d"]
     beyond = tuple(
         sum(one.working_set.total for one in placed if names.index(one.level.name) > depth)
@@ -53,7 +53,7 @@ def load(layers: Layers, where: Place, names: list[str], batch: int) -> model.Lo
 
 
 def point_costs(points: list[Point]) -> tuple[str, list[float]]:
-    """Return unit and cost per parameter of what was measured: joules where they were counted."""
+    """Return unit and measured cost per parameter: joules where they were counted."""
     if all(point.joules is not None for point in points):
         return "J", [(point.joules or 0.0) / point.parameters for point in points]
     return "s", [point.per_parameter for point in points]

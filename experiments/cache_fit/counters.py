@@ -1,7 +1,7 @@
 """Joules from the energy counters of the processor, where Linux exposes them (RAPL).
 
-Every counter runs from 0 to `max_energy_range_uj` and begins again. Without counters there are no
-joules: they are never guessed from seconds.
+Every counter runs from 0 to `max_energy_range_uj` and starts again. Without counters there are no
+joules: they are never estimated from seconds.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ class Counter(NamedTuple):
     """One energy counter."""
 
     path: Path
-    """The file to read, in microjoules."""
+    """File to read, in microjoules."""
     span: int
-    """Microjoules after which it begins again."""
+    """Microjoules after which the counter starts again."""
 
 
 class Counters(NamedTuple):
-    """The energy counters that this process may read, and whether there are others."""
+    """Energy counters that this process may read, and whether there are others."""
 
     counters: tuple[Counter, ...]
-    """One for each package, and one for each memory that is counted apart from it."""
+    """Counters, one for each package, and one for each memory that is counted separately."""
     missing: str
-    """Why there are none, or nothing."""
+    """Reason for missing counters, or nothing."""
 
     def read(self) -> tuple[int, ...]:
-        """Return what all counters say, microjoules."""
+        """Return the values of all counters, microjoules."""
         return tuple(int(counter.path.read_text()) for counter in self.counters)
 
     def joules(self, before: tuple[int, ...], after: tuple[int, ...]) -> float:
-        """Return the energy between two readings, J; no counter may have gone round twice."""
+        """Return the energy between two readings, J; no counter may have wrapped around twice."""
         spent = (
             (late - early) % counter.span
             for counter, early, late in zip(self.counters, before, after, strict=True)

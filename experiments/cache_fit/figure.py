@@ -1,4 +1,4 @@
-"""The figure of `cbram cache-fit`: cost against size, and where working sets live."""
+"""Figure of `cbram cache-fit`: cost against size, and the levels of working sets."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ class Curve(NamedTuple):
     """Cost per parameter against the number of parameters."""
 
     parameters: Sequence[float]
-    """Sizes."""
+    """Numbers of parameters."""
     cost: Sequence[float]
     """Cost of each, s or J per parameter of a training step."""
     slow: Sequence[float] | None = None
-    """What three quarters of the samples are below, or None."""
+    """Upper limit of three quarters of the samples, or None."""
 
 
 class Picture(NamedTuple):
-    """What is drawn."""
+    """Contents of the figure."""
 
     unit: str
-    """`s` or `J`, or nothing if there are no costs."""
+    """Unit, `s` or `J`, or nothing if there are no costs."""
     measured: Curve | None
-    """Points."""
+    """Measured points."""
     line: Curve | None
-    """The model, or the prices."""
+    """Curve of the model, or of the prices."""
     line_label: str
-    """What the line is."""
+    """Meaning of the line."""
     own: tuple[int, float | None, str]
-    """Parameters and cost of the user's network, and where its backward set lives."""
+    """Parameters and cost of the user's network, and the level of its backward set."""
     best: tuple[int, float] | None
-    """Of the recommended one."""
+    """Parameters and cost of the recommended network."""
     sizes: Sequence[int]
-    """Sizes of networks for which it is known where working sets live."""
+    """Sizes of networks for which the levels of working sets are known."""
     lives: dict[str, list[str]]
     """Level of each working set, by its name, for each of these sizes."""
     levels: Sequence[str]
@@ -70,7 +70,7 @@ def draw(picture: Picture) -> Figure:
 
 
 def _message(picture: Picture) -> str:
-    """Return where the network of the user lives, and what the best one saves per parameter."""
+    """Return the level of the user's network, and the saving of the best one per parameter."""
     own, cost, level = picture.own
     told = f"{own:,} parameters train in {level}"
     if picture.best and cost and picture.best[1] < cost:
@@ -117,7 +117,7 @@ def _costs(ax: Axes, picture: Picture) -> None:
 
 
 def _places(ax: Axes, picture: Picture) -> None:
-    """Draw a bar per working set, coloured by the level where it lives."""
+    """Draw a bar for each working set, coloured by its level."""
     colours = matplotlib.colormaps["Blues"](np.linspace(0.22, 0.92, len(picture.levels)))
     edges = np.array(picture.sizes, float)
     span = np.log(edges[-1] / edges[0])
@@ -137,7 +137,7 @@ def _places(ax: Axes, picture: Picture) -> None:
 
 
 def _runs(levels: Sequence[str], edges: np.ndarray) -> list[tuple[str, float, float]]:
-    """Return stretches of sizes that live in one level, each to where the next one begins."""
+    """Return ranges of sizes that live in one level, each up to the beginning of the next one."""
     starts = [n for n in range(len(levels)) if n == 0 or levels[n] != levels[n - 1]]
     ends = [*starts[1:], len(levels) - 1]
     return [
@@ -148,7 +148,7 @@ def _runs(levels: Sequence[str], edges: np.ndarray) -> list[tuple[str, float, fl
 
 
 def _bands(picture: Picture) -> dict[str, tuple[float, float]]:
-    """Return for each cache the sizes at which backward and forward set leave it."""
+    """Return the sizes at which the backward and the forward set leave each cache."""
     bands = {}
     for order, level in enumerate(picture.levels[:-1]):
         beyond = picture.levels[order + 1 :]
@@ -165,7 +165,7 @@ def _first_in(picture: Picture, name: str, levels: Sequence[str]) -> int | None:
 
 
 def _readable(ax: Axes) -> None:
-    """Number a logarithmic axis of cost, more closely if it spans little, and leave room above."""
+    """Number a logarithmic axis of cost, more densely if it spans little, and leave room above."""
     low, high = ax.get_ylim()
     steps = (1, 1.5, 2, 3, 4, 5, 7) if high < 10 * low else (1, 2, 5)
     high *= (high / low) ** 0.1

@@ -1,4 +1,4 @@
-"""Where the measured cost rises, beside where a cache is stated to be full."""
+"""Sizes at which the measured cost rises, beside those at which a cache is stated to be full."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import NamedTuple
 import numpy as np
 
 SEEN = 1.3
-"""Ratio of costs from which on a boundary counts as seen; less may be noise of the measurement."""
+"""Smallest ratio of costs at which a boundary counts as seen; less may be noise of the
+measurement."""
 
 NEAR = 8.0
-"""How many times off the size at which a cache is full a rise may be, and be of this cache."""
+"""Largest ratio of a rise's size to the size that fills a cache, for the rise to be of this
+cache."""
 
 
 class Knee(NamedTuple):
-    """What becomes of the cost where the backward set leaves a cache."""
+    """Rise of the cost where the backward set leaves a cache."""
 
     inner: str
-    """The cache."""
+    """Name of the cache."""
     outer: str
-    """The next level."""
+    """Name of the next level."""
     ratio: float | None
-    """Typical cost per parameter outside over that inside, less the overhead; None if no
-    network of one side was measured. Typical is the lower quartile: the upper ones of a level may
-    belong to the next knee, which comes early in a cache that is shared with others."""
+    """Typical cost per parameter outside over that inside, less the overhead; None if no network of
+    one side was measured. The typical cost is the lower quartile: the upper ones of a level may
+    belong to the next knee, which comes early in a cache shared with others."""
     parameters: float | None
     """Size at which the cost passes half way, in the logarithm; None if it is not seen."""
 
@@ -34,11 +36,11 @@ def find(
     sizes: Sequence[int], per_parameter: Sequence[float], levels: Sequence[str],
     names: Sequence[str], overhead: Sequence[float],
 ) -> list[Knee]:  # fmt: skip
-    """Return what happens at every boundary.
+    """Return the rise at every boundary.
 
     Of each measured network, by rising `sizes` (parameters): cost per parameter, the level where
-    its backward set lives, and `overhead`, what of the cost of a training step does not go with its
-    work. `names` are those of all levels, innermost first.
+    its backward set lives, and `overhead`, the part of the cost of a training step that does not
+    depend on its work. `names` are those of all levels, innermost first.
     """
     size, cost = np.array(sizes, float), np.array(per_parameter, float)
     # A short step may be found cheaper than the overhead of the fit: then a hundredth is left.
@@ -60,7 +62,7 @@ def find(
 
 
 def _crossing(size: np.ndarray, cost: np.ndarray, middle: float) -> float:
-    """Return the size from which on the cost stays above `middle`."""
+    """Return the size above which the cost stays above `middle`."""
     last = int(np.flatnonzero(cost <= middle)[-1])
     if last == len(size) - 1:
         return float(size[last])

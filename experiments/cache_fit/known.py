@@ -1,4 +1,4 @@
-"""What is known of a network and of those of its family: as numbers, as rows, and as a picture."""
+"""Findings on a network and on those of its family: as numbers, as rows, and as a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAWN = Effort(per_octave=16, largest=2**24, seconds=0, fewest=0)
 
 
 class Fitted(NamedTuple):
-    """What a measurement in float32 on one core comes to."""
+    """Result of a measurement in float32 on one core."""
 
     model: model.CostModel
     costs: Costs
@@ -27,22 +27,22 @@ class Fitted(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a network, and of others of its family."""
+    """Findings on a network, and on others of its family."""
 
     own: Layers
-    """The network."""
+    """Network of the user."""
     memory: Hierarchy
-    """Where its working sets are placed."""
+    """Placement of its working sets."""
     where: Place
-    """Places the working sets of a network."""
+    """Function that places the working sets of a network."""
     points: list[Point]
-    """What was measured, if anything was."""
+    """Measured points, if anything was measured."""
     fitted: Fitted | None
-    """What that comes to."""
+    """Result of the measurement."""
     costs: Costs | None
-    """Measured or priced, if they are known."""
+    """Costs, measured or priced, if they are known."""
     advice: Advice
-    """Which size suits the caches."""
+    """Size that suits the caches."""
 
     @property
     def drawn(self) -> list[Layers]:
@@ -51,7 +51,7 @@ class Known(NamedTuple):
         return family(self.own, DRAWN._replace(largest=largest))
 
     def summary(self) -> dict[str, Any]:
-        """Return what summary.json says."""
+        """Return the contents of summary.json."""
         own, memory, costs, fitted, advice = (
             self.own, self.memory, self.costs, self.fitted, self.advice,
         )  # fmt: skip
@@ -82,7 +82,7 @@ class Known(NamedTuple):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each measured network, or for each that is drawn."""
+        """Return a row for each network that is measured, or else drawn."""
         measured = [
             (point.layers, point._asdict() | {"seconds_per_parameter": point.per_parameter})
             for point in self.points
@@ -100,7 +100,7 @@ class Known(NamedTuple):
         return rows
 
     def picture(self) -> Picture:
-        """Return what is drawn."""
+        """Return the contents of the figure."""
         points, drawn, costs, best = self.points, self.drawn, self.costs, self.advice.best
         sizes, placed = [one.parameters for one in drawn], [self.where(one) for one in drawn]
         curve, own = None, self.where(self.own)

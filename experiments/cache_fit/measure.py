@@ -1,7 +1,7 @@
 """Seconds, and joules where they are counted, of a real training step against network size.
 
-All sizes are measured in turns, many times over, so that what else the machine does is spread over
-all of them; the fastest of each counts, for what disturbs a measurement only ever adds to it.
+All sizes are measured in turns, many times, so that other work of the machine is spread over all of
+them; the fastest of each counts, as disturbances only add to a measurement.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from cbramsim.simulator.comparison.layers import Layers
 MOST_WORK = 2 * 10**10
 """Multiplications of a training step's forward pass in the largest network."""
 SAMPLE = 0.005
-"""Least duration of a sample, s: short, so that some fall between two disturbances."""
+"""Shortest duration of a sample, s, so short that some fall between two disturbances."""
 SAMPLES_PER_TURN = 4
 """Samples of one network before the next has its turn: 20 ms together."""
 
 
 class Effort(NamedTuple):
-    """How much is measured."""
+    """Extent of the measurement."""
 
     per_octave: int
-    """Sizes in each doubling."""
+    """Number of sizes in each doubling."""
     largest: int
     """Parameters of the largest network."""
     seconds: float
     """Time to spend on samples."""
     fewest: int
-    """Turns of each size, at least."""
+    """Fewest turns of each size."""
 
 
 FULL = Effort(per_octave=2, largest=2**24, seconds=30.0, fewest=3)
@@ -47,20 +47,20 @@ SMALLEST = 2**8
 
 
 class Point(NamedTuple):
-    """What was measured at one size, all per training step."""
+    """Measurement at one size, all per training step."""
 
     layers: Layers
-    """The network."""
+    """Network that was measured."""
     seconds: float
-    """The fastest sample."""
+    """Fastest sample, s."""
     median: float
-    """The median sample, s."""
+    """Median sample, s."""
     slow: float
-    """The sample that three quarters are faster than, s."""
+    """Upper quartile of the samples, s."""
     samples: int
-    """How many there were."""
+    """Number of samples."""
     joules: float | None
-    """The median of the energy, J; None without counters."""
+    """Median of the energy, J; None without counters."""
 
     @property
     def parameters(self) -> int:
@@ -106,7 +106,7 @@ def measure(
 ) -> list[Point]:
     """Measure a training step of each of `networks` on batches of `batch`.
 
-    Time is that of the processor in this thread: what it waits for others does not count.
+    Time is that of the processor in this thread: waiting for others does not count.
     """
     end = time.perf_counter() + effort.seconds
     at_work = [network(layers.widths, batch) for layers in networks]
@@ -145,7 +145,7 @@ def _sample(one: Network, steps: int) -> float:
 
 
 def _calibrated(one: Network) -> int:
-    """Return how many steps take at least `SAMPLE`."""
+    """Return the number of steps that take at least `SAMPLE`."""
     one.train(1)  # compiles, and touches all memory
     steps = 1
     while (took := _sample(one, steps)) * steps < SAMPLE / 4:

@@ -4,10 +4,10 @@
     \\frac{t}{P} = \\frac{c_0 + c_1 \\, \\text{neurons} + c_2 \\, \\text{operations}
         + \\sum_k c_{2+k} \\, \\text{bytes living beyond level } k}{P}, \\qquad c \\ge 0
 
-A neuron is a row of weights, whose loop begins and ends. Bytes in the innermost level are not apart
-from operations: both are about in proportion to P, and what they cost cannot be told apart. Each
-further coefficient is what a byte costs more for living beyond one more level, so that no level can
-be found cheaper than the one before it.
+A neuron is a row of weights, with the overhead of its loop. Bytes in the innermost level are not
+separated from operations: both are nearly proportional to P, and their costs cannot be
+distinguished. Each further coefficient is the additional cost of a byte beyond one more level, so
+that no level can be cheaper than the one before it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from scipy.optimize import nnls
 
 
 class Load(NamedTuple):
-    """What a training step of one network asks for."""
+    """Work and traffic of a training step of one network."""
 
     parameters: int
-    """P."""
+    """Number of parameters P."""
     neurons: int
-    """Rows of weights that are gone through, for every image of the batch."""
+    """Number of rows of weights, for every image of the batch."""
     operations: float
     """Multiply-adds, as BUTTER-E counts them."""
     bytes_beyond: tuple[float, ...]
@@ -34,21 +34,21 @@ class Load(NamedTuple):
 
 
 class CostModel(NamedTuple):
-    """Non-negative coefficients, and how far they are from what was measured."""
+    """Non-negative coefficients, and the errors of the model."""
 
     names: tuple[str, ...]
-    """What each coefficient is."""
+    """Meaning of each coefficient."""
     coefficients: NDArray[np.float64]
     """Cost of a step; per neuron; per operation; per byte beyond each level."""
     error: float
-    """Mean of |model / measured - 1| over the points it was fitted to."""
+    """Mean of |model / measured - 1| over the points of the fit."""
     worst: float
-    """The largest of them."""
+    """Largest of these errors."""
     left_out_error: float
-    """The same mean when each point is predicted by a fit to all others."""
+    """Mean error when each point is predicted by a fit to all others."""
 
     def overhead(self, load: Load) -> float:
-        """Return what of the cost of a training step does not go with its work."""
+        """Return the part of the cost of a training step that does not depend on its work."""
         return float(self.coefficients[0] + self.coefficients[1] * load.neurons)
 
     def per_parameter(self, load: Load) -> float:

@@ -1,4 +1,4 @@
-"""What `cbram cache-fit` prints, in Markdown."""
+"""Output of `cbram cache-fit`, in Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = {
 
 
 def text(summary: dict[str, Any]) -> str:
-    """Return what was found, for people."""
+    """Return the findings, for people."""
     parts = [_head(summary), _sets(summary), _candidates(summary), _advice(summary)]
     parts.append(_model(summary) if summary["model"] else "Nothing was measured.")
     return "\n\n".join(part for part in parts if part)
@@ -65,7 +65,8 @@ def _candidates(summary: dict[str, Any]) -> str:
 
 
 def _costs(one: dict[str, Any], summary: dict[str, Any]) -> tuple[str, ...]:
-    """Return what a candidate costs, per parameter and per datum, and in parts of one's own."""
+    """Return the cost of a candidate, per parameter and per datum, relative to the user's
+    network."""
     if not summary["cost"]:
         return ()
     each, unit = one["cost"], summary["cost"]["unit"]

@@ -1,4 +1,4 @@
-"""A training step of a multi-layer perceptron, in float32 on one core: what is measured.
+"""Measured training step of a multi-layer perceptron, in float32 on one core.
 
 Forward, backward, and a plain descent step, with ReLU in hidden layers and softmax with
 cross-entropy at the end:
@@ -13,8 +13,8 @@ Weights are read three times and written once, gradients are written and read on
 used going forward and 8P going back, the working sets f and b. Each row of weights is used for the
 whole batch before the next one, as a blocked matrix product does.
 
-`Mlp` cannot stand in for it: its momentum is a third working set, its counting and the calls of
-NumPy take longer than all of a step that fits the innermost cache.
+`Mlp` cannot replace it: its momentum is a third working set, and its counting and the calls of
+NumPy take longer than a step that fits the innermost cache.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ RATE = 1e-6
 
 
 class Network(NamedTuple):
-    """A network at work on one batch, over and over."""
+    """A network that learns one batch repeatedly."""
 
     layers: NDArray[np.int64]
-    """Of each layer where its weights, inputs and outputs begin, and how many inputs and outputs it
-    has. int64[L, 5]."""
+    """Beginnings of the weights, inputs and outputs of each layer, and its numbers of inputs and
+    outputs. int64[L, 5]."""
     weights: NDArray[np.float32]
-    """Row by row, layer by layer; the last value of each row is the bias. float32[P]."""
+    """Weights row by row, layer by layer; the last value of each row is the bias. float32[P]."""
     gradients: NDArray[np.float32]
-    """In the same order. float32[P]."""
+    """Gradients, in the same order. float32[P]."""
     activations: NDArray[np.float32]
-    """Of all layers, layer by layer, image by image; the inputs first. float32[batch x sum w]."""
+    """Activations of all layers, layer by layer, image by image; the inputs first. float32[batch x
+    sum w]."""
     errors: NDArray[np.float32]
-    """Of all layers, in the same order. float32[batch x sum w]."""
+    """Errors of all layers, in the same order. float32[batch x sum w]."""
     targets: NDArray[np.int64]
     """Class of each image of the batch, int64[batch]."""
 
@@ -92,7 +93,7 @@ def train_steps(net: Network, rate: float, steps: int) -> None:
 
 @lean_kernel
 def _forward(net: Network, k: int) -> None:
-    """Work out the outputs of a layer."""
+    """Compute the outputs of a layer."""
     at, x, y, m, n = _layer(net, k)
     batch, last = len(net.targets), k == len(net.layers) - 1
     for i in range(n):
@@ -149,7 +150,7 @@ def _backward(net: Network, k: int) -> None:
 
 @lean_kernel
 def _layer(net: Network, k: int) -> tuple[int, int, int, int, int]:
-    """Return where weights, inputs and outputs of a layer begin, and how many there are."""
+    """Return the beginnings and numbers of weights, inputs and outputs of a layer."""
     one = net.layers
     return one[k, 0], one[k, 1], one[k, 2], one[k, 3], one[k, 4]
 

@@ -1,10 +1,10 @@
 """`cbram benchmark --engine cuda`: many networks on a graphics card against one core beside it.
 
-All is measured in one process on one machine, so that ratios mean something. Two figures are
-estimates, and say so: they are what large studies would take at the rates that were measured.
+Everything is measured in one process on one machine, so that ratios are meaningful. Two figures are
+estimates, and marked as such: the times of large studies at the measured rates.
 
-`twins` finds out first whether the card computes what a processor does, `timing` what learning
-takes, `work` what studies take; `rows` puts the figures beside their targets.
+`twins` first checks that the card computes the same as a processor, `timing` measures learning,
+`work` estimates studies; `rows` lists the figures beside their targets.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.learning.config import NetworkConfig
 
 FIGURES = "benchmark.json"
-"""The file of the figures."""
+"""File of the figures."""
 
 
 class Sizes(NamedTuple):
-    """How much is measured."""
+    """Extent of the measurements."""
 
     base: dict[str, Any]
     """Keys of the configuration that all networks share, nested."""
     images: int | None
-    """Training images to learn from, the first; all by default. And so many to be recognised."""
+    """Number of training images to learn, the first; all by default. As many are recognised."""
     epochs: int
     """Passes of a training."""
     groups: tuple[int, int]
-    """How many networks learn together, first and then."""
+    """Number of networks that learn together: of the first group, and of the second."""
     pairs: int
     """Twins that are compared."""
     twin_images: int
-    """From which these learn."""
+    """Images from which these learn."""
     steps: int
     """Steps of learning where a part is enough."""
     devices: int
@@ -59,9 +59,9 @@ FULL = Sizes({}, None, 3, (132, 528), 5, 100, 20, 1000, 90.0)
 QUICK = Sizes(
     {"neurons": 6, "inputs": 8, "encoding": {"windows": 1}}, 2, 2, (1, 2), 1, 1, 1, 2, 60.0
 )
-"""Only shows that everything works: also in Numba's CUDA simulator."""
+"""Sizes that only show that everything works, also in Numba's CUDA simulator."""
 DEVICES = 1000
-"""Random devices of which one epoch is estimated."""
+"""Number of random devices for which one epoch is estimated."""
 
 
 def run(
@@ -73,8 +73,8 @@ def run(
 ) -> tuple[list[Row], dict[str, Any]]:
     """Measure, write the figures into the folder `out`, and return them beside their targets.
 
-    `tell` is called with what is measured next. Raises `CbramError` if the card computes anything
-    else than a processor does, or if the folder is not free.
+    `tell` is called with a description of the next measurement. Raises `CbramError` if the results
+    of the card differ from those of a processor, or if the folder is not free.
     """
     with study_folder(out, "benchmark"):
         if (out / FIGURES).is_file() and not force:
@@ -91,7 +91,7 @@ def run(
 
 
 class Bench:
-    """What is measured, each once, in the order in which it is asked for."""
+    """Measurements, each made once, in the order in which they are asked for."""
 
     def __init__(self, sizes: Sizes, tell: Callable[[str], Any]) -> None:
         self.sizes, self.tell = sizes, tell
@@ -131,7 +131,7 @@ class Bench:
     def together(
         self, configs: list[NetworkConfig], steps: int | None = None, name: str = "the default"
     ) -> Stretch:
-        """Return how networks learn together, for a limited time or some steps."""
+        """Return the duration of learning together, for a limited time or some steps."""
         self.tell(f"{len(configs):,} on the card: {name}")
         start = perf_counter()
         networks, inputs = untrained(self.images.train, configs)
@@ -148,13 +148,13 @@ class Bench:
 
     @cached_property
     def groups(self) -> dict[int, Stretch]:
-        """Trainings of so many networks."""
+        """Trainings of groups of networks."""
         base = self.sizes.base
         return {n: self.together(seeded(base, n)) for n in self.sizes.groups}
 
     @cached_property
     def host(self) -> work.Host:
-        """What the processor spends, beside the larger group."""
+        """Time of the processor, beside the larger group."""
         network, group = self.twins.networks[0], self.groups[self.sizes.groups[-1]]
         self.tell("answers, curves and states")
         return work.Host(
@@ -165,7 +165,7 @@ class Bench:
 
     @cached_property
     def planned(self) -> list[work.Kind]:
-        """What `cbram pruning` runs."""
+        """Plan of `cbram pruning`."""
         return work.kinds()
 
     def kinds(self) -> dict[str, Stretch]:
@@ -228,7 +228,7 @@ class Bench:
 
 
 def _told(stretch: Stretch, window: float) -> dict[str, Any]:
-    """Return what is told of a group; `window` is how long one core takes for one."""
+    """Return the figures of a group; `window` is the time of one core for a window."""
     seconds = sum(stretch.seconds)
     kernels, copies = stretch.kernels / seconds, stretch.copies / seconds
     return {
@@ -240,6 +240,6 @@ def _told(stretch: Stretch, window: float) -> dict[str, Any]:
 
 
 def _estimated(estimate: work.Estimate, window: float) -> dict[str, Any]:
-    """Return what is told of an estimate, and how many times as long one core learns."""
+    """Return the figures of an estimate, with the ratio of one core's time to it."""
     times = estimate.windows * window / estimate.seconds
     return {**estimate._asdict(), "times_one_core": times}

@@ -8,28 +8,28 @@ from cbramsim.experiments.tables import aligned
 
 MILLION = 1e6
 RATES = 12 * MILLION, 18 * MILLION
-"""What is aimed at on an H100: windows a second of the two groups."""
+"""Targets of the two groups on an H100, windows a second."""
 TARGETS = {"times": 100.0, "alone": 1.2, "pruning": 300.0, "devices": 180.0, "compilation": 30.0}
-"""What else is: times one core, and seconds."""
+"""Further targets: times one core, and seconds."""
 
 
 class Row(NamedTuple):
     """A figure and its target."""
 
     what: str
-    """It is."""
+    """Name of the figure."""
     value: float
-    """In windows a second, seconds, bytes, or as a ratio."""
+    """Value in windows a second, seconds, bytes, or as a ratio."""
     unit: str
-    """In which it is shown, see `SHOWN`; not that of `value`."""
+    """Unit in which it is shown, see `SHOWN`; not that of `value`."""
     target: float | None = None
-    """What is aimed at."""
+    """Target of the value."""
     more_is_better: bool = False
     """Whether it should be at least its target, rather than at most."""
     times_one_core: float | None = None
-    """The same as a ratio to one core of the same machine: how many times as fast."""
+    """Speed relative to one core of the same machine."""
     how: str = "measured"
-    """Where the figure is from."""
+    """Origin of the figure."""
 
     @property
     def held(self) -> bool | None:
@@ -43,7 +43,7 @@ class Row(NamedTuple):
         return SHOWN[self.unit](value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as it is written."""
+        """Return the row in the form of the file."""
         facts = self._asdict()
         facts["shown"] = self.shown(self.value)
         del facts["unit"], facts["more_is_better"]
@@ -59,7 +59,7 @@ SHOWN = {
     "": lambda x: f"{x:,.0f}",
     "%": lambda x: f"{x:.1%}",
 }
-"""How values are written, by unit."""
+"""Formats of values, by unit."""
 
 
 def rows(figures: dict[str, Any]) -> list[Row]:
@@ -102,7 +102,7 @@ def rows(figures: dict[str, Any]) -> list[Row]:
 
 
 def _cut_off(group: dict[str, Any]) -> str:
-    """Return what an estimate leaves out if a training was broken off before most was pruned."""
+    """Return a note for an estimate if a training was stopped before most pruning."""
     return "" if group["whole_training"] else " without later pruning"
 
 
@@ -126,7 +126,7 @@ def table(found: list[Row]) -> str:
 
 
 def text(found: list[Row], content: dict[str, Any], where: str) -> str:
-    """Return the table with what it was measured on."""
+    """Return the table with a description of the machine."""
     machine, figures = content["machine"], content["figures"]
     lines = [
         f"{machine['card']}, {machine['cores']} cores; one core presents "

@@ -1,4 +1,4 @@
-"""How long learning takes on one core, and on the card of the same machine."""
+"""Time of learning on one core, and on the card of the same machine."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WATCHED = {
     batch: {"launch": "kernels", "on_card": "copies", "send": "copies", "receive": "copies"},
     answers: {"launch": "kernels", "on_card": "copies", "receive": "copies"},
 }
-"""What is called in which module -> what its seconds are spent on."""
+"""Functions that are timed, by module -> the name under which their seconds are counted."""
 Changes = dict[str, Any]
 
 
 class Images(NamedTuple):
-    """What networks learn from, and are asked about."""
+    """Images from which networks learn, and about which they are asked."""
 
     train: NDArray[np.uint8]
     """Whole images, uint8[images, height, width]."""
@@ -40,14 +40,14 @@ class Images(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """How long some steps of learning took; the first, which may compile, stands apart."""
+    """Duration of some steps of learning; the first, which may compile, stands apart."""
 
     networks: int
-    """How many learned together."""
+    """Number of networks that learned together."""
     windows: int
-    """Presented to all of them together."""
+    """Number of windows presented to all of them together."""
     seconds: list[float]
-    """Of each step."""
+    """Seconds of each step."""
     first: float
     """Seconds of the first step."""
     kernels: float = 0.0
@@ -61,7 +61,7 @@ class Stretch(NamedTuple):
     drawn: float = 0.0
     """Seconds in which their arrays were drawn before."""
     whole: bool = False
-    """Whether all that was to be learned was learned."""
+    """Whether learning was completed."""
 
     @property
     def rate(self) -> float:
@@ -92,9 +92,9 @@ class Stretch(NamedTuple):
 def untrained(
     images: NDArray[np.uint8], configs: Sequence[NetworkConfig]
 ) -> tuple[list[SpikingNetwork], NDArray[np.uint8]]:
-    """Return a network of each configuration, and what all of them learn from.
+    """Return a network of each configuration, and the images from which all learn.
 
-    They choose the same pixels, which the first of them finds out.
+    They use the same pixels, chosen by the first of them.
     """
     first, *others = (SpikingNetwork(config) for config in configs)
     inputs = first.prepare(images)
@@ -104,7 +104,7 @@ def untrained(
 
 
 def seeded(base: Changes, networks: int, **changes: Any) -> list[NetworkConfig]:
-    """Return configurations of so many networks, which differ in their seeds."""
+    """Return configurations of a number of networks, which differ in their seeds."""
     return [configured(base, {**changes, "seed": n}).network() for n in range(networks)]
 
 
@@ -137,9 +137,9 @@ def on_the_card(
     steps: int | None = None,
     callback: Callable[[int, Step], Any] | None = None,
 ) -> Stretch:
-    """Let networks learn together until they have done so, for a limited time, s, or some steps.
+    """Let networks learn together to the end, for a limited time, s, or some steps.
 
-    The first step comes on top of both.
+    The first step is not included in either limit.
     """
     free, start = batch.free_bytes(), perf_counter()
     together = Together(networks, inputs, [epochs] * len(networks))
@@ -174,9 +174,9 @@ def on_the_card(
 
 @contextmanager
 def watched() -> Iterator[dict[str, float]]:
-    """Add up what is spent in kernels and in copies, s.
+    """Add up the time spent in kernels and in copies, s.
 
-    A launch ends here when the card has computed; whoever launches waits for it in any case.
+    A launch ends here when the card has finished; the caller waits for it in any case.
     """
     spent = {"kernels": 0.0, "copies": 0.0}
     within = False
@@ -239,4 +239,4 @@ def card() -> dict[str, Any]:
 
 
 class _Enough(Exception):
-    """It has learned for as long as it was to."""
+    """Signal that the time of learning is over."""

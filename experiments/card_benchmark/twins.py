@@ -1,4 +1,4 @@
-"""Whether the card computes what a processor does: twins, one of which learns on each."""
+"""Comparison of a card and a processor: twins, one of which learns on each."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from cbramsim.simulator.energy.ledger import Account
 from cbramsim.simulator.learning.network import SpikingNetwork, Step
 
 MOST = {"winners": 0.0, "conductances": 1e-5, "joules": 1e-5, "answers": 1e-4}
-"""How much may differ: share of the windows in which another neuron fires; conductances, in
-parts of the window; joules and counts of any operation, relative; chances that a neuron fires."""
+"""Largest differences: share of the windows in which another neuron fires; conductances, in parts
+of the window; joules and counts of any operation, relative; chances that a neuron fires."""
 
 EARLY = {"pruning.mature_spikes": 2}
 """Keys by which twins also prune, and go on learning."""
 
 
 class Twins(NamedTuple):
-    """What twins have learned, and how long that took on the card."""
+    """Results of twins, and the time that learning them took on the card."""
 
     networks: list[SpikingNetwork]
-    """Those from the card."""
+    """Networks from the card."""
     differences: list[dict[str, float]]
-    """Of each from its twin, see `MOST`."""
+    """Differences of each network from its twin, see `MOST`."""
     stretch: Stretch
-    """Of learning on the card."""
+    """Duration of learning on the card."""
     answering: tuple[float, float]
-    """Seconds in which the first network answered there, for the first time and again."""
+    """Seconds in which the first network answered on the card, for the first time and again."""
 
 
 def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
@@ -75,7 +75,7 @@ def twins(images: Images, base: dict[str, Any], pairs: int) -> Twins:
 
 
 def differences(mine: SpikingNetwork, its: SpikingNetwork, images: Images) -> dict[str, float]:
-    """Return how much a network from the card differs from its twin, which answers on a core."""
+    """Return the differences of a network from the card from its twin, which answers on a core."""
     span = its.device.g_range
     g = np.abs(mine.crossbar.conductance - its.crossbar.conductance).max() / span
     mine.responder = respond_to  # type: ignore[method-assign]
@@ -108,7 +108,7 @@ def check(found: list[dict[str, float]]) -> None:
 
 
 def _asked(network: SpikingNetwork, images: Images) -> float:
-    """Return how long a network takes to answer on the card, s."""
+    """Return the time of the answers of a network on the card, s."""
     network.responder = respond_to  # type: ignore[method-assign]
     start = perf_counter()
     list(network.responses(images.train, "test"))
@@ -120,7 +120,7 @@ def _share(mine: Any, its: Any) -> float:
 
 
 def _booked(mine: Account, its: Account) -> float:
-    """Return the largest relative difference of what is booked for any operation."""
+    """Return the largest relative difference of the bookings of any operation."""
     pairs = ((mine.counts, its.counts), (mine.joules, its.joules))
     return max(
         float((np.abs(a - b) / np.where(b, np.abs(b), 1.0)).max(initial=0.0)) for a, b in pairs

@@ -1,4 +1,4 @@
-"""What large studies take on a card: rates that were measured, times what is planned."""
+"""Time of large studies on a card: planned work divided by rates that were measured."""
 
 from __future__ import annotations
 
@@ -27,66 +27,66 @@ from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.learning.network import IMAGES_PER_STEP, SpikingNetwork, Step
 
 SEEDS = 5
-"""Of `cbram pruning`, by default."""
+"""Seeds of `cbram pruning`, by default."""
 SAVES = 2
-"""How often a run saves its state at least: trained, and named."""
+"""Least number of saves of a run: trained, and named."""
 VARIED = (
     "g_min_d2d", "g_max_d2d", "read_c2c", "pulses_up", "pulses_up_d2d", "nonlinearity_up",
     "pulses_down", "pulses_down_d2d", "nonlinearity_down", "step_c2c",
 )  # fmt: skip
 """Parameters of a device that are drawn at random."""
 PARTS = ("kernels", "beside", "drawing", "bringing")
-"""What learning together takes: see `Host`."""
+"""Parts of the time of learning together: see `Host`."""
 FACTOR = 2.0
-"""By how much they are larger or smaller at most."""
+"""Largest factor by which they are larger or smaller."""
 
 
 class Host(NamedTuple):
-    """What the processor beside the card spends, s."""
+    """Time that the processor beside the card spends, s."""
 
     drawing: float
-    """On the array of a network."""
+    """Time to draw the array of a network."""
     bringing: float
-    """On bringing a network to the card."""
+    """Time to bring a network to the card."""
     beside: float
-    """On each window: pruning, copies and bookkeeping while networks learn."""
+    """Time for each window: pruning, copies and bookkeeping while networks learn."""
     curve: float
-    """On the learning curve, for each step of a network."""
+    """Time of the learning curve, for each step of a network."""
     answered: float
-    """What the card computes when the neurons of a network are named by all training images, and
-    all test images are recognised."""
+    """Time of the card to name the neurons of a network by all training images, and to recognise
+    all test images."""
     answering: float
-    """On the same, beside the card."""
+    """Time of the processor for the same."""
     saving: float
-    """On saving a state."""
+    """Time to save a state."""
 
 
 class Kind(NamedTuple):
-    """Runs of a study that are of one kind for a card."""
+    """Runs of a study that are alike for a card."""
 
     name: str
-    """Rule, update, access."""
+    """Name: rule, update, access."""
     changes: dict[str, Any]
-    """Keys of the configuration that tell it from the default."""
+    """Keys of the configuration that differ from the default."""
     runs: int
     windows: int
-    """Of all its runs together."""
+    """Windows of all its runs together."""
     steps: int
     """As many of 200 images, of all its runs together."""
     at_once: int
     """Most runs of it that learn together: the study makes batches, which processes share."""
     why_not: str
-    """Why a card does not do it, or nothing."""
+    """Reason why a card cannot do it, or nothing."""
 
 
 class Estimate(NamedTuple):
-    """How long something takes that was not carried out."""
+    """Estimated time of something that was not carried out."""
 
     seconds: float
     parts: dict[str, float]
-    """What the seconds are spent on."""
+    """Seconds by what they are spent on."""
     windows: int
-    """That are presented."""
+    """Number of windows presented."""
 
 
 def kinds() -> list[Kind]:
@@ -130,7 +130,7 @@ def processes() -> int:
 
 
 def pruning(found: Sequence[Kind], stretches: dict[str, Stretch], host: Host) -> Estimate:
-    """Return how long `cbram pruning` takes: kinds one after the other, each at its own rate.
+    """Return the time of `cbram pruning`: kinds one after the other, each at its own rate.
 
     Processes share what there is to do beside the card, which waits meanwhile; in truth it computes
     for another. What a card does not do is done on the cores in the end, one run on each.
@@ -152,7 +152,7 @@ def pruning(found: Sequence[Kind], stretches: dict[str, Stretch], host: Host) ->
 
 
 def devices(stretch: Stretch, wanted: int, windows: int, host: Host) -> Estimate:
-    """Return how long networks of `wanted` devices take to be drawn and to learn for one epoch.
+    """Return the time to draw networks of `wanted` devices, and to learn for one epoch.
 
     In one process. `windows` are those of one network; `stretch` is some steps of such networks.
     """
@@ -186,7 +186,7 @@ def random_devices(base: dict[str, Any], wanted: int) -> list[NetworkConfig]:
 
 
 def curve_seconds(network: SpikingNetwork, images: Images, times: int) -> float:
-    """Return how long a learning curve takes for each step, s."""
+    """Return the time of a learning curve for each step, s."""
     labels, windows = images.labels, network.config.encoding.windows
     curve = LearningCurve(labels, network.config.neurons)
     rng = generator(0, "benchmark curve")
@@ -215,7 +215,7 @@ def answer_seconds(network: SpikingNetwork, images: Images) -> tuple[float, floa
 
 
 def save_seconds(network: SpikingNetwork) -> float:
-    """Return how long a state takes to be saved, s."""
+    """Return the time to save a state, s."""
     with tempfile.TemporaryDirectory() as folder:
         start = perf_counter()
         network.save(Path(folder) / "state.npz")

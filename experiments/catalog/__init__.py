@@ -20,11 +20,11 @@ FORMS = {
     ".json": Device.to_json,
     ".toml": lambda device: tomli_w.dumps(device.to_table()),
 }
-"""What is written into a file, by how its name ends."""
+"""Contents of a file, by the ending of its name."""
 
 
 def report(name: str = "", *, as_json: bool = False) -> str:
-    """Return the catalog, or all about one device if there is a `name`: a preset or a TOML file.
+    """Return the catalog, or all about one device if a `name` is given: a preset or a TOML file.
 
     As text, or as JSON in SI units.
     """
@@ -61,12 +61,12 @@ def draw(name: str, file: Path | None = None, *, force: bool = False) -> Path:
 
 
 def export(name: str, file: Path, *, force: bool = False) -> Path:
-    """Write a device for other programs, in the form by which the name of `file` ends: `FORMS`.
+    """Write a device for other programs, in the form given by the ending of `file`: `FORMS`.
 
     Raises
     ------
     CbramError
-        If there is no such device or form, the form cannot stand for the device, or `file` is there
+        If there is no such device or form, the form cannot represent the device, or `file` is there
         already or cannot be written. Nothing is written then.
     """
     device, suffix = Device.load(name), file.suffix.lower()

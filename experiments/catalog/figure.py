@@ -39,12 +39,13 @@ def draw_device(device: Device, out: Path) -> None:
 
 
 def _curves(ax: Axes, device: Device) -> None:
-    """Conductance over a set train and a reset train: the law, and how far cells depart from it."""
+    """Draw conductance over a set train and a reset train: the law, and the departure of cells from
+    it."""
     device.plot(ax)
 
 
 def _steps(ax: Axes, device: Device) -> None:
-    """Mean step of a pulse against the conductance."""
+    """Draw the mean step of a pulse against the conductance."""
     scale, unit = display_unit(device.g_max, "S")
     g = np.linspace(device.g_min, device.g_max, 400)
     up, down = device.step_up(g), device.step_down(g)
@@ -70,7 +71,7 @@ def _steps(ax: Axes, device: Device) -> None:
 
 
 def _energy(ax: Axes, device: Device) -> None:
-    """Energy of a pulse against the conductance."""
+    """Draw the energy of a pulse against the conductance."""
     scale, unit = display_unit(device.g_max, "S")
     g = np.linspace(device.g_min, device.g_max, 400)
     styles = {"set": (BLUE, "-"), "reset": (ORANGE, "--"), "read": ("black", ":")}
@@ -84,7 +85,7 @@ def _energy(ax: Axes, device: Device) -> None:
 
 
 def _states(ax: Axes, device: Device) -> None:
-    """Conductances of an array, with all its spreads and faults, after random trains."""
+    """Draw the conductances of an array, with all its spreads and faults, after random trains."""
     scale, unit = display_unit(device.g_max, "S")
     conductance = _randomly_programmed(device) * scale
     ax.hist(conductance, _bins(device, conductance, scale), color=BLUE)

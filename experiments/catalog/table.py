@@ -44,7 +44,7 @@ spread: c2c, noise of one pulse (of the window); G and ΔG, bounds and steps fro
 
 
 def side_by_side(devices: Sequence[Device]) -> str:
-    """Return one line per technology, what is best documented first, under a header of two."""
+    """Return one line per technology, the best documented first, under a header of two lines."""
     heads = ["\n".join(pair) for pair in HEADERS]
     best_first = sorted(devices, key=lambda device: (-device.sourced_share, device.name))
     return f"{aligned(heads, map(_row, best_first), justify='right')}\n\n{FOOTNOTE.rstrip()}"
@@ -87,7 +87,7 @@ def _nonlinearity(device: Device) -> str:
 
 
 def in_full(device: Device) -> str:
-    """Return every parameter that is stated, with its source, and what follows from them."""
+    """Return every stated parameter, with its source, and derived figures."""
     lines = [f"{device.name}: {device.summary}", ""]
     for key, entry in parameters(device).items():
         head = f"{key:<20} {_shown(entry):>12}  {entry['evidence']:<10} "
@@ -138,7 +138,7 @@ def _ratio(device: Device) -> str:
 
 
 def _count(pulses: float) -> str:
-    """Write a number of pulses; infinitely many are more than anybody would give."""
+    """Write a number of pulses; infinitely many are written as such."""
     if math.isinf(pulses):
         return "∞"
     return f"{pulses:,.0f}" if pulses < 1e6 else f"{pulses:.3g}"

@@ -1,7 +1,7 @@
-"""The `cbram` command: its commands by group, and what becomes of errors and signals.
+"""The `cbram` command: its commands by group, and its handling of errors and signals.
 
-A group is a module beside this one, which is imported when one of its commands is asked for. What
-a command needs is imported when it runs: so help comes at once.
+A group is a module beside this one, which is imported when one of its commands is used. The imports
+of a command are made when it runs, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ COMMANDS = {
         "benchmark": "Time the training loop.",
     },
 }
-"""Group, a module beside this one -> command, a function in it -> what it is for."""
+"""Groups (modules beside this one) -> commands (functions in them) -> their purpose."""
 LONGEST_ERROR = 2000
-"""Characters of an error."""
+"""Most characters of an error."""
 
 
 class Group(click.Group):
-    """Finds commands in the modules of `COMMANDS`, and lists them under headings.
+    """Group of the commands in the modules of `COMMANDS`, listed under headings.
 
-    Prints what is the user's to mend as one line, and leaves with status 2; after Ctrl-C, SIGTERM
-    or SIGHUP, with the status of that signal.
+    It prints errors that the user can correct as one line, and exits with status 2; after Ctrl-C,
+    SIGTERM or SIGHUP, with the status of that signal.
     """
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -110,7 +110,7 @@ class Group(click.Group):
             self._leave_because_of(error)
 
     def _leave_because_of(self, error: OSError) -> NoReturn:
-        """Name a file that is out of reach; what has no name is standard output."""
+        """Exit naming a file that cannot be reached; one without a name is standard output."""
         where = error.filename
         if where is None:
             where = "standard output"
@@ -119,14 +119,14 @@ class Group(click.Group):
         self._leave(f"{where}: {error.strerror or error}")
 
     def _leave(self, reason: str) -> NoReturn:
-        """Leave with one line of bounded length, whatever is quoted in it."""
+        """Exit with one line of bounded length, whatever is quoted in it."""
         line = " ".join(reason.split())
         say(f"Error: {line if len(line) <= LONGEST_ERROR else line[:LONGEST_ERROR] + '...'}")
         sys.exit(2)
 
 
 def say(text: str) -> None:
-    """Print to standard error, if it is there still: a terminal may have been closed."""
+    """Print to standard error, if it still exists: a terminal may have been closed."""
     with suppress(OSError):
         click.echo(text, err=True)
 

@@ -21,8 +21,8 @@ from cbramsim.experiments.cli.flags import Keys, flag
 def array(base: Keys, out: Path, full: bool, quick: bool, **options: Any) -> Any:
     """Study the array as it is built: converters, tiles, binary cells, programming.
 
-    By default 20,000 images are learned once, and 5,000 other training images scored on: about a
-    quarter of an hour on two cores. Run it again to go on where it stopped.
+    By default 20,000 images are learned once, and 5,000 other training images are used for the
+    score: about a quarter of an hour on two cores. Run it again to continue where it stopped.
     """
     from cbramsim.experiments.array_studies import array as experiment
 

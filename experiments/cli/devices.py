@@ -112,7 +112,7 @@ def fit(measured: Path, as_json: bool, **options: Any) -> None:
 @flag("--no-sensitivity", help="Do not change the assumed parameters.")
 @flags.study(5)
 def compare_devices(base: Keys, out: Path, no_sensitivity: bool, **options: Any) -> Any:
-    """Learn in every technology of the catalog: accuracy, energy, and how firm the ratio is.
+    """Learn in every technology of the catalog: accuracy, energy, and the uncertainty of the ratio.
 
     About an hour on two cores; run it again to go on where it stopped.
     """
@@ -165,7 +165,7 @@ def attribute(device: str, base: Keys, out: Path | None, **options: Any) -> Any:
         help="d2d, c2c, levels, stuck-low, stuck-high, stuck-open, retention  [all]")  # fmt: skip
 @flags.study(3)
 def robustness(device: str, base: Keys, out: Path | None, **options: Any) -> Any:
-    """Look how accuracy falls as DEVICE gets worse, one imperfection at a time."""
+    """Measure the fall of accuracy as DEVICE gets worse, one imperfection at a time."""
     from cbramsim.experiments.device_studies import robustness as experiment
 
     folder = out or Path("runs") / f"robustness-{Path(device).stem}"

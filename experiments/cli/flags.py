@@ -1,4 +1,5 @@
-"""What commands share: flags that recur, flags made from parameter objects, kinds of values."""
+"""Common parts of commands: flags that recur, flags made from parameter objects, kinds of
+values."""
 
 from __future__ import annotations
 
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 Keys = dict[str, Any]
-"""Values of the configuration, by key."""
+"""Values of the configuration by key."""
 
 SAME = "the same command goes on."
-"""How studies go on after an interrupt: what is finished is kept."""
+"""Description of how studies continue after an interrupt: finished runs are kept."""
 
 # ---- kinds of values ---------------------------------------------------------------------------
 
 
 class _Path(click.Path):
-    """A path that has a name."""
+    """Type of a path that has a name."""
 
     def convert(self, value: Any, param: Any, context: Any) -> Any:
         if value == "" or "\0" in str(value):
@@ -95,7 +96,7 @@ again = force(help="Do runs of another version or configuration again.")
 
 
 def with_base(command: Command) -> Command:
-    """Add the flags of a configuration, and hand it to `command` as `base`."""
+    """Add the flags of a configuration, and pass it to `command` as `base`."""
 
     @wraps(command)
     def run(config: Path | None, settings: tuple[str, ...], **others: Any) -> Any:
@@ -105,7 +106,7 @@ def with_base(command: Command) -> Command:
 
 
 def with_cluster(command: Command) -> Command:
-    """Add the flags that say where runs are carried out, and hand them to `command` as `at`."""
+    """Add the flags for the place of runs, and pass them to `command` as `at`."""
 
     @wraps(command)
     def run(
@@ -119,9 +120,9 @@ def with_cluster(command: Command) -> Command:
 
 
 def reported(command: Command) -> Command:
-    """Print the findings of `command`, as text or JSON; after Ctrl-C, say how to go on.
+    """Print the findings of `command`, as text or JSON; after Ctrl-C, print how to continue.
 
-    Leaves with status 1 if runs have failed.
+    Exits with status 1 if runs have failed.
     """
 
     @wraps(command)
@@ -138,13 +139,14 @@ def reported(command: Command) -> Command:
 
 
 def study(default_seeds: int) -> Callable[[Command], Command]:
-    """Add what studies share: runs over seeds of one configuration, on one machine or a cluster."""
+    """Add the common flags of studies: runs over seeds of one configuration, on one machine or a
+    cluster."""
     return lambda command: seeds(default=default_seeds)(reported(with_base(with_cluster(command))))
 
 
 @contextmanager
 def going_on(*how: str) -> Iterator[None]:
-    """Say after Ctrl-C how to go on; by default what the notes of the interrupt say."""
+    """Print after Ctrl-C how to continue; by default the notes of the interrupt."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
@@ -156,10 +158,11 @@ def going_on(*how: str) -> Iterator[None]:
 
 
 class KeysCommand(click.Command):
-    """Has a flag for some keys of a parameter object, and hands over as `keys` what is given.
+    """Command with a flag for some keys of a parameter object, which passes the given ones as
+    `keys`.
 
-    Types, ranges, defaults and meanings are those of the object's fields; wrong values are its to
-    refuse. It is imported when the command is run, or its help asked for.
+    Types, ranges, defaults and meanings are those of the object's fields, and it refuses wrong
+    values. It is imported when the command runs, or its help is shown.
     """
 
     def __init__(

@@ -1,2 +1,2 @@
-"""What a cell technology means for learning: technologies side by side, what each imperfection
-costs, and how much of it the network tolerates."""
+"""Effect of the cell technology on learning: technologies side by side, the cost of each
+imperfection, and how much of it the network tolerates."""

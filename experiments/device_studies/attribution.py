@@ -1,7 +1,7 @@
-"""`cbram attribute`: what each imperfection of a device costs, in accuracy and in energy.
+"""`cbram attribute`: cost of each imperfection of a device, in accuracy and in energy.
 
 Each imperfection is switched off in the device as it is, and on in the device without any. The two
-differ where imperfections act together, or where one hides another.
+differ if imperfections act together, or if one hides another.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ IMPERFECTIONS: dict[str, tuple[str, ...]] = {
     "relaxation": ("retention_time", "retention_time_d2d", "activation_energy"),
     "wear": ("endurance", "endurance_d2d"),
 }  # fmt: skip
-"""What is switched off and on, and the parameters that it is."""
+"""Imperfections that are switched off and on, by the parameters that cause them."""
 ALL, NONE = "as it is", "without any"
 QUANTITIES = ("accuracy", "train_joules", "write_joules", "write_pulses")
 FIGURE = "attribution.png"
@@ -59,7 +59,7 @@ FIGURE = "attribution.png"
 def run(
     device: str, base: dict[str, Any], out: Path, *, seeds: int = 3, at: Where = HERE
 ) -> Findings:
-    """Switch the imperfections of a device off and on, one at a time, and rank what they cost.
+    """Switch the imperfections of a device off and on, one at a time, and rank their costs.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def attribution_cases(name: str, device: Device, present: dict[str, dict[str, An
 
 
 def attribute(device: str, present: dict[str, Any], cases: Cases) -> dict[str, Any]:
-    """Return what each imperfection costs, from finished runs: what summary.json holds.
+    """Return the cost of each imperfection, from finished runs: the contents of summary.json.
 
     `effects` has one entry for each imperfection, the most costly in accuracy first; `baselines`
     mean and spread of the device as it is, and without any imperfection.
@@ -164,7 +164,7 @@ def attribute(device: str, present: dict[str, Any], cases: Cases) -> dict[str, A
 
 
 def text(summary: dict[str, Any]) -> str:
-    """Return what was found as a Markdown table."""
+    """Return the findings as a Markdown table."""
     baselines = ", ".join(
         f"{in_percent(*found['accuracy'])} {name}"
         for name, found in summary["baselines"].items()
@@ -188,7 +188,7 @@ def text(summary: dict[str, Any]) -> str:
 
 
 def _effect(cases: Cases, *, with_: str, without: str) -> dict[str, Any]:
-    """Return what an imperfection does, from runs that differ in nothing else, seed by seed."""
+    """Return the effect of an imperfection, from runs that differ in nothing else, seed by seed."""
     accuracy = cases.paired(without, with_, "accuracy")
     joules = cases.paired(with_, without, "train_joules")
     loss, spread = mean_and_spread(accuracy[:, 0] - accuracy[:, 1])

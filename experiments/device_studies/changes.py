@@ -1,4 +1,4 @@
-"""What the studies of devices share: changes to a device as changes to the configuration."""
+"""Common parts of the studies of devices: changes to a device as changes to the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def all_spreads(device: Device, relative: float) -> dict[str, float]:
     """Return the changes that give every parameter of a device one relative spread.
 
     Spreads of nonlinearity labels and slopes are absolute; they become that part of the value.
-    `pulses_d2d`, which set and reset steps have in common, stays as it is.
+    `pulses_d2d`, which set and reset steps share, is not changed.
     """
     changes = {}
     for key in device.physical_parameters():

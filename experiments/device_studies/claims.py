@@ -1,4 +1,4 @@
-"""What the comparison says about each claim: computed from its runs, held or missed."""
+"""Claims of the comparison: computed from its runs, held or missed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cbramsim.experiments.study.claims import Claim, claim, mean_claim
 from cbramsim.experiments.study.table import Cases
 
 LEARNS = 0.85
-"""Accuracy from which on a device counts as one that learns."""
+"""Smallest accuracy of a device that counts as learning."""
 SMALL_LOSS = 0.02
 """Accuracy that may be lost, a fraction."""
 MEASURED = 0.7
-"""Part of its parameters that are published or derived, from which on a device is measured."""
+"""Smallest part of published or derived parameters for which a device counts as measured."""
 TORNADO_FACTOR = 3.0
 """Change of an assumed parameter that the interval of a ratio covers."""
 
@@ -57,7 +57,8 @@ def _devices_over_85(devices: list[dict[str, Any]]) -> Claim:
 
 
 def _measured_within(cases: Cases, devices: list[dict[str, Any]]) -> Claim | None:
-    """Return how many devices with mostly published parameters take 10 to 100 times as much."""
+    """Return the number of devices with mostly published parameters that take 10 to 100 times as
+    much."""
     reference = devices[0]["device"] if devices else ""
     ratios = {}
     for entry in devices[1:]:
@@ -88,7 +89,7 @@ def aged_case(name: str, kind: str) -> str:
 
 
 def _drift_made_up_for(cases: Cases, entry: dict[str, Any]) -> Claim | None:
-    """Return what a device has lost a day after training, though its drift is compensated."""
+    """Return the accuracy that a device has lost a day after training, with compensated drift."""
     name = entry["device"]
     best = max(("global", "column"), key=lambda kind: entry[kind][0])
     return _loss(
@@ -139,7 +140,7 @@ def _overhead(overhead: Overhead) -> Claim:
 def _energy_ratio(
     cases: Cases, devices: list[dict[str, Any]], name: str, effects: list[dict[str, Any]]
 ) -> Claim | None:
-    """Return how much more energy a device takes for training than the reference."""
+    """Return the ratio of a device's training energy to that of the reference."""
     entry = next(entry for entry in devices if entry["device"] == name)
     reference = devices[0]["device"]
     pairs = cases.paired(name, reference, "train_joules")

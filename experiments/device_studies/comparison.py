@@ -26,30 +26,30 @@ from cbramsim.experiments.study.table import Cases, mean_and_spread
 from cbramsim.simulator.array.compensation import Compensation
 
 REFERENCE = "subquantum-cbram"
-"""The technology that all others are compared with."""
+"""Technology with which all others are compared."""
 METHODS: dict[str, dict[str, Any]] = {
     "stochastic": {"programming.method": "stochastic"},
     "single pulse": {"programming.method": "stochastic", "programming.max_pulses": 1},
     "verify": {"programming.method": "verify"},
 }
-"""Ways to program among which the one that suits a device is chosen."""
+"""Ways to program, from which one is chosen for each device."""
 PACES: dict[str, dict[str, Any]] = {
     "1 ms windows": {"programming.method": "stochastic", "encoding.window": 1e-3},
     "1 us windows": {"programming.method": "stochastic", "encoding.window": 1e-6},
 }
-"""The same for cells that change by themselves: images are presented faster than the 10 ms of the
-reference, so that cells are programmed again before they have changed much."""
+"""Ways to program cells that change by themselves: images are presented faster than the 10 ms of
+the reference, so that cells are programmed again before they have changed much."""
 WAYS = METHODS | PACES
 FORGETFUL = 86400.0
-"""Time constant below which a cell forgets while it learns, s."""
+"""Time constant below which a cell counts as forgetting while it learns, s."""
 AGED = {"wait": 86400.0}
-"""How long trained arrays are left alone before they are read again: a day, at 25 °C."""
+"""Time for which trained arrays are left alone before they are read again: a day, at 25 °C."""
 COMPENSATIONS: tuple[str, ...] = get_args(Compensation)
-"""How drift is made up for then: see `simulator.array.compensation`."""
+"""Ways of compensating drift then: see `simulator.array.compensation`."""
 AS_GOOD = 0.002
-"""Validation accuracy that counts as equal: the cheaper method is taken."""
+"""Difference of validation accuracies that counts as none: the cheaper method is then taken."""
 CHOICE_SEED = 1000
-"""Seed of the runs by which a method is chosen; those that are reported have others."""
+"""Seed of the runs by which a method is chosen; reported runs have others."""
 HELD_BACK = 1 / 6
 """Part of the training images that are held back for that choice."""
 SPREAD = 0.5
@@ -67,7 +67,7 @@ def run(
     sensitivity: bool = True,
     at: Where = HERE,
 ) -> Findings:
-    """Compare devices, or do what is left of it, and write what was found.
+    """Compare devices, or the remaining ones, and write the findings.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def run(
     seeds
         Runs of each device, with the seeds 0, 1, ...
     programming
-        `auto`: what suits each device, chosen on held-back training images; or one of `METHODS`.
+        `auto`: the best for each device, chosen on held-back training images; or one of `METHODS`.
     sensitivity
         Whether to change each assumed parameter of the reference.
     at
@@ -161,8 +161,8 @@ def _choose(
 ) -> tuple[dict[str, str], list[dict[Any, Any]]]:
     """Return the method for each device, and the runs by which it was chosen.
 
-    The best on held-back training images after one epoch; of those that are as good, the one that
-    takes least energy. The test set is not touched.
+    The best on held-back training images after one epoch; of equally good ones, the one that takes
+    least energy. The test set is not touched.
     """
     if programming != "auto":
         return dict.fromkeys(names, programming), []
@@ -206,7 +206,7 @@ def _moves(device: Device) -> bool:
 
 
 def _aged_cases(name: str, method: str) -> list[Case]:
-    """Return a device that is read a day after training, with what makes up for its drift."""
+    """Return a device that is read a day after training, with compensation of its drift."""
     return [
         Case(
             aged_case(name, kind),
@@ -241,7 +241,7 @@ def _carried_out(
 
 
 def _overhead(base: dict[str, Any], out: Path) -> Overhead:
-    """Return what was measured in this folder before, or measure it."""
+    """Return the earlier measurement in this folder, or measure."""
     images = base.get("train_images")
     return Overhead(**once(out / OVERHEAD, lambda: behaviour_overhead(REFERENCE, images)._asdict()))
 
@@ -307,7 +307,7 @@ ENERGY_PARAMETERS = (
     "g_min", "g_max", "pulses_up", "pulses_down", "v_set", "t_set", "v_reset", "t_reset", "v_read",
     "t_read", "c_gate",
 )  # fmt: skip
-"""What the energy of a technology follows from."""
+"""Parameters on which the energy of a technology depends."""
 
 
 def _ratio(cases: Cases, name: str, quantity: str) -> float:

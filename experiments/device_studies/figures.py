@@ -42,7 +42,8 @@ def comparison(summary: dict[str, Any]) -> dict[str, Figure]:
 
 
 def _aged(aged: list[dict[str, Any]]) -> Figure:
-    """Accuracy of devices that move by themselves: at once, and a day later in three ways."""
+    """Draw the accuracy of devices that change by themselves: at once, and a day later in three
+    ways."""
     figure, (ax,) = axes_grid(1, 1, 2 * COLUMN_WIDTH, 1.2 + 0.3 * len(aged))
     ways = (
         ("at_once", "o", "black", "right after training"),
@@ -65,7 +66,8 @@ def _aged(aged: list[dict[str, Any]]) -> Figure:
 
 
 def _devices(summary: dict[str, Any]) -> Figure:
-    """Training energy and accuracy, a row for each technology; how much of it has a source."""
+    """Draw training energy and accuracy, a row for each technology, with the share of sourced
+    parameters."""
     rows = sorted(summary["devices"], key=lambda entry: entry["train_joules"][0])
     height = 1.4 + 0.19 * len(rows)
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, height, sharey="row")
@@ -103,7 +105,7 @@ def _devices(summary: dict[str, Any]) -> Figure:
 
 
 def _tornado(sensitivity: dict[str, Any]) -> Figure:
-    """By what factor training energy, and how far accuracy, moves with each assumption."""
+    """Draw the change of training energy and accuracy with each assumption."""
     effects = sensitivity["effects"]
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.0 + 0.22 * len(effects), sharey="row")
     energy, accuracy = axes
@@ -145,7 +147,7 @@ def _factor_axis(ax: Axes) -> None:
 
 
 def attribution(summary: dict[str, Any]) -> Figure:
-    """Return what each imperfection costs in accuracy and energy, alone and among all."""
+    """Return the figure of each imperfection's cost in accuracy and energy, alone and among all."""
     effects = [e for e in summary["effects"] if e["alone"]["accuracy_loss"] is not None]
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 1.2 + 0.34 * len(effects), sharey="row")
     for ax, quantity, scale, origin in (
@@ -189,7 +191,7 @@ PANELS = (
 
 
 def robustness(curves: dict[str, list[dict[str, Any]]]) -> Figure:
-    """Return accuracy against each imperfection."""
+    """Return the figure of accuracy against each imperfection."""
     panels = [panel for panel in PANELS if any(name in curves for name in panel[1])]
     rows = -(-len(panels) // 3)
     figure, axes = axes_grid(rows, min(3, len(panels)), 2 * COLUMN_WIDTH, 2.3 * rows + 0.3)

@@ -1,4 +1,4 @@
-"""How much longer the training loop takes with every behaviour of a device on."""
+"""Additional time of the training loop with every behaviour of a device on."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Overhead(NamedTuple):
     """Seconds per presentation, measured in turns."""
 
     plain: float
-    """The device without spread, noise, faults, ageing and wear."""
+    """Time of the device without spread, noise, faults, ageing and wear."""
     device: float
-    """The device as it is described."""
+    """Time of the device as it is described."""
     everything: float
-    """The device with every behaviour that the simulator has."""
+    """Time of the device with every behaviour of the simulator."""
 
 
 def behaviour_overhead(name: str, images: int | None = None) -> Overhead:

@@ -1,4 +1,4 @@
-"""`cbram robustness`: accuracy against how imperfect a device is, one imperfection at a time."""
+"""`cbram robustness`: accuracy against the imperfections of a device, one at a time."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ FIGURE = "robustness.png"
 
 
 class Curve(NamedTuple):
-    """One imperfection, from nothing to more than anyone has."""
+    """One imperfection, from none to more than any device has."""
 
     name: str
-    """In tables and on the command line."""
+    """Name in tables and on the command line."""
     label: str
-    """Of the axis."""
+    """Label of the axis."""
     values: tuple[float, ...]
-    """Where to look."""
+    """Values at which accuracy is measured."""
     changes: Callable[[Device, float], dict[str, Any]]
     """Dotted keys of the configuration at a value."""
     shown: Callable[[float], str] = "{:g}".format
-    """A value as text."""
+    """Function that writes a value as text."""
 
 
 def _retention(celsius: float) -> Callable[[Device, float], dict[str, Any]]:
@@ -62,7 +62,7 @@ CURVES = (
           (0, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365.25 * DAY), _retention(85.0),
           lambda x: in_prefixed(x, "s")),
 )  # fmt: skip
-"""What the study looks at."""
+"""Curves of the study."""
 
 
 def run(
@@ -74,7 +74,7 @@ def run(
     seeds: int = 3,
     at: Where = HERE,
 ) -> Findings:
-    """Look how accuracy falls as a device gets worse, one imperfection at a time.
+    """Measure the fall of accuracy as a device gets worse, one imperfection at a time.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How energy and accuracy of a device move when one assumed parameter is another.
+"""Sensitivity of the energy and the accuracy of a device to each assumed parameter alone.
 
 One at a time and by up to ten times, for the intervals of `cbram compare-devices`. What all of them
 decide together, each in its own range, is the question of `cbram sensitivity`.
@@ -14,7 +14,7 @@ from cbramsim.experiments.study.cases import Case
 from cbramsim.experiments.study.table import Cases
 
 FACTORS = (0.1, 1 / 3, 3.0, 10.0)
-"""By how much each assumed parameter is changed."""
+"""Factors by which each assumed parameter is changed."""
 UNCHANGED = "as it is"
 WINDOW = ("g_min", "g_max")
 """Parameters that only make sense together: both are changed as well, keeping their ratio."""
@@ -23,7 +23,7 @@ WINDOW = ("g_min", "g_max")
 def sensitivity_cases(device: Device, settings: dict[str, Any]) -> list[Case]:
     """Return the device as it is, and with each assumed parameter changed by each factor.
 
-    A change that is not physics (a window inside out, a spread above 2) is left out.
+    Unphysical changes (a reversed window, a spread above 2) are left out.
     """
     cases = [Case(UNCHANGED, settings | {"device": device.name}, {"parameter": "", "factor": 1.0})]
     assumed = [
@@ -44,7 +44,7 @@ def sensitivity_cases(device: Device, settings: dict[str, Any]) -> list[Case]:
 
 
 def tornado(cases: Cases) -> list[dict[str, Any]]:
-    """Return by what factor energies move, and by how much accuracy, for each change.
+    """Return the factor of the energies, and the difference of the accuracy, for each change.
 
     The largest range of the training energy comes first.
     """
@@ -82,7 +82,7 @@ def _range(entry: dict[str, Any]) -> float:
 
 
 def _is_changeable(device: Device, key: str) -> bool:
-    """Return whether a parameter has a size: not a temperature, and not nothing."""
+    """Return whether a parameter can be scaled: it is not a temperature, and not 0."""
     value = getattr(device, key)
     return not key.endswith("_celsius") and not isinstance(value, str | tuple) and value != 0
 

@@ -1,4 +1,4 @@
-"""`cbram ladder`: how many joules it takes to learn handwritten digits, on one honest chart."""
+"""`cbram ladder`: energy of learning handwritten digits by different approaches, on one chart."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def run(
     draws: Draws | None = None,
     at: Where = HERE,
 ) -> Findings:
-    """Run what is left of the ladder in the folder `out`, and write what was found.
+    """Run the remaining part of the ladder in the folder `out`, and write the findings.
 
-    `scope` says how much is run: all by default, or only a look if `quick`. `footprint` converts
-    joules, `draws` are the random values of the constants that make the intervals. Raises
+    `scope` is the extent of the study: all by default, or only a look if `quick`. `footprint`
+    converts joules, `draws` are the random values of the constants that make the intervals. Raises
     `CbramError` if an argument or the folder is wrong.
     """
     scope = scope or (QUICK if quick else FULL)
@@ -113,7 +113,7 @@ def _ladder(approaches: list[Approach], draws: Draws, footprint: Footprint) -> l
 
 
 def verdict(claims: list[dict[str, Any]]) -> str:
-    """Return in plain words whether the factors hold, and what they would need to."""
+    """Return in plain words whether the factors hold, and the conditions under which they would."""
     lines = []
     for claim in claims:
         if claim["name"] not in TITLES:

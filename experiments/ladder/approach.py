@@ -1,4 +1,4 @@
-"""One rung of the ladder: a way to learn and to recognise digits, and what it costs."""
+"""One rung of the ladder: a way to learn and to recognise digits, and its costs."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class Approach(NamedTuple):
     """A way to learn digits, with both of its bills."""
 
     name: str
-    """What it is, as it is written in tables and figures."""
+    """Name, as it is written in tables and figures."""
     family: Family
-    """What kind of machine it is."""
+    """Kind of machine."""
     accuracy: float
-    """On the test set, mean over seeds, 0..1."""
+    """Accuracy on the test set, mean over seeds, 0..1."""
     accuracy_spread: float | None
     """Sample standard deviation of it, if there are several seeds."""
     training: Bill | None
-    """All of training; None where the machine cannot learn."""
+    """Bill of the training; None where the machine cannot learn."""
     inference: Bill | None
-    """Recognition of one image; None where nobody measured it."""
+    """Bill of recognising one image; None where it is not known."""
     shares: Mapping[float, float | None] = {}
     """Accuracy on held-out training images -> part of the training energy spent when it was
     reached; None if it was not."""
     curve: tuple[tuple[float, float], ...] = ()
     """Part of the training energy -> accuracy on held-out training images, of the first seed."""
     includes: str = ""
-    """What is priced, and what is not."""
+    """Costs that are priced, and those that are not."""
 
     def bill(self, phase: Phase) -> Bill | None:
         """Return the bill of a phase."""
@@ -48,7 +48,7 @@ class Approach(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A number and the central 90 % of what it becomes when the constants are drawn."""
+    """A number and its central 90 % when the constants are drawn."""
 
     value: float
     low: float
@@ -65,7 +65,7 @@ def joules(bill: Bill, draws: Draws) -> Estimate:
 
 
 def ratio(above: Bill, below: Bill, draws: Draws) -> Estimate:
-    """Return how many times as much `above` costs as `below`, the same constants in both."""
+    """Return the ratio of the costs of `above` and `below`, with the same constants in both."""
     samples = above.sample(draws) / below.sample(draws)
     return Estimate(above.joules / below.joules, *interval(samples))
 

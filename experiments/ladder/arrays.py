@@ -1,4 +1,4 @@
-"""Learning in an array: what it costs, and how well it does on the way and in the end."""
+"""Learning in an array: its costs, and its accuracy while learning and at the end."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from cbramsim.simulator.several.reuse import Labelled, accuracy_on, learning_cur
 POINTS = 10
 """Points of an array's learning curve."""
 FIRST_POINT = 1_500
-"""The first, after so many images."""
+"""Images of the first point."""
 
 
 class Split(NamedTuple):
-    """The images of the ladder."""
+    """Images of the ladder."""
 
     images: NDArray[np.uint8]
-    """To learn."""
+    """Images to learn."""
     labels: NDArray[np.uint8]
-    """Of those, to name neurons with."""
+    """Labels of those, to name neurons."""
     watched: Labelled
     """Other training images, on which learning is watched."""
     test: Labelled
-    """For the final score."""
+    """Images for the final score."""
 
 
 def split(learned: int, watched: int, tested: int | None) -> Split:
@@ -41,7 +41,7 @@ def split(learned: int, watched: int, tested: int | None) -> Split:
     Raises
     ------
     ParameterError
-        If there are not so many images.
+        If there are not enough images.
     """
     data = load_dataset()
     available = len(data.train_images)
@@ -59,7 +59,8 @@ def split(learned: int, watched: int, tested: int | None) -> Split:
 
 
 def points(presented: int, count: int = POINTS, first: int = FIRST_POINT) -> list[int]:
-    """Return after how many images to look: evenly in the logarithm, the last at the end."""
+    """Return the numbers of images at which to measure: evenly in the logarithm, the last at the
+    end."""
     return sorted({int(n) for n in np.geomspace(min(first, presented), presented, count)})
 
 

@@ -1,4 +1,4 @@
-"""What the ladder says about each claim: readings with intervals, and what they rest on."""
+"""Claims of the ladder: readings with intervals, and the constants they rest on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLAIMED = {
     "algorithm_factor": (5.0, 20.0),
     "total_factor": (100.0, 1000.0),
 }
-"""What is claimed; "another factor of 10" is taken for 5 to 20."""
+"""Claimed factors; "another factor of 10" is taken for 5 to 20."""
 TITLES = {
     "device_factor": "device: 10-100x less energy than leading memory technologies",
     "algorithm_factor": "algorithm: another 10x (band: 5-20x)",
@@ -25,33 +25,33 @@ TITLES = {
 }
 SOURCE = "press account of the reference (Shi et al., Nature Communications 9, 5312, 2018)"
 MOVERS = 3
-"""How many constants are named that move a factor most."""
+"""Number of constants that are named as moving a factor most."""
 
 
 class Reading(NamedTuple):
-    """One way to read a claim: how many times less energy."""
+    """One way to read a claim: a ratio of energies."""
 
     name: str
-    """What is compared with what."""
+    """Description of the comparison."""
     value: float
-    """At the stated values of all constants."""
+    """Ratio at the stated values of all constants."""
     samples: NDArray[np.float64]
-    """For each draw of the constants, float64[draws]."""
+    """Ratio for each draw of the constants, float64[draws]."""
     bills: tuple[Bill, ...]
-    """What it is made of."""
+    """Bills of which it is made."""
     accuracy: tuple[float, float] | None = None
     """Test accuracy of both sides, where they differ."""
 
     @property
     def estimate(self) -> Estimate:
-        """The value with its central 90 %."""
+        """Value with its central 90 %."""
         return Estimate(self.value, *interval(self.samples))
 
 
 def reading(
     name: str, above: Bill, below: Bill, draws: Draws, accuracy: tuple[float, float] | None = None
 ) -> Reading:
-    """Return how many times as much `above` costs as `below`."""
+    """Return the ratio of the costs of `above` and `below`."""
     samples = above.sample(draws) / below.sample(draws)
     return Reading(name, above.joules / below.joules, samples, (above, below), accuracy)
 
@@ -100,10 +100,11 @@ def _share(one: Reading, low: float, high: float) -> float:
 
 
 def to_hold(one: Reading, low: float, high: float, draws: Draws) -> list[dict[str, Any]]:
-    """Return the constants that decide whether a claim holds, and what they must be for it.
+    """Return the constants that decide whether a claim holds, and their values for it.
 
-    Those with the largest part in the variance of the factor's logarithm; for each the median of
-    drawn over stated value where the claim holds, and where it does not (None: never).
+    They are those with the largest part in the variance of the factor's logarithm; for each it
+    gives the median of drawn over stated value where the claim holds, and where it does not (None:
+    never).
     """
     factors = np.log(one.samples)
     if not np.ptp(factors):

@@ -1,4 +1,4 @@
-"""Prices of what perceptrons counted, and of the spiking network on machines without an array."""
+"""Prices of the counts of perceptrons, and of the spiking network on machines without an array."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from cbramsim.simulator.energy.bill import Bill, Constant, total
 
 NODE = "45nm"
 NANOMETRES = 45.0
-"""The node of digital circuits, at which their prices are best known."""
+"""Node of digital circuits at which their prices are best known, nm."""
 HIERARCHY = "server-45nm"
-"""The memory of a processor and of an accelerator alike."""
+"""Memory of both the processor and the accelerator."""
 FORWARD_SHARE = Constant(
     name="forward-part-of-training", value=1 / 3, low=0.15, high=0.6, unit="", evidence="assumed",
     source="recognition on a whole node was not measured: the forward of three products; low and "
@@ -40,7 +40,7 @@ def macs_of(precision: str) -> Macs:
 
 
 def perceptron_training(record: Mapping[str, Any], footprint: Footprint) -> Bill:
-    """Return the bill of a training, from what was counted."""
+    """Return the bill of a training, from its counts."""
     return _scaled(counted_bill(record, record["training"], training=True), footprint)
 
 
@@ -50,7 +50,7 @@ def perceptron_inference(record: Mapping[str, Any], footprint: Footprint) -> Bil
 
 
 def counted_bill(record: Mapping[str, Any], counted: Mapping[str, Any], *, training: bool) -> Bill:
-    """Return what the counts of a perceptron cost, layer by layer, each in its own precision."""
+    """Return the bill of the counts of a perceptron, layer by layer, each in its own precision."""
     config = MlpConfig(**record["config"])
     hierarchy = Hierarchy.load(HIERARCHY)
     operands = [operands_of(config, number) for number in range(config.layers.depth)]
@@ -75,14 +75,14 @@ def multiply_adds(counted: Mapping[str, Any]) -> int:
 
 
 def processor_overhead(counted: Mapping[str, Any], footprint: Footprint) -> Bill:
-    """Return what a processor spends on instructions for the counted multiply-adds in FP32."""
+    """Return the energy of a processor's instructions for the counted multiply-adds in FP32."""
     return _scaled(instructions(multiply_adds(counted), "fp32", NODE), footprint)
 
 
 def whole_node(machine: butter_e.Machine, record: Mapping[str, Any]) -> tuple[Bill, Bill]:
     """Return training and recognition on a whole node, after its measured energy per datum.
 
-    Without the fixed cost of a run (loading, compiling), which is more than the training.
+    The fixed cost of a run (loading, compiling), which exceeds that of the training, is left out.
     """
     layers = Layers(**record["config"]["layers"])
     each = butter_e.energy_per_datum(machine, layers.parameters, layers.depth)
@@ -91,14 +91,14 @@ def whole_node(machine: butter_e.Machine, record: Mapping[str, Any]) -> tuple[Bi
 
 
 def spiking_on_digital(record: Mapping[str, Any], phase: str, footprint: Footprint) -> Bill:
-    """Return what the events of a phase of the spiking network cost on the accelerator."""
+    """Return the bill of the events of a phase of the spiking network on the accelerator."""
     events = SpikingEvents.of_phase(record["ledger"][phase])
     bill = spiking_bill(events, tuple(record["shape"]), Hierarchy.load(HIERARCHY), NODE)
     return _scaled(bill, footprint) + images_fetched(record, phase, footprint)
 
 
 def images_fetched(record: Mapping[str, Any], phase: str, footprint: Footprint) -> Bill:
-    """Return what reading the images of a phase takes, from where perceptrons read theirs.
+    """Return the bill of reading the images of a phase from the same memory as perceptrons.
 
     One byte for each pixel that the array is wired to, once per presentation.
     """
@@ -110,13 +110,13 @@ def images_fetched(record: Mapping[str, Any], phase: str, footprint: Footprint) 
 
 
 def images_of(record: Mapping[str, Any], phase: str) -> float:
-    """Return how many images an array was shown in a phase of its ledger."""
+    """Return the number of images that an array was shown in a phase of its ledger."""
     events = SpikingEvents.of_phase(record["ledger"][phase])
     return events.competitions / record["shape"][1] / record["windows"]
 
 
 def spiking_on_chip(chip: Chip, record: Mapping[str, Any], phase: str) -> Bill:
-    """Return what the events of a phase cost on a neuromorphic chip, in real time.
+    """Return the bill of the events of a phase on a neuromorphic chip, in real time.
 
     Every window of the network lasts as long as in the array, and is one time step of the chip.
     """

@@ -59,14 +59,14 @@ CLAIMED_COLOUR = "#56B4E9"
 ACCURACY_MARKERS = {0.90: "o", 0.93: "D"}
 """Accuracy on held-out images -> marker at the energy with which it was reached."""
 NOT_DRAWN = ("GPU", "FP32 perceptron, accelerator", "FP16", "bfloat", "LUQ", "per-event", "hard")
-"""Curves that would lie beside others of their kind."""
+"""Curves that would overlap with others of their kind."""
 LOWEST = 70.0
 """Accuracy at which the axis of the curves begins, per cent."""
 
 
 NAMES = ("ladder.png", "ladder_all.png", "ladder_curves.png", "ladder_claims.png")
 MOST_ROWS = 12
-"""Approaches in the figure for the story."""
+"""Most approaches in the shorter figure."""
 
 
 def of(
@@ -77,7 +77,7 @@ def of(
 
     `baseline` and `ours` name the approach that others are compared with, and the one that is ours;
     `targets` are accuracies that are marked on the curves; `readings` as in `verdicts`;
-    `conversions` is what joules were converted by, for people.
+    `conversions` describes the conversions of joules, for people.
     """
     story, everything, over_joules, claims = NAMES
     message = _message(approaches, baseline, ours)
@@ -96,7 +96,7 @@ def of(
 
 
 def _message(approaches: list[Approach], baseline: str, ours: str) -> str:
-    """Return what the ladder says in one line."""
+    """Return the message of the ladder in one line."""
     bills = {one.name: one.training for one in approaches if one.training is not None}
     if baseline not in bills or ours not in bills:
         return "Joules to learn handwritten digits"
@@ -105,7 +105,7 @@ def _message(approaches: list[Approach], baseline: str, ours: str) -> str:
 
 
 def _held(readings: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return how many of the claimed factors hold, each by its first reading."""
+    """Return the number of claimed factors that hold, each by its first reading."""
     held = [
         claim["claimed"][0] <= claim["readings"][0]["value"] <= claim["claimed"][1]
         for claim in readings.values()
@@ -114,10 +114,10 @@ def _held(readings: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def told(approaches: list[Approach], always: tuple[str, ...]) -> list[Approach]:
-    """Return the approaches that tell the story, at most `MOST_ROWS`, in their order.
+    """Return the most important approaches, at most `MOST_ROWS`, in their order.
 
-    Those that are `always` told of; of each family the dearest and the cheapest to train; then the
-    most accurate of the others.
+    They are those that are `always` shown; the most and the least expensive of each family to
+    train; then the most accurate of the others.
     """
     trained = [one for one in approaches if one.training is not None]
     first = [one for one in approaches if one.name in always]
@@ -132,7 +132,7 @@ def told(approaches: list[Approach], always: tuple[str, ...]) -> list[Approach]:
 def ladder(
     approaches: list[Approach], baseline: str, draws: Draws, conversions: str = ""
 ) -> Figure:
-    """Draw joules to train and joules per recognised image, dearest first."""
+    """Draw joules to train and joules per recognised image, most expensive first."""
     order = sorted(approaches, key=_dearness, reverse=True)
     figure, (names, training, inference) = axes_grid(
         1, 3, 12.5, 0.255 * len(order) + 2.6, widths=(0.62, 1.1, 1)
@@ -167,7 +167,8 @@ def _bills(one: Approach) -> list[Bill]:
 
 
 def _dearness(one: Approach) -> float:
-    """Return what an approach is sorted by: training, or what recognition alone would rank as."""
+    """Return the energy by which an approach is sorted: training, or a rank by recognition
+    alone."""
     if one.training is not None:
         return one.training.joules
     return one.inference.joules * 60_000 if one.inference is not None else 0.0
@@ -263,7 +264,7 @@ def _mark_accuracies(ax: Axes, row: int, one: Approach) -> None:
 
 
 def times(value: float) -> str:
-    """Return a ratio as people read it: `12x`, or `1/340` where it is below one."""
+    """Return a ratio in readable form: `12x`, or `1/340` where it is below one."""
     if value >= 0.995:
         return f"{_three(value)}x"
     return f"1/{_three(1 / value)}"

@@ -37,13 +37,14 @@ WATCHED = "simulated; judged on held-out training images"
 FP32_TARGET, FP32_STRETCH = 0.980, 0.984
 FOUR_BIT_TARGET, FOUR_BIT_STRETCH = 0.010, 0.003
 ERROR_TARGETS: Mapping[Machine, tuple[float, float]] = {"cpu": (0.08, 0.21), "gpu": (0.03, 0.055)}
-"""Mean error against the medians, and the authors' own on data that they did not fit."""
+"""Targets of the mean error against the medians, and the authors' own on data that they did not
+fit."""
 FEDERATED_TARGET, FEDERATED_STRETCH = 0.020, 0.005
 WARM_STRETCH = 3.0
 LEVEL = 0.90
-"""Accuracy on the second data set to which energies of warm and cold start are compared."""
+"""Accuracy on the second data set up to which energies of warm and cold start are compared."""
 QUANTISED = 10**7
-"""Values that the quantiser is compared on."""
+"""Number of values on which the quantiser is compared."""
 
 
 def all_claims(
@@ -257,7 +258,7 @@ def _pair(
 def _compared(
     name: str, above: Approach, below: Approach, draws: Draws, level: float | None = None
 ) -> Reading | None:
-    """Return how many times as much one approach costs as another, to an accuracy or in all."""
+    """Return the ratio of the costs of two approaches, to an accuracy or in all."""
     if level is None:
         bills, accuracy = (above.training, below.training), (above.accuracy, below.accuracy)
     else:
@@ -306,7 +307,7 @@ def _federated_gap(records: Records) -> dict[str, Any] | None:
 
 
 def _gaps(one: Sequence[Record], joined: Sequence[Record]) -> NDArray[np.float64]:
-    """Return by how much `joined` is less accurate than `one`, for the seeds that both have."""
+    """Return the loss of accuracy of `joined` against `one`, for the seeds that both have."""
     accuracy = {record["seed"]: record["accuracy"] for record in joined}
     return np.array(
         [r["accuracy"] - accuracy[r["seed"]] for r in one if r["seed"] in accuracy], float
@@ -343,7 +344,7 @@ def _warm_start(second: str, found: Sequence[Record]) -> dict[str, Any] | None:
 
 
 def _learning_only(found: Sequence[Record]) -> float | None:
-    """Return the saving without naming neurons, which costs the same either way."""
+    """Return the saving without naming neurons, which costs the same in both cases."""
     ratios = []
     for record in found:
         warm, cold = (

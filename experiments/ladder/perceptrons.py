@@ -1,4 +1,4 @@
-"""Multilayer perceptrons trained by backpropagation: how well they do, and what was counted."""
+"""Multilayer perceptrons trained by backpropagation: their accuracy and counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cbramsim.simulator.comparison.mlp.counting import Tally
 from cbramsim.simulator.comparison.mlp.network import Counts
 
 POINTS, FIRST_POINT = 24, 500
-"""Points of a learning curve, and the first, images."""
+"""Number of points of a learning curve, and images of the first."""
 
 
 def run(config: dict[str, Any], learned: int, watched: int, tested: int | None) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def ticket(
 ) -> dict[str, Any]:
     """Find a lottery ticket, judged on watched images, and score its last round once.
 
-    It is trained in `rounds`, between which a fifth of the weights goes. `config` are fields of
-    `MlpConfig`, of every round; numbers of images as in `arrays.split`.
+    It is trained in `rounds`, between which a fifth of the weights is removed. `config` are fields
+    of `MlpConfig`, of every round; numbers of images as in `arrays.split`.
     """
     data, settings = split(learned, watched, tested), MlpConfig(**config)
     found = find_ticket(
@@ -66,7 +66,7 @@ def ticket(
 
 
 def one_image(network: Mlp, data: Split) -> dict[str, Any]:
-    """Return what it takes to recognise one image alone: no other shares the weights' way."""
+    """Return the counts of recognising one image alone, without sharing the transfer of weights."""
     before = network.counts
     network.counts = Counts(before.training, Tally(network.config.layers.depth))
     network.predict(data.test.images[:1])

@@ -1,4 +1,4 @@
-"""What the ladder runs: every approach learns the same images, and is judged on the same."""
+"""Runs of the ladder: every approach learns the same images, and is judged on the same."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PROGRAMMING = {
     "ag-a-si": "stochastic", "gst-pcm": "single pulse", "epiram": "stochastic",
     "metal-cbram": "single pulse", "alox-hfo2": "single pulse", "taox-tio2": "single pulse",
 }  # fmt: skip
-"""Technologies beside the reference, and how each is programmed: what `cbram compare-devices`
-chooses on held-back training images. The `ideal` device is not a technology."""
+"""Technologies beside the reference, and their programming, as `cbram compare-devices` chooses it
+on held-back training images. The `ideal` device is not a technology."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp4", "luq")
-"""In which the multilayer perceptron learns."""
+"""Number formats in which the multilayer perceptron learns."""
 EARLY, LATE = 0.27, 0.83
-"""When neurons are mature, as shares of the spikes that each fires: see `cbram pruning`."""
+"""Maturity of neurons, as shares of the spikes that each fires: see `cbram pruning`."""
 SMALL, SMALL_WIDTHS, SMALL_PRECISIONS = "small ", (784, 32, 10), ("fp32", "int8", "fp4")
 """A perceptron about as accurate as the spiking network, which learns the images once."""
 NAMED = 4_000
@@ -35,7 +35,7 @@ NAMED = 4_000
 
 
 class Scope(NamedTuple):
-    """How much is run."""
+    """Extent of the study."""
 
     learned: int = 57_500
     """Training images that are learned, the first of the file."""
@@ -44,7 +44,7 @@ class Scope(NamedTuple):
     tested: int | None = None
     """Test images of the final score; all by default."""
     neurons: int = 500
-    """Of the spiking network."""
+    """Neurons of the spiking network."""
     epochs: int = 3
     """Passes of the spiking network."""
     dense: int = 500
@@ -52,17 +52,17 @@ class Scope(NamedTuple):
     devices: tuple[str, ...] = tuple(PROGRAMMING)
     """Technologies beside the reference: presets and TOML files."""
     precisions: tuple[str, ...] = PRECISIONS
-    """In which the perceptron learns."""
+    """Number formats in which the perceptron learns."""
     perceptron_epochs: int | None = None
     """Passes of the perceptron; its default if None."""
     rounds: int = 8
-    """Of iterative magnitude pruning."""
+    """Rounds of iterative magnitude pruning."""
     ticket_epochs: int = 4
     """Passes in each of them."""
     shards: int = 4
     """Arrays that learn together."""
     seconds: tuple[str, ...] = ("other-digits", "slanted")
-    """Second data sets of an array that is used again."""
+    """Second data sets of an array that is reused."""
     second_images: int | None = None
     """Training images of it that are used; all by default."""
 
@@ -81,11 +81,11 @@ KINDS = {
     "ticket": f"{ROOM}.perceptrons:ticket", "federation": f"{ROOM}.reuse:together",
     "second task": f"{ROOM}.reuse:second_task",
 }  # fmt: skip
-"""Kind of job -> what does it."""
+"""Kind of job -> its function."""
 
 
 def jobs(scope: Scope, seeds: int) -> list[Job]:
-    """Return all jobs, those that take longest first.
+    """Return all jobs, the longest first.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _arrays(scope: Scope, seed: int) -> list[Job]:
 
 
 def programming(device: str) -> str:
-    """Return how a technology is programmed; one of the user's own stochastically."""
+    """Return the programming of a technology; a custom one is programmed stochastically."""
     return PROGRAMMING.get(device, "stochastic")
 
 
@@ -188,7 +188,7 @@ def _network(scope: Scope, seed: int) -> dict[str, Any]:
 
 
 def mature_spikes(scope: Scope, share: float) -> int:
-    """Return after how many output spikes a neuron is mature."""
+    """Return the number of output spikes after which a neuron is mature."""
     windows = Encoding().windows
     return max(1, round(share * scope.epochs * scope.learned * windows / scope.neurons))
 
@@ -198,7 +198,7 @@ def _images(scope: Scope) -> dict[str, Any]:
 
 
 def _federations(scope: Scope, seed: int) -> list[Job]:
-    """Return all ways to join, none of them pruned: a join releases what was."""
+    """Return all ways to join, none of them pruned: a join releases pruned cells."""
     network = _network(scope, seed) | {"pruning.kind": "none"}
     # Averaged neurons need a stronger homeostasis (chosen on held-out training images).
     stronger = network | {"competition.homeostasis": 4.0}

@@ -1,4 +1,4 @@
-"""Arrays that begin where another one ended, and arrays that learn together."""
+"""Arrays that continue the training of another one, and arrays that learn together."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def second_task(
 ) -> dict[str, Any]:
     """Learn a second data set in an array that knows a first one, and in a new one.
 
-    `network` are dotted keys of `NetworkConfig`, `second` as in `second_dataset`. Of each data set
-    so many `images` are used, all by default; on the last `watched` of them learning is watched.
-    The first is learned for `pretrain_epochs`, the second for `epochs`.
+    `network` are dotted keys of `NetworkConfig`, `second` as in `second_dataset`. The first
+    `images` of each data set are used, all by default; learning is watched on the last `watched` of
+    them. The first is learned for `pretrain_epochs`, the second for `epochs`.
     """
     pair = second_dataset(second, load_dataset())
     config = NetworkConfig(**nested(network))
@@ -76,7 +76,7 @@ def curve_of(record: Mapping[str, Any], start: str) -> list[Point]:
 def with_naming(curve: Iterable[Mapping[str, Any]]) -> list[Point]:
     """Return a recorded learning curve; energy includes naming the neurons at that point.
 
-    Nothing is recognised without it, and after a change of task neurons need new names.
+    Recognition needs the names, and after a change of task neurons need new ones.
     """
     points = [Point(**point) for point in curve]
     return [point._replace(joules=point.joules + point.naming_joules) for point in points]
@@ -109,7 +109,7 @@ def together(
 
 
 def training_bill(found: Federated, classes: int) -> Bill:
-    """Return what all arrays, joining, naming and communication cost."""
+    """Return the bill of all arrays, joining, naming and communication."""
     bill = found.communication(classes=classes)
     for phase in ("train", "join"):
         bill = bill + array_bill(found.clients[0].crossbar, found.ledger.account(phase))

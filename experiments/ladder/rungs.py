@@ -1,4 +1,4 @@
-"""From what the jobs found to the rungs of the ladder: bills, accuracies, shares of energy."""
+"""Rungs of the ladder from the records of jobs: bills, accuracies, shares of energy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cbramsim.simulator.several.reuse import Point, joules_to
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Sequence[Record]]
-"""What was found, by role, one for each seed."""
+"""Records by role, one for each seed."""
 
 TARGETS = (0.90, 0.93)
 """Accuracies on held-out images at which approaches are compared."""
@@ -41,7 +41,7 @@ OURS = {
     "converters": "soft-pruned, 6-bit converters",
 }
 FROM_MEMORY = f"{REFERENCE}, soft-pruned 75 %, images from memory"
-"""The array with what all others leave out, and perceptrons do not."""
+"""Name of the array that, like perceptrons, reads its images from memory."""
 CHIPS = {
     "loihi-sana-fe": "Loihi, fit to silicon",
     "loihi-davies2018": "Loihi, per-event table",
@@ -51,7 +51,7 @@ CHIPS = {
 
 
 def approaches(records: Records, scope: Scope, footprint: Footprint) -> list[Approach]:
-    """Return all rungs for which there are records, in no order."""
+    """Return all rungs for which there are records, unsorted."""
     made = [
         *_whole_nodes(records),
         *_perceptrons(records, footprint),
@@ -83,12 +83,12 @@ def mean_bill(bills: list[Bill]) -> Bill:
 
 
 class Watched(NamedTuple):
-    """How accurate an approach was on its way, and what it had spent."""
+    """Accuracy of an approach while it learns, and the energy spent by then."""
 
     curve: list[Point]
-    """With naming of the neurons, in J, or in whatever goes with it."""
+    """Learning curve with naming of the neurons, in J, or in a unit proportional to it."""
     whole: float
-    """All of training, in the same unit: its naming takes more images than that of a point."""
+    """Whole training, in the same unit: its naming takes more images than that of a point."""
 
 
 def watched(found: Sequence[Record], of: Callable[[Record], Watched]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def watched(found: Sequence[Record], of: Callable[[Record], Watched]) -> dict[st
 
 
 def shares(records: Iterable[Record], of: Callable[[Record], Watched]) -> dict[float, Any]:
-    """Return what part of all energy had been spent when accuracies were reached, mean over seeds.
+    """Return the part of the energy spent when accuracies were reached, mean over seeds.
 
     None if that never happened with some seed.
     """
@@ -123,8 +123,8 @@ def array_curve(record: Record) -> Watched:
 def event_curve(record: Record) -> Watched:
     """Return the learning curve of an array, with images for joules, those that name included.
 
-    That is how energy grows where it goes with input events: on machines without cells to write,
-    of which an array writes ever fewer.
+    Energy grows in this way where it is proportional to input events: on machines without cells to
+    write.
     """
     named = digital.images_of(record, "label")
     curve = [
@@ -307,7 +307,7 @@ def _array(name: str, family: Family, found: Sequence[Record], *, curve: bool = 
 
 
 def _fed_from_memory(records: Records, footprint: Footprint) -> list[Approach]:
-    """Return the soft-pruned array, paying for its images what perceptrons pay for theirs."""
+    """Return the soft-pruned array, with the price of images from memory as for perceptrons."""
     found = records.get("array,soft", [])
     if not found:
         return []

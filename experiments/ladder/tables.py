@@ -1,4 +1,4 @@
-"""The ladder as rows: ladder.csv, constants.csv, and a table for people."""
+"""Tables of the ladder: ladder.csv, constants.csv, and a table for people."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _weakest(bill: Bill) -> str:
 
 
 def constants(approaches: list[Approach]) -> list[dict[str, Any]]:
-    """Return every constant that a bill rests on, with its range and source."""
+    """Return every constant of a bill, with its range and source."""
     used = (
         constant
         for one in approaches
@@ -64,7 +64,7 @@ def constants(approaches: list[Approach]) -> list[dict[str, Any]]:
 
 
 def entries(approaches: list[Approach], baseline: Approach, draws: Draws) -> list[dict[str, Any]]:
-    """Return one entry for each approach, dearest training first, as in summary.json."""
+    """Return one entry for each approach, most expensive training first, as in summary.json."""
     return [_entry(one, approaches, baseline, draws) for one in approaches]
 
 

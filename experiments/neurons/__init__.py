@@ -1,8 +1,8 @@
-"""`cbram neurons`: accuracy against the number of neurons, ours and what is published.
+"""`cbram neurons`: accuracy against the number of neurons, ours and published.
 
 One layer that learns without labels, not pruned, by device pulses; labels name its neurons. Each
-size learns as the default job does, and as `schedule` says; both votes are scored. Figure and
-claims set that beside the points in `published`.
+size learns as in the default job, and as in `schedule`; both votes are scored. Figure and claims
+compare this with the points in `published`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIZES = (50, 100, 300, 400, 500, 800, 1600, 3200, 6400)
 """Numbers of neurons."""
 QUICK_SIZES = (50, 100)
 QUICK: dict[str, Any] = {"train_images": 1000, "test_images": 500}
-"""What a quick look learns and is scored on."""
+"""Images that a quick look learns and is scored on."""
 BASE: dict[str, Any] = {"pruning": {"kind": "none"}}
 """Keys of the configuration that differ from the default job."""
 POINTS, FIGURE = "published.csv", "neurons.png"
@@ -44,7 +44,7 @@ def run(
     quick: bool = False,
     at: Where = HERE,
 ) -> Findings:
-    """Learn with different numbers of neurons; return what was found, and write it into a folder.
+    """Learn with different numbers of neurons; return the findings, and write them into a folder.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ def run(
     out
         The folder; another run of the same goes on where it stopped.
     neurons
-        How many, each once; `SIZES` by default.
+        Numbers of neurons, each once; `SIZES` by default.
     seeds
         Runs of each size and schedule.
     quick
-        Only a look at whether it works: few neurons and images, and claims are not decided.
+        Whether to check only that it works: few neurons and images, and claims are not decided.
     at
         Where runs are carried out.
 
@@ -122,7 +122,7 @@ def points_of(cases: Cases, sizes: list[int]) -> list[dict[str, Any]]:
 
 
 def text(points: list[dict[str, Any]]) -> str:
-    """Return a table of what came out, beside what is published for as many neurons."""
+    """Return a table of the results, beside the published ones for as many neurons."""
     heads = (
         "neurons", "published", "default job, profile", "by size, profile", "by size, majority",
         "seeds",

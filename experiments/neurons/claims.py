@@ -1,4 +1,4 @@
-"""What the accuracies over neurons say: targets, and the best published number of each size."""
+"""Claims on the accuracies over neurons: targets, and the best published number of each size."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cbramsim.experiments.study.claims import Claim, mean_claim
 from cbramsim.experiments.study.table import Cases
 
 TARGETS = {500: (0.95, 0.955), 6400: (0.955, 0.965)}
-"""Accuracy to reach by so many neurons with the class-profile vote, and better still."""
+"""Target and stretch of the accuracy with the class-profile vote, by number of neurons."""
 VOTES = {"accuracy": "class-profile vote", "accuracy_majority": "majority vote"}
-"""Quantity -> what it is called."""
+"""Quantity -> its name."""
 
 
 def claims(cases: Cases, sizes: list[int], scored: str, *, quick: bool = False) -> list[Claim]:
@@ -25,7 +25,7 @@ def claims(cases: Cases, sizes: list[int], scored: str, *, quick: bool = False) 
     sizes
         Numbers of neurons.
     scored
-        Which images they are scored on.
+        Images on which they are scored.
     quick
         Whether few images were learned.
     """
@@ -59,7 +59,7 @@ def _of_target(cases: Cases, size: int, scored: str) -> Claim | None:
 
 
 def _above(cases: Cases, point: Point, vote: str) -> Claim | None:
-    """Return by how much a vote is above the best published accuracy of as many neurons."""
+    """Return the excess of a vote over the best published accuracy of as many neurons."""
     size = point.neurons
     made = mean_claim(
         f"above_published_{size}:{vote.removeprefix('accuracy_').replace('accuracy', 'profile')}",

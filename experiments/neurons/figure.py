@@ -1,4 +1,4 @@
-"""The figure: accuracy over neurons, what is published and what comes out here."""
+"""Figure of accuracy over neurons, published and found here."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ LABELS = {
     "Querlioz in Guo 2019": (0, 6, -3), "Diehl & Cook 2015": (1, 6, -8), "VDSP 2022": (2, 6, -3),
     "Querlioz 2013": (0, -58, -2), "Shi 2018": (0, 6, -9), "ASP 2018": (0, -36, 5),
 }  # fmt: skip
-"""Where the name of a published series stands: at which of its points, and how far from it."""
+"""Place of the name of a published series: the point at which it stands, and its distance from
+it."""
 MARKERS = "DPv^X<p>*"
 DARK = "0.25"
-"""Grey of what is published."""
+"""Grey of published results."""
 TICKS = (60, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 99)
 """Accuracies at the axis, percent."""
 
@@ -63,7 +64,7 @@ def _error(accuracy: float) -> float:
 
 
 def _published(ax: Axes, series: list[Point], marker: str) -> None:
-    """Draw what one paper reports, and its name; hollow if it was not checked."""
+    """Draw the results of one paper, and its name; hollow if not checked."""
     first = series[0]
     ax.errorbar(
         [point.neurons for point in series], [_error(point.accuracy) for point in series],

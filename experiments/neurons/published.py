@@ -1,7 +1,7 @@
-"""What others report: accuracy on MNIST's test set of one layer that learns without labels.
+"""Published results: accuracy on MNIST's test set of one layer that learns without labels.
 
-Only networks are in whose neurons learn unsupervised, in one layer of weights, all ten digits, and
-whose labels do no more than name neurons.
+Only networks are included whose neurons learn unsupervised, in one layer of weights, all ten
+digits, and whose labels only name neurons.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class Point(NamedTuple):
     label: str
     """Name and year, as in the figure."""
     neurons: int
-    """Output neurons."""
+    """Number of output neurons."""
     accuracy: float
-    """Fraction of the test images."""
+    """Accuracy, fraction of the test images."""
     how: str
-    """What learned."""
+    """Name of the learning method."""
     source: str
-    """Where it stands."""
+    """Place in the source."""
     grade: Grade
-    """`table`: read in the paper's own abstract, table, or code; `cited`: as another paper quotes
-    it; `recalled`: not checked."""
+    """Grade of evidence: `table`: read in the paper's own abstract, table, or code; `cited`: as
+    another paper quotes it; `recalled`: not checked."""
     spread: float | None = None
     """Standard deviation, if reported."""
     about: bool = False
@@ -34,7 +34,7 @@ class Point(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The accuracy for people."""
+        """Accuracy as text, for people."""
         spread = "" if self.spread is None else f" ± {100 * self.spread:.2g}"
         return f"{'~' * self.about}{100 * self.accuracy:.4g}{spread} %"
 
@@ -64,10 +64,10 @@ PUBLISHED = (
     Point("ASP 2018", 6400, 0.968, "LIF neurons, weights that decay adaptively",
           "Panda et al., IEEE JETCAS 8, 51 (2018)", "recalled"),
 )  # fmt: skip
-"""All of them."""
+"""All published points."""
 
 
 def best(neurons: int) -> Point | None:
-    """Return the best point of so many neurons that was read in its source, if there is any."""
+    """Return the best point of a number of neurons that was read in its source, if there is any."""
     points = [point for point in PUBLISHED if point.neurons == neurons and point.grade == "table"]
     return max(points, key=lambda point: point.accuracy, default=None)

@@ -26,12 +26,12 @@ FIRST = (
     "accuracy_majority", "train_joules", "test_joules", "write_pulses", "read_joules", "seconds",
     "rule", "policy", "maturity", "epochs", "update", "access",
 )  # fmt: skip
-"""The first columns of the table; the other quantities follow."""
+"""First columns of the table; the other quantities follow."""
 TOLD = (
     "accuracy", "accuracy_majority", "pruned_fraction", "train_joules", "write_joules",
     "sense_joules", "read_joules", "test_joules", "write_pulses",
 )  # fmt: skip
-"""What is said of each policy."""
+"""Description of each policy."""
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
     rules: tuple[str, ...] = ("device", "ideal"),
     at: Where = HERE,
 ) -> Findings:
-    """Run the study, or what is left of it, and write what it found.
+    """Run the study, or the remaining part of it, and write the findings.
 
     `base` are nested keys of the configuration that all runs share; `fractions` those of the
     curves, beside 0 and the reference's; `rules` are `device`, `ideal` or both. Raises `CbramError`

@@ -1,4 +1,4 @@
-"""What was found, beside what the reference reports: every claim is computed from the runs."""
+"""Claims beside those of the reference: every one is computed from the runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cbramsim.experiments.study.claims import Claim, mean_claim
 from cbramsim.experiments.study.table import column, paired
 
 ANY_FRACTION = 0.9
-"""Fraction at which any value policy may show what it can do."""
+"""Fraction at which all value policies are compared."""
 TOLERANCE = 0.01
 """Loss of accuracy that still counts as equal."""
 
@@ -31,17 +31,17 @@ HELD_AT = {
     "soft-constant": "; one constant for the whole array",
     "soft-freeze": "; each pruned weight at its present value",
 }
-"""What the definition of a claim says of the value."""
+"""Description of the value, in the definition of a claim."""
 
 
 class Found:
-    """The runs of a study, a row each as in runs.csv, looked up by what was run."""
+    """Runs of a study, a row each as in runs.csv, with look-up by policy."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
 
     def select(self, policy: str = "unpruned", rule: str = "device", **facts: Any) -> pd.DataFrame:
-        """Return the runs of a policy, by seed; in the plain setting unless `facts` say otherwise.
+        """Return the runs of a policy, by seed; in the plain setting unless `facts` name another.
 
         A policy's own maturity is meant unless `facts` name another.
         """
@@ -75,7 +75,7 @@ def ratios(quantity: str, above: pd.DataFrame, below: pd.DataFrame) -> NDArray[n
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """Return what the runs say about each claim, where there are runs that say anything."""
+    """Return the claims for which there are runs."""
     found = Found(table)
     constant = {
         "soft_constant_75": "soft-mean",
@@ -101,7 +101,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _claim(
     name: str, values: NDArray[np.float64], held: Callable[[float], bool], **facts: Any
 ) -> Claim | None:
-    """Return a claim about the mean over seeds that says whether it is held."""
+    """Return a claim about the mean over seeds, and whether it is held."""
     made = mean_claim(name, values, **facts)
     return made and made | {"held": bool(held(made["value"]))}
 
@@ -240,7 +240,7 @@ STEPS = (
     ("stochastic\nprogramming", {"policy": "unpruned"}),
     ("soft pruning\n(freeze, 75 %)", {"policy": "soft-freeze", "target_fraction": MAIN_FRACTION}),
 )
-"""The steps of the algorithm: what they are called, and which runs show them."""
+"""Steps of the algorithm: their names, and the runs that show them."""
 
 
 def decomposition(found: Found) -> list[tuple[str, pd.DataFrame]]:
@@ -250,10 +250,10 @@ def decomposition(found: Found) -> list[tuple[str, pd.DataFrame]]:
 
 
 def savings(table: pd.DataFrame, policy: Policy) -> dict[str, dict[str, float]] | None:
-    """Return what soft pruning of 75 % saves, kind by kind: joules without, with, and the ratio.
+    """Return the saving by soft pruning of 75 %, kind by kind: joules without, with, and the ratio.
 
-    Writing, sensing and reading are of training, recognition is of scoring; half-selected cells
-    are those of a passive array, for with transistors they cost nothing.
+    Writing, sensing and reading are of training, recognition is of scoring; half-selected cells are
+    those of a passive array, as with transistors they cost nothing.
     """
     found = Found(table)
     facts = {"target_fraction": MAIN_FRACTION}
@@ -284,6 +284,6 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _loss(before: pd.DataFrame, after: pd.DataFrame) -> float:
-    """Return by how much the accuracy of some runs is below that of others of the same seeds."""
+    """Return the loss of accuracy of some runs against others of the same seeds."""
     pairs = paired(before, after, "accuracy")
     return float((pairs[:, 0] - pairs[:, 1]).mean())

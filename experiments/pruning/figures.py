@@ -37,9 +37,9 @@ STYLES = {
 }
 """Colour, marker and line of each policy."""
 REFERENCE = ((0.0, 94.0, "*"), (MAIN_FRACTION, 93.0, "*"), (HARD_FRACTION, 90.0, "v"))
-"""What the reference reports: fraction, accuracy (%), and whether it is a bound (v)."""
+"""Results of the reference: fraction, accuracy (%), and whether it is a bound (v)."""
 SHOWN_CLASSES = 10
-"""Receptive fields in a row: one of each class, at most so many."""
+"""Most receptive fields in a row: one of each class."""
 
 
 def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str, Figure]:
@@ -63,7 +63,7 @@ def of(table: pd.DataFrame, summary: dict[str, Any], runner: Runner) -> dict[str
 
 
 def _losses(found: Found) -> str:
-    """Return what soft and hard pruning cost at the reference's fractions, in points."""
+    """Return the losses by soft and hard pruning at the reference's fractions, in points."""
     told = []
     for kind, name, fraction in (
         ("soft", "soft-mean", MAIN_FRACTION), ("hard", "hard", HARD_FRACTION),
@@ -77,7 +77,8 @@ def _losses(found: Found) -> str:
 
 
 def _energy_left(found: Found) -> str:
-    """Return what freezing saves of training and of programming at the reference's fraction."""
+    """Return the savings by freezing, of training and of programming, at the reference's
+    fraction."""
     rows = found.select("soft-freeze", target_fraction=MAIN_FRACTION)
     told = []
     for quantity, what in (("train_joules", "training"), ("write_joules", "programming")):
@@ -89,13 +90,13 @@ def _energy_left(found: Found) -> str:
 
 
 def _saved_in_all(found: Found) -> str:
-    """Return what all steps of the algorithm that were run save together."""
+    """Return the saving of all steps of the algorithm that were run together."""
     joules = [rows["train_joules"].mean() for _, rows in decomposition(found)]
     return f"The algorithm takes {joules[0] / joules[-1]:,.3g} times less energy to train"
 
 
 def _left(saved: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return what the policy that saves the most leaves of the energy of programming."""
+    """Return the energy of programming that remains with the policy that saves the most."""
     kind, pruned = "programming pulses and lines", f"{100 * MAIN_FRACTION:.0f} % pruned"
     left = {
         name: kinds[kind]["with"] / kinds[kind]["without"]
@@ -109,7 +110,7 @@ def _left(saved: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def _accuracy(found: Found) -> Figure:
-    """Accuracy over the pruned fraction, by rule."""
+    """Draw accuracy over the pruned fraction, by rule."""
     rules = [rule for rule in ("device", "ideal") if len(found.select("unpruned", rule))]
     figure, axes = axes_grid(1, len(rules), max(COLUMN_WIDTH * len(rules), 6), 3.8, sharey="row")
     for ax, rule in zip(axes, rules, strict=True):
@@ -127,7 +128,7 @@ def _accuracy(found: Found) -> Figure:
 
 
 def _energy(found: Found) -> Figure:
-    """Training energy over the pruned fraction: all of it, and that of writing."""
+    """Draw training energy over the pruned fraction: all of it, and that of writing."""
     figure, axes = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
     shown = {"train_joules": "all of training", "write_joules": "programming: pulses and lines"}
     for ax, (quantity, title) in zip(axes, shown.items(), strict=True):
@@ -167,7 +168,7 @@ def _reference_points(ax: Axes) -> None:
 
 
 def _pareto(found: Found) -> Figure:
-    """Accuracy against training energy: what is not beaten in both is the front."""
+    """Draw accuracy against training energy, with the Pareto front."""
     figure, (ax,) = axes_grid(1, 1, 1.5 * COLUMN_WIDTH, 3.6)
     points: list[tuple[float, float]] = []
     for name in ("unpruned", *ALL_POLICIES):
@@ -193,7 +194,7 @@ def _pareto(found: Found) -> Figure:
 
 
 def _label_epochs(ax: Axes, found: Found) -> None:
-    """Say beside each unpruned network for how long it was trained."""
+    """Label each unpruned network with its epochs."""
     for epochs in sorted(set(found.table["epochs"].tolist())):
         rows = found.select("unpruned", epochs=epochs)
         if len(rows):
@@ -217,7 +218,7 @@ def _means(found: Found, policy: str) -> NDArray[np.float64]:
 
 
 def _front(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the points than which none has both less energy and more accuracy, by energy."""
+    """Return the Pareto front: points not beaten in both energy and accuracy, by energy."""
     best, front = -np.inf, []
     for energy, accuracy in points[np.lexsort((-points[:, 1], points[:, 0]))]:
         if accuracy > best:
@@ -227,7 +228,7 @@ def _front(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _waterfall(found: Found) -> Figure:
-    """What each step of the algorithm does to pulses and joules."""
+    """Draw the effect of each step of the algorithm on pulses and joules."""
     steps = decomposition(found)
     x = np.arange(len(steps))
     figure, (left, right) = axes_grid(1, 2, 2 * COLUMN_WIDTH, 3.4)
@@ -254,7 +255,7 @@ def _waterfall(found: Found) -> Figure:
 
 
 def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
-    """What soft pruning saves of each kind of cost."""
+    """Draw the savings of soft pruning in each kind of cost."""
     kinds = list(dict.fromkeys(kind for table in tables.values() for kind in table))
     figure, (ax,) = axes_grid(1, 1, 1.6 * COLUMN_WIDTH, 3.6)
     height = 0.8 / len(tables)
@@ -290,7 +291,7 @@ def _savings(tables: dict[str, dict[str, dict[str, float]]]) -> Figure:
 
 
 def _weights(shown: list[tuple[str, SpikingNetwork]]) -> Figure:
-    """Receptive fields and histograms of weights without pruning, and pruned in each way."""
+    """Draw receptive fields and histograms of weights, without pruning and pruned in each way."""
     counts = shown[0][1].class_counts
     assert counts is not None
     neurons = counts.argmax(axis=0)[:SHOWN_CLASSES]

@@ -1,6 +1,6 @@
-"""Which runs answer the question, and how each policy is set up.
+"""Runs that answer the question, and the settings of each policy.
 
-How early a policy may prune was chosen on a validation split of the training set, as in
+The earliest time of pruning of a policy was chosen on a validation split of the training set, as in
 `sweeps/maturity.toml`: weights that are held at common constants, in two stages, gain by waiting
 until `LATE`, at which all such policies are compared; weights that are frozen where they are may be
 taken much earlier.
@@ -15,13 +15,13 @@ from cbramsim.experiments.study.cases import Case, PlannedRun, configured, plann
 from cbramsim.simulator.images.datasets import load_dataset
 
 LATE, EARLY = 0.83, 0.27
-"""When neurons are mature, as a share of the output spikes that each fires in training."""
+"""Maturity of neurons, as a share of the output spikes that each fires in training."""
 MATURITIES = (0.14, 0.27, 0.5, 0.83)
 """Shares at which both kinds are run for the trade-off of accuracy and energy."""
 FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Fractions of the curves, beside 0."""
 MAIN_FRACTION = 0.75
-"""The reference's fraction for soft pruning, on every curve, and what all else is run at."""
+"""The reference's fraction for soft pruning, on every curve, and for all other runs."""
 HARD_FRACTION = 0.4
 """The reference's fraction for conventional pruning, on every curve."""
 SHORTER = (1, 2)
@@ -29,20 +29,20 @@ SHORTER = (1, 2)
 
 
 SAVERS = ("soft-freeze", "soft-mean-2", "soft-floor")
-"""Policies whose savings are taken apart."""
+"""Policies whose savings are analysed."""
 
 
 class Policy(NamedTuple):
     """One way to prune."""
 
     name: str
-    """As in folders and tables."""
+    """Name in folders and tables."""
     label: str
-    """As in figures."""
+    """Label in figures."""
     mode: str
-    """`soft`, `hard` (while learning) or `hard-after` (the finished network)."""
+    """Mode: `soft`, `hard` (while learning) or `hard-after` (the finished network)."""
     value: str
-    """What pruned weights are held at, or `removed`."""
+    """Value at which pruned weights are held, or `removed`."""
     settings: dict[str, Any]
     """Keys of the configuration."""
     maturity: float = LATE
@@ -77,12 +77,12 @@ POLICIES = (
     _hard("hard", "hard: lowest, while learning", "quantile"),
     _hard("hard-after", "hard: magnitude, after training", "magnitude", "trained"),
 )
-"""The curves of the question, under both rules."""
+"""Policies of the main curves, under both rules."""
 MORE_POLICIES = (
     _soft("mean", "soft: mean, in two stages", stages=2),
     _hard("hard-salient", "hard: least salient, while learning", "saliency"),
 )
-"""Further curves, on the device only."""
+"""Policies of further curves, on the device only."""
 ALL_POLICIES = {policy.name: policy for policy in (*POLICIES, *MORE_POLICIES)}
 
 
@@ -112,7 +112,7 @@ def runs(
 
 
 class _Cases:
-    """What is run with every seed, on a base configuration."""
+    """Cases that are run with every seed, on a base configuration."""
 
     def __init__(self, base: dict[str, Any], fractions: Iterable[float]) -> None:
         config = configured(base, {})

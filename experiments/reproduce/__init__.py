@@ -1,8 +1,8 @@
-"""`cbram reproduce`: what papers report, and what comes out here; the replication board.
+"""`cbram reproduce`: published results and our reproductions; the replication board.
 
-An entry is a module whose docstring says what its numbers are from, what is not stated there, and
-where this reproduction deviates. It has `PAPER`, what it is called; `ROWS`, what is published;
-and `job`, what is done for a row. Add yours to `ENTRIES`.
+An entry is a module whose docstring gives the source of its numbers, the information missing there,
+and the deviations of this reproduction. It has `PAPER`, its name; `ROWS`, the published values; and
+`job`, the work for a row. Add yours to `ENTRIES`.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ README = "readme"
 """Instead of an entry: the numbers that README shows."""
 HEADS = ("entry", "what", "published", "here", "difference", "verdict")
 QUICK = "quick"
-"""Instead of a verdict: too few images were learned for any."""
+"""Text instead of a verdict: too few images were learned for any."""
 
 
 class Found(NamedTuple):
-    """A published number, and what came out."""
+    """A published number, and our results."""
 
     entry: str
-    """The entry's name."""
+    """Name of the entry."""
     published: Published
-    """What is reported."""
+    """Published value."""
     runs: list[dict[str, Any]]
-    """One for each seed, with `value`."""
+    """Runs, one for each seed, with `value`."""
 
 
 def entry_of(name: str) -> Any:
@@ -67,7 +67,7 @@ def run(
     quick: bool = False,
     at: Where = HERE,
 ) -> Findings:
-    """Reproduce entries, all by default; return what was found, and write it into a folder.
+    """Reproduce entries, all by default; return the findings, and write them into a folder.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ def run(
     out
         The folder; another run of the same goes on where it stopped.
     seeds
-        How many.
+        Number of seeds.
     quick
-        Only a look at whether it works.
+        Whether to check only that it works.
     at
         Where runs are carried out.
 

@@ -7,7 +7,7 @@ specification: 1,250 constant steps, 30 % spread of steps and bounds, 1 % asymme
 
 Not stated there: the seeds, and how weights begin.
 
-Deviations: four epochs at each rate instead of ten, which is what the time is spent on. No biases.
+Deviations: four epochs at each rate instead of ten, to save time. No biases.
 Pulses have the right number on average, and their trains are not drawn one by one; reads have
 neither noise nor converters beyond the cells' own; the pulses of a change come from values of 8
 bits. The control is the same with steps that neither differ nor end.
@@ -44,7 +44,7 @@ def job(row: Published, seed: int, quick: bool) -> Job:
 
 
 def learn(exact: bool, seed: int, images: int) -> dict[str, Any]:
-    """Learn MNIST; return the accuracy on the test images, and what the arrays took."""
+    """Learn MNIST; return the accuracy on the test images, and the energy of the arrays."""
     data = load_dataset("mnist")
     model = CrossbarPerceptron(recipe(exact, seed))
     for rate in RATES:

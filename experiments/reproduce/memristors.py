@@ -1,8 +1,9 @@
-"""What the entries of networks with time share: a memristor by its pulse law, and learning MNIST.
+"""Common parts of the entries of networks with time: a memristor by its pulse law, and learning
+MNIST.
 
 The memristor of Querlioz et al. steps by :math:`a_+ e^{-b_+ x}` at a set pulse and by
-:math:`a_- e^{-b_- (1 - x)}` at a reset pulse, x its position in its window. That is the law `table`
-of `Device`, here at 65 points: right to 3e-4 of a step for b = 3.
+:math:`a_- e^{-b_- (1 - x)}` at a reset pulse, with x its position in its window. This is the law
+`table` of `Device`, here at 65 points: exact to 3e-4 of a step for b = 3.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from cbramsim.simulator.images.datasets import load_dataset
 from cbramsim.simulator.timed import TimedConfig, TimedNetwork
 
 BASE = "subquantum-cbram"
-"""Device of which all but the window, the law and the spreads is taken: its energies mean little"""
+"""Device from which all but the window, the law and the spreads is taken: energies have little
+meaning"""
 POINTS = 65
 
 

@@ -33,7 +33,7 @@ from cbramsim.simulator.supervised import CrossbarPerceptron, PerceptronConfig
 PAPER = "MLP+NeuroSim V3.0: a perceptron that learns on chip in eight devices"
 EPOCHS, PER_EPOCH, LAST = 125, 8000, 10
 NEAR = 0.06
-"""Points that count as near: what the numbers are read with, and what seeds differ by."""
+"""Points that count as near: precision of the numbers, and spread over seeds."""
 EVEN = {"nonlinearity_up": 0.0, "nonlinearity_down": 0.0, "pulses_up": 64, "pulses_down": 64}
 PUBLISHED: tuple[tuple[str, str, float, str, dict[str, float]], ...] = (
     ("ag-a-si", "Ag:a-Si", 0.7185, "Table 2", {}),
@@ -75,7 +75,7 @@ def job(row: Published, seed: int, quick: bool) -> Job:
 def learn(
     device: str, cell: dict[str, float], gain: float, seed: int, epochs: int
 ) -> dict[str, Any]:
-    """Learn MNIST; return the mean accuracy of the last epochs, and what the arrays took."""
+    """Learn MNIST; return the mean accuracy of the last epochs, and the energy of the arrays."""
     data = load_dataset("mnist")
     model = CrossbarPerceptron(recipe(device, cell, gain, seed))
     images, test = cropped(data.train_images), cropped(data.test_images)

@@ -1,4 +1,4 @@
-"""`Published`: a number that a paper reports, and how near is near enough."""
+"""`Published`: a number that a paper reports, and its tolerance."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ class Published(NamedTuple):
     """A number that a paper reports."""
 
     name: str
-    """Short, for files."""
+    """Short name, for files."""
     what: str
-    """For people."""
+    """Description, for people."""
     value: float
-    """The number, in `unit`."""
+    """Value, in `unit`."""
     source: str
-    """Where it stands."""
+    """Place of the value in the source."""
     tolerance: float | None = None
-    """How far ours may be from it, in its unit; None: it is only set beside ours."""
+    """Largest distance of our value from it, in its unit; None: the two are only compared."""
     unit: Literal["fraction", "J", "s"] = "fraction"
-    """Its unit."""
+    """Unit of the value."""
     at_least: bool = False
-    """Whether more is as good."""
+    """Whether a larger value is as good."""
     at_most: bool = False
-    """Whether less is as good."""
+    """Whether a smaller value is as good."""
     about: bool = False
     """Whether the paper says `about`."""
     evidence: str = "published"
-    """Grade of the number."""
+    """Grade of evidence of the number."""
     note: str = ""
-    """What explains a difference."""
+    """Explanation of a difference."""
     settings: Mapping[str, Any] = MappingProxyType({})
-    """What the entry needs to know."""
+    """Settings that the entry needs."""
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """What is near enough."""
+        """Range of values that are near enough."""
         if self.tolerance is None:
             return None
         low = 0.0 if self.at_most else self.value - self.tolerance
@@ -45,19 +45,19 @@ class Published(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The number for people."""
+        """Number as text, for people."""
         about = "~" * self.about
         if self.unit == "fraction":
             return f"{about}{100 * self.value:.4g} %"
         return f"{about}{self.value:.3g} {self.unit}"
 
     def within(self, found: float) -> bool:
-        """Return whether what was found is near enough."""
+        """Return whether our value is near enough."""
         low, high = self.range or (-float("inf"), float("inf"))
         return low <= found <= high
 
     def verdict(self, found: float) -> str:
-        """Return a word on what was found."""
+        """Return a verdict on our value."""
         if self.tolerance is None:
             return "-"
         return "held" if self.within(found) else "missed"

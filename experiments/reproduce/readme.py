@@ -35,15 +35,15 @@ class Row(NamedTuple):
     """A row of README's table."""
 
     name: str
-    """Of its job."""
+    """Name of its job."""
     what: str
-    """What it says."""
+    """Text of the row."""
     function: str
-    """What does it."""
+    """Function that does the work of the row."""
     settings: dict[str, Any]
-    """Its arguments, but the seed and the number of images."""
+    """Arguments, except the seed and the number of images."""
     published: str
-    """What is reported elsewhere."""
+    """Published value."""
 
 
 LEARN, MAP = f"{__name__}:learn", f"{__name__}:mapped"

@@ -1,4 +1,4 @@
-"""The perceptron of an entry in plain NumPy: what a paper calls software, to set beside arrays."""
+"""Perceptron of an entry in plain NumPy, the software with which papers compare arrays."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def trained(
 ) -> list[NDArray[np.float64]]:  # fmt: skip
     """Return the weights that stochastic gradient descent learns from ``images[order]``.
 
-    As `CrossbarPerceptron` with a squared error, but that weights are real numbers without bounds:
-    logistic units without biases, one image at a time.
+    As `CrossbarPerceptron` with a squared error, except that weights are real numbers without
+    bounds: logistic units without biases, one image at a time.
 
     Parameters
     ----------
     images, labels
         uint8[images, ...] and int64[images], classes from 0.
     order
-        int64[n], which to learn from.
+        int64[n], indices of the images to learn.
     widths
         Inputs, hidden units and classes.
     gain, rate, initial
@@ -58,6 +58,6 @@ def outputs(x: NDArray, weights: list[NDArray[np.float64]], gain: float) -> list
 def score(
     images: NDArray[np.uint8], labels: NDArray[np.int64], weights: list[NDArray], gain: float
 ) -> float:
-    """Return the part of the images whose class is found."""
+    """Return the fraction of the images that are classified correctly."""
     x = images.reshape(len(images), -1) / 255
     return float((outputs(x, weights, gain)[-1].argmax(axis=1) == labels).mean())

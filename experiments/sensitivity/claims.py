@@ -1,4 +1,4 @@
-"""What the samples say about the claim, and how firm that is."""
+"""Verdict of the samples on the claim, and its certainty."""
 
 from __future__ import annotations
 

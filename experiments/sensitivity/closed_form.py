@@ -1,4 +1,4 @@
-r"""What a network that was run would have taken with other voltages, widths and lines: exactly.
+r"""Energies of a network at other voltages, widths and lines than in its run: exact.
 
 Pulse amplitudes, widths and line capacitance have no part in what is learned: the same cells
 are read and get the same pulses. So the energy of a training is

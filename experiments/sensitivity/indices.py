@@ -41,7 +41,7 @@ class Sample(NamedTuple):
     """Points at which to look."""
 
     method: Method
-    """What they are for."""
+    """Purpose of the samples."""
     points: NDArray[np.float64]
     """float64[blocks x block, inputs], 0 to 1."""
     block: int
@@ -51,7 +51,7 @@ class Sample(NamedTuple):
 
 
 class Indices(NamedTuple):
-    """What each input has to do with a result, float64[inputs] each."""
+    """Indices of each input for a result, float64[inputs] each."""
 
     total: NDArray[np.float64]
     """Total Sobol indices, or mean sizes of elementary effects."""

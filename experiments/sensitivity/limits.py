@@ -1,4 +1,4 @@
-"""How far a parameter may be off before the claim fails: with the others as assumed, and with all.
+"""Limits of a parameter at which the claim fails: with the others as assumed, and with all varied.
 
 The claim is about a ratio: the training energy of what the cell is compared with, the median over
 technologies, over that of the cell, both of the same job and seed.
@@ -17,7 +17,7 @@ from cbramsim.experiments.sensitivity.indices import CONFIDENCE, LEVELS, RESAMPL
 from cbramsim.experiments.sensitivity.ranges import Range
 
 CLAIMED = (10.0, 100.0)
-"""How many times less energy is claimed."""
+"""Claimed ratio of energies."""
 SMALL_LOSS = 0.02
 """Accuracy below that of the cell as assumed that still counts as learning as well."""
 BINS = 8

@@ -1,4 +1,4 @@
-"""What the study runs: samples of the assumed cell, and what it is compared with.
+"""Plan of the study: samples of the assumed cell, and the technologies to compare with.
 
 All learn the same images once, unpruned, and are scored on held-back training images.
 """
@@ -28,14 +28,14 @@ MEASURED = {
 how each is programmed: what `cbram compare-devices` chooses on held-back training images."""
 CLAIM = "nine"
 SETS = {CLAIM: NINE, "measured": MEASURED}
-"""What the assumed cell is compared with; the claim is about the median of the first, the nine of
-`cbram ladder`, which moves least with the length of the training."""
+"""Technologies that the assumed cell is compared with; the claim is about the median of the first,
+the nine of `cbram ladder`, which moves least with the length of the training."""
 AS_ASSUMED = "as assumed"
 """The case of the cell as it is."""
 WAY = METHODS["stochastic"]
-"""How it is programmed: what `cbram compare-devices` chooses for it."""
+"""Programming of the assumed cell, as `cbram compare-devices` chooses it."""
 BEYOND, PLACES = 0.5, 17
-"""How far beyond its range, in parts of it, a leading parameter is looked at, and at how many
+"""Distance beyond its range, in parts of it, to which a leading parameter is varied, and number of
 values."""
 
 

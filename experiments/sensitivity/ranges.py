@@ -1,4 +1,4 @@
-"""How far each assumed parameter of subquantum CBRAM may be from what is assumed, and why.
+"""Ranges of the assumed parameters of subquantum CBRAM, with reasons.
 
 A factor of 3 either way where nothing is known but an order of magnitude; less or more where a
 source or the catalog says so. Sizes are drawn evenly in their logarithm, shares of cells that fail
@@ -21,18 +21,18 @@ THRICE = "a factor of 3 either way: only the order of magnitude is known"
 
 
 class Range(NamedTuple):
-    """Where a parameter may be."""
+    """Range of a parameter."""
 
     parameter: str
-    """Of the device."""
+    """Name of the parameter of the device."""
     low: float
-    """The end that is nearer to zero, in SI units."""
+    """End that is nearer to zero, in SI units."""
     high: float
-    """The other end."""
+    """Other end, in SI units."""
     reason: str
-    """Why these ends."""
+    """Reason for these ends."""
     scale: Literal["log", "linear"] = "log"
-    """In what the values are drawn evenly."""
+    """Scale on which the values are drawn evenly."""
 
     def at(self, place: float) -> float:
         """Return the value at a place: 0 at `low`, 1 at `high`, and beyond in the same steps."""

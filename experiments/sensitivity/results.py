@@ -1,4 +1,5 @@
-"""What the runs say: indices of every parameter, limits of the leading ones, ratios by technology.
+"""Results of the runs: indices of every parameter, limits of the leading ones, ratios by
+technology.
 
 Indices of energy are of its decimal logarithm: a parameter that makes it three times as large is
 worth the same wherever the others are. The ratio of the claim is a constant over it, so its
@@ -24,33 +25,33 @@ LEADERS, LOOKED_AT = 3, 6
 LEAST_SEEDS = 3
 """Of what is compared."""
 QUANTITIES = ("accuracy", "train_joules")
-"""What indices are of."""
+"""Quantities for which indices are computed."""
 COEFFICIENTS = tuple(f"joules_{letter}" for letter in "abcdefg")
 """Columns of the coefficients of a run: see `closed_form`."""
 
 
 class Question(NamedTuple):
-    """What is asked."""
+    """Question of the study."""
 
     device: Device
-    """The cell as assumed."""
+    """Cell as assumed."""
     ranges: list[Range]
-    """Of what is assumed."""
+    """Ranges of the assumed parameters."""
     taken: Sample
-    """Where to look."""
+    """Points at which the claim is evaluated."""
     seeds: range
-    """Of the runs at each point."""
+    """Seeds of the runs at each point."""
 
 
 class Answer(NamedTuple):
-    """What the samples and the comparison say; means over seeds."""
+    """Answer of the samples and of the comparison; means over seeds."""
 
     taken: Sample
-    """Where energies are known: as `Question.taken`, or more, see `closed_form`."""
+    """Points at which energies are known: as `Question.taken`, or more, see `closed_form`."""
     accuracy: NDArray[np.float64]
-    """On held-back images, float64[points]."""
+    """Accuracy on held-back images, float64[points]."""
     ratios: dict[str, NDArray[np.float64]]
-    """By technology, and by set of them (the median): how many times more energy it takes,
+    """Ratios of energy, by technology, and by set of them (the median),
     float64[points], geometric means."""
     assumed: dict[str, NDArray[np.float64]]
     """The same for the cell as assumed, float64[seeds of the comparison]."""

@@ -1,1 +1,1 @@
-"""The frame of every study: cases, runs, one tidy table, claims, figures, a report."""
+"""Common frame of all studies: cases, runs, one tidy table, claims, figures, a report."""

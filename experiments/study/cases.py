@@ -1,4 +1,4 @@
-"""What a study runs: cases, each with every seed, as runs with names and configurations."""
+"""Plan of a study: cases, each with every seed, as runs with names and configurations."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from cbramsim.experiments.train.config import TrainConfig
 MOST_RUNS = 100_000
 """Most runs of a study."""
 LONGEST_ERROR = 500
-"""Characters that are told of what is wrong with a run."""
+"""Most characters of the error of a run."""
 
 
 class Case(NamedTuple):
-    """Something to run with every seed."""
+    """A case to run with every seed."""
 
     name: str
-    """Unique in its study."""
+    """Name, unique in its study."""
     changes: dict[str, Any]
-    """Dotted keys of the configuration."""
+    """Changes of the configuration, by dotted key."""
     facts: dict[str, Any]
-    """What to write in the table beside the result."""
+    """Columns to write in the table beside the result."""
 
 
 class PlannedRun(NamedTuple):
     """One run of a study."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     settings: dict[str, Any]
-    """What tells it from the other runs: dotted key -> value, and `variant` if there are any."""
+    """Settings that distinguish it from the other runs: dotted key -> value, and `variant` if there
+    are any."""
     config: TrainConfig
-    """What to do."""
+    """Configuration of the run."""
     keep_state: bool = False
     """Whether to keep state.npz once it is finished."""
 
@@ -53,8 +54,8 @@ def planned(
 ) -> list[PlannedRun]:
     """Return one run of each case for each seed, on the nested configuration `base`.
 
-    `keeps` says of the name of a case and a seed whether the state of this run is kept. Raises
-    `ParameterError` if a key or value is wrong, or two cases have the same name.
+    `keeps` returns, for the name of a case and a seed, whether the state of this run is kept.
+    Raises `ParameterError` if a key or value is wrong, or two cases have the same name.
     """
     cases = list(cases)
     pairs = [(case, seed) for seed in seeds for case in cases]
@@ -92,9 +93,9 @@ def check_count(what: str, *factors: int) -> int:
 
 
 def seeds_of(experiment: str, seeds: int, cases: int = 1) -> range:
-    """Return the seeds 0, 1, ... of an experiment; refuse numbers that are none.
+    """Return the seeds 0, 1, ... of an experiment; refuse invalid numbers.
 
-    With each of them so many cases are run: too many are refused as well.
+    Too many runs of cases with these seeds are refused as well.
     """
     whole(f"{experiment}.seeds:", seeds, 1)
     check_count(f"{experiment}.seeds", seeds, cases)
@@ -102,7 +103,7 @@ def seeds_of(experiment: str, seeds: int, cases: int = 1) -> range:
 
 
 def in_run(name: str, error: Exception) -> CbramError:
-    """Return an error that tells which run cannot be made."""
+    """Return an error that names the run that cannot be made."""
     kind = type(error) if isinstance(error, CbramError) else ParameterError
     text = str(error)
     return kind(
@@ -111,7 +112,8 @@ def in_run(name: str, error: Exception) -> CbramError:
 
 
 def progress(what: str, count: int, quiet: bool) -> Any:
-    """Return a bar for what is done before the first run; it shows only if that takes long."""
+    """Return a progress bar for the work before the first run; it appears only if that takes
+    long."""
     return tqdm(
         total=count, desc=f"{what} runs", unit=" runs", delay=1.0, leave=False, disable=quiet,
         dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 10,

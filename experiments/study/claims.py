@@ -1,4 +1,4 @@
-"""Claims: what a study says of a number, and whether it is what it should be.
+"""Claims: statements of a study about numbers, and whether they meet their targets.
 
 A claim is computed from the runs of its study, never set.
 """
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from cbramsim.experiments.study.table import mean_and_spread
 
 Claim = dict[str, Any]
-"""A claim as summary.json has it: see `claim`."""
+"""A claim in the form of summary.json: see `claim`."""
 SIMULATED = "simulated with assumed device parameters"
-"""What most claims rest on."""
+"""Evidence of most claims."""
 
 
 def claim(
@@ -30,14 +30,13 @@ def claim(
     value
         The number.
     unit
-        Its unit; `fraction`, alone or with of what, is printed in percent.
+        Its unit; `fraction`, alone or with its base, is printed in percent.
     definition
-        What is computed.
-    **facts
-        What else there is to say. Every claim has `spread` (sample standard deviation over seeds),
-        `interval` (the range it may be in), `target` and `held` (what it should be, and whether it
-        is), None where nothing is said about that, and `evidence` (what it rests on, `SIMULATED`
-        by default); `note` is printed below the claim.
+        Definition of the number.
+    **facts Further facts. Every claim has `spread` (sample standard deviation over seeds),
+        `interval` (the range it may be in), `target` and `held` (the target, and whether it is
+        met), None where there is none, and `evidence` (`SIMULATED` by default); `note` is printed
+        below the claim.
     """
     return {
         "name": name, "value": value, "spread": None, "interval": None, "unit": unit,

@@ -1,4 +1,4 @@
-"""Curves: a quantity of many runs against what was varied, mean and spread over the others."""
+"""Curves of a quantity of many runs against a varied setting, mean and spread over the others."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ from cbramsim.experiments.study.cases import (
 from cbramsim.experiments.study.names import safe_name, safe_names
 
 KEYS = ("base", "grid", "variants", "keep_state")
-"""What a description may have."""
+"""Keys that a description may have."""
 
 
 def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
-    """Return the runs that a description asks for.
+    """Return the runs of a description.
 
     Raises `ParameterError` if it is not of the form in the module's docstring, asks for more than
     `MOST_RUNS` runs, or a key or value is wrong.
@@ -77,7 +77,8 @@ def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
             raise ParameterError(f"sweep: {other} and {text} are one and the same run")
 
     def identity(place: int) -> str:
-        """Return what makes a run: values are the same if they make the same, as 1 and 1.0 do."""
+        """Return the identity of a run: values are the same if they give the same run, as 1 and 1.0
+        do."""
         return f"{runs[place].settings.get('variant')} {configs[place]}"
 
     try:
@@ -88,7 +89,7 @@ def plan(table: dict[str, Any], *, quiet: bool = True) -> list[PlannedRun]:
 
 
 def _checked_table(table: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return what all runs share, and whether to keep their states."""
+    """Return the base that all runs share, and whether to keep their states."""
     unknown = [key for key in table if key not in (*KEYS, "cbramsim")]
     if unknown:
         hint = nearest(unknown[0], KEYS)

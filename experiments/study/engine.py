@@ -1,8 +1,8 @@
-"""Carries out independent tasks: on a running Dask cluster, on all cores, or one after the other.
+"""Execution of independent tasks: on a running Dask cluster, on all cores, or one after the other.
 
-Everything that sweeps uses this one engine. A task is a function of plain values that leaves its
-results in a folder of its own, so that it does not matter where, when, or in which order it runs.
-Dask looks after the rest: a task whose worker dies is given to another one.
+All studies use this engine. A task is a function of plain values that leaves its results in a
+folder of its own, so that the place, time and order of its execution do not matter. Dask gives a
+task whose worker dies to another one.
 """
 
 from __future__ import annotations
@@ -19,48 +19,48 @@ from typing import Any, NamedTuple
 from cbramsim.core.errors import CbramError, ParameterError, shown
 
 TIMEOUT = 5.0
-"""Seconds for a scheduler to answer."""
+"""Most seconds to wait for a scheduler."""
 AHEAD = 1000
 """Most tasks that a cluster holds at a time: the first begins while others are still prepared."""
 PER_CORE = 8
 """Most processes on this machine, per core."""
 _ADDRESS = re.compile(r"((tcp|tls)://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253}):([0-9]{1,5})")
-"""What the address of a scheduler looks like; the last part is the port."""
+"""Pattern of the address of a scheduler; the last part is the port."""
 
 
 class Task(NamedTuple):
     """One piece of work."""
 
     name: str
-    """Unique among the tasks of one call."""
+    """Name, unique among the tasks of one call."""
     function: Callable[..., Any]
-    """Importable by name, so that a worker elsewhere finds it."""
+    """Function, importable by name, so that a worker elsewhere finds it."""
     arguments: tuple[Any, ...]
-    """Plain values."""
+    """Arguments, plain values."""
 
 
 class Outcome(NamedTuple):
-    """What became of a task: a result, or an error."""
+    """Outcome of a task: a result, or an error."""
 
     name: str
-    """Of the task."""
+    """Name of the task."""
     result: Any
-    """What its function returned, or None."""
+    """Return value of its function, or None."""
     error: str
-    """One line that says what went wrong, or nothing."""
+    """Error in one line, or nothing."""
     trace: str
-    """The whole story of the error, or nothing."""
+    """Full traceback of the error, or nothing."""
 
 
 def ask(scheduler: str | None, workers: int | None) -> None:
-    """Refuse a scheduler that does not answer, or workers that there cannot be.
+    """Refuse a scheduler that does not answer, or an impossible number of workers.
 
     To be called before anything is written or computed.
 
     Raises
     ------
     CbramError
-        Which of them is wrong, and why.
+        Naming which of them is wrong, and why.
     """
     if workers is not None:
         _check_workers(workers)
@@ -80,13 +80,13 @@ def execute(
 ) -> Iterator[Outcome]:
     """Carry out `tasks`, and yield each outcome as it comes.
 
-    A task that fails does not stop the others. If the caller stops early, what is under way is
-    given up.
+    A task that fails does not stop the others. If the caller stops early, running tasks are given
+    up.
 
     Parameters
     ----------
     tasks
-        What to do, in the order in which to begin. They are taken as they are needed.
+        Tasks, in the order in which to begin. They are taken as they are needed.
     scheduler
         Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``; a cluster on this
         machine by default.
@@ -117,7 +117,7 @@ def execute(
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -141,7 +141,7 @@ def _on_cluster(tasks: Iterator[Task], cluster: Any) -> Iterator[Outcome]:
         names: dict[Any, str] = {}
 
         def submitted(count: int) -> list[Any]:
-            """Hand over the next `count` tasks, and return what they will be."""
+            """Submit the next `count` tasks, and return their futures."""
             futures = []
             for task in islice(tasks, count):
                 future = client.submit(task.function, *task.arguments, pure=False)

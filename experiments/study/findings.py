@@ -1,4 +1,4 @@
-"""What a study found: printed, and written into its folder, in one way for all studies."""
+"""Findings of a study: printed, and written into its folder, in the same way for all studies."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ if TYPE_CHECKING:
 
 TABLE, SUMMARY, TEXT = "runs.csv", "summary.json", "table.md"
 TOLD_FAILURES = 20
-"""Failures that a report lists."""
+"""Most failures that a report lists."""
 
 
 class Failure(NamedTuple):
     """A run that failed."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     error: str
-    """One line."""
+    """Error in one line."""
 
 
 class Findings(NamedTuple):
-    """What a study found."""
+    """Findings of a study."""
 
     out: Path
-    """The folder."""
+    """Folder of the study."""
     text: str
-    """The findings for people, in Markdown; table.md without the claims."""
+    """Findings for people, in Markdown; the text of table.md, without the claims."""
     summary: dict[str, Any]
-    """What there is to say in summary.json; `claims` is a list of them."""
+    """Contents of summary.json; `claims` is a list of them."""
     tables: Mapping[str, pd.DataFrame | Sequence[Mapping[str, Any]]]
     """Name of a CSV file -> its table; the runs are in `TABLE`."""
     failures: Sequence[Failure] = ()
     closing: str = ""
-    """What is said last: where it all is."""
+    """Closing words: where everything is."""
     title: str = "A study"
-    """What report.html is called."""
+    """Title of report.html."""
     base: Mapping[str, Any] = {}
     """Keys of the configuration that all runs share."""
     evidence: Sequence[Mapping[str, Any]] = ()
-    """Constants that it rests on, with evidence and source: see `html.Page`."""
+    """Constants on which the study rests, with evidence and source: see `html.Page`."""
 
     @property
     def claims(self) -> list[dict[str, Any]]:
-        """The claims."""
+        """Claims of the study."""
         found: list[dict[str, Any]] = self.summary.get("claims", [])
         return found
 
     def report(self) -> str:
-        """Return what was found, for people."""
+        """Return the findings, for people."""
         lines = [self.text, ""] if self.text else []
         lines += map(line, self.claims)
         told = self.failures[:TOLD_FAILURES]
@@ -73,7 +73,7 @@ class Findings(NamedTuple):
         return "\n".join(lines)
 
     def content(self) -> dict[str, Any]:
-        """Return what summary.json holds."""
+        """Return the contents of summary.json."""
         failed = [failure._asdict() for failure in self.failures]
         return {**self.summary, "failed": failed, "versions": run_folder.versions()}
 
@@ -105,7 +105,7 @@ class Findings(NamedTuple):
         write_html(self.out / REPORT, page)
 
     def _failed(self) -> str:
-        """Return how many runs have failed, and why the first of them did."""
+        """Return the number of failed runs, and the errors of the first of them."""
         if not self.failures:
             return ""
         (name, error), *others = self.failures

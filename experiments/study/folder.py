@@ -1,4 +1,4 @@
-"""The folder of a sweep or study: nothing is written before all is known to be in order."""
+"""Folder of a sweep or study: nothing is written before everything has been checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cbramsim.experiments.study.runner import HERE, Where
 
 @contextmanager
 def study_folder(out: Path, command: str, at: Where = HERE) -> Iterator[None]:
-    """Hold the folder of a study, once those who are to do the work have answered.
+    """Hold the folder of a study, once the scheduler has answered.
 
     A new folder in which nothing was written in the end is removed again. `command` is the name of
     the command, such as ``array``. Raises `CbramError` if the scheduler does not answer, there

@@ -1,7 +1,7 @@
-"""A report as one HTML file that needs nothing else: to be mailed, opened anywhere, and printed.
+"""Report as one self-contained HTML file, which can be mailed, opened anywhere, and printed.
 
-Its script sorts and filters tables. Whatever comes from data is text: the browser is told to run
-no other script, and to fetch nothing.
+Its script sorts and filters tables. All data are inserted as text: the browser may run no other
+script, and load nothing.
 """
 
 from __future__ import annotations
@@ -29,44 +29,44 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS, COLUMNS = 1_000, 40
-"""What is shown of a table at most."""
+"""Largest part of a table that is shown."""
 GRADES = {
     "measured": "measured for this report",
     "published": "read in a source",
     "derived": "arithmetic on published values",
     "assumed": "no source states it",
 }
-"""Grade of the evidence of a constant -> what that means."""
+"""Grade of the evidence of a constant -> its meaning."""
 CITATION = (
     f"The cbramsim authors: cbramsim, version {__version__}.",
     "Yuhan Shi, Leon Nguyen, Sangheon Oh, Xin Liu, Foroozan Koushan, John R. Jameson and Duygu "
     "Kuzum: Neuroinspired unsupervised learning and pruning with subquantum CBRAM arrays. Nature "
     "Communications 9, 5312 (2018). https://doi.org/10.1038/s41467-018-07682-0",
 )
-"""What whoever uses a result cites: cbramsim, and the article on the system that it simulates."""
+"""Works to cite by users of a result: cbramsim, and the article on the system that it simulates."""
 
 _CLAIM = (
     "name", "value", "spread", "interval", "unit", "target", "held", "evidence", "definition",
     "reference", "note",
 )  # fmt: skip
-"""Keys of a claim that have their place; the others are folded."""
+"""Keys of a claim that are always shown; the others are folded."""
 _VERDICTS = {
     True: ("held", "✓", "held"), False: ("missed", "✗", "missed"), None: ("", "·", "not judged"),
 }  # fmt: skip
 _UNSEEN = re.compile(
     r"[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-"""Characters that are none, or that make text look like another one."""
+"""Characters that are invisible, or that make a text look like another one."""
 _ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;)]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a report shows; what is left empty has no section."""
+    """Contents of a report; an empty part has no section."""
 
     title: str
     summary: str = ""
-    """A sentence or two below the title."""
+    """Summary of a sentence or two below the title."""
     claims: Sequence[Mapping[str, Any]] = ()
     """Claims as in summary.json: `cbramsim.experiments.study.claims.claim`."""
     table: pd.DataFrame | Sequence[Mapping[str, Any]] | None = None
@@ -106,12 +106,12 @@ def write_html(path: Path, page: Page) -> None:
 
 
 def to_html(page: Page) -> str:
-    """Return a report as HTML: of the same page always the same.
+    """Return a report as HTML, always the same for the same page.
 
     Raises
     ------
     DataError
-        If a figure is no SVG or PNG file.
+        If a figure is not an SVG or PNG file.
     """
     sections = {
         "Claims": _claims(page.claims),
@@ -276,7 +276,7 @@ def _cite(sources: Sequence[str]) -> str:
 
 
 def _sortable(shown: Sequence[Column], kind: str, title: str) -> str:
-    """Return a table that can be sorted, in a frame that it can be scrolled in."""
+    """Return a sortable table, in a scrollable frame."""
     cells = [_cells(one, first=not k) for k, one in enumerate(shown)]
     lines = "".join(f"<tr>{''.join(row)}</tr>\n" for row in zip(*cells, strict=True))
     numeric = [f"n{k}" for k, one in enumerate(shown, 1) if one.numeric]
@@ -345,7 +345,7 @@ def _with_links(text: str) -> str:
 
 
 def _text(text: Any) -> str:
-    """Return a text as HTML, with a mark in the place of what cannot be seen."""
+    """Return a text as HTML, with a mark in place of invisible characters."""
     return escape(_UNSEEN.sub("\ufffd", str(text)))
 
 
@@ -358,7 +358,7 @@ def _s(things: Sequence[Any]) -> str:
 
 
 def _right_aligned() -> str:
-    """Return the rule that sets numbers to the right, by the classes of their table."""
+    """Return the style rule that aligns numbers to the right, by the classes of their table."""
     numeric = ",".join(f".n{k} tr>:nth-child({k})" for k in range(1, COLUMNS + 1))
     buttons = ",".join(f".n{k} th:nth-child({k}) button" for k in range(1, COLUMNS + 1))
     return f"{numeric}{{text-align:right}}\n{buttons}{{justify-content:end}}"

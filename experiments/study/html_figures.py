@@ -1,4 +1,4 @@
-"""Figures inside a page: as SVG that leaves the rest of the page alone, or as small pictures."""
+"""Figures inside a page: as SVG that does not affect the rest of the page, or as small pictures."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_FILE = 32 * 2**20
-"""Bytes of a file with a figure."""
+"""Most bytes of a file with a figure."""
 LARGEST_SVG = 150_000
-"""Characters of a figure beyond which it is a picture, if that is smaller."""
+"""Most characters of an SVG; a larger figure becomes a picture, if that is smaller."""
 SMALL_PICTURE = 50_000
-"""Bytes of a picture up to which it is left as it is."""
+"""Most bytes of a picture that is left unchanged."""
 DPI = 150
-"""Of a figure that becomes a picture."""
+"""Resolution of a figure that becomes a picture, dots per inch."""
 WIDE = 1.7
-"""Ratio of width to height from which on a figure has a line of its own."""
+"""Ratio of width to height above which a figure has a row of its own."""
 WIDE_INCHES = 8.0
-"""Width from which on a figure has a line of its own, whatever its height."""
+"""Width above which a figure has a row of its own, whatever its height."""
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 def embedded(figure: Figure | Path, number: int, labelled_by: str) -> tuple[str, bool]:
     """Return a figure of matplotlib, an SVG or a PNG file as HTML, and whether it is a wide one.
 
-    Files are shown as pictures: what they link to, or would run, is dead. `number` is another for
+    Files are shown as pictures: their links and scripts are inactive. `number` is another for
     each figure of a page, `labelled_by` the id of the text that says what it shows. Raises
     `DataError` if a file cannot be read, or is of another kind.
     """
@@ -76,8 +76,8 @@ def _drawn(figure: Figure, kind: str) -> bytes:
 def _inline(svg: bytes, number: int, labelled_by: str) -> str:
     """Return an SVG of matplotlib for the inside of a page.
 
-    Ids become those of this figure alone, and those that nothing refers to go, as do rules of
-    style, which would hold for the whole page, and digits that nobody sees.
+    Ids become unique to this figure; unused ids are removed, as are style rules, which would apply
+    to the whole page, and digits beyond the visible resolution.
     """
     root = ElementTree.fromstring(svg)
     for parent in list(root.iter()):

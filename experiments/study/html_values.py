@@ -1,4 +1,4 @@
-"""Values as a report writes them: in a fitting unit, with as many digits as mean something."""
+"""Values in the form of a report: in a suitable unit, with the significant digits."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from cbramsim.core.units import display_unit
 DIGITS = 4
 """Significant digits of a number without a spread."""
 WIDE = 100.0
-"""Ratio of the largest to the smallest value of a column from which on each has its own prefix."""
+"""Ratio of the largest to the smallest value of a column above which each has its own prefix."""
 PREFIXED = ("J", "W", "S", "V", "A", "s", "F", "Hz", "m")
 """Units that are written with an SI prefix."""
 SIGNS = {"ratio": "×", "times": "×", "degC": "°C"}
-"""Units that are written in another way."""
+"""Units that are written differently."""
 QUANTITIES = {"joules": ("energy", "J"), "seconds": ("time", "s")}
-"""Word in the name of a column -> what is written instead, and the unit."""
+"""Word in the name of a column -> the text written instead, and the unit."""
 SHARES = {"accuracy", "fraction", "share"}
 """Words in the name of a column whose values are printed in percent, if they are from 0 to 1."""
 
 
 class Column(NamedTuple):
-    """A column of a table, as it is written."""
+    """A column of a table, in written form."""
 
     head: str
-    """Its name, with the unit."""
+    """Name, with the unit."""
     numeric: bool
-    """Whether it holds nothing but numbers."""
+    """Whether it holds only numbers."""
     texts: list[str]
-    """What is written in the cells; nothing where there is no value."""
+    """Texts of the cells; nothing where there is no value."""
     keys: list[float] | None
-    """What numbers are sorted by, where that cannot be read from the texts."""
+    """Keys by which numbers are sorted, where these cannot be read from the texts."""
 
 
 def plain(value: Any) -> Any:
-    """Return a value without NumPy and pandas around it; None for what is no value."""
+    """Return a plain value without NumPy or pandas types; None for a missing one."""
     if isinstance(value, np.generic):
         value = value.item()
     if type(value).__name__ in ("NAType", "NaTType") or (
@@ -56,7 +56,7 @@ def is_number(value: Any) -> bool:
 
 
 def number(value: float, digits: int = DIGITS) -> str:
-    """Return a number with so many significant digits, whole ones with all of theirs."""
+    """Return a number with some significant digits, whole numbers with all of theirs."""
     size = abs(value)
     if isinstance(value, Integral) or (size < 1e15 and value == int(value)):
         return f"{int(value):,}" if size >= 10_000 else f"{int(value)}"
@@ -83,7 +83,7 @@ def quantity(value: Any, unit: str = "", spread: Any = None) -> str:
 
 
 def scaled(largest: float, unit: str) -> tuple[float, str]:
-    """Return the factor by which values are printed, and the unit in which they then are."""
+    """Return the factor by which values are printed, and their unit then."""
     if unit.startswith("fraction"):
         return 100, "%" + unit.removeprefix("fraction")
     if unit in PREFIXED:
@@ -114,7 +114,7 @@ def columns(table: Any) -> list[Column]:
 
 
 def column(name: str, values: Iterable[Any]) -> Column:
-    """Return a column of a table; what its numbers are is told by its name."""
+    """Return a column of a table; the kind of its numbers follows from its name."""
     cells = [plain(value) for value in values]
     found = [cell for cell in cells if cell is not None]
     head, unit = _told(name, found)
@@ -144,7 +144,7 @@ def column(name: str, values: Iterable[Any]) -> Column:
 
 
 def named(name: str, values: Iterable[float]) -> tuple[str, float]:
-    """Return what a quantity is called, with its unit, and the factor by which it is written."""
+    """Return the name of a quantity, with its unit, and the factor by which it is written."""
     sizes = [abs(value) for value in values if math.isfinite(value)]
     head, unit = _told(name, sizes)
     factor, shown = scaled(max(sizes, default=1.0) or 1.0, unit)
@@ -152,7 +152,7 @@ def named(name: str, values: Iterable[float]) -> tuple[str, float]:
 
 
 def without_none(value: Any) -> Any:
-    """Return nested tables as TOML can hold them: plain values, and nothing that is missing."""
+    """Return nested tables in a form for TOML: plain values, without missing ones."""
     if isinstance(value, Mapping):
         inner = {str(key): without_none(item) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item is not None}
@@ -163,7 +163,7 @@ def without_none(value: Any) -> Any:
 
 
 def _told(name: str, values: Sequence[Any]) -> tuple[str, str]:
-    """Return what a column is called, and the unit of its values by its name."""
+    """Return the name of a column, and the unit of its values by that name."""
     words = re.split(r"[._ ]", name)
     head = " ".join(QUANTITIES.get(one, (one,))[0] for one in words)
     unit = next((QUANTITIES[one][1] for one in words if one in QUANTITIES), "")
@@ -172,7 +172,7 @@ def _told(name: str, values: Sequence[Any]) -> tuple[str, str]:
 
 
 def _exponent(size: float) -> int:
-    """Return that of the first digit of a size above 0."""
+    """Return the exponent of the first digit of a size above 0."""
     return math.floor(math.log10(size)) if size > 0 else 0
 
 

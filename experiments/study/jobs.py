@@ -1,4 +1,4 @@
-"""Jobs of a study that are no training runs: done on all cores, each with a file of findings."""
+"""Jobs of a study that are not training runs: done on all cores, each with a file of findings."""
 
 from __future__ import annotations
 
@@ -25,34 +25,35 @@ FOLDER = "jobs"
 
 
 class Job(NamedTuple):
-    """Something to run that is no training run: a function of plain values."""
+    """A job that is not a training run: a function of plain values."""
 
     role: str
-    """What it is for, such as `array,soft`."""
+    """Role, such as `array,soft`."""
     seed: int
-    """Its seed."""
+    """Seed of the job."""
     function: str
-    """What does it, `module:function`, imported where it is done; what it returns is kept."""
+    """Function that does the job, `module:function`, imported where it is done; its return value is
+    kept."""
     settings: dict[str, Any]
-    """Its arguments: plain values."""
+    """Arguments: plain values."""
 
     @property
     def name(self) -> str:
-        """Unique, and that of its file."""
+        """Name, unique, and that of its file."""
         return f"{self.role},seed={self.seed}"
 
 
 class Done(NamedTuple):
-    """What the jobs found."""
+    """Results of the jobs."""
 
     records: dict[str, list[dict[str, Any]]]
-    """By role, one for each seed, in their order."""
+    """Records by role, one for each seed, in their order."""
     failures: list[Failure]
     """Jobs that failed."""
 
 
 def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
-    """Do what is left of `jobs`; what is in the folder `out` already is taken as it is.
+    """Do the remaining `jobs`; results already in the folder `out` are reused.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def carry_out(jobs: list[Job], out: Path, at: Where) -> Done:
 
 
 def do(values: dict[str, Any], folder: str) -> float:
-    """Do one job, write its file, and return how long it took, s."""
+    """Do one job, write its file, and return its time, s."""
     job, begun = Job(**values), time.perf_counter()
     module, _, function = job.function.partition(":")
     found = getattr(import_module(module), function)(**job.settings)
@@ -98,7 +99,7 @@ def do(values: dict[str, Any], folder: str) -> float:
 
 
 def seconds_of(jobs: list[Job], out: Path) -> dict[str, float]:
-    """Return how long each finished job took, s."""
+    """Return the time of each finished job, s."""
     paths = {job.name: _path(job, out / FOLDER) for job in jobs}
     return {
         name: json.loads(path.read_text())["seconds"]

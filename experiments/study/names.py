@@ -10,15 +10,15 @@ from hashlib import sha256
 from cbramsim.core.errors import ParameterError
 
 LONGEST = 120
-"""Characters of a name; with what is put around it, some file systems take no more than 143."""
+"""Most characters of a name: with additions, some file systems allow no more than 143."""
 HASH = 8
-"""Characters by which names are told apart that would be the same."""
+"""Characters that distinguish names that would be the same."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
-"""What Windows takes for a device, whatever follows the point."""
+"""Names that Windows takes for a device, whatever follows the point."""
 
 
 def safe_name(text: str) -> str:
-    """Return a text as a name that every system takes: visible, in ASCII, without separators."""
+    """Return a text as a name that every system accepts: visible, in ASCII, without separators."""
     name = re.sub(r"[^A-Za-z0-9_.+=,-]+", "_", text)
     name = re.sub(r"\.$", "_", name)
     if not name or name[0] in ".-" or _RESERVED.match(name):
@@ -29,8 +29,8 @@ def safe_name(text: str) -> str:
 def safe_names(texts: Sequence[str], identity: Callable[[int], str] | None = None) -> list[str]:
     """Return a name for each text, all of them different, also where case does not matter.
 
-    `identity` returns what tells the text at a place from others that are the same as names, by
-    default the text itself. Raises `ParameterError` if an identity is there twice.
+    `identity` returns a text that distinguishes the one at a place from others with the same name,
+    by default the text itself. Raises `ParameterError` if an identity occurs twice.
     """
     names = [safe_name(text) for text in texts]
     shared = Counter(name.casefold() for name in names)

@@ -1,4 +1,4 @@
-"""Runs of a study on a graphics card: which of them, in what batches, and the task of a batch."""
+"""Runs of a study on a graphics card: their choice, their batches, and the task of a batch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.cuda.coverage import SIMULATED, why_not
 
 PROCESSES = 4
-"""Processes that share a card: while one looks after its networks, others compute."""
+"""Number of processes that share a card: while one handles its networks, others compute."""
 MOST_RUNS = 300
-"""Most runs of a batch: what it has not saved is lost with it."""
+"""Most runs of a batch: unsaved work of a batch is lost with it."""
 
 
 def why_not_covered(run: PlannedRun) -> str:
-    """Return why a run is not done on a card, or nothing if it is."""
+    """Return the reason why a run is not done on a card, or nothing if it is."""
     return why_not(run.config.network(), run.config.technology())
 
 
@@ -69,7 +69,7 @@ def carried_out(
 
 
 def _processes(workers: int | None) -> int:
-    """Return how many processes share a card: one without Dask."""
+    """Return the number of processes that share a card: one without Dask."""
     if workers is not None:
         return workers
     return min(PROCESSES, cores()) if has_dask() and not SIMULATED else 1
@@ -95,7 +95,7 @@ def perform_together(
     Returns
     -------
     dict
-        By name: how long each took, s; or what went wrong, in one line and at length.
+        By name: the time of each, s; or its error, in one line and in full.
     """
     from cbramsim.experiments.train.together import Told, Wanted, run_together
 
@@ -120,7 +120,7 @@ def perform_together(
 
 
 def finish(run: Any, seconds: float, *, keep_state: bool) -> None:
-    """Note how long a run took, and let go of its state unless that is kept."""
+    """Record the time of a run, and remove its state unless that is kept."""
     from cbramsim.experiments.run_folder import STATE
 
     run.amend(run_seconds=seconds)

@@ -1,4 +1,4 @@
-"""What is measured once for a study, and kept in its folder: times, above all."""
+"""Values that are measured once for a study, and kept in its folder: times, above all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cbramsim.experiments.results import saved_in
 
 
 def once(path: Path, measure: Callable[[], dict[str, Any]], *, again: bool = False) -> Any:
-    """Return what a JSON file holds, or what `measure` returns, which is then kept there.
+    """Return the contents of a JSON file, or the result of `measure`, which is then saved there.
 
-    If `again`, it is measured anew even if it is there.
+    If `again`, it is measured anew even if the file exists.
     """
     if path.is_file() and not again:
         with saved_in(path):

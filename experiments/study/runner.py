@@ -1,8 +1,8 @@
-"""The runs of a study in a folder: what is left of them is done on all cores, or on a cluster.
+"""Runs of a study in a folder: the remaining ones are done on all cores, or on a cluster.
 
-Each run has a folder of its own, ``runs/<name>/``; ``study.toml`` says what the study is. Started
-again, it goes on where it stopped. Runs that train alike up to some point share that part of their
-training, see `sharing`.
+Each run has a folder of its own, ``runs/<name>/``; ``study.toml`` describes the study. Started
+again, it continues where it stopped. Runs with a common beginning of their training share it, see
+`sharing`.
 """
 
 from __future__ import annotations
@@ -59,33 +59,34 @@ if TYPE_CHECKING:
 
 STUDY, RUNS, SHARED, ERROR = "study.toml", "runs", "shared", "error.txt"
 OLD = "sweep.toml"
-"""What `STUDY` was called up to version 0.9.0."""
+"""Name of `STUDY` up to version 0.9.0."""
 
 
 class Where(NamedTuple):
-    """Where and how runs are carried out."""
+    """Place and manner of carrying out runs."""
 
     scheduler: str | None = None
     """Address of a running Dask cluster; this machine by default."""
     workers: int | None = None
     """Processes on this machine; one per core by default."""
     force: bool = False
-    """Do runs of another version or configuration again, instead of refusing them."""
+    """Whether to repeat runs of another version or configuration, instead of refusing them."""
     quiet: bool = False
-    """Show no progress."""
+    """Whether to show no progress."""
     engine: Engine = "auto"
-    """Where networks learn: `cuda`, a graphics card, `cpu`, or `auto`, a card if there is one."""
+    """Place where networks learn: `cuda`, a graphics card, `cpu`, or `auto`, a card if there is
+    one."""
 
 
 HERE = Where()
-"""On this machine, one process per core."""
+"""Default: on this machine, one process per core."""
 
 
 class Runner:
-    """Runs in a folder: some of them finished, some still to do.
+    """Runs in a folder, some of them finished, others not.
 
     `description` is kept as study.toml. Raises `CbramError` if the folder holds other results, or
-    cannot be written; or if the device, the circuits or the images of a run are not there. Nothing
+    cannot be written; or if the device, the circuits or the images of a run do not exist. Nothing
     is written then.
 
     Attributes
@@ -95,7 +96,7 @@ class Runner:
     busy_seconds
         Time that workers have spent in runs.
     reasons
-        Why runs were not done on a graphics card that is there, and how many.
+        Reasons why runs were not done on an available graphics card, and their numbers.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Runner:
         return [run for run in self.runs if self._is_done(run)]
 
     def go(self) -> None:
-        """Do what is left to do; failures are collected, and do not stop the others."""
+        """Do the remaining runs; failures are collected, and do not stop the others."""
         waiting = self.waiting()
         self.failures = []
         together, alone = self._divided(waiting)
@@ -158,7 +159,7 @@ class Runner:
         yield from execute(tasks, scheduler=self.at.scheduler, workers=self.at.workers)
 
     def _divided(self, runs: list[PlannedRun]) -> tuple[list[PlannedRun], list[PlannedRun]]:
-        """Return the runs that a graphics card does, and the others; say why they are others."""
+        """Return the runs for a graphics card, and the others; log the reasons."""
         if not runs or not uses_card(self.at.engine, elsewhere=bool(self.at.scheduler)):
             return [], runs
         reasons = {run.name: on_card.why_not_covered(run) for run in runs}
@@ -205,7 +206,7 @@ class Runner:
         return Task(trunk.name, train_trunk, (trunk.config.model_dump(), folder, trunk.points))
 
     def _begun_anew(self, runs: list[PlannedRun]) -> Iterator[PlannedRun]:
-        """Yield the runs that have not been begun, with a bar if looking at them takes long."""
+        """Yield the runs that have not been begun, with a progress bar if the check takes long."""
         with progress("grouping", len(runs), self.at.quiet) as bar:
             for run in runs:
                 if not (self.folder(run.name) / CONFIG).is_file():
@@ -214,15 +215,16 @@ class Runner:
 
     @property
     def learned(self) -> int:
-        """How many images a run learns in each epoch, at most."""
+        """Number of images that a run learns in each epoch, at most."""
         return max((learned for learned, _ in self._images.values()), default=0)
 
     def _learned(self, run: PlannedRun) -> int:
-        """Return how many images a run learns in each epoch."""
+        """Return the number of images that a run learns in each epoch."""
         return self._images[run.name][0]
 
     def _work(self, run: PlannedRun, shared: int) -> int:
-        """Return how many images a run presents itself, if its trunk presents `shared`."""
+        """Return the number of images that a run presents itself, if its trunk presents
+        `shared`."""
         learned, others = self._images[run.name]
         return max(1, run.config.epochs * learned + others - shared)
 
@@ -247,7 +249,8 @@ class Runner:
                 write_atomically(folder / ERROR, lambda file: file.write(text.encode()))
 
     def _adopt(self, description: dict[str, Any]) -> None:
-        """Check what is in the folder and what is to be run, and make the folder this study's."""
+        """Check the contents of the folder and the planned runs, and make the folder this
+        study's."""
         remade = False
         described = [path for path in (self.out / STUDY, self.out / OLD) if path.is_file()]
         if described:
@@ -271,9 +274,9 @@ class Runner:
         write_atomically(self.out / STUDY, lambda file: file.write(text))
 
     def _checked(self, *, compare: bool) -> list[PlannedRun]:
-        """Refuse what no run can be made with; return what is there and was run otherwise.
+        """Refuse invalid settings; return existing runs with other settings.
 
-        Runs of one data set follow one another, so that it is read once, and not kept.
+        Runs of one data set follow one another, so that it is read once, and not kept in memory.
         """
         groups: dict[tuple[Any, ...], list[PlannedRun]] = defaultdict(list)
         for run in self.runs:
@@ -308,7 +311,7 @@ class Runner:
         return differing
 
     def _differs(self, run: PlannedRun, data: train.Data, parts: _Parts) -> str:
-        """Return how the run in the folder differs from the planned one, or nothing."""
+        """Return the difference of the run in the folder from the planned one, or nothing."""
         folder = self.folder(run.name)
         if not (folder / CONFIG).is_file():
             return ""
@@ -334,16 +337,16 @@ class Runner:
 
 
 class _Parts:
-    """Devices and circuits that runs are made with, each looked at once."""
+    """Devices and circuits of runs, each checked once."""
 
     KEPT = 1000
-    """How many of them are remembered."""
+    """Number of them that are remembered."""
 
     def __init__(self) -> None:
         self._tables: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def of(self, config: TrainConfig) -> dict[str, Any]:
-        """Return what metrics.json says about the device and the circuits of a configuration.
+        """Return the entries of metrics.json for the device and the circuits of a configuration.
 
         Raises
         ------
@@ -361,7 +364,8 @@ class _Parts:
         return self._tables[key]
 
     def differ(self, config: TrainConfig, metrics: dict[str, Any]) -> str:
-        """Return how a finished run of the same configuration was made otherwise, or nothing."""
+        """Return the difference in device or circuits of a finished run of the same configuration,
+        or nothing."""
         made_by = metrics.get("versions", {}).get("cbramsim")
         if made_by != __version__:
             return f"was run with another version ({made_by})"
@@ -374,9 +378,9 @@ class _Parts:
 def perform(
     config: dict[str, Any], folder: str, keep_state: bool, begin: str | None = None
 ) -> float:
-    """Do one run in its folder, or what is left of it: the task of a study.
+    """Do one run in its folder, or the rest of it: the task of a study.
 
-    It begins with the state of a training that it shares, if `begin` is there. Returns how long
+    It begins with the state of a shared training, if `begin` exists. Returns how long
     that took, s.
     """
     started, out = time.perf_counter(), Path(folder)
@@ -394,7 +398,7 @@ def perform(
 
 
 def _is_timed(out: Path) -> bool:
-    """Return whether all was written about a run that there is to say.
+    """Return whether everything about a run has been written.
 
     If not, it was ended between its scoring and this, or is not finished.
     """

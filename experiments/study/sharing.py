@@ -1,10 +1,10 @@
-"""Trainings that runs share: those that train alike up to some point part only there.
+"""Shared trainings: runs with the same training up to some point share it up to there.
 
-Until its first neuron is mature, a network that is pruned learns what one that is not does; a
-shorter training is the beginning of a longer one; and what comes after training (pruning of the
-finished network, waiting, labelling, scoring) has no part in it. So one unpruned training, the
-trunk, keeps its state where runs part from it, and each of them goes on from there, to the same
-bits as if it had trained alone.
+Until its first neuron is mature, a network with pruning learns the same as one without; a shorter
+training is the beginning of a longer one; and the steps after training (pruning of the finished
+network, waiting, labelling, scoring) do not affect it. So one unpruned training, the trunk, saves
+its state where runs part from it, and each of them continues from there, with the same bits as if
+it had trained alone.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from cbramsim.simulator.learning.network import SpikingNetwork, Step
 from cbramsim.simulator.learning.state_file import read_state, write_state
 
 AFTER = ("epochs", "wait", "wait_celsius", "compensation", "label_images", "test_images")
-"""Keys that have no part in what is learned from the images of a pass."""
+"""Keys that do not affect the learning from the images of a pass."""
 STEPS_AHEAD = 3
 """Steps of training, at their most output spikes, by which a state is kept before a neuron can be
 mature."""
 
 
 class Point(NamedTuple):
-    """Where a run parts from its trunk."""
+    """Point at which a run parts from its trunk."""
 
     images: int
     """Images learned by then, at most."""
@@ -45,7 +45,7 @@ class Point(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The name of the state that is kept there."""
+        """Name of the state that is saved there."""
         return f"{self.images}-{self.spikes:g}.npz"
 
 
@@ -53,23 +53,23 @@ class Trunk(NamedTuple):
     """A training that several runs share."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     config: TrainConfig
-    """Of the training, unpruned."""
+    """Configuration of the training, unpruned."""
     points: tuple[Point, ...]
-    """Where to keep the state."""
+    """Points at which the state is kept."""
     begins: dict[str, str]
-    """Name of a run -> the state from which it goes on."""
+    """Name of a run -> the state from which it continues."""
     shared: dict[str, int]
-    """Name of a run -> about how many images it need not learn itself."""
+    """Name of a run -> the approximate number of images that it need not learn itself."""
     images: int
-    """About how many images the trunk learns."""
+    """Approximate number of images that the trunk learns."""
 
 
 def trunks_of(runs: Iterable[PlannedRun], learned: Callable[[PlannedRun], int]) -> list[Trunk]:
     """Return the trainings that several of `runs`, none of them begun, share.
 
-    `learned` returns how many images a run learns in each epoch.
+    `learned` returns the number of images that a run learns in each epoch.
     """
     groups: dict[str, list[PlannedRun]] = defaultdict(list)
     for run in runs:
@@ -79,7 +79,7 @@ def trunks_of(runs: Iterable[PlannedRun], learned: Callable[[PlannedRun], int]) 
 
 
 def _trunk_config(config: TrainConfig) -> TrainConfig:
-    """Return what runs have in common that share a training."""
+    """Return the configuration that runs with a shared training have in common."""
     fields = type(config).model_fields
     plain = {key: fields[key].default for key in AFTER}
     return config.replace(**plain, pruning={"kind": "none"}).resolved_paths()
@@ -91,7 +91,8 @@ def _trunk(key: str, group: list[PlannedRun], learned: Callable[[PlannedRun], in
     windows, neurons = group[0].config.encoding.windows, group[0].config.neurons
 
     def reached(point: Point) -> int:
-        """Return about how many images are learned at a point: neurons fire much alike."""
+        """Return the approximate number of images learned at a point: neurons fire nearly equally
+        often."""
         return int(min(point.images, 0.9 * point.spikes * neurons / windows))
 
     shared = {run.name: reached(points[run.name]) for run in group}
@@ -104,9 +105,9 @@ def _trunk(key: str, group: list[PlannedRun], learned: Callable[[PlannedRun], in
 
 
 def point_of(config: TrainConfig, learned: int) -> Point:
-    """Return where a run parts from an unpruned training of the same network.
+    """Return the point at which a run parts from an unpruned training of the same network.
 
-    So many images are `learned` in an epoch.
+    `learned` images are learned in an epoch.
     """
     pruning, end = config.pruning, config.epochs * learned
     idle = pruning.kind == "none" or pruning.fraction == 0
@@ -116,7 +117,7 @@ def point_of(config: TrainConfig, learned: int) -> Point:
 
 
 def train_trunk(config: dict[str, Any], folder: str, points: Iterable[Iterable[Any]]) -> float:
-    """Train until the last of some points, and keep the state at each: the task of a trunk.
+    """Train until the last of some points, and save the state at each: the task of a trunk.
 
     Returns how long that took, s.
 
@@ -140,14 +141,14 @@ def train_trunk(config: dict[str, Any], folder: str, points: Iterable[Iterable[A
 
 
 class _Watch:
-    """Looks at a training after each step, keeps its state where that is wanted, and ends it."""
+    """Watcher of a training, which saves its state at some points, and ends it."""
 
     def __init__(self, training: train.Run, left: list[Point]) -> None:
         self.training, self.left = training, left
         self.highest, self.step = 0, 0
 
     def look(self, step: Step) -> bool:
-        """Return whether to go on."""
+        """Return whether to continue."""
         network = self.training.network
         highest, images = int(network.spike_counts.max()), network.images_seen
         self.step = max(self.step, highest - self.highest)
@@ -161,7 +162,7 @@ class _Watch:
 
 
 def branch_off(config: TrainConfig, out: Path, begin: Path) -> train.Data | None:
-    """Make a new run in `out` that goes on from the state of its trunk, and return its images.
+    """Make a new run in `out` that continues from the state of its trunk, and return its images.
 
     None if it was begun before, or if there is no such state.
     """

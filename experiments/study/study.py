@@ -41,7 +41,7 @@ class Study:
     Parameters
     ----------
     name
-        Of the study.
+        Name of the study.
     vary
         Dotted key of the configuration (see `cbram keys`) -> the values that it takes.
     base
@@ -51,7 +51,7 @@ class Study:
     out
         The folder; ``runs/NAME`` by default.
     keep_state
-        Keep the state of each finished run, for `Runs.network`.
+        Whether to keep the state of each finished run, for `Runs.network`.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class Study:
         self.out = Path(out) if out is not None else Path("runs") / safe_name(name)
 
     def __repr__(self) -> str:
-        """Return what the study is."""
+        """Return a short description of the study."""
         return f"Study({self.name!r}, {len(self.planned):,} runs, in {printable(self.out)})"
 
     def run(
@@ -108,7 +108,7 @@ class Study:
         quiet: bool = False,
         engine: Engine = "auto",
     ) -> Runs:
-        """Do what is left to do, and return all that is finished.
+        """Do the remaining runs, and return all finished ones.
 
         Results do not depend on the number of workers. A run that fails does not stop the others.
 
@@ -119,17 +119,18 @@ class Study:
         scheduler
             Address of a running Dask cluster, instead.
         force
-            Do runs of another version or configuration again, instead of refusing them.
+            Whether to repeat runs of another version or configuration, instead of refusing them.
         quiet
-            Show no progress.
+            Whether to show no progress.
         engine
-            Where networks learn: `cuda`, all together on a graphics card; `cpu`; or `auto`, on a
-            card if there is one. What a card does not do is done on processors, and logged.
+            Place where networks learn: `cuda`, all together on a graphics card; `cpu`; or `auto`,
+            on a card if there is one. Runs that a card cannot do are done on processors, and
+            logged.
 
         Raises
         ------
         CbramError
-            If the folder holds something else, there is no card although it is asked for, or the
+            If the folder holds something else, there is no card although it is requested, or the
             scheduler does not answer.
         """
         at = Where(scheduler, workers, force, quiet, engine)
@@ -144,14 +145,14 @@ class Study:
 
 
 class Runs:
-    """The finished runs of a study.
+    """Finished runs of a study.
 
     Attributes
     ----------
     study
         The study.
     table
-        A row for each run: its name, what was varied, and what was found, see `cbram compare`.
+        A row for each run: its name, the varied settings, and the results, see `cbram compare`.
     failures
         Runs that failed.
     """
@@ -160,7 +161,7 @@ class Runs:
         self.study, self.table, self.failures = study, table, failures
 
     def __repr__(self) -> str:
-        """Return what there is."""
+        """Return a short description of the runs."""
         failed = f", {len(self.failures)} failed" * bool(self.failures)
         return f"{len(self.table)} of {len(self.study.planned)} runs of {self.study}{failed}"
 
@@ -189,17 +190,17 @@ class Runs:
     def plot(
         self, quantity: str, against: str, *, by: str | None = None, ax: Axes | None = None
     ) -> Axes:
-        """Draw a quantity against what was varied, mean and spread over the other runs.
+        """Draw a quantity against a varied setting, mean and spread over the other runs.
 
         Parameters
         ----------
         quantity, against
             Columns of the table.
         by
-            A column: a curve for each of its values; whatever else than the seed was varied by
-            default.
+            A column: a curve for each of its values; by default all varied settings except the
+            seed.
         ax
-            Where to draw; a new figure by default.
+            Axes; a new figure by default.
 
         Raises
         ------
@@ -224,7 +225,7 @@ class Runs:
         return [key for key in settings if self.table[key].astype(str).nunique() > 1]
 
     def findings(self) -> Findings:
-        """Return the runs with their means and spreads, as every study reports them."""
+        """Return the runs with their means and spreads, in the common form of studies."""
         text = compare.table(self._summaries()) if len(self.table) else ""
         runs = f"{len(self.table)} of {len(self.study.planned)} runs"
         closing = f"{runs} in {self.study.out}, table in {TABLE}"
@@ -266,7 +267,7 @@ class Runs:
         return made
 
     def _most_accurate(self, key: str) -> str:
-        """Return with which value of a setting networks are the most accurate, on average."""
+        """Return the value of a setting with which networks are the most accurate, on average."""
         means = worded(self.table, [key]).groupby(key, sort=False)["accuracy"].mean()
         return f"Most accurate with {key} = {means.idxmax()}: {100 * means.max():.1f} %"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def tidy(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return rows as a table, with a column for every key that occurs, None where it does not.
 
-    Whole numbers stay whole: a column in which something is missing holds objects.
+    Whole numbers stay whole: a column with missing values holds objects.
     """
     import pandas as pd  # takes as long to import as the rest of a command
 
@@ -42,14 +42,14 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 class Cases:
-    """Finished runs, a row each with the columns `case` and `seed`, looked up by case."""
+    """Finished runs, a row each with the columns `case` and `seed`, with look-up by case."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
 
     @property
     def names(self) -> list[str]:
-        """The cases, in the order in which they were run."""
+        """Names of the cases, in the order in which they were run."""
         return list(self.table["case"].unique()) if len(self.table) else []
 
     def __contains__(self, case: str) -> bool:
@@ -77,13 +77,13 @@ class Cases:
 
 
 def worded(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return a table in which some columns, where they are no numbers, hold texts."""
+    """Return a table in which some columns, if they are not numbers, hold texts."""
     texts = [name for name in names if table[name].dtype.kind not in "if"]
     return table.assign(**{name: table[name].astype(str) for name in texts})
 
 
 def column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Return a column of numbers; nothing of an empty table."""
+    """Return a column of numbers; empty for an empty table."""
     return table[name].to_numpy(np.float64) if len(table) else np.empty(0)
 
 

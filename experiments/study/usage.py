@@ -1,6 +1,7 @@
-"""How well a study uses its workers: how much of their time runs take, and how they hinder others.
+"""Use of its workers by a study: the part of their time that runs take, and how they slow down
+others.
 
-Kept in timing.json over all sessions of a study.
+It is kept in timing.json over all sessions of a study.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from cbramsim.experiments.study.runner import Runner
 
 TIMING = "timing.json"
 ENOUGH = 0.9
-"""Share of the workers' time that should be well spent."""
+"""Target of the share of the workers' time that runs take."""
 
 
 class Usage:
-    """What is known of the workers that do the runs of a study."""
+    """Findings on the workers that do the runs of a study."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner, at = runner, runner.at
@@ -53,7 +54,7 @@ class Usage:
             self._measure_slowdown()
 
     def claim(self) -> Claim | None:
-        """Return how well the workers were used, if that was measured."""
+        """Return the claim about the use of the workers, if that was measured."""
         known = self._known()
         if "alone_seconds" not in known or "worker_seconds" not in known:
             return None
@@ -79,7 +80,7 @@ class Usage:
             run_folder.write_json(self._path, known)
 
     def _timed(self, count: int) -> float:
-        """Return how long one and the same run takes on average, `count` times at once."""
+        """Return the mean time of the same run, `count` times at once."""
         runner = self.runner
         run = runner.runs[-1]._replace(keep_state=False)
         runs = [run._replace(name=f"timing-{n}") for n in range(count)]

@@ -1,8 +1,8 @@
 """`cbram train`: learn a dataset inside the array, and account for every joule.
 
 A run is described by `TrainConfig` (`config`), learns from `Data` (`data`), and is a `Run`
-(`training`), which `resuming` takes up where it was interrupted. What it found is put together in
-`metrics`, drawn in `figures`, and told in `report`; `run_folder` looks after its files.
+(`training`), which `resuming` continues after an interrupt. Its results are collected in `metrics`,
+drawn in `figures`, and described in `report`; `run_folder` manages its files.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ def run(
     finish: Callable[[Run], Any] | None = None,
     engine: Engine = "auto",
 ) -> Run:
-    """Train from scratch into the folder `out`, score, and return the run, its figures undrawn.
+    """Train from scratch into the folder `out`, score, and return the run, without drawing figures.
 
     Parameters
     ----------
     config
-        What to do.
+        Configuration of the run.
     out
-        The folder to write.
+        Folder to write.
     force
-        Overwrite the run in that folder.
+        Whether to overwrite the run in that folder.
     quiet
-        Show no progress.
+        Whether to show no progress.
     threads
         Threads for labelling and scoring; one per core by default.
     finish
-        What to do with the run once it is scored, while nobody else may write its folder: such
-        as `Run.draw`.
+        Function that is called with the run once it is scored, while its folder is held: such as
+        `Run.draw`.
     engine
-        Where the network learns, see `Run.on`.
+        Place where the network learns, see `Run.on`.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def run(
         If the data or the configuration is wrong, or if `out` exists, cannot be written, or is
         being written by another process.
     KeyboardInterrupt
-        After Ctrl-C, with the state saved. Its notes say how to go on.
+        After Ctrl-C, with the state saved. Its notes describe how to continue.
     """
     data = Data(config, quiet=quiet)
     config = data.resolve(config)
@@ -80,18 +80,18 @@ def resume(
     data: Data | None = None,
     engine: Engine = "auto",
 ) -> Run:
-    """Go on with the run in the folder `out`, to the same end as if it had not been interrupted.
+    """Continue the run in the folder `out`, to the same end as if it had not been interrupted.
 
     While a finished run is trained longer, its config.toml, metrics.json and figures stay as they
     are. They are replaced together when the longer run is scored; until then, only state.npz is
-    ahead of them, and knows how far it is to go.
+    newer, and has the requested number of epochs.
 
     Parameters
     ----------
     out
         The folder of the run.
     epochs
-        A new number of epochs, for training longer than first asked for.
+        A new number of epochs, for training longer than first requested.
     quiet, threads, finish, engine
         As in `run`.
     data

@@ -1,4 +1,4 @@
-"""`TrainConfig`: a training run, its network and its data, as config.toml says it."""
+"""`TrainConfig`: a training run, its network and its data, in the form of config.toml."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TrainConfig(NetworkConfig):
     """A training run: a network and its data."""
 
     dataset: Annotated[str, AfterValidator(_path)] = "mnist"
-    """`mnist` (bundled), a folder of IDX files or the beginning of their names, a folder of
-    pictures (`train/CLASS/*.png`, `test/CLASS/*.png`), or a `.npz` file."""
+    """Data set: `mnist` (bundled), a folder of IDX files or the beginning of their names, a folder
+    of pictures (`train/CLASS/*.png`, `test/CLASS/*.png`), or a `.npz` file."""
     train_images: Count = None
     """Training images to use, the first of the file; all by default."""
     test_images: Count = None
@@ -34,8 +34,8 @@ class TrainConfig(NetworkConfig):
     label_images: Count = None
     """Training images whose labels name the neurons, the first used; all by default."""
     validation_images: Annotated[int, Field(ge=0)] = 0
-    """If above 0: hold this many training images back, the last of those used, and score on them
-    instead of the test set. For tuning."""
+    """Number of training images to hold back, the last of those used, for scoring instead of the
+    test set, if above 0. For tuning."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Passes over the training images."""
     wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0.0
@@ -45,11 +45,12 @@ class TrainConfig(NetworkConfig):
 
     @property
     def scored_on(self) -> str:
-        """Which images a run is scored on, and the phase of the ledger: test or validation."""
+        """Images on which a run is scored, and the phase of the ledger: test or validation."""
         return "validation" if self.validation_images else "test"
 
     def resolved_paths(self) -> TrainConfig:
-        """Return the same with absolute paths, so that it means the same everywhere."""
+        """Return the configuration with absolute paths, so that it has the same meaning
+        everywhere."""
         dataset = self.dataset
         return self.replace(
             dataset=dataset if dataset == "mnist" else os.path.realpath(dataset),

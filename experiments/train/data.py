@@ -1,4 +1,4 @@
-"""`Data`: the images of a training run, split as its configuration says."""
+"""`Data`: the images of a training run, split according to its configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cbramsim.simulator.images.datasets import Dataset, load_dataset
 
 
 class Data:
-    """The images of a run, split as its config says."""
+    """Images of a run, split according to its configuration."""
 
     def __init__(
         self, config: TrainConfig, loaded: Dataset | None = None, *, quiet: bool = False

@@ -26,7 +26,7 @@ def receptive_fields(
 
 
 def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out: Path) -> None:
-    """Draw how the conductances are distributed before and after training."""
+    """Draw the distribution of the conductances before and after training."""
     crossbar, device = network.crossbar, network.device
     connected = crossbar.connected
     top = max(float(crossbar.conductance.max()), float(initial.max())) * 1e6
@@ -59,7 +59,7 @@ def weight_histogram(network: SpikingNetwork, initial: NDArray[np.float32], out:
 
 
 def energy(ledger: EnergyLedger, out: Path) -> None:
-    """Draw where the joules went."""
+    """Draw the energy by operation and phase."""
     figure, ax = _axes(1.4 * COLUMN_WIDTH, 3.0)
     ledger.plot(ax)
     titled(figure, f"Training took {in_prefixed(ledger.total('train'), 'J')}")
@@ -94,9 +94,9 @@ def learning(curve: dict[str, list[float]], images_per_epoch: int, out: Path) ->
 
 
 def confusion(counts: NDArray[np.int64], names: tuple[str, ...], out: Path) -> None:
-    """Draw which classes are taken for which, in per cent of the true class.
+    """Draw the confusion of classes, in per cent of the true class.
 
-    `names` are those of the classes, or none if they are called by their numbers.
+    `names` are those of the classes, or none if classes have only numbers.
     """
     classes = len(counts)
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

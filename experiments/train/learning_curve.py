@@ -1,8 +1,8 @@
 """Accuracy while learning, from the training stream alone.
 
 Each block of images is classified with the names that the neurons earned on the blocks before it
-(test, then name: prequential evaluation), from the very spikes that learning produced. It costs no
-extra presentation, and the test set stays untouched.
+(test, then name: prequential evaluation), from the same spikes as the learning. It needs no extra
+presentation, and the test set is not used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MEMORY = 0.8
 
 
 class LearningCurve:
-    """Collects one point per block of images."""
+    """Learning curve, with one point per block of images."""
 
     COLUMNS = ("images", "accuracy", "pruned_fraction", "joules")
 
@@ -32,7 +32,7 @@ class LearningCurve:
         self._correct = self._seen = 0
 
     def add(self, step: Step, network: SpikingNetwork) -> None:
-        """Take in one step of training."""
+        """Add one step of training."""
         labels = self.labels[step.images]
         names = np.eye(self._votes.shape[1])[self._votes.argmax(axis=1)]
         self._correct += int((names[step.winners].sum(axis=1).argmax(axis=1) == labels).sum())
@@ -58,7 +58,7 @@ class LearningCurve:
         return dict(zip(self.COLUMNS, columns, strict=True))
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Return all that is needed to go on with the curve."""
+        """Return all arrays needed to continue the curve."""
         return {
             "curve_points": np.array(self.points).reshape(-1, len(self.COLUMNS)),
             "curve_votes": self._votes,
@@ -67,7 +67,7 @@ class LearningCurve:
         }
 
     def entries(self, images: int) -> dict[str, Entry]:
-        """Return what the saved arrays of a curve must be after so many images."""
+        """Return the requirements on the saved arrays of a curve after a number of images."""
         most = (images, 1, 1, np.inf)
         return {
             "curve_points": Entry((None, len(self.COLUMNS)), float, 0, most),
@@ -77,7 +77,7 @@ class LearningCurve:
         }
 
     def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
-        """Take back what `to_arrays` returned."""
+        """Restore the arrays of `to_arrays`."""
         self.points = [tuple(point) for point in arrays["curve_points"].tolist()]
         self._votes, self._fresh = arrays["curve_votes"], arrays["curve_fresh"]
         self._correct, self._seen = (int(n) for n in arrays["curve_counters"])

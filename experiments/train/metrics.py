@@ -1,4 +1,4 @@
-"""What metrics.json says of a finished run: accuracies, energies, wear, and what they rest on."""
+"""Contents of metrics.json of a finished run: accuracies, energies, wear, and what they rest on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cbramsim.simulator.learning.network import SpikingNetwork
 def metrics_of(
     config: TrainConfig, data: Data, network: SpikingNetwork, found: Recognition
 ) -> dict[str, Any]:
-    """Return what a scored run found; how long it took and by what, `Run` knows.
+    """Return the results of a scored run; `Run` adds its times and versions.
 
     `network` is trained, its neurons named; `found` are the classes of the images that it is scored
     on.
@@ -84,9 +84,9 @@ def metrics_of(
 
 
 def wear(network: SpikingNetwork, images: int) -> dict[str, Any]:
-    """Return what a job of `images` has worn, and how many years it could go on as it does.
+    """Return the wear by a job of `images`, and the years for which it could continue.
 
-    At the rate at which the array itself presents images; None if wear is not modelled.
+    The rate is that at which the array itself presents images; None if wear is not modelled.
     """
     encoding = network.config.encoding
     found = network.crossbar.wear(images)
@@ -97,11 +97,11 @@ def wear(network: SpikingNetwork, images: int) -> dict[str, Any]:
 
 
 def wires(network: SpikingNetwork) -> dict[str, Any]:
-    """Return what lines have done to the reads of a network.
+    """Return the effect of lines on the reads of a network.
 
     `seen`, the part of the conductance of the cells that reads see; `error`, the largest of a mean
     read while learning; `scatter`, that of a single read by its fit (root mean square), where cells
-    are not ohmic; and how often the lines were solved for.
+    are not ohmic; and the number of solutions of the lines.
     """
     reads = network.crossbar.wired
     if reads is None:
@@ -113,7 +113,7 @@ def wires(network: SpikingNetwork) -> dict[str, Any]:
 
 
 def serial_write_seconds(network: SpikingNetwork) -> float:
-    """Return how long programming would take, pulse after pulse, s.
+    """Return the time of programming, pulse after pulse, s.
 
     That is one cell at a time, as a controller with one write driver does. Pulses that take
     cells to a value are of either polarity; they count as the longer of the two.

@@ -1,4 +1,4 @@
-"""What a finished run tells people: on the terminal, and in report.html, which can be mailed."""
+"""Report of a finished run: on the terminal, and in report.html, which can be mailed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CAPTIONS = (
     "Accuracy and pruned weights while learning",
     "Classes that are taken for others",
 )
-"""Of `FIGURES`, in their order."""
+"""Captions of `FIGURES`, in their order."""
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """Return what a run found, for people."""
+    """Return the results of a run, for people."""
     scored_on = metrics["scored_on"]
     per_image = metrics["energy_joules_per_image"]
     lines = [
@@ -61,9 +61,9 @@ def summary(metrics: dict[str, Any]) -> str:
 
 
 def write(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-    """Write the report of a finished run beside its figures, which it shows as they are.
+    """Write the report of a finished run beside its figures, which it includes.
 
-    `config` and `metrics` are what config.toml and metrics.json hold.
+    `config` and `metrics` are the contents of config.toml and metrics.json.
     """
     scored_on = metrics["scored_on"]
     per_image = metrics["energy_joules_per_image"]
@@ -92,7 +92,7 @@ def write(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, Any]) -
 
 
 def _energies(energy: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dict[str, Any]]:
-    """Return count and energy of all that happened, as rows."""
+    """Return count and energy of all operations, as rows."""
     rows = []
     for phase, operations in energy.items():
         total = sum(booked["joules"] for booked in operations.values())

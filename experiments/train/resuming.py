@@ -1,4 +1,4 @@
-"""Runs that go on where they were interrupted: what was saved is checked before it is believed."""
+"""Continuation of interrupted runs: saved states are checked before they are used."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from cbramsim.simulator.learning.state_file import Entry, check_entries, read_st
 def taken_up(
     out: Path, epochs: int | None, data: Data | None, quiet: bool, threads: int | None
 ) -> Run:
-    """Return the run in a folder, as it was saved, and say there how long it is to be.
+    """Return the run in a folder, as it was saved, and record its new number of epochs.
 
-    That is so many `epochs`, by default as many as were last asked for; `data` are its images, if
+    That is `epochs`, by default the number last requested; `data` are its images, if
     they are read already.
     """
     config = TrainConfig(**read_toml(out / CONFIG))
@@ -54,7 +54,7 @@ def taken_up(
 
 
 def _restore(job: Run, arrays: dict[str, NDArray[Any]]) -> None:
-    """Take up the learning curve and the clock of a saved state."""
+    """Restore the learning curve and the clock of a saved state."""
     extra = {
         key.removeprefix(EXTRA): value for key, value in arrays.items() if key.startswith(EXTRA)
     }
@@ -99,7 +99,7 @@ def _check_progress(job: Run) -> None:
 
 
 def _epochs_asked_for(state: dict[str, NDArray[Any]], path: Path) -> int:
-    """Return how many epochs the run of a state was last to have; 0 if it does not say."""
+    """Return the last requested number of epochs of the run of a state; 0 if not stated."""
     try:
         return int(state.get("extra_epochs", 0))
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Runs that learn together on a graphics card, each in a folder of its own, as `train.run` does."""
+"""Runs that learn together on a graphics card, each in a folder of its own, as in `train.run`."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Wanted(NamedTuple):
     """A run to do."""
 
     config: TrainConfig
-    """What to do."""
+    """Configuration of the run."""
     out: Path
-    """Its folder."""
+    """Folder of the run."""
 
 
 class Told(NamedTuple):
-    """What is done with runs as they end."""
+    """Functions that are called as runs end."""
 
     done: Callable[[Run], Any]
-    """Called with a run that is scored, and whose folder is free."""
+    """Function called with a run that is scored, and whose folder is free."""
     failed: Callable[[Path, Exception], Any]
-    """Called with the folder of a run that failed, and why."""
+    """Function called with the folder of a run that failed, and its error."""
     step: Callable[[int], Any] = lambda images: None
-    """Called with how many images have been learned or answered since it was last called."""
+    """Function called with the number of images learned or answered since its last call."""
 
 
 def run_together(wanted: Sequence[Wanted], told: Told, share: float = 1.0) -> None:
-    """Do runs, or what is left of them, on a graphics card, as many at a time as fit.
+    """Do runs, or the rest of them, on a graphics card, as many at a time as fit.
 
     The state of all is saved every minute, and after Ctrl-C. A run that cannot be begun or scored
     does not stop the others.
@@ -57,10 +57,10 @@ def run_together(wanted: Sequence[Wanted], told: Told, share: float = 1.0) -> No
     Parameters
     ----------
     wanted
-        The runs; all learn from one data set, and each is one that a card does, see
+        The runs; all learn from one data set, and a card can do each of them, see
         `coverage.why_not`.
     told
-        What is done with those that end.
+        Functions for those that end.
     share
         Part of the memory of the card that may be used.
     """
@@ -81,19 +81,19 @@ def run_together(wanted: Sequence[Wanted], told: Told, share: float = 1.0) -> No
 
 
 class _Begun(NamedTuple):
-    """A run that is begun, or taken up."""
+    """A run that is begun, or continued."""
 
     run: Run
     images: NDArray[np.uint8]
-    """What it learns from, as `SpikingNetwork.prepare` returned them."""
+    """Images from which it learns, as `SpikingNetwork.prepare` returned them."""
     key: Any
-    """Equal in those that can learn together."""
+    """Key that is equal in runs that can learn together."""
     holding: ExitStack
-    """Holds its folder."""
+    """Hold on its folder."""
 
 
 class _Beginner:
-    """Begins runs, and takes up those that were interrupted; images are prepared once."""
+    """Maker of runs, new ones or interrupted ones; images are prepared once."""
 
     def __init__(self, loaded: Dataset) -> None:
         self._loaded = loaded
@@ -150,7 +150,7 @@ def _learn(batch: list[_Begun], told: Told) -> None:
     started = saved = time.perf_counter()
 
     def save() -> None:
-        """Save all; each has taken its share of the time."""
+        """Save all runs; each is charged its share of the time."""
         part = (time.perf_counter() - started) / len(runs)
         for n, run in enumerate(runs):
             together.fetch(n)

@@ -34,21 +34,21 @@ SAVE_EVERY = 20.0
 
 
 class Run:
-    """One run: trains, saves, scores, and writes its folder.
+    """A run, which trains, saves, scores, and writes its folder.
 
     Attributes
     ----------
     metrics
-        What metrics.json holds, once the run is scored.
+        Contents of metrics.json, once the run is scored.
     network
         The trained `SpikingNetwork`.
     engine
-        What it learns on: `cpu`, or `cuda`, a graphics card.
+        Device on which it learns: `cpu`, or `cuda`, a graphics card.
     """
 
     engine: Literal["cpu", "cuda"] = "cpu"
     fetch: Callable[[], None] = staticmethod(lambda: None)
-    """Brings the network here, from wherever it learns."""
+    """Bring the network back from the device on which it learns."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Run:
         finish: Callable[[Run], Any] | None = None,
         images: NDArray[np.uint8] | None = None,
     ) -> Run:
-        """Train what is left to train, score, and write everything but the figures.
+        """Complete the training, score, and write everything but the figures.
 
         For the caller, who holds the folder; `finish` as in `run`. `images` are the training
         images, if they are prepared already.
@@ -95,7 +95,7 @@ class Run:
         return self
 
     def learn(self, going: Callable[[Step], bool]) -> None:
-        """Train for as long as `going` says so after each step; for the caller, who holds the
+        """Train as long as `going` returns true after each step; for the caller, who holds the
         folder."""
         with suppress(_Enough):
             self._train(self.network.prepare(self.data.train_images), going)
@@ -140,14 +140,15 @@ class Run:
         self.network.save(path or self.out / STATE, **extra)
 
     def on(self, engine: Engine) -> Run:
-        """Let the run learn on an engine, and return it; what a card does not do stays where it is.
+        """Let the run learn on an engine, and return it; a run that a card cannot do stays on a
+        processor.
 
         `auto` is a processor: one network alone learns no faster on a card.
 
         Raises
         ------
         CbramError
-            If `cuda` is asked for and something is missing.
+            If `cuda` is requested and something is missing.
         """
         if engine == "auto" or not uses_card(engine):
             return self
@@ -160,7 +161,7 @@ class Run:
         return self
 
     def note_initial(self) -> None:
-        """Keep the conductances before anything is learned, for figures."""
+        """Store the conductances before learning, for figures."""
         if self.initial is None:
             self.initial = self.network.crossbar.conductance.copy()
 
@@ -193,7 +194,7 @@ class Run:
 
     @property
     def label_fingerprint(self) -> int:
-        """What tells the labels of the training images from others."""
+        """Fingerprint that distinguishes the labels of the training images from others."""
         return zlib.crc32(np.ascontiguousarray(self.data.train_labels).data)
 
     def _train(
@@ -249,7 +250,7 @@ class Run:
             after_step(step)
 
     def check_images(self, images: NDArray[np.uint8]) -> None:
-        """Refuse images that are not those of the run so far; and those of the score, if wrong."""
+        """Refuse images that are not those of the run so far, or invalid images of the score."""
         network = self.network
         if network.images_seen and network.pass_images[1] != zlib.crc32(images.data):
             raise DataError("out: the images are not those that the run has learned from")
@@ -257,16 +258,16 @@ class Run:
 
     @property
     def _again(self) -> str:
-        """The command that goes on with this run."""
+        """Command that continues this run."""
         return f"cbram train --resume --out {shlex.quote(str(self.out))}"
 
 
 class _Enough(Exception):
-    """Training has gone on for as long as it was to."""
+    """Signal that the training is to end."""
 
 
 class _Clock:
-    """Training time over several sessions, and when the next save is due."""
+    """Training time over several sessions, and the time of the next save."""
 
     def __init__(self, before: float) -> None:
         self._start = time.perf_counter() - before

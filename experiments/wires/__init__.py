@@ -1,4 +1,4 @@
-"""`cbram wires`: what the resistance of lines does to an array, and how fast it is known."""
+"""`cbram wires`: effect of the resistance of lines on an array, and the speed of its solution."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from cbramsim.experiments.wires.timings import Timing
 DEVICES = ("subquantum-cbram", "gst-pcm")
 TIMINGS, LEARNING, POINTS = "timings.json", "learning.csv", "approximations.csv"
 QUICK = {"train_images": 1500, "validation_images": 500, "neurons": 50}
-"""What a run of the study is made smaller by, for a look."""
+"""Settings that make a run of the study smaller, for a look."""
 SMALL = {
     "train_images": 60_000, "validation_images": 10_000, "epochs": 1,
     "pruning": {"kind": "none"}, "wires_error": 0.05,
 }  # fmt: skip
-"""Unless the base says otherwise: runs learn five sixths of the training images once, and are
-scored on the others; lines are solved for less often than by default."""
+"""Defaults of the study: runs learn five sixths of the training images once, and are scored on the
+others; lines are solved less often than by default."""
 
 
 def text(entries: list[dict[str, Any]]) -> str:
-    """Return what each case of learning found as a Markdown table."""
+    """Return the results of each case of learning as a Markdown table."""
     heads = ("case", "accuracy", "reads see", "training", "of which lines")
     return markdown(heads, (
         (
@@ -49,10 +49,10 @@ def run(
     quick: bool = False,
     at: Where = HERE,
 ) -> Findings:
-    """Time the solver, look what lines do, learn behind them; or do what is left of it.
+    """Time the solver, measure the effects of lines, learn behind them; or do the remaining part.
 
     `base` are nested keys of the configuration that all runs share, `devices` presets and TOML
-    files; `quick` looks at small problems only. Raises `CbramError` if an argument, a device or the
+    files; `quick` uses small problems only. Raises `CbramError` if an argument, a device or the
     folder is wrong.
     """
     check_base("wires", base, "device", "seed", "wires", "wiring", "tiles")

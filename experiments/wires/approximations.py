@@ -1,4 +1,4 @@
-"""What lines do to reads, by size and resistance; and what approximations make of it."""
+"""Effects of lines on reads, by size and resistance; and errors of approximations of them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Point(NamedTuple):
     device: str
     size: int
     ohm: float
-    """Of one segment of a word line and of a bit line."""
+    """Resistance of one segment of a word line and of a bit line, Ohm."""
     loss: float
     """Part of the current of the bit lines that is lost."""
     least: float
     """Part of its current that the worst bit line keeps."""
     ideal: float
-    """Mean relative error of the currents if lines are taken for ideal."""
+    """Mean relative error of the currents if lines are taken as ideal."""
     series: float
-    """The same, if each cell has its own way to the terminals in series."""
+    """Mean relative error if each cell has its own path to the terminals in series."""
     ladders: float
-    """The same, if each line is a ladder of its own (`simulator.lines.ladders`)."""
+    """Mean relative error if each line is a ladder of its own (`simulator.lines.ladders`)."""
     error: float
     """Bound on the error of the exact solution, as a part of the current of the terminals."""
     cells_share: float
@@ -84,8 +84,8 @@ def point(device: Device, size: int, ohm: float) -> Point:
 def in_series(g: NDArray[np.float64], wires: Wires) -> NDArray[np.float64]:
     """Return conductances of cells in series with the line segments on their way, S.
 
-    G / (1 + G R), R = (j + 1) r_word + (rows - i) r_bit: the formula of many simulators. It knows
-    nothing of the current of other cells in the same segments.
+    G / (1 + G R), R = (j + 1) r_word + (rows - i) r_bit: the formula of many simulators. It
+    neglects the current of other cells in the same segments.
     """
     rows, columns = g.shape
     way = wires.r_word * np.arange(1, columns + 1) + wires.r_bit * np.arange(rows, 0, -1)[:, None]

@@ -1,4 +1,4 @@
-"""What `cbram wires` says about each claim: measured in its own run, held or missed."""
+"""Claims of `cbram wires`: measured in its own run, held or missed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from cbramsim.experiments.wires.timings import Timing
 
 
 class Target(NamedTuple):
-    """What a claim should be."""
+    """Target of a claim."""
 
     unit: str
     bound: float
-    """To reach, or not to exceed."""
+    """Value to reach, or not to exceed."""
     stretch: float
-    """Better still."""
+    """Stretch target."""
     more_is_better: bool
     definition: str
     error: str = "largest relative error of a bit-line current, against a direct solution"
-    """What the error beside it is."""
+    """Meaning of the error beside it."""
 
 
 TARGETS = {

@@ -53,7 +53,7 @@ def of(
 
 
 def _lost(points: list[Point], device: str) -> str:
-    """Return what the largest array of a device loses."""
+    """Return the loss of the largest array of a device."""
     worst = max((point for point in points if point.device == device), key=lambda one: one.loss)
     return (
         f"{worst.size} lines of {worst.ohm:g} Ω a segment lose {100 * worst.loss:.0f} % of the "
@@ -62,7 +62,7 @@ def _lost(points: list[Point], device: str) -> str:
 
 
 def _tolerated(tiles: list[dict[str, Any]], device: str) -> str:
-    """Return which tiles of a device cost at most a point of accuracy."""
+    """Return the tiles of a device that cost at most a point of accuracy."""
     told = [
         f"{tile['side'] or 'none'} at {tile['ohm']:g} Ω"
         for tile in tiles
@@ -72,7 +72,8 @@ def _tolerated(tiles: list[dict[str, Any]], device: str) -> str:
 
 
 def _approximations(points: list[Point]) -> Figure:
-    """What arrays lose, and the error of approximations of it, by size and resistance."""
+    """Draw the losses of arrays, and the errors of approximations of them, by size and
+    resistance."""
     devices = list(dict.fromkeys(point.device for point in points))
     figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 5.0, sharey="row")
     for n, device in enumerate(devices):
@@ -104,7 +105,7 @@ def _approximations(points: list[Point]) -> Figure:
 
 
 def _styles(figure: Figure, ax: Axes) -> None:
-    """Say below a figure what the styles of its lower axes mean."""
+    """Explain the styles of the lower axes below a figure."""
     handles = [ax.plot([], [], style, color=GREY)[0] for _, _, style in KINDS]
     handles.append(ax.plot([], [], "x", color=GREY, ms=4)[0])
     labels = [label for _, label, _ in KINDS]
@@ -113,7 +114,7 @@ def _styles(figure: Figure, ax: Axes) -> None:
 
 
 def _learning(entries: list[dict[str, Any]]) -> Figure:
-    """Accuracy, and where the energy of reads goes, by size of the tiles."""
+    """Draw accuracy, and the energy of reads by part, by size of the tiles."""
     devices = list(dict.fromkeys(entry["device"] for entry in entries))
     figure, axes = axes_grid(2, len(devices), 2 * COLUMN_WIDTH, 4.8, sharey="row")
     for n, device in enumerate(devices):
@@ -156,7 +157,7 @@ def _bars(
     ax: Axes, x: NDArray[Any], n: int, count: int, entries: list[dict[str, Any]], colour: str,
     ideal: dict[str, Any] | None,
 ) -> None:  # fmt: skip
-    """Draw what reads dissipate, in cells (full) and in lines (hatched)."""
+    """Draw the dissipation of reads, in cells (full) and in lines (hatched)."""
     scale = ideal["cell_read_joules"] if ideal else 1.0
     width = 0.8 / count
     at = x + (n - 0.5 * (count - 1)) * width
@@ -167,14 +168,14 @@ def _bars(
 
 
 def _voltage_left(solution: Solution, cells: str) -> str:
-    """Return what part of the read voltage cells see on average."""
+    """Return the part of the read voltage that cells see on average."""
     read = solution.terminals.word_left
     seen = (solution.word - solution.bit)[read > 0].mean() / read.max()
     return f"{cells}: driven cells see {100 * seen:.0f} % of the read voltage"
 
 
 def _maps(solution: Solution) -> Figure:
-    """The voltages of the nodes of an array, and what is left across its cells."""
+    """Draw the voltages of the nodes of an array, and those left across its cells."""
     figure, axes = axes_grid(1, 3, 2.4 * COLUMN_WIDTH, 2.9)
     driven = solution.terminals.word_left > 0
     array_map(axes[0], 1e3 * np.where(driven[:, None], solution.word, np.nan), "voltage (mV)")
@@ -188,7 +189,7 @@ def _maps(solution: Solution) -> Figure:
 
 
 def _fields(panels: list[Field]) -> Figure:
-    """Receptive fields as reads see them, with and without lines."""
+    """Draw receptive fields as reads see them, with and without lines."""
     figure, axes = axes_grid(1, len(panels), 2 * COLUMN_WIDTH, 2.4)
     image = None
     for ax, panel in zip(axes, panels, strict=True):

@@ -17,11 +17,11 @@ from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
 from cbramsim.simulator.lines.curves import curve_of
 
 RESISTANCES = (0.5, 2.0, 8.0)
-"""Of a segment, Ohm."""
+"""Resistances of a segment, Ohm."""
 SIDES = (64, 128, 256, 0)
 """Most word lines and bit lines of a tile; 0 for one array of all cells."""
 OPAQUE = 0.2
-"""Tiles that let less of the current of a read through are not learned in."""
+"""Smallest transmitted part of the current of a read; tiles below it are left out."""
 TOLERATED = 0.01
 """Loss of accuracy that a tile may cost."""
 DRAWN = (128, 0)
@@ -30,7 +30,7 @@ QUANTITIES = (
     "accuracy", "train_joules", "array_joules", "cell_read_joules", "read_wire_joules",
     "wire_joules", "inference_joules", "seen_conductance", "wires_error",
 )  # fmt: skip
-"""What is reported of each case."""
+"""Quantities that are reported of each case."""
 
 
 def cases(
@@ -54,7 +54,7 @@ def cases(
 
 
 def transparency(device: str, ohm: float, side: int, shape: tuple[int, int]) -> float:
-    """Return what part of the current of a read a tile of cells at mid-window lets through.
+    """Return the part of the current of a read that a tile of cells at mid-window transmits.
 
     With a quarter of its word lines active, evenly spread; `shape` is that of all cells.
     """
@@ -82,13 +82,13 @@ def name(device: str, ohm: float, side: int) -> str:
 
 
 def drawn(device: str, resistances: tuple[float, ...]) -> Callable[[str, int], bool]:
-    """Return what says of a case and a seed whether its network is drawn, and so is kept."""
+    """Return a function of a case and a seed: whether its network is drawn, and so is kept."""
     cases = [f"{device},ideal", *(name(device, _middle(resistances), side) for side in DRAWN)]
     return lambda case, seed: case in cases and seed == 0
 
 
 def table(cases: Cases) -> list[dict[str, Any]]:
-    """Return mean and spread of what each case found."""
+    """Return mean and spread of the results of each case."""
     found = []
     for case in cases.names:
         entry = {key: cases.first(case)[key] for key in ("case", "device", "ohm", "side")}
@@ -100,7 +100,7 @@ def table(cases: Cases) -> list[dict[str, Any]]:
 
 
 def largest_tiles(entries: list[dict[str, Any]], side_of_all: int) -> list[dict[str, Any]]:
-    """Return for each device and resistance the largest tile that costs little accuracy.
+    """Return the largest tile that costs little accuracy, for each device and resistance.
 
     None if the smallest one looked at costs more; `side_of_all` stands for one array of all cells.
     """
@@ -119,15 +119,15 @@ def largest_tiles(entries: list[dict[str, Any]], side_of_all: int) -> list[dict[
 
 
 class Field(NamedTuple):
-    """What the neurons of one run have learned."""
+    """Weights that the neurons of one run have learned."""
 
     title: str
     pixels: NDArray[np.int64]
-    """Which pixels are read."""
+    """Pixels that are read."""
     image_pixels: int
     """Pixels of an image."""
     weights: NDArray[np.float32]
-    """As reads see them, float32[inputs, neurons]."""
+    """Weights as reads see them, float32[inputs, neurons]."""
 
 
 def fields(runner: Runner, device: str, resistances: tuple[float, ...]) -> list[Field]:
@@ -151,10 +151,10 @@ def fields(runner: Runner, device: str, resistances: tuple[float, ...]) -> list[
 def read_of_learned_cells(
     runner: Runner, device: str, resistances: tuple[float, ...]
 ) -> tuple[Solution, str] | None:
-    """Solve a read of what a device has learned with ideal lines, as one array with lines.
+    """Solve a read of cells that have learned with ideal lines, as one array with lines.
 
-    A quarter of the word lines is active: those that most often are. Returns the solution, and
-    which cells they are.
+    A quarter of the word lines is active: those that most often are. Returns the solution, and the
+    cells.
     """
     network = runner.networks("case").get(f"{device},ideal")
     if network is None:

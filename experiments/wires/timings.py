@@ -1,4 +1,4 @@
-"""How fast lines are solved, against what: every ratio within one process, in turns."""
+"""Speed of solvers of lines against others: every ratio within one process, in turns."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Timing(NamedTuple):
     """A measurement of time or memory, with the error that was reached in it."""
 
     value: float | None
-    """Seconds, a ratio of seconds, or bytes; None if it could not be measured."""
+    """Value: seconds, a ratio of seconds, or bytes; None if it could not be measured."""
     error: float | None
     """Largest relative error of a current, against a direct solution."""
     facts: dict[str, Any]
-    """What else was measured."""
+    """Other measured quantities."""
 
 
 def measure(*, quick: bool = False) -> dict[str, Timing]:
@@ -163,7 +163,7 @@ def training(images: int) -> Timing:
 
 
 def memory(size: int) -> Timing:
-    """Solve a large array, and look what memory it takes, its conductances included."""
+    """Solve a large array, and measure its memory, conductances included."""
     g = cells((size, size))
     product(cells((8, 8)))  # compiles
     tracemalloc.start()

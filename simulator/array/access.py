@@ -1,15 +1,16 @@
-r"""What is with each cell of an array, and what pulses and senses do to the other cells.
+r"""Access device of each cell of an array, and effects of pulses and senses on the other cells.
 
 * `Transistor`: a device in every cell shuts it off while others are programmed.
-* `Passive`: bare cells. Others see a part of the voltage, by the scheme:
+* `Passive`: bare cells. Other cells see a part of the voltage, by the scheme:
 
   * `Halves`: the pulsed cell's word line is at V/2, its bit line at -V/2, all others at ground. The
-    cells on the two lines, but for the pulsed one, see V/2.
+    cells on the two lines, except the pulsed one, see V/2.
   * `Thirds`: the other word lines are at -V/6, the other bit lines at V/6. All other cells see a
     third of the voltage, reversed if they are on neither line.
 
-  Cells that conduct less than in proportion at low voltage take less. What they see moves them
-  (`Moving`) or does not (`Still`); the model of the motion is that of `cbramsim.devices.disturb`.
+  Cells whose current falls more than in proportion at low voltage take less. The partial voltage
+  moves them (`Moving`) or does not (`Still`); the model of the motion is that of
+  `cbramsim.devices.disturb`.
 """
 
 from __future__ import annotations
@@ -51,29 +52,29 @@ class Halves(NamedTuple):
     """Cells on the two lines of the pulsed one see half of the voltage."""
 
     v2t_set: float
-    """V² t of that half of a set pulse, J/S."""
+    """V² t of a set pulse at half its voltage, J/S."""
     v2t_reset: float
-    """The same of a reset pulse, J/S."""
+    """V² t of a reset pulse at that part of its voltage, J/S."""
 
 
 class Thirds(NamedTuple):
     """All other cells see a third of the voltage."""
 
     v2t_set: float
-    """V² t of that third of a set pulse, J/S."""
+    """V² t of a set pulse at a third of its voltage, J/S."""
     v2t_reset: float
-    """The same of a reset pulse, J/S."""
+    """V² t of a reset pulse at that part of its voltage, J/S."""
 
 
 class Gates(NamedTuple):
     """Cells whose pulses charge a gate: a part of the voltage charges other gates by its square."""
 
     scheme: Any
-    """`Halves` or `Thirds`, for what cells conduct: nothing."""
+    """`Halves` or `Thirds`, for the conduction of cells, which is zero."""
     gate_set: float
     """Energy of one other gate in a set pulse, C (V/2)² or C (V/3)², J."""
     gate_reset: float
-    """The same in a reset pulse, J."""
+    """Energy of one other gate in a reset pulse, J."""
 
 
 class Still(NamedTuple):
@@ -87,17 +88,17 @@ class Moving(NamedTuple):
     """Write pulses, or parts of one, that the cells of each word line, of each bit line, and all
     have seen, float64[2, rows + columns + 1]; set and reset pulses apart."""
     driven: NDArray[np.float64]
-    """How many of them each cell has followed, or does not see, float64[2, columns, rows]."""
+    """Number of these that each cell has followed, or does not see, float64[2, columns, rows]."""
     unresolved: NDArray[np.float32]
-    """What they have moved each cell besides, below single precision, float32[columns, rows], S."""
+    """Movement of each cell by them below single precision, float32[columns, rows], S."""
     part_set: float
-    """How far a set pulse moves other cells on its lines, part of a step."""
+    """Movement of other cells on its lines by a set pulse, part of a step."""
     part_reset: float
-    """The same of a reset pulse."""
+    """Movement of other cells on its lines by a reset pulse, part of a step."""
     across_set: float
-    """How far a set pulse moves cells on neither line, which see it reversed: part of a reset."""
+    """Movement of cells on neither line, which see it reversed, by a set pulse: part of a reset."""
     across_reset: float
-    """How far a reset pulse moves cells on neither line: part of a set."""
+    """Movement of cells on neither line by a reset pulse: part of a set."""
 
 
 class Passive(NamedTuple):
@@ -110,7 +111,7 @@ class Passive(NamedTuple):
 
 
 def access_of(device: Device, shape: tuple[int, int], access: str, scheme: str) -> Any:
-    """Return what is with the cells of an array of `shape` (word lines, bit lines)."""
+    """Return the access of the cells of an array of `shape` (word lines, bit lines)."""
     if access != "passive":
         return Transistor()
     part = 1 / 3 if scheme == "V/3" else 1 / 2
@@ -246,7 +247,7 @@ def _(access, array, rule, spiked, part, account):  # type: ignore[no-untyped-de
 
 @implements(book_all_others, Halves)
 def _(scheme, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
-    """A pulse on cell (i, k) half-selects row i and column k: G_i. + G_.k - 2 G_ik."""
+    """Add row i and column k, which a pulse on cell (i, k) half-selects: G_i. + G_.k - 2 G_ik."""
     rows, columns = array.g.shape
     for row in range(rows):
         v2t = scheme.v2t_set if spiked[row] else scheme.v2t_reset
@@ -264,7 +265,7 @@ def _(scheme, array, rule, spiked, part, account):  # type: ignore[no-untyped-de
 
 @implements(book_all_others, Thirds)
 def _(scheme, array, rule, spiked, part, account):  # type: ignore[no-untyped-def]
-    """A pulse on a cell is seen by all others."""
+    """Add all other cells: a pulse on a cell is seen by all of them."""
     total = sum_of_others(scheme, array, 0)
     for row in range(array.g.shape[0]):
         v2t = scheme.v2t_set if spiked[row] else scheme.v2t_reset
@@ -344,9 +345,9 @@ def _(access, array, column, stream):  # type: ignore[no-untyped-def]
 
 @implements(push_others, Moving)
 def _(others, array, column, row, is_set, pulses):  # type: ignore[no-untyped-def]
-    """A cell sees the sum of what its two lines and the array have seen.
+    """Add the pulses that the two lines of a cell and the array have seen.
 
-    What the pulsed cell itself does not see counts as followed.
+    Pulses that the pulsed cell itself does not see count as followed.
     """
     drive, driven = others.drive, others.driven
     way = 0 if is_set else 1
@@ -365,11 +366,11 @@ def _(others, array, column, row, is_set, pulses):  # type: ignore[no-untyped-de
 
 @implements(settle_cell, Moving)
 def _(others, array, column, row, stream):  # type: ignore[no-untyped-def]
-    """First by the set pulses, then by the reset pulses.
+    """Move the cell first by the set pulses, then by the reset pulses.
 
-    Their order counts in the second order of a small part only. What is below single precision is
-    kept for the next time. A cell of finite states takes one of the two next to where it should be,
-    at random, right on average.
+    Their order matters only in the second order of a small part. Changes below single precision are
+    kept for the next call. A cell of finite states takes one of the two states next to its
+    conductance, at random and right on average.
     """
     before = np.float64(array.g_columns[column, row])
     after = _followed(
@@ -397,7 +398,8 @@ def _(others, array, column, stream):  # type: ignore[no-untyped-def]
 
 @part
 def _followed(before, drive, driven, unresolved, array, column, row, stream):  # type: ignore[no-untyped-def]
-    """Return where a half-selected cell is now; `driven` and `unresolved` are of its column."""
+    """Return the present conductance of a half-selected cell; `driven` and `unresolved` are of its
+    column."""
     bit_line = driven.shape[1] + column
     seen_up = drive[0, row] + drive[0, bit_line] + drive[0, -1]
     seen_down = drive[1, row] + drive[1, bit_line] + drive[1, -1]
@@ -418,14 +420,14 @@ def _followed(before, drive, driven, unresolved, array, column, row, stream):  #
 
 @part
 def forget(others):  # type: ignore[no-untyped-def]
-    """Begin to count again."""
+    """Reset the counts."""
     others.drive[:] = 0
     others.driven[:] = 0
 
 
 @lean_loop
 def settle_all(array, stream):  # type: ignore[no-untyped-def]
-    """Bring all half-selected cells of a `Moving` array up to date, and begin to count again."""
+    """Update all half-selected cells of a `Moving` array, and reset the counts."""
     for column in range(array.g.shape[1]):
         settle_column(array.access, array, column, stream)
         see_again(array.lines, array, column)

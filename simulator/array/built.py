@@ -1,4 +1,4 @@
-"""How an array is built: what is with its cells, its lines, and the size of its tiles."""
+"""Build of an array: access devices of its cells, its lines, and the size of its tiles."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from cbramsim.simulator.lines import Tiles, Wires
 
 
 class Built(TypedDict, total=False):
-    """How an array is built."""
+    """Build of an array."""
 
     access: Access
-    """`transistor`, one with every cell, which shuts half-selected cells off, by default; or
-    `passive`: bare cells."""
+    """Access device: `transistor`, one in every cell, which shuts half-selected cells off, by
+    default; or `passive`: bare cells."""
     scheme: WriteScheme
-    """How a passive array is programmed, see `simulator.array.access`: other cells on the two lines
-    see half the voltage (`V/2`, by default), or all other cells a third of it (`V/3`)."""
+    """Programming scheme of a passive array, see `simulator.array.access`: other cells on the two
+    lines see half the voltage (`V/2`, by default), or all other cells a third of it (`V/3`)."""
     wires: Wires | None
     """Resistances of the lines; ideal lines by default. Reads then are exact: Kirchhoff's law holds
-    at every node. Word lines that are not active are at ground, with their cells conducting. What
-    access transistors take in a read counts as the cells'. Half-selected cells and the reference
-    column see ideal lines (assumed)."""
+    at every node. Word lines that are not active are at ground, with their cells conducting. Energy
+    of access transistors in a read counts as that of the cells. Half-selected cells and the
+    reference column see ideal lines (assumed)."""
     tiles: Tiles | None
     """Size of the physical arrays, each with lines of its own; one by default."""
 
 
 def checked_built(built: Built) -> tuple[Access, WriteScheme, Wires | None, Tiles]:
-    """Return all of it, after a check.
+    """Return the build of an array, after a check.
 
     Raises
     ------
     ParameterError
-        If an option does not exist, is not what it should be, or does not suit another.
+        If an option does not exist, is not valid, or does not suit another.
     """
     for option in built:
         one_of("Crossbar: options", option, tuple(Built.__annotations__))

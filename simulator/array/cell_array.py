@@ -1,4 +1,4 @@
-"""`CellArray`: cells side by side, what states they are in, and what time and pulses do to them."""
+"""`CellArray`: cells side by side, their states, and the effects of time and pulses on them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from cbramsim.simulator.array.wired_reads import WiredReads
 
 
 class CellArray:
-    """Cells of one technology, side by side: what `Crossbar` reads and programs.
+    """Cells of one technology, side by side, which `Crossbar` reads and programs.
 
     Attributes
     ----------
     device
         The technology.
     state
-        The cells as compiled loops see them, `ArrayState`.
+        The cells in the form of compiled loops, `ArrayState`.
     clock
         Their time.
     pulse_stream
         State of the random stream of pulses, uint64[4].
     wired
-        What reads see behind resistive lines; None behind ideal ones.
+        Reads behind resistive lines; None behind ideal ones.
     """
 
     wired: WiredReads | None = None
 
     def __init__(self, device: Device, cells: ArrayState, seed: int) -> None:
-        """Take cells as `storing.drawn` has drawn them."""
+        """Take cells that `storing.drawn` has drawn."""
         self.device, self.state = device, cells
         self.pulse_stream = stream(seed, "pulses")
         self.clock = Clock(device, generator(seed, "ageing"), self._age)
@@ -58,17 +58,17 @@ class CellArray:
 
     @property
     def for_loops(self) -> ArrayState:
-        """The array as compiled loops see it."""
+        """Array in the form of compiled loops."""
         return self.state
 
     @property
     def pulse(self) -> PulseConstants:
-        """Numbers that all cells share."""
+        """Constants of pulses that all cells share."""
         return self.state.pulse
 
     @property
     def conductance(self) -> NDArray[np.float32]:
-        """The conductances, float32[rows, columns], S; read-only."""
+        """Conductances, float32[rows, columns], S; read-only."""
         view = storing.states_of(self.state).view()
         view.flags.writeable = False
         return view
@@ -79,18 +79,18 @@ class CellArray:
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """The weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
+        """Weights, float32[rows, columns]: -1 at `g_min`, +1 at `g_max`, 0 if disconnected."""
         weights = self.device.weight_of(self.conductance)
         return np.where(self.connected, weights, 0).astype(np.float32)
 
     @property
     def connected(self) -> NDArray[np.bool_]:
-        """Which cells are part of the array, bool[rows, columns]."""
+        """Cells that are part of the array, bool[rows, columns]."""
         return storing.connected(self.state)
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
-        """Which cells get no more pulses, bool[rows, columns]."""
+        """Cells that get no more pulses, bool[rows, columns]."""
         return self.state.inhibited.T
 
     @property
@@ -101,22 +101,23 @@ class CellArray:
     def set_conductance(
         self, conductance: ArrayLike, *, clip: bool = False, programmed: bool = False
     ) -> None:
-        """Put every cell into a given state; not booked.
+        """Set every cell to a given state; not booked.
 
-        This is how an array comes from the factory or from a file, not an operation of it. A cell
-        takes the nearest of the states that it has: where its own window is narrower than that of
-        the device, or it is stuck, that is the nearest end. What is in no window is refused.
+        This is the state in which an array comes from the factory or from a file, not one of its
+        operations. A cell takes the nearest of its states: where its own window is narrower than
+        that of the device, or it is stuck, that is the nearest end. Values outside both windows are
+        refused.
 
         Parameters
         ----------
         conductance
-            float[rows, columns], or what can be broadcast to it, S: from `g_min` to `g_max`, or in
-            the cell's own window where that is wider.
+            float[rows, columns], or an array that can be broadcast to it, S: from `g_min` to
+            `g_max`, or in the cell's own window where that is wider.
         clip
-            Take the nearest that is in the window, instead of refusing what is outside.
+            Whether to take the nearest value in the window, instead of refusing values outside.
         programmed
-            Let each cell miss its conductance by as much as verified programming does,
-            `Device.program_noise`, within its own window.
+            Whether to add the error of verified programming, `Device.program_noise`, within the
+            cell's own window.
 
         Raises
         ------
@@ -131,7 +132,7 @@ class CellArray:
     def set_weights(
         self, weights: ArrayLike, *, clip: bool = False, programmed: bool = False
     ) -> None:
-        """Put every cell at a given weight, -1 to 1, as `set_conductance`."""
+        """Set every cell to a given weight, -1 to 1, as `set_conductance`."""
         values = fitted("Crossbar.set_weights: values", weights, self.shape)
         self._put("set_weights", values.astype(np.float64), clip, weights=True)
         if programmed:
@@ -148,7 +149,7 @@ class CellArray:
     def disconnect(self, column: int, rows: ArrayLike) -> None:
         """Take cells out of the array: no current, no pulses, weight zero.
 
-        A weight of zero needs more than an open cell. Against a shared reference column an open
+        An open cell alone does not give a weight of zero. Against a shared reference column an open
         cell would count as less than the lowest weight, so its share of the reference is taken out
         of this column's comparison as well.
         """
@@ -171,7 +172,7 @@ class CellArray:
         Parameters
         ----------
         seconds, hours, days, years
-            How long; they are added up.
+            Parts of the time, which are added up.
         celsius
             The temperature, °C.
         """
@@ -180,46 +181,47 @@ class CellArray:
         self.clock.settle()
 
     def advance(self, seconds: float, celsius: float = 25.0) -> None:
-        """Let time pass at work: as `wait`, but cells age only once it makes a difference."""
+        """Let time pass in use: as `wait`, but cells age only once it makes a difference."""
         number("Crossbar.advance: seconds", seconds, 0, LONGEST_WAIT)
         checked_celsius(celsius)
         self.clock.start(self.state.g_columns)
         self.clock.advance(seconds, celsius)
 
     def stays(self, seconds: float, celsius: float = 25.0) -> bool:
-        """Return whether no cell changes by itself when so much time passes at work, s."""
+        """Return whether no cell changes by itself during some time in use, s."""
         return self._lifetime.lasts(self.state) and self.clock.waits(seconds, celsius)
 
     @property
     def pulse_counts(self) -> NDArray[np.uint32]:
-        """How many programming pulses each cell has got, uint32[rows, columns]; read-only."""
+        """Number of programming pulses that each cell has got, uint32[rows, columns]; read-only."""
         view = self.state.wear.T.view()
         view.flags.writeable = False
         return view
 
     def wear(self, images: int = 0) -> Wear:
-        """Return what the pulses given so far have worn; `images` is the job, for `Wear.years`."""
+        """Return the wear by the pulses given so far; `images` is that of the job, for
+        `Wear.years`."""
         return self._lifetime.wear(self.state.wear, images)
 
     def settle(self) -> None:
-        """Let cells follow what has been programmed: half-selected ones drift, worn ones stay.
+        """Let cells respond to the programming: half-selected ones move, worn ones stay.
 
-        What programs does it at its end, a network after every step of training. Meanwhile, a
-        half-selected cell follows when it is sensed or pulsed.
+        Methods that program do this at their end, a network after every step of training.
+        Meanwhile, a half-selected cell follows when it is sensed or pulsed.
         """
         if self.disturbs:
             settle_all(self.state, self.pulse_stream)
         self.wear_out()
 
     def wear_out(self) -> None:
-        """Let every cell that has got as many pulses as it survives stay where it is.
+        """Fix every cell that has received as many pulses as it survives at its present state.
 
-        What programs does it at its end, a network after every step of training.
+        Methods that program do this at their end, a network after every step of training.
         """
         self._lifetime.wear_out(self.state)
 
     def _age(self, ageing: Ageing, seconds: float, celsius: float) -> None:
-        """Replace the conductances by what they are after some time; stuck cells stay."""
+        """Replace the conductances by those after some time; stuck cells stay."""
         aged = age(self.state, ageing, seconds, celsius)
         storing.move_states(self.state, np.where(self.connected, aged.T, self.conductance))
         self._conductance_changed()
@@ -234,9 +236,9 @@ class CellArray:
         row_sum: NDArray[np.float64],
         seen: NDArray[np.float32] | None = None,
     ) -> None:
-        """Put back a saved state, exactly: arrays as in `ArrayState`, and `connected`.
+        """Restore a saved state exactly: arrays as in `ArrayState`, and `connected`.
 
-        `seen` is what reads see, float32[rows, columns], S, where that is not the conductance.
+        `seen` is the conductance that reads see, float32[rows, columns], S, where it differs.
         """
         storing.put_back(self.state, conductance, cells, wear, inhibited)
         if not connected.all():
@@ -247,12 +249,12 @@ class CellArray:
         self.state.row_sum[:] = row_sum
 
     def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what reads see behind resistive lines, where there are any."""
+        """Restore the conductances that reads see behind resistive lines, if there are any."""
         if self.wired:
             self.wired.restore(arrays, self.state)
 
     def at_rest(self, together: NDArray[np.float64]) -> ArrayState:
-        """Return the cells as they are read while none changes; `together` as of `follow`."""
+        """Return the cells for reads without changes of cells; `together` as in `follow`."""
         return self.wired.at_rest(self.state, together) if self.wired else self.state
 
     def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
@@ -262,7 +264,7 @@ class CellArray:
             self.wired.follow(self.state, together, bound)
 
     def expect_gaps(self) -> None:
-        """Be ready for cells to be taken out, so that loops are compiled for it once."""
+        """Prepare for cells to be taken out, so that loops are compiled for it once."""
         self.state = storing.with_gaps(self.state)
 
     def _take_out(self, rows: NDArray[np.int64], columns: Any) -> None:
@@ -271,13 +273,13 @@ class CellArray:
         storing.take_out(self.state, rows, columns)
 
     def _put(self, method: str, values: NDArray[Any], clip: bool, *, weights: bool = False) -> None:
-        """Put cells into states, given as conductances or as `weights`."""
+        """Set cells to states, given as conductances or as `weights`."""
         flag(f"Crossbar.{method}: clip", clip)
         storing.put(self.state, self.device, f"Crossbar.{method}: values", values, clip, weights)
         self._conductance_changed()
 
     def _miss(self) -> None:
-        """Let all cells miss their conductances as verified programming does."""
+        """Add the error of verified programming to the conductances of all cells."""
         aim = self.conductance.astype(np.float64)
         sigma = self.device.program_sigma(aim, self.device.g_max)
         missed = aim + sigma * self._programming.standard_normal(aim.shape)
@@ -285,7 +287,7 @@ class CellArray:
         self._conductance_changed()
 
     def _conductance_changed(self) -> None:
-        """Bring what is derived from `state.g` into step with it."""
+        """Update everything that is derived from `state.g`."""
         ageing = self.clock.ageing
         age = 0.0 if ageing is None else ageing.age
         storing.bring_into_step(self.state, self.device, age)

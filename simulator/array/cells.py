@@ -1,4 +1,4 @@
-"""The cells of an array as compiled loops see them, and the kernels that read and store them.
+"""Cells of an array in the form of compiled loops, and the kernels that read and store them.
 
 The equations are in the docstrings of `simulator.array.crossbar` and `devices.device`.
 """
@@ -34,7 +34,7 @@ REFERENCE_READ = int(Operation.REFERENCE_READ)
 
 
 class BookedAs(NamedTuple):
-    """The operations that pulses are booked as."""
+    """Operations under which pulses are booked."""
 
     set: int
     """`Operation` of set pulses."""
@@ -43,41 +43,40 @@ class BookedAs(NamedTuple):
 
     @classmethod
     def both(cls, operation: Operation) -> Self:
-        """Return what books set and reset pulses alike."""
+        """Return one operation for set and for reset pulses."""
         return cls(int(operation), int(operation))
 
 
 LEARNING = BookedAs(int(Operation.LTP_PULSE), int(Operation.LTD_PULSE))
-"""What the pulses of a rule are booked as."""
+"""Operations under which the pulses of a rule are booked."""
 
 
 class ProgramCosts(NamedTuple):
     """Energies of programming that depend neither on the state of a cell nor on the access, J."""
 
     line_set: float
-    """Charging the lines for one set pulse."""
+    """Energy of charging the lines for one set pulse."""
     line_reset: float
-    """Charging the lines for one reset pulse."""
+    """Energy of charging the lines for one reset pulse."""
     sense: float
-    """Sensing one cell to `SENSED_BITS` bits, but for the current through it."""
+    """Energy of sensing one cell to `SENSED_BITS` bits, without the current through it."""
 
 
 class ArrayState(NamedTuple):
-    """The cells of an array, and what they are made of and connected by, for compiled loops."""
+    """Cells of an array, with their physics and connections, for compiled loops."""
 
     g: NDArray[np.float32]
-    """Conductances as reads see them, float32[rows, columns], S: a row is contiguous, for rows are
+    """Conductances as reads see them, float32[rows, columns], S: a row is contiguous, as rows are
     read."""
     g_columns: NDArray[np.float32]
-    """Their states, float32[columns, rows], S: the same conductances, unless writes leave noise. A
-    column is contiguous, for it is columns that are programmed. Whatever changes a cell writes
-    both."""
+    """States of the cells, float32[columns, rows], S: the same conductances, unless writes leave
+    noise. A column is contiguous, as columns are programmed. Every change of a cell writes both."""
     cells: NDArray[np.float32]
     """Each cell's own window and steps, float32[columns, rows, 6], see `draw_population`."""
     wear: NDArray[np.uint32]
-    """Pulses that each cell has got, uint32[columns, rows]."""
+    """Pulses that each cell has received, uint32[columns, rows]."""
     hottest: NDArray[np.uint32]
-    """Those of the cell that has got most, kept in step with every pulse, uint32[1]."""
+    """Pulses of the cell that has received the most, kept in step with every pulse, uint32[1]."""
     inhibited: NDArray[np.bool_]
     """Cells that get no more pulses, bool[columns, rows]."""
     row_sum: NDArray[np.float64]
@@ -85,9 +84,9 @@ class ArrayState(NamedTuple):
     n_connected: NDArray[np.int64]
     """Connected cells of each row, int64[rows]."""
     nominal: NDArray[np.float32]
-    """The nominal cell with which a controller reckons, float32[1, 1, 6]."""
+    """Nominal cell that a controller assumes, float32[1, 1, 6]."""
     reckoned: Any
-    """The law with which it reckons."""
+    """Law that a controller assumes."""
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from, see `normal_table`."""
     pulse: PulseConstants
@@ -95,44 +94,44 @@ class ArrayState(NamedTuple):
     costs: ProgramCosts
     """Energies of programming."""
     booked_as: BookedAs
-    """What pulses while learning are booked as."""
+    """Operations under which pulses while learning are booked."""
     law: Any
-    """How far a pulse moves a cell: see `devices.laws`."""
+    """Law of the mean step of a pulse: see `devices.laws`."""
     scatter: Any
-    """The noise of a pulse: see `devices.scatter`."""
+    """Noise of a pulse: see `devices.scatter`."""
     written: Any
-    """What a write leaves: see `devices.written`."""
+    """Errors that a write leaves: see `devices.written`."""
     grid: Any
-    """Where it may end: see `devices.grids`."""
+    """States in which a pulse may end: see `devices.grids`."""
     noise: Any
-    """How a read sees it: see `devices.noise`."""
+    """Noise of a read: see `devices.noise`."""
     gain: Any
-    """What makes up for drift: see `array.compensation`."""
+    """Compensation of drift: see `array.compensation`."""
     gaps: Any
-    """Which cells are disconnected: `AllConnected` or `Disconnected`."""
+    """Disconnected cells: `AllConnected` or `Disconnected`."""
     lines: Any
-    """What is between cells and terminals: `IdealLines` or `ResistiveLines`."""
+    """Lines between cells and terminals: `IdealLines` or `ResistiveLines`."""
     access: Any
-    """What is with each cell: see `simulator.array.access`."""
+    """Access device of each cell: see `simulator.array.access`."""
 
 
 class AllConnected(NamedTuple):
-    """Every cell is part of the array."""
+    """Marker that every cell is part of the array."""
 
 
 class Disconnected(NamedTuple):
-    """Some cells have been taken out, with their share of the comparison."""
+    """Cells that have been taken out, with their share of the comparison."""
 
     spared: NDArray[np.float32]
     """Reference conductance that a disconnected cell takes out of its column's comparison, S,
-    float32[rows, columns]; 0 of others."""
+    float32[rows, columns]; 0 for others."""
     g_mid: float
     """Conductance of a reference cell, S."""
 
 
 @part
 def book_rows_read(array, references, rows, n_active, account):  # type: ignore[no-untyped-def]
-    """Book a read of active rows, with so many reference cells on each, but for its conversion."""
+    """Book a read of active rows, with reference cells on each, without its conversion."""
     cells = references * n_active
     account.counts[WORD_LINE_DRIVE] += n_active
     account.counts[REFERENCE_READ] += cells
@@ -192,7 +191,7 @@ def _(gaps, sigma, n_active, currents, work, numbers):  # type: ignore[no-untype
 
 @implements(add_reference, Disconnected)
 def _(gaps, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
-    """What is spared stays in ``work.spared``, for `add_normals` and `leave_out`."""
+    """Leave the spared conductance in ``work.spared``, for `add_normals` and `leave_out`."""
     sum_rows(gaps.spared, rows, n_active, work.spared[: currents.size])
     for k in each(currents.size):
         currents[k] += work.spared[k]

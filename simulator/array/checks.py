@@ -1,4 +1,4 @@
-"""Checks of what is asked of an array: errors name the method, the value and what is allowed."""
+"""Checks of arguments of an array: errors name the method, the value and the allowed range."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cbramsim.devices.device import Device
 MAX_CELLS = 2**24
 """Most cells of an array: 4096 x 4096, some 2 GB."""
 HIGHEST_VOLTAGE = 100.0
-"""A higher voltage on a word line is taken for a mistake, V."""
+"""Highest voltage on a word line, V; a higher one is taken for a mistake."""
 
 MAX_PULSES = 1_000_000
-"""More pulses in one train are taken for a mistake."""
+"""Most pulses in one train; more are taken for a mistake."""
 
 Access = Literal["transistor", "passive"]
 WriteScheme = Literal["V/2", "V/3"]
@@ -39,9 +39,9 @@ def one_per_row(what: str, values: NDArray, rows: NDArray[np.int64]) -> NDArray:
 def pulses_to_give(
     where: str, pulses: ArrayLike, rows: NDArray[np.int64], inhibited: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return those of `rows` that get any of the `pulses` asked for, and how many each.
+    """Return those of `rows` that get any of the requested `pulses`, and the number for each.
 
-    `inhibited` are those of them that get none, bool[rows].
+    `inhibited` marks those of them that get none, bool[rows].
     """
     asked = whole_numbers(f"{where}.program: pulses", pulses, -MAX_PULSES, MAX_PULSES)
     counts = one_per_row("program: pulses", asked, rows)
@@ -91,7 +91,7 @@ def refuse_outside(
 
 
 def transposed(shape: tuple[int, ...], other: tuple[int, ...]) -> str:
-    """Say so where a shape is the one that a transposed array would have."""
+    """Return a hint if a shape is that of a transposed array."""
     return ": this looks transposed, use .T" if shape == other else ""
 
 
@@ -127,7 +127,7 @@ def checked_cells(method: str, shape: Shape, cells: ArrayLike) -> NDArray[np.int
 def checked_targets(
     method: str, device: Device, target: ArrayLike, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return a target (S) for each of `rows`, after a check that it can be meant."""
+    """Return a target (S) for each of `rows`, after a check that it is plausible."""
     targets = array(f"Crossbar.{method}: target", target).astype(np.float64)
     highest = 2 * device.g_max
     if not ((targets >= 0) & (targets <= highest)).all():
@@ -141,7 +141,7 @@ def checked_targets(
 def checked_voltages(
     method: str, shape: Shape, device: Device, voltages: ArrayLike
 ) -> NDArray[Any]:
-    """Return voltages of word lines, [..., rows], after a check that they can be meant."""
+    """Return voltages of word lines, [..., rows], after a check that they are plausible."""
     where = f"Crossbar.{method}: voltages"
     v = array(where, voltages)
     if v.ndim == 0 or v.shape[-1] != shape[0]:

@@ -1,4 +1,4 @@
-"""The time of an array: one clock for its work and for its waiting, which ages the cells."""
+"""Time of an array: one clock for use and for waiting, which ages the cells."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cbramsim.devices.ageing import Ageing
 from cbramsim.devices.device import Device
 
 DRIFT_STEP = 100.0
-"""Seconds of work after which laws of the logarithm of time are looked at."""
+"""Seconds of use after which laws of the logarithm of time are updated."""
 PREFIX = "clock_"
-"""How names of saved arrays begin."""
+"""Prefix of the names of saved arrays."""
 RELAXED_STEP = 1e-3
-"""Part of the time constant of relaxation after which it is looked at."""
+"""Part of the time constant of relaxation after which it is updated."""
 
 
 class Clock:
-    """The time of an array; a device that does not age pays nothing for it.
+    """Time of an array, at no cost for a device that does not age.
 
-    While the array is at work, time is saved up until it matters, and cells age in one go.
+    While the array is in use, time is accumulated until it matters, and cells then age in one step.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Clock:
     celsius
         Their temperature, °C.
     ageing
-        What time does to the cells; None until the clock is started, or if they do not age.
+        Ageing of the cells; None until the clock is started, or if they do not age.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Clock:
         rng: np.random.Generator,
         age: Callable[[Ageing, float, float], None],
     ) -> None:
-        """Make a clock that stands still.
+        """Make a stopped clock.
 
         Parameters
         ----------
         device
-            How cells age.
+            Technology of the cells.
         rng
             The stream from which the cells' own drift and relaxation are drawn.
         age
@@ -77,13 +77,13 @@ class Clock:
             self.settle()
 
     def waits(self, seconds: float, celsius: float) -> bool:
-        """Return whether cells do not age yet when so much time passes, s."""
+        """Return whether cells do not age yet when some time passes, s."""
         if self.ageing is None:
             return not self.device.ages
         return celsius == self.celsius and self.pending + seconds < self._step()
 
     def settle(self) -> None:
-        """Let the cells age by what is pending."""
+        """Let the cells age by the pending time."""
         if self.ageing is not None and self.pending:
             seconds, self.pending = self.pending, 0.0
             self._age(self.ageing, seconds, self.celsius)
@@ -108,7 +108,7 @@ class Clock:
         return arrays
 
     def restore(self, arrays: dict[str, NDArray[Any]], conductance: NDArray[np.float32]) -> None:
-        """Put back a saved clock, which stands still if it had not been started."""
+        """Restore a saved clock, which stands still if it had not been started."""
         self.seconds, self.pending, self.celsius = (float(x) for x in arrays["clock"])
         if "clock_age" in arrays:
             self.start(conductance)

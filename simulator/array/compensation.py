@@ -1,4 +1,4 @@
-r"""Drift compensation: what time has taken from the sums of an array is given back at read-out.
+r"""Drift compensation: the loss of the sums of an array with time is corrected at read-out.
 
 A controller measures the summed current of bit lines with `v_read` on all word lines, once when
 the array has been programmed and again when it is used. Sums are then multiplied by
@@ -28,18 +28,18 @@ from cbramsim.simulator.array.cells import ArrayState
 
 Compensation = Literal["none", "global", "column"]
 LARGEST = 1e3
-"""A larger factor is taken for that of a bit line without cells, which has none."""
+"""Largest factor; a larger one belongs to a bit line without cells, and is not applied."""
 
 
 class Uncompensated(NamedTuple):
-    """Sums reach the read-out as they are."""
+    """Sums without compensation."""
 
 
 class Compensated(NamedTuple):
-    """Sums are multiplied."""
+    """Sums that are multiplied by factors."""
 
     factors: NDArray[np.float32]
-    """Of each bit line, float32[columns]."""
+    """Factor of each bit line, float32[columns]."""
 
 
 def factors_of(
@@ -73,7 +73,7 @@ def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
 
 @implements(compensate, Compensated)
 def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
-    """What stands in for disconnected cells does not drift."""
+    """Compensate all but the stand-in for disconnected cells, which does not drift."""
     leave_out(array.gaps, array.pulse.g_mid, currents, work)
     for k in each(currents.size):
         currents[k] *= gain.factors[k]
@@ -81,7 +81,7 @@ def _(gain, array, currents, work):  # type: ignore[no-untyped-def]
 
 
 class Compensating:
-    """An array whose drift can be compensated: its sums are measured, and later made up for."""
+    """An array whose drift can be compensated: its sums are measured, and later corrected."""
 
     state: ArrayState
     device: Device
@@ -98,7 +98,7 @@ class Compensating:
             self.sums = self._measure()
 
     def compensate(self, kind: Compensation = "global") -> NDArray[np.float32]:
-        """Measure the sums again, and make up for what is missing in all reads from now on.
+        """Measure the sums again, and correct all reads for their loss from now on.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Compensating:
         return factors
 
     def forget_sums(self) -> None:
-        """Read without compensation: the array is about to be programmed."""
+        """Stop compensating: the array is about to be programmed."""
         self.sums = None
         self.state = self.state._replace(gain=Uncompensated())
 
@@ -142,7 +142,7 @@ class Compensating:
         return self.read_with(all_on, noise, signed=False).astype(np.float64)
 
     def compensation_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what has been measured, by name, for `restore_compensation`."""
+        """Return the measured sums, by name, for `restore_compensation`."""
         if self.sums is None:
             return {}
         gain = self.state.gain
@@ -150,7 +150,7 @@ class Compensating:
         return {"sums": self.sums, "gain": factors, "sums_measured": np.array(self._measured)}
 
     def restore_compensation(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what `compensation_arrays` returned."""
+        """Restore the arrays of `compensation_arrays`."""
         self.forget_sums()
         if "sums" in arrays:
             self.sums, self._measured = arrays["sums"].copy(), int(arrays["sums_measured"])

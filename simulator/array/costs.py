@@ -1,4 +1,4 @@
-"""Energies of driving lines: what does not depend on the state of a cell."""
+"""Energies of driving lines, which do not depend on the state of a cell."""
 
 from __future__ import annotations
 

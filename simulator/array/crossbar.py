@@ -68,7 +68,7 @@ from cbramsim.simulator.lines import Solution, Terminals, Wires, solve
 from cbramsim.simulator.lines.curves import curve_of
 
 MAX_TRACED = 100_000
-"""More pulses in one trace are taken for a mistake."""
+"""Most pulses in one trace; more are taken for a mistake."""
 
 
 class Crossbar(Compensating, CellArray):
@@ -105,17 +105,15 @@ class Crossbar(Compensating, CellArray):
         periphery
             Circuits around the array: a `Periphery`, a preset, or a TOML file.
         ledger
-            Where to book energy; a new one by default.
+            Ledger in which energy is booked; a new one by default.
         own
-            A law of one's own, `Own.law`. Controllers still reckon with that of the device.
-        **built
-            What is with each cell, and its lines: `access`, `scheme`, `wires`, `tiles`, see
-            `Built`.
+            A custom law, `Own.law`. Controllers still assume that of the device.
+        **built Build of the array: `access`, `scheme`, `wires`, `tiles`, see `Built`.
 
         Raises
         ------
         ParameterError
-            If an argument is not what it should be, or a preset does not exist.
+            If an argument is not valid, or a preset does not exist.
         """
         rows, columns = checked_shape("Crossbar", shape)
         seed_of("Crossbar.seed:", seed)
@@ -146,7 +144,7 @@ class Crossbar(Compensating, CellArray):
             self.state = self.state._replace(law=other)
 
     def __repr__(self) -> str:
-        """Return what the array is."""
+        """Return a short description of the array."""
         rows, columns = self.shape
         return f"Crossbar({self.device.name}, {rows} word lines x {columns} bit lines)"
 
@@ -169,12 +167,12 @@ class Crossbar(Compensating, CellArray):
 
     @property
     def seen(self) -> NDArray[np.float32]:
-        """The conductances as reads see them, float32[rows, columns], S; read-only.
+        """Conductances as reads see them, float32[rows, columns], S; read-only.
 
-        With what the last writes left, `devices.write_noise`. Behind resistive lines these are the
-        effective conductances: `read` is the product with them; of cells that are not ohmic, on
-        average over typical reads at `v_read`. They are solved for when they are first asked for
-        after a cell has changed.
+        They include the errors of the last writes, `devices.write_noise`. Behind resistive lines
+        these are the effective conductances: `read` is the product with them; of cells that are not
+        ohmic, on average over typical reads at `v_read`. They are solved for at the first use after
+        a cell has changed.
         """
         g = self.state.g
         view = (g if self.wired is None else self.wired.conductance(g)).view()
@@ -187,7 +185,7 @@ class Crossbar(Compensating, CellArray):
         """Return the bit-line currents for voltages on the word lines: the product V G.
 
         Independent normal noise of every cell adds up to one normal number per bit line with the
-        variance sum(V² sigma²), which is what is drawn. The reference column is read without
+        variance sum(V² sigma²), and this number is drawn. The reference column is read without
         noise: its noise would be common to all bit lines. The read is booked in the ledger.
 
         Parameters
@@ -195,9 +193,10 @@ class Crossbar(Compensating, CellArray):
         voltages
             float[rows], or a batch float[..., rows], V.
         signed
-            Subtract the current of the reference column: proportional to the weights.
+            Whether to subtract the current of the reference column: currents are then proportional
+            to the weights.
         noise
-            Include the device's read noise.
+            Whether to include the device's read noise.
 
         Returns
         -------
@@ -246,7 +245,7 @@ class Crossbar(Compensating, CellArray):
         voltages
             float[rows] for all word lines of the logical array, V.
         tile
-            Which of the physical arrays, counted row by row.
+            Index of the physical array, counted row by row.
 
         Raises
         ------
@@ -256,7 +255,7 @@ class Crossbar(Compensating, CellArray):
         return solve(*self._circuit("solve", voltages, tile), curve=curve_of(self.device))
 
     def to_spice(self, voltages: ArrayLike, tile: int = 0, *, node_voltages: bool = False) -> str:
-        """Return a netlist for ngspice of what `solve` solves; parameters likewise."""
+        """Return a netlist for ngspice of the circuit that `solve` solves; parameters as there."""
         from cbramsim.simulator.lines.spice import to_spice  # imports much, is rarely asked for
 
         return to_spice(
@@ -312,9 +311,10 @@ class Crossbar(Compensating, CellArray):
         target: ArrayLike,
         operation: Operation = Operation.PROGRAM_PULSE,
     ) -> int:
-        """Program and verify: pulse each cell until it reads as `target`; return the misses.
+        """Program and verify: pulse each cell until it reads as `target`; return the number of
+        misses.
 
-        The controller knows what it reads, noise included, and the steps of the nominal device. It
+        The controller knows its readings, noise included, and the steps of the nominal device. It
         accepts a cell that reads within half a step and two standard deviations of the read noise,
         and gives up after as many pulses as span the nominal window (acceptance band and budget
         assumed). Senses and pulses are booked.
@@ -328,7 +328,7 @@ class Crossbar(Compensating, CellArray):
         target
             float or float[n], the conductance wanted of all or of each, S.
         operation
-            What to book the pulses as.
+            Operation under which the pulses are booked.
 
         Returns
         -------
@@ -347,7 +347,7 @@ class Crossbar(Compensating, CellArray):
         targets: NDArray[np.float64],
         booked_as: BookedAs,
     ) -> int:
-        """Program and verify, as `program_to`, without a check of what is given."""
+        """Program and verify, as `program_to`, without a check of the arguments."""
         missed = program_to(
             self.state, column, rows, targets, self._budget, booked_as, self.pulse_stream,
             self.ledger.account(self.phase),
@@ -356,9 +356,10 @@ class Crossbar(Compensating, CellArray):
         return int(missed)
 
     def pulse_train(self, cells: ArrayLike, pulses: ArrayLike, *, sense: bool = False) -> Trace:
-        """Give each of some cells the same pulses, and return what every single one did.
+        """Give each of some cells the same pulses, and return the effect of every single one.
 
-        Cell after cell gets its whole train. Inhibited cells get none. All is booked.
+        The cells get their whole trains one after the other. Inhibited cells get none. All is
+        booked.
 
         Parameters
         ----------
@@ -368,7 +369,7 @@ class Crossbar(Compensating, CellArray):
             The number of pulses, set pulses if positive, reset pulses if negative; or several such
             numbers, for trains one after the other: ``[64, -64]``.
         sense
-            Sense each cell before the first and after every pulse.
+            Whether to sense each cell before the first and after every pulse.
         """
         flag("Crossbar.pulse_train: sense", sense)
         where = "Crossbar.pulse_train: pulses"
@@ -393,7 +394,7 @@ class Crossbar(Compensating, CellArray):
         budget: int | None = None,
         corrections: Corrections = "pulse",
     ) -> Writing:
-        """Program cells and verify them, as `program_to`, and return all that happened.
+        """Program cells and verify them, as `program_to`, and return a record of all pulses.
 
         Inhibited cells get no pulses, and count as misses.
 
@@ -404,13 +405,13 @@ class Crossbar(Compensating, CellArray):
         target
             float or float[cells], the conductance wanted of all or of each, S.
         tolerance
-            How far from its target a cell may read, S; by default, as in `program_to`, half a step
-            and two standard deviations of the read noise.
+            Largest distance of a reading from its target, S; by default, as in `program_to`, half a
+            step and two standard deviations of the read noise.
         budget
             Most pulses per cell; by default, as in `program_to`, those that span the window.
         corrections
-            What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal
-            device needs for what is missing.
+            Pulses that a cell gets between two senses: one `pulse`, or a `train` of as many as the
+            nominal device needs for the missing part.
         """
         checked = checked_cells("write_verify", self.shape, cells)
         targets = checked_targets("write_verify", self.device, target, checked[:, 0])

@@ -1,7 +1,8 @@
 """Resistive lines in front of cells that are not ohmic: sums of active cells saturate.
 
-All else is as for ohmic cells (`resistive_lines.py`): how the load of its own cells changes what is
-seen of a column while it learns, and what is booked. See `lines/saturating.py` for what a read is.
+Everything else is as for ohmic cells (`resistive_lines.py`): the effect of the load of its own
+cells on a column while it learns, and the booking. See `lines/saturating.py` for the model of a
+read.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from cbramsim.simulator.array.resistive_lines import ResistiveLines
 
 
 class CurvedLines(NamedTuple):
-    """What resistive lines make of an array of cells that are not ohmic.
+    """Effect of resistive lines on reads of an array of cells that are not ohmic.
 
-    All but the last are those of `ResistiveLines`.
+    All fields but the last are those of `ResistiveLines`.
     """
 
     seen: NDArray[np.float32]
@@ -47,7 +48,7 @@ class CurvedLines(NamedTuple):
 
 @implements(sum_seen, CurvedLines)
 def _(lines, array, rows, n_active, currents, work):  # type: ignore[no-untyped-def]
-    """Rows come in their order, and so tile by tile."""
+    """Add rows in their order, and so tile by tile."""
     tile = work.bit_lines
     for k in range(currents.size):
         currents[k] = np.float32(0)

@@ -1,7 +1,7 @@
 """Reads of an array of cells that are not ohmic behind resistive lines.
 
-Reads of fixed cells are solved one by one. What a network sees while it learns, and when it
-recognises, is a product that saturates (`saturating.py`), fitted anew at every exact solution.
+Reads of fixed cells are solved one by one. While it learns, and when it recognises, a network sees
+a product that saturates (`saturating.py`), fitted anew at every exact solution.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from cbramsim.simulator.lines.tiles import Tiles
 
 
 class CurvedReads(WiredReads):
-    """The lines of an array of tiles, and what reads see behind them of cells with a curve.
+    """Lines of an array of tiles, and reads behind them of cells that are not ohmic.
 
     Attributes
     ----------
     scatter
         Root mean square of the error of one bit line in one read, part of the mean current, over
-        the patterns that measure it; the largest that any solution has found.
+        the patterns that measure it; the largest of all solutions.
     """
 
     def __init__(self, shape: tuple[int, int], wires: Wires, tiles: Tiles, curve: Sinh) -> None:
@@ -63,7 +63,7 @@ class CurvedReads(WiredReads):
     def conductance(self, g: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the effective conductances of fixed cells, both float32[rows, columns], S.
 
-        A typical read is on average the product with them.
+        A typical read is, on average, the product with them.
         """
         self._solve(g)
         seen = self._seen.copy()
@@ -95,7 +95,7 @@ class CurvedReads(WiredReads):
         return Read(currents.astype(np.float32), in_cells, given - in_cells)
 
     def to_arrays(self, state: ArrayState) -> dict[str, NDArray[Any]]:
-        """Return what has to be saved to go on learning; `restore` puts it back."""
+        """Return the arrays needed to go on learning, for `restore`."""
         return super().to_arrays(state) | {
             "wires_bends": state.lines.bends,
             "wires_patterns": self.patterns,
@@ -103,7 +103,7 @@ class CurvedReads(WiredReads):
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
-        """Put back what `to_arrays` returned."""
+        """Restore the arrays of `to_arrays`."""
         super().restore(arrays, state)
         state.lines.bends[:] = arrays["wires_bends"]
         self.patterns = arrays["wires_patterns"].copy()
@@ -115,7 +115,7 @@ class CurvedReads(WiredReads):
     def _saturating(
         self, part: tuple[slice, slice], g: NDArray[np.float32], tolerance: float
     ) -> Saturating:
-        """Return a tile as typical reads see it; ideal lines have next to no resistance."""
+        """Return a tile as typical reads see it; ideal lines get a negligible resistance."""
         cells = g[part].astype(np.float64)
         some = {name: max(getattr(self.wires, name), NEXT_TO_NONE) for name in ("r_word", "r_bit")}
         wires, patterns = self.wires.replace(**some), self.patterns[:, part[0]]
@@ -127,8 +127,8 @@ class CurvedReads(WiredReads):
     ) -> tuple[float, float]:  # fmt: skip
         """Solve the array; return the largest error of a mean read, as a part of the current.
 
-        The means are those over the patterns that measure. Of what is seen now, before and after
-        it is solved for, and of what was seen when the array was last `read`.
+        The means are those over the patterns that measure. The error is that of the present
+        conductances before and after the solution, and of those when the array was last `read`.
         """
         tiles, mean, square = [], [], []
         off: tuple[list[float], list[float]] = [], []
@@ -154,7 +154,7 @@ class CurvedReads(WiredReads):
     def _by_row(
         self, tiles: list[Any], row_sum: NDArray[np.float64], together: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return where the power of a read goes, as in `ResistiveLines.dissipated`."""
+        """Return the power of a read in cells and in lines, as in `ResistiveLines.dissipated`."""
         power = np.zeros((2, len(row_sum)))
         for tile, (rows, _) in zip(tiles, self.layout, strict=True):
             power[:, rows] += tile.dissipated

@@ -1,4 +1,4 @@
-"""Lines without resistance: reads see the cells themselves, and nothing is lost."""
+"""Lines without resistance: reads see the cells themselves, without losses."""
 
 from __future__ import annotations
 

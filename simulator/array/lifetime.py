@@ -1,4 +1,4 @@
-"""What time and pulses do to the cells of an array: they age, and wear out."""
+"""Effects of time and pulses on the cells of an array: ageing and wear."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cbramsim.devices.pulses import G_HIGH, G_LOW
 from cbramsim.simulator.array.cells import ArrayState
 
 LONGEST_WAIT = 1e15
-"""A longer wait is taken for a mistake, s."""
+"""Longest wait, s; a longer one is taken for a mistake."""
 
 
 class Lifetime:
-    """How many pulses each cell survives; any number, if the device does not wear out."""
+    """Number of pulses that each cell survives; any number, if the device does not wear out."""
 
     def __init__(self, device: Device, shape: tuple[int, int], seed: int) -> None:
         """Draw the limits of cells, float64[columns, rows]."""
@@ -29,7 +29,7 @@ class Lifetime:
         self._weakest = 0.0 if self.limit is None else float(self.limit.min())
 
     def wear(self, counts: NDArray[np.uint32], images: int) -> Wear:
-        """Return what pulses have worn: `counts` of each cell; `images` as for `Crossbar.wear`."""
+        """Return the wear by pulses: `counts` of each cell; `images` as for `Crossbar.wear`."""
         whole("Crossbar.wear: images", images)
         column, row = np.unravel_index(int(counts.argmax()), counts.shape)
         return Wear(
@@ -43,7 +43,7 @@ class Lifetime:
         )
 
     def lasts(self, array: ArrayState) -> bool:
-        """Return whether no cell has got as many pulses as the weakest survives."""
+        """Return whether no cell has received as many pulses as the weakest survives."""
         return self.limit is None or array.hottest[0] < self._weakest
 
     def wear_out(self, array: ArrayState) -> None:

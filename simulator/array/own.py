@@ -1,4 +1,4 @@
-"""Parts of one's own: other laws, rules, encoders, neurons and criteria than those that come along.
+"""Custom parts: laws, rules, encoders, neurons and criteria besides the built-in ones.
 
 A part is a `NamedTuple` for whose class verbs are implemented, see `cbramsim.core.verbs` and the
 scripts `*_own_*.py` among the examples. It may hold arrays, which are saved and restored with a
@@ -21,28 +21,28 @@ NEEDED: dict[str, tuple[Any, ...]] = {
     "encoder": (draw_spikes,),
     "neurons": (excite, fire),
 }
-"""The verbs that a part must implement; a law also `mean_train`, where half-selected cells move."""
+"""Verbs that a part must implement; a law also `mean_train`, where half-selected cells move."""
 PREFIX = "own_"
-"""How the arrays of such parts are named in a state."""
+"""Prefix of the names of the arrays of such parts in a state."""
 
 
 class Own(NamedTuple):
-    """What to use instead of the parts that come along; each a part, or a function that makes it.
+    """Parts to use instead of the built-in ones; each a part, or a function that makes it.
 
     >>> network = SpikingNetwork(neurons=100, own=Own(rule=Additive(down=0.02)))
     """
 
     law: Any = None
-    """How far a pulse moves a cell; made from the `Crossbar`."""
+    """Law of the mean step of a pulse; made from the `Crossbar`."""
     rule: Any = None
-    """How an array learns; made from the `Layer`, as all that follow."""
+    """Learning rule of an array; made from the `Layer`, as all that follow."""
     encoder: Any = None
-    """How densities become spikes, in the first layer."""
+    """Encoder of densities as spikes, in the first layer."""
     neurons: Any = None
-    """Which neurons fire."""
+    """Neurons: a part that decides which of them fire."""
     criterion: Any = None
-    """Which weights of a mature neuron are pruned: any object with the method `choose` of
-    `pruning.selection.Selection`."""
+    """Criterion of pruning, which chooses the weights of a mature neuron: any object with the
+    method `choose` of `pruning.selection.Selection`."""
 
 
 def made(own: Own, role: str, of: Any) -> Any:
@@ -51,7 +51,7 @@ def made(own: Own, role: str, of: Any) -> Any:
     Raises
     ------
     ParameterError
-        If it is no instance of a NamedTuple class, or a verb is not implemented for it.
+        If it is not an instance of a NamedTuple class, or a verb is not implemented for it.
     """
     part = getattr(own, role)
     if part is None:
@@ -73,12 +73,12 @@ def made(own: Own, role: str, of: Any) -> Any:
 
 
 def apart(part: Any) -> Any:
-    """Return the same part with arrays of its own, so that work with it leaves no trace."""
+    """Return the same part with copies of its arrays, so that its use leaves no trace."""
     return type(part)(*(a.copy() if isinstance(a, np.ndarray) else a for a in part))
 
 
 def arrays_of(parts: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of parts, by role, under the names that they have in a state."""
+    """Return the arrays of parts, by role, under their names in a state."""
     return {
         f"{PREFIX}{role}_{name}": value
         for role, part in parts.items()
@@ -103,7 +103,7 @@ def put_back(parts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def kinds_of(parts: dict[str, Any]) -> str:
-    """Return which classes have which roles, and their numbers, as a state says it."""
+    """Return the roles, classes and numbers of parts, in the form of a state."""
     texts = []
     for role, part in sorted(parts.items()):
         numbers = [f"{n}={v!r}" for n, v in part._asdict().items() if isinstance(v, int | float)]
@@ -112,7 +112,7 @@ def kinds_of(parts: dict[str, Any]) -> str:
 
 
 def check(own: Own, storage: str, rule: str, pruning: str) -> None:
-    """Refuse what is no part of one's own, or could not act in a network.
+    """Refuse an object that is not a custom part, or could not act in a network.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class PlaneArray(ABC):
     cells
         The physical cells, with a bit line for each column of each plane.
     planes
-        How many cells hold a weight.
+        Number of cells of a weight.
     """
 
     cells: Crossbar
@@ -73,12 +73,12 @@ class PlaneArray(ABC):
 
     @property
     def device(self) -> Device:
-        """The technology of the cells."""
+        """Technology of the cells."""
         return self.cells.device
 
     @property
     def periphery(self) -> Periphery:
-        """The circuits around the array."""
+        """Circuits around the array."""
         return self.cells.periphery
 
     @property
@@ -93,7 +93,7 @@ class PlaneArray(ABC):
 
     @property
     def state(self) -> ArrayState:
-        """The physical cells."""
+        """State of the physical cells."""
         return self.cells.state
 
     @property
@@ -103,13 +103,13 @@ class PlaneArray(ABC):
 
     @property
     def wired(self) -> WiredReads | None:
-        """What reads of the physical cells see behind resistive lines; None behind ideal ones."""
+        """Reads of the physical cells behind resistive lines; None behind ideal ones."""
         return self.cells.wired
 
     @property
     @abstractmethod
     def conductance(self) -> NDArray[np.float32]:
-        """The logic conductances, float32[rows, columns], S."""
+        """Logic conductances, float32[rows, columns], S."""
 
     def column(self, column: int) -> NDArray[np.float32]:
         """Return the logic conductances of one column, float32[rows], S."""
@@ -117,33 +117,33 @@ class PlaneArray(ABC):
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """The weights, float32[rows, columns]; 0 if disconnected."""
+        """Weights, float32[rows, columns]; 0 if disconnected."""
         weights = self.device.weight_of(self.conductance)
         return np.where(self.connected, weights, 0).astype(np.float32)
 
     @property
     def connected(self) -> NDArray[np.bool_]:
-        """Which weights are part of the array, bool[rows, columns]."""
+        """Weights that are part of the array, bool[rows, columns]."""
         return self.by_plane(self.cells.connected)[:, 0]
 
     @property
     def inhibited(self) -> NDArray[np.bool_]:
-        """Which weights get no more pulses, bool[rows, columns]."""
+        """Weights that get no more pulses, bool[rows, columns]."""
         return self.by_plane(self.state.inhibited.T)[:, 0]
 
     @property
     def plane_pulses(self) -> NDArray[np.int64]:
-        """How many pulses the cells of each plane have got in all, int64[planes]."""
+        """Number of pulses that all cells of each plane have received, int64[planes]."""
         return self.by_plane(self.state.wear.T).sum(axis=(0, 2), dtype=np.int64)
 
     def by_plane(self, of_cells: NDArray) -> NDArray:
-        """Return what there is of each cell, [rows, bit lines], as [rows, planes, columns]."""
+        """Return a quantity of each cell, [rows, bit lines], as [rows, planes, columns]."""
         return of_cells.reshape(len(of_cells), self.planes, self._columns)
 
     # ---- writing -------------------------------------------------------------------------------
 
     def set_weights(self, weights: ArrayLike, *, clip: bool = False) -> None:
-        """Put every weight, -1 to 1, at the nearest that there is; `clip` as for `Crossbar`."""
+        """Set every weight, -1 to 1, to the nearest possible one; `clip` as for `Crossbar`."""
         flag(f"{type(self).__name__}.set_weights: clip", clip)
         where = f"{type(self).__name__}.set_weights: values"
         values = fitted(where, weights, self.shape).astype(np.float64)
@@ -158,7 +158,7 @@ class PlaneArray(ABC):
         target: ArrayLike,
         operation: Operation = Operation.PROGRAM_PULSE,
     ) -> int:
-        """Write weights for a logic conductance and verify them; return how many missed.
+        """Write weights for a logic conductance and verify them; return the number of misses.
 
         Parameters and errors as for `Crossbar.program_to`.
         """
@@ -175,20 +175,20 @@ class PlaneArray(ABC):
         targets: NDArray[np.float64],
         booked_as: BookedAs,
     ) -> int:
-        """Write weights and verify them, as `program_to`, without a check of what is given."""
+        """Write weights and verify them, as `program_to`, without a check of the arguments."""
         missed = self._write(column, rows, self.device.weight_of(targets), booked_as)
         self.settle()
         return missed
 
     @abstractmethod
     def _put(self, weights: NDArray[np.float64]) -> None:
-        """Put every weight at one of `weights`, float64[rows, columns], -1 to 1."""
+        """Set every weight to one of `weights`, float64[rows, columns], -1 to 1."""
 
     @abstractmethod
     def _write(
         self, column: int, rows: NDArray[np.int64], weights: NDArray, booked_as: BookedAs
     ) -> int:
-        """Write `weights`, one per row, into some rows of a column; return how many missed."""
+        """Write `weights`, one per row, into some rows of a column; return the number of misses."""
 
     def inhibit(self, column: int, rows: ArrayLike) -> None:
         """Let weights keep their states from now on."""
@@ -202,8 +202,8 @@ class PlaneArray(ABC):
     def disconnect(self, column: int, rows: ArrayLike) -> None:
         """Take weights out of the array: all cells of each, as `Crossbar.disconnect`.
 
-        A weight of zero is what is left when a weight adds nothing to any plane and its share of
-        each reference is taken out.
+        The weight is zero when it adds nothing to any plane and its share of each reference is
+        taken out.
         """
         lines = self._lines("disconnect", column)
         self.expect_gaps()
@@ -211,7 +211,7 @@ class PlaneArray(ABC):
             self.cells.disconnect(line, rows)
 
     def expect_gaps(self) -> None:
-        """Be ready for weights to be taken out, so that loops are compiled for it once."""
+        """Prepare for weights to be taken out, so that loops are compiled for it once."""
         self.cells.expect_gaps()
 
     def _lines(self, method: str, column: int) -> list[int]:
@@ -235,7 +235,7 @@ class PlaneArray(ABC):
 
     @property
     def phase(self) -> str:
-        """The phase of the ledger on which `program_to` books."""
+        """Phase of the ledger in which `program_to` books."""
         return self.cells.phase
 
     @phase.setter
@@ -244,7 +244,7 @@ class PlaneArray(ABC):
 
     @property
     def clock(self) -> Clock:
-        """The time of the cells."""
+        """Clock of the cells."""
         return self.cells.clock
 
     def wait(
@@ -264,11 +264,11 @@ class PlaneArray(ABC):
         self.cells.advance(seconds, celsius)
 
     def wear(self, images: int = 0) -> Wear:
-        """Return what the pulses have worn, cell by cell; its `hottest_cell` is a physical one."""
+        """Return the wear of all cells; its `hottest_cell` is a physical one."""
         return self.cells.wear(images)
 
     def settle(self) -> None:
-        """Let every cell that has got as many pulses as it survives stay where it is."""
+        """Fix every cell that has received as many pulses as it survives at its present state."""
         self.cells.settle()
 
     # ---- for compiled loops, and what is saved -------------------------------------------------
@@ -276,14 +276,14 @@ class PlaneArray(ABC):
     @property
     @abstractmethod
     def for_loops(self) -> Any:
-        """The array as compiled loops see it."""
+        """Array in the form of compiled loops."""
 
     @abstractmethod
     def at_rest(self, together: NDArray[np.float64]) -> Any:
-        """Return the array as it is read while none changes; `together` as of `follow`."""
+        """Return the array for reads without changes of weights; `together` as in `follow`."""
 
     def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
-        """Take note of a step of learning, as `Crossbar.follow`."""
+        """Record a step of learning, as `Crossbar.follow`."""
         self.cells.follow(together, bound, threads)
 
     def restore(
@@ -296,7 +296,7 @@ class PlaneArray(ABC):
         row_sum: NDArray[np.float64],
         seen: NDArray[np.float32] | None = None,
     ) -> None:
-        """Put back a saved `state`, exactly; `connected` is that of weights."""
+        """Restore a saved `state` exactly; `connected` is that of weights."""
         if not connected.all():
             self.expect_gaps()
         of_cells = np.empty(self.cells.shape, np.bool_)
@@ -304,9 +304,9 @@ class PlaneArray(ABC):
         self.cells.restore(conductance, cells, wear, inhibited, of_cells, row_sum, seen)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what is saved beside the cells, by name."""
+        """Return the arrays that are saved beside the cells, by name."""
         return {}
 
     def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what reads see behind resistive lines, where there are any."""
+        """Restore the conductances that reads see behind resistive lines, if there are any."""
         self.cells.restore_lines(arrays)

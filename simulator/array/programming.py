@@ -1,8 +1,8 @@
-"""Programming cells one by one, with all that happened written down: traces and their statistics.
+"""Programming of cells one by one, with a record of every pulse: traces and their statistics.
 
 `Crossbar.pulse_train` and `Crossbar.write_verify` return these records. They pulse and sense
 through the kernels of `simulator.array.cells`, one pulse at a time, so that a trace changes neither
-the random numbers nor what is booked.
+the random numbers nor the booking.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from cbramsim.simulator.array.writing import (
 from cbramsim.simulator.energy.ledger import Operation
 
 Corrections = Literal["pulse", "train"]
-"""What a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal device
-needs for what is missing."""
+"""Pulses that a cell gets between two senses: one `pulse`, or a `train` of as many as the nominal
+device needs for the missing part."""
 
 MAX_TRACE = 50_000_000
 """Most pulses that are traced at once, of all cells: 450 MB."""
@@ -43,54 +43,54 @@ BOOKED = tuple(
         Operation.HALF_SELECT,
     )
 )
-"""Operations whose energy a trace tells apart, in the order of `CellEnergy`."""
+"""Operations whose energy a trace distinguishes, in the order of `CellEnergy`."""
 
 
 class CellEnergy(NamedTuple):
     """Energy booked for each cell, float64[cells], J."""
 
     pulses: NDArray[np.float64]
-    """Of the pulses in the cell."""
+    """Energy of the pulses in the cell."""
     sensing: NDArray[np.float64]
-    """Of sensing it."""
+    """Energy of sensing the cell."""
     lines: NDArray[np.float64]
-    """Of charging its lines for the pulses."""
+    """Energy of charging its lines for the pulses."""
     half_selected: NDArray[np.float64]
-    """Of other cells, in a passive array, while it is pulsed or sensed."""
+    """Energy of other cells, in a passive array, while it is pulsed or sensed."""
 
     @property
     def total(self) -> NDArray[np.float64]:
-        """Of all of it."""
+        """Total energy."""
         return self.pulses + self.sensing + self.lines + self.half_selected
 
 
 class Trace(NamedTuple):
-    """What pulse after pulse did to some cells; what did not happen is 0 pulses, or NaN."""
+    """Course of some cells, pulse after pulse; entries after the end are 0 pulses, or NaN."""
 
     cells: NDArray[np.int64]
-    """(word line, bit line) of each, int64[cells, 2]."""
+    """Word line and bit line of each cell, int64[cells, 2]."""
     pulses: NDArray[np.int8]
-    """1 for a set and -1 for a reset pulse, int8[cells, pulses]."""
+    """Pulses, int8[cells, pulses]: 1 for a set and -1 for a reset pulse."""
     conductance: NDArray[np.float32]
-    """Before the first and after every pulse, float32[cells, pulses + 1], S."""
+    """Conductance before the first and after every pulse, float32[cells, pulses + 1], S."""
     sensed: NDArray[np.float32]
-    """What the controller read of it, float32[cells, pulses + 1], S."""
+    """Readings of the controller, float32[cells, pulses + 1], S."""
     energy: CellEnergy
-    """What it cost."""
+    """Energy of the writing."""
 
 
 class Writing(NamedTuple):
-    """What came of writing cells to targets, with verification."""
+    """Result of writing cells to targets, with verification."""
 
     trace: Trace
-    """Pulse after pulse."""
+    """Record of every pulse."""
     target: NDArray[np.float64]
     """Conductance wanted of each cell, float64[cells], S."""
     reached: NDArray[np.bool_]
     """Whether the controller read each as its target before its budget was spent, bool[cells]."""
     final: NDArray[np.float32]
-    """Conductance when all had been written, float32[cells], S: pulses on other cells of a passive
-    array may have moved it since the last of its own."""
+    """Conductance after all cells have been written, float32[cells], S: pulses on other cells of a
+    passive array may have moved it since its own last pulse."""
     window: float
     """Width of the nominal window, S."""
 
@@ -101,7 +101,7 @@ class Writing(NamedTuple):
 
     @property
     def yield_(self) -> float:
-        """Fraction of the cells that reached their target; NaN of none."""
+        """Fraction of the cells that reached their target; NaN without cells."""
         return float(self.reached.mean()) if self.reached.size else float("nan")
 
     @property
@@ -116,18 +116,19 @@ class Writing(NamedTuple):
         return np.percentile(self.pulses[self.reached], percent)
 
     def histogram(self) -> tuple[NDArray[np.int64], int]:
-        """Return how many cells needed 0, 1, 2, ... pulses to target, and how many missed it."""
+        """Return the numbers of cells that needed 0, 1, 2, ... pulses to target, and of those that
+        missed it."""
         counts = np.bincount(self.pulses[self.reached], minlength=1)
         return counts, int((~self.reached).sum())
 
     @property
     def error(self) -> NDArray[np.float64]:
-        """How far each cell ended from its target, float64[cells], S."""
+        """Final distance of each cell from its target, float64[cells], S."""
         return self.final - self.target
 
     @property
     def relative_error(self) -> NDArray[np.float64]:
-        """The same as a part of the nominal window, float64[cells]."""
+        """Final distance as a part of the nominal window, float64[cells]."""
         return self.error / self.window
 
 
@@ -196,9 +197,10 @@ def write_cells(array, targets, tolerance, trains, stream, account, trace, reach
     array
         `ArrayState`.
     targets, tolerance
-        float64[cells] and how far a cell may read from it, S; below 0: as `writing.verify` says.
+        float64[cells], and the largest distance of a reading from it, S; below 0: as in
+        `writing.verify`.
     trains
-        Whether to correct by trains.
+        Whether to correct by trains of pulses.
     stream, account
         State of the stream "pulses", and `Account` to book on.
     trace, reached
@@ -241,7 +243,7 @@ def needed(array, seen, target, tolerance):  # type: ignore[no-untyped-def]
 
 @part
 def missing_pulses(array, seen, target, way):  # type: ignore[no-untyped-def]
-    """Return how many pulses take the nominal cell next to `target`, at least 1."""
+    """Return the number of pulses that take the nominal cell next to `target`, at least 1."""
     g, count = seen, 0
     while count < MOST_MISSING:
         step = way * nominal_step(array, SET if way > 0 else RESET, g)
@@ -253,7 +255,7 @@ def missing_pulses(array, seen, target, way):  # type: ignore[no-untyped-def]
 
 
 MOST_MISSING = 10_000
-"""Longest train that one correction asks for."""
+"""Longest train of one correction."""
 BY_HAND = BookedAs.both(Operation.PROGRAM_PULSE)
 
 
@@ -267,7 +269,7 @@ def give(array, way, stream, account, trace, n, p):  # type: ignore[no-untyped-d
 
 @part
 def note(array, sense, stream, account, trace, n, p):  # type: ignore[no-untyped-def]
-    """Write down the state of cell `n` after `p` pulses; return what is sensed of it, or NaN."""
+    """Record the state of cell `n` after `p` pulses; return its sensed conductance, or NaN."""
     row, column = trace.cells[n]
     seen = np.nan
     if sense:
@@ -281,7 +283,7 @@ def note(array, sense, stream, account, trace, n, p):  # type: ignore[no-untyped
 
 @part
 def book(account, energy, n, sign):  # type: ignore[no-untyped-def]
-    """Add what an account holds, times `sign`, to the energy of cell `n`."""
+    """Add the contents of an account, times `sign`, to the energy of cell `n`."""
     energy.pulses[n] += sign * account.joules[BOOKED[0]]
     energy.sensing[n] += sign * account.joules[BOOKED[1]]
     energy.lines[n] += sign * account.joules[BOOKED[2]]

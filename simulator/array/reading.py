@@ -1,4 +1,4 @@
-"""Reads of a whole array: the product V G with its noise and its reference, and what it costs."""
+"""Reads of a whole array: the product V G with its noise, its reference and its energy."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from cbramsim.simulator.lines import Terminals, Wires
 
 
 class Product(NamedTuple):
-    """What a read at some voltages is."""
+    """Result of a read at some voltages."""
 
     voltages: NDArray[np.float32]
-    """Of the word lines, float32[..., rows], V."""
+    """Voltages of the word lines, float32[..., rows], V."""
     ohmic: NDArray[np.float32]
     """Voltages at which ohmic cells would carry the same currents, float32[..., rows], V."""
     currents: NDArray[np.float32]
-    """Of the bit lines, float32[..., columns], A."""
+    """Currents of the bit lines, float32[..., columns], A."""
     taken: tuple[float, float] | None
-    """What cells and lines dissipate, W, of all reads; None for ideal lines."""
+    """Power dissipated in cells and lines, W, of all reads; None for ideal lines."""
 
 
 def multiply(
@@ -57,14 +57,14 @@ def add_noise(product: Product, array: ArrayState, generator: np.random.Generato
 
 
 def make_up(product: Product, array: ArrayState) -> None:
-    """Multiply the currents by what makes up for drift."""
+    """Multiply the currents by the compensation of drift."""
     if isinstance(array.gain, Compensated):
         currents = product.currents
         currents *= array.gain.factors
 
 
 def subtract_reference(product: Product, array: ArrayState) -> None:
-    """Subtract what each bit line is compared with: the reference less its disconnected cells."""
+    """Subtract the reference of each bit line, without its disconnected cells."""
     currents = product.currents
     currents -= array.pulse.g_mid * connected_sum(array, product.ohmic)
 
@@ -88,7 +88,7 @@ def book_read(
 ) -> None:
     """Book a read; if it is `signed`, that of the reference column as well.
 
-    `driver` is the energy of driving one word line but for its charge, J.
+    `driver` is the energy of driving one word line without its charge, J.
     """
     rows, columns = array.g.shape
     v, ohmic = product.voltages, product.ohmic

@@ -1,19 +1,19 @@
-r"""What reads see of a column while it learns: how its own cells load its bit line.
+r"""Reads of a column while it learns: the load of its own cells on its bit line.
 
-Between two looks at all the lines (`WiredReads`), a presentation changes one column. On its bit
-line, cells m and i have the resistance :math:`K_{im}` of the segments in common on their way to
-what is sensed,
+Between two solutions of all lines (`WiredReads`), a presentation changes one column. On its bit
+line, cells m and i share the resistance :math:`K_{im}` of the common segments on their way to the
+sense circuit,
 
 .. math:: K_{im} = r_{bit}\,(M - \max(i, m)) + r_{sense}, \qquad \text{or, sensed at both ends,}
           \qquad K_{im} = r_{bit}\,\frac{(\min(i, m) + 1)\,(M - \max(i, m))}{M + 1},
 
 for M rows, and cell m takes part of the current of cell i through it. To first order the part that
-is left is :math:`1 / (1 + q_i)`, :math:`q_i = \sum_m K_{im} G_m`. What reads see of the column is
+is left is :math:`1 / (1 + q_i)`, :math:`q_i = \sum_m K_{im} G_m`. The conductance that reads see is
 therefore taken as
 
 .. math:: \tilde G_i = B_i \frac{G_i}{1 + q_i},
 
-with B such that it was exact when the lines were last looked at. Two running sums give q.
+with B such that it was exact when the lines were last solved. Two running sums give q.
 """
 
 from __future__ import annotations
@@ -45,23 +45,24 @@ PROGRAM_WIRE = int(Operation.PROGRAM_WIRE)
 
 
 class ResistiveLines(NamedTuple):
-    """What resistive lines make of an array."""
+    """Effect of resistive lines on an array."""
 
     seen: NDArray[np.float32]
-    """The conductances as reads see them, float32[rows, columns], S."""
+    """Conductances as reads see them, float32[rows, columns], S."""
     base: NDArray[np.float32]
-    """B above, float32[columns, rows]."""
+    """Factor B above, float32[columns, rows]."""
     starts: NDArray[np.int64]
     """First row of each tile, and the end of the last, int64[tiles + 1]."""
     above: NDArray[np.float32]
-    """K is ``above[0, i] * above[1, m]`` for a cell m above cell i, float32[2, rows], and 1 Ohm."""
+    """Factors of K for a cell m above cell i: ``above[0, i] * above[1, m]``, float32[2, rows],
+    Ohm."""
     below: NDArray[np.float32]
-    """The same for a cell m below cell i."""
+    """Factors of K for a cell m below cell i."""
     memory: NDArray[np.float32]
-    """Of a column, float32[rows]."""
+    """Memory of a column, float32[rows]."""
     dissipated: NDArray[np.float64]
-    """Where the power of a read goes, float64[2, rows]: into cells and into lines, both per siemens
-    of the row's sum, averaged over the other word lines that are active."""
+    """Power of a read, float64[2, rows]: into cells and into lines, both per siemens of the row's
+    sum, averaged over the other word lines that are active."""
     along_word: NDArray[np.float64]
     """Resistance from the driver of a word line to each column, float64[columns], Ohm."""
     along_bit: NDArray[np.float64]
@@ -144,10 +145,10 @@ def _(lines, array, spiked, part, account):  # type: ignore[no-untyped-def]
 
 @lean_loop
 def anchor(g_columns, live, lines):  # type: ignore[no-untyped-def]
-    """Take the lines as they are seen now for what follows; `live` are the cells that can switch.
+    """Take the lines as now seen as the basis of updates; `live` are the cells that can switch.
 
-    What a cell that conducts nothing would lose in the lines is what the last one above it that
-    conducts loses.
+    The loss in lines of a cell that conducts nothing is taken as that of the last conducting cell
+    above it.
     """
     for column in range(g_columns.shape[0]):
         g = g_columns[column]

@@ -19,7 +19,7 @@ def physical(array: Crossbar | PlaneArray) -> Crossbar:
 
 
 def arrays_of(array: Crossbar | PlaneArray) -> dict[str, NDArray[Any]]:
-    """Return all of the state of an array but its streams and ledger, for `restore`."""
+    """Return the state of an array without its streams and ledger, for `restore`."""
     state, cells = array.state, physical(array)
     arrays: dict[str, NDArray[Any]] = {
         "conductance": states_of(state),
@@ -43,7 +43,7 @@ def arrays_of(array: Crossbar | PlaneArray) -> dict[str, NDArray[Any]]:
 
 
 def restore(array: Crossbar | PlaneArray, arrays: dict[str, NDArray[Any]]) -> None:
-    """Put back what `arrays_of` returned."""
+    """Restore the arrays of `arrays_of`."""
     array.restore(
         arrays["conductance"], arrays["cells"], arrays["wear"], arrays["inhibited"],
         arrays["connected"], arrays["row_sum"].copy(), arrays.get("seen"),

@@ -31,10 +31,10 @@ from cbramsim.simulator.array.compensation import Uncompensated
 from cbramsim.simulator.array.ideal_lines import IdealLines
 
 BYTES_PER_CELL = 100
-"""Memory that it takes to draw a cell."""
+"""Memory to draw a cell, bytes."""
 EVERY = slice(None)
 ROUNDING = 1e-6
-"""How far outside the window a conductance may be by rounding, a part of `g_max`."""
+"""Largest excess of a conductance beyond the window by rounding, a part of `g_max`."""
 
 
 def drawn(
@@ -75,7 +75,7 @@ def drawn(
 def put(
     array: ArrayState, device: Device, where: str, values: NDArray[Any], clip: bool, weights: bool
 ) -> None:
-    """Put cells into states, given as conductances or as `weights`; bring the rest into step after.
+    """Set cells to states, given as conductances or as `weights`; the caller updates the rest.
 
     Raises
     ------
@@ -137,14 +137,15 @@ def put_back(
 
 
 def connected(array: ArrayState, columns: slice = EVERY) -> NDArray[np.bool_]:
-    """Return which cells, all or those of some columns, are part of the array, bool[rows, ...]."""
+    """Return whether cells, all or those of some columns, are part of the array, bool[rows,
+    ...]."""
     if isinstance(array.gaps, Disconnected):
         return array.gaps.spared[:, columns] == 0
     return np.ones(array.g[:, columns].shape, np.bool_)
 
 
 def with_gaps(array: ArrayState) -> ArrayState:
-    """Return the array such that cells can be taken out."""
+    """Return the array in a form from which cells can be taken out."""
     if isinstance(array.gaps, Disconnected):
         return array
     return array._replace(gaps=Disconnected(np.zeros_like(array.g), array.pulse.g_mid))
@@ -166,12 +167,12 @@ def states_of(array: ArrayState) -> NDArray[np.float32]:
 
 
 def put_states(array: ArrayState, states: NDArray[np.float32]) -> None:
-    """Put all cells into `states`, float32[rows, columns], S; reads see them."""
+    """Set all cells to `states`, float32[rows, columns], S; reads see them."""
     array.g[:], array.g_columns[:] = states, states.T
 
 
 def move_states(array: ArrayState, states: NDArray[np.float32]) -> None:
-    """Move all cells to `states`, as `put_states`; what the last writes left stays with them."""
+    """Move all cells to `states`, as `put_states`; the errors of the last writes are kept."""
     if isinstance(array.written, Blurred):
         left = array.g - array.g_columns.T
         put_states(array, states)
@@ -181,7 +182,7 @@ def move_states(array: ArrayState, states: NDArray[np.float32]) -> None:
 
 
 def bring_into_step(array: ArrayState, device: Device, age: ArrayLike = 0.0) -> None:
-    """Bring what is derived from `g` into step with it.
+    """Update everything that is derived from `g`.
 
     `age` is that of each cell, float64[columns, rows], s.
     """

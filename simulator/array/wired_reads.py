@@ -3,16 +3,16 @@ r"""Reads of an array behind resistive lines, while it is used and while it lear
 Fixed cells are read exactly. `WiredReads.conductance` solves a tile for all inputs, keeps the
 result until a cell changes, and then updates it. That takes two solutions for every word line, so
 `WiredReads.read` solves for the voltages themselves until it has done so once for each of them:
-no sequence of reads takes more than twice as long as it would if its length were known.
+no sequence of reads takes more than twice the time that it would if its length were known.
 
 While it learns, a cell changes at every presentation. Between two exact solutions a read sees
 
-.. math:: \\tilde G_{ik}(t) = \\tilde G_{ik}(t_0)\\, \\frac{L_{ik}(t)}{L_{ik}(t_0)},
+.. math:: \tilde G_{ik}(t) = \tilde G_{ik}(t_0)\, \frac{L_{ik}(t)}{L_{ik}(t_0)},
 
-L the ladders of `along_ladders`, which are cheap, and within a step of learning
-:math:`\\tilde G / G` as it was at its beginning. `WiredReads.follow` solves exactly every now and
-then and measures by how much a mean read was off; the interval between two solutions is halved or
-doubled to keep that below a bound.
+with L the ladders of `along_ladders`, which are cheap; within a step of learning
+:math:`\tilde G / G` stays as it was at the beginning of the step. `WiredReads.follow` solves
+exactly from time to time and measures the error of a mean read; the interval between two solutions
+is halved or doubled to keep that below a bound.
 """
 
 from __future__ import annotations
@@ -41,47 +41,47 @@ TRACKING = 0.01
 LONGEST = 64
 """Most steps between two solutions."""
 MOST_UPDATES = 100
-"""Updates of tiles, each within `EXACT`, before a tile is solved anew."""
+"""Most updates of a tile, each within `EXACT`, before it is solved anew."""
 POWER_EVERY = 4
-"""Solutions while learning between two that also say where the power goes; all of them do while
-they are no more steps apart than this."""
+"""Solutions while learning between two that also find the power; all do while they are no more
+steps apart than this."""
 LEAST = np.finfo(float).tiny
 NEXT_TO_NONE = 1e-6
 """Resistance of a segment of an ideal line for ladders, Ohm."""
 FAINT = 1e-30
-"""Ladders that say less, S, are not followed: rounding has taken what they say."""
+"""Smallest conductance of ladders that is used, S: rounding dominates smaller ones."""
 
 
 class Read(NamedTuple):
-    """What some reads of fixed cells give and take."""
+    """Result of some reads of fixed cells."""
 
     currents: NDArray[np.float32]
-    """Out of the bit lines, float32[reads, columns], A."""
+    """Currents out of the bit lines, float32[reads, columns], A."""
     in_cells: float
-    """Dissipated in cells and their transistors, summed over the reads, W."""
+    """Power dissipated in cells and their transistors, summed over the reads, W."""
     in_lines: float
-    """Dissipated in lines, W."""
+    """Power dissipated in lines, W."""
 
 
 class WiredReads:
-    """The lines of an array of tiles, and what reads see behind them.
+    """Lines of an array of tiles, and the reads behind them.
 
     Attributes
     ----------
     layout
-        Where the tiles are.
+        Places of the tiles.
     interval, since
         Steps between two exact solutions while learning, and steps since the last.
     error
-        Largest error of a mean read that any solution has found, as a part of the current: also
-        of the last reads before it, which took the lines as they were when their step began.
+        Largest error of a mean read in all solutions, as a part of the current: also of the last
+        reads before a solution, for which the lines were those at the beginning of their step.
     solutions
         Exact solutions so far while learning.
     beyond
         Effective conductances over those of the ladders, at the last solution,
         float32[rows, columns].
     threads
-        How many solve a tile; one per core by default. Results do not depend on it.
+        Number of threads that solve a tile; one per core by default. Results do not depend on it.
     scatter, patterns
         Error of a single read, and typical reads: of cells that are not ohmic (`CurvedReads`).
     """
@@ -155,7 +155,7 @@ class WiredReads:
     def _worth_solving(
         self, n: int, part: tuple[slice, slice], g: NDArray[np.float32], reads: int
     ) -> bool:
-        """Return whether a tile is solved for all inputs, which is done if it is read often."""
+        """Return whether to solve a tile for all inputs, which is done if it is read often."""
         if np.array_equal(self._solved[part], g[part]):
             return True
         if not np.array_equal(self._read[part], g[part]):
@@ -200,7 +200,7 @@ class WiredReads:
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]], state: ArrayState) -> None:
-        """Put back what `to_arrays` returned."""
+        """Restore the arrays of `to_arrays`."""
         state.lines.seen[:] = arrays["wires_seen"]
         state.lines.base[:] = arrays["wires_base"]
         self.beyond[:] = arrays["wires_beyond"]
@@ -211,17 +211,17 @@ class WiredReads:
     # ---- learning ------------------------------------------------------------------------------
 
     def follow(self, state: ArrayState, together: NDArray[np.float64], bound: float) -> None:
-        """Take note of one step of learning, and solve the array again if it is time.
+        """Record one step of learning, and solve the array again if it is time.
 
         Parameters
         ----------
         state
-            The array; what reads see of it is replaced.
+            The array; the conductances that reads see are replaced.
         together
             Probability that two word lines are active in one read, float64[rows, rows]; on the
             diagonal, that one is.
         bound
-            Error of a mean read to keep below.
+            Bound on the error of a mean read.
         """
         ladders = self._ladders(state.g)
         if self.since < self.interval:
@@ -259,7 +259,7 @@ class WiredReads:
         return seen
 
     def _see(self, state: ArrayState, ladders: NDArray[np.float32]) -> None:
-        """Let reads see what the ladders say, as far as they were right at the last solution."""
+        """Update the conductances of reads by the ladders, corrected by the last solution."""
         np.multiply(self.beyond, ladders, out=state.lines.seen, where=ladders > FAINT)
         # Of a cell that was taken out since then; of one that was out before, what others let
         # through to its lines was solved for.
@@ -274,7 +274,7 @@ class WiredReads:
     ) -> tuple[float, float]:  # fmt: skip
         """Solve the array; return the largest error of a mean read, as a part of the current.
 
-        Of one of what is seen now, and of one of what was seen when the array was last `read`.
+        The error is that of the present conductances, and of those when the array was last `read`.
         """
         tiles, mean = [], []
         off: tuple[list[float], list[float]] = [], []
@@ -299,10 +299,10 @@ class WiredReads:
     def _by_row(
         self, tiles: list[Effective], row_sum: NDArray[np.float64], together: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return where the power of a read goes, as in `Wired.dissipated`.
+        """Return the power of a read in cells and in lines, as in `ResistiveLines.dissipated`.
 
-        With word line i active, word line m is with the probability P(i, m) / P(i): on average,
-        row i's part of the quadratic forms of `Effective.power` is what is summed here.
+        With word line i active, word line m is active with the probability P(i, m) / P(i): the sum
+        here is the average of row i's part of the quadratic forms of `Effective.power`.
         """
         power = np.zeros((2, len(row_sum)))
         for tile, (rows, _) in zip(tiles, self.layout, strict=True):
@@ -315,12 +315,13 @@ class WiredReads:
 
 
 def _live(state: ArrayState) -> NDArray[np.bool_]:
-    """Return which cells can switch, bool[rows, columns]: they may conduct nothing, and then do."""
+    """Return the cells that can switch, bool[rows, columns]: they may conduct nothing now, and
+    conduct later."""
     return connected(state) & (state.cells[..., G_HIGH] > state.cells[..., G_LOW]).T
 
 
 def _taken(solution: Solution) -> tuple[float, float]:
-    """Return what cells, with their transistors, and lines dissipate in a product, W."""
+    """Return the power that cells, with their transistors, and lines dissipate in a product, W."""
     if solution.known is not None:
         power = solution.power
         return power.cells + power.access, power.word_lines + power.bit_lines

@@ -39,7 +39,7 @@ from cbramsim.simulator.energy.ledger import Operation
 SENSED_BITS = 8
 """Resolution with which a cell is sensed before it is programmed (assumed)."""
 SENSED_STATES = 1 << SENSED_BITS
-"""States that the sense amplifier tells apart."""
+"""Number of states that the sense amplifier distinguishes."""
 PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 SENSE_READ = int(Operation.SENSE_READ)
 
@@ -87,13 +87,14 @@ def give_pulse(array, column, row, way, booked_as, stream, account):  # type: ig
 def pulse_cell(array, column, row, pulses, column_sum, stream, account):  # type: ignore[no-untyped-def]
     """Give one cell its signed `pulses`.
 
-    With resistive lines the drivers make up for the drop on the way to a cell (assumed), which
-    then sees its nominal voltage; the lines dissipate I² R t on top, I its current at that.
+    With resistive lines the drivers compensate the voltage drop on the way to a cell (assumed),
+    which then sees its nominal voltage; the lines dissipate I² R t in addition, with I its current
+    at that voltage.
 
     Returns
     -------
     tuple of float
-        By how much its conductance has changed, S, what it took, and what the lines took, J.
+        Change of its conductance, S, energy of the cell, and energy of the lines, J.
     """
     pulse, is_set = array.pulse, pulses > 0
     settled = settle_cell(array.access, array, column, row, stream)
@@ -144,7 +145,7 @@ def program_column(array, column, rows, pulses, booked_as, stream, account):  # 
 
 @part
 def sense_cell(array, column, row, stream, account):  # type: ignore[no-untyped-def]
-    """Return what the controller senses of one cell, S; booked."""
+    """Return the conductance of one cell that the controller senses, S; booked."""
     settle_cell(array.access, array, column, row, stream)
     g = np.float64(array.g_columns[column, row])
     account.counts[SENSE_READ] += 1
@@ -157,7 +158,7 @@ def sense_cell(array, column, row, stream, account):  # type: ignore[no-untyped-
 
 @part
 def nominal_step(array, way, g):  # type: ignore[no-untyped-def]
-    """Return the signed mean step with which a controller reckons, that of the nominal cell, S."""
+    """Return the signed mean step that a controller assumes, that of the nominal cell, S."""
     return mean_step(array.reckoned, array.nominal, 0, 0, way, g)
 
 
@@ -195,7 +196,7 @@ def verify(array, column, row, target, budget, booked_as, stream, account):  # t
 
 @implements(correct, ArrayState)
 def _(array, column, n, tries, work, stream, account):  # type: ignore[no-untyped-def]
-    """Each cell should read as the nominal cell would after the same pulses."""
+    """Correct each cell until it reads as the nominal cell after the same pulses."""
     for j in range(n):
         row = work.chosen[j]
         target = nominal_result(array, work.seen[row], work.pulses[j])
@@ -205,7 +206,7 @@ def _(array, column, n, tries, work, stream, account):  # type: ignore[no-untype
 
 @part
 def nominal_result(array, g, pulses):  # type: ignore[no-untyped-def]
-    """Return where some signed pulses would take the nominal cell, without noise, S."""
+    """Return the conductance of the nominal cell after some signed pulses, without noise, S."""
     after = np.float64(g)
     way = SET if pulses > 0 else RESET
     for _ in range(abs(pulses)):
@@ -216,7 +217,7 @@ def nominal_result(array, g, pulses):  # type: ignore[no-untyped-def]
 
 @lean_loop
 def program_to(array, column, rows, targets, budget, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Program and verify, see `Crossbar.program_to`; return how many cells were given up."""
+    """Program and verify, see `Crossbar.program_to`; return the number of cells given up."""
     missed = 0
     for r in range(rows.size):
         if not array.inhibited[column, rows[r]]:
@@ -229,7 +230,7 @@ def program_to(array, column, rows, targets, budget, booked_as, stream, account)
 
 @implements(sense_column, ArrayState)
 def _(array, table, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """Each cell has noise of its own, all from one draw."""
+    """Sense with independent noise of each cell, all from one draw."""
     settle_column(array.access, array, column, stream)
     cells, conductance = open_conductance(array.g_columns[column], array.inhibited[column])
     account.counts[SENSE_READ] += cells
@@ -247,7 +248,7 @@ def _(array, table, column, work, stream, account):  # type: ignore[no-untyped-d
 
 @lean_kernel
 def sensed_state(table, g):  # type: ignore[no-untyped-def]
-    """Return which state of a `PulseTable` a cell is in that is seen at `g`, S."""
+    """Return the state of a `PulseTable` for a cell that is seen at `g`, S."""
     state = np.int32((g - table.g_min) * table.states_per_siemens)
     return min(max(state, np.int32(0)), np.int32(SENSED_STATES - 1))
 

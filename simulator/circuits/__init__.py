@@ -1,4 +1,4 @@
-"""What stands around an array: drivers, converters, references, and what they cost."""
+"""Circuits around an array: drivers, converters, references, and their costs."""
 
 from cbramsim.simulator.circuits.circuits import Periphery
 

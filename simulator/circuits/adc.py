@@ -7,12 +7,12 @@ A converter of b bits has the codes 0 to 2^b - 1, at equal distances of one LSB 
           + \tfrac{\mathrm{dnl}}{\sqrt 2}\, n_k
 
 with o the converter's offset, s = ±1 the direction of its bow, and n_k standard normal numbers, all
-drawn once. The bow is zero at both ends; its form is assumed. Edges err independently, as
-comparators of a flash converter do (assumed): then the width of a code errs by `dnl` rms, and
-errors do not add up along the scale.
+drawn once. The bow is zero at both ends; its form is assumed. Errors of edges are independent, as
+those of the comparators of a flash converter (assumed): the width of a code then has an error of
+`dnl` rms, and errors do not add up along the scale.
 
-The code is the number of edges that the input reaches, so a converter is monotonic whatever its
-errors: where `dnl` is so large that edges cross (1 in 1,000 at 0.32 LSB), a code is missing.
+The code is the number of edges that the input reaches, so a converter is monotonic for any errors:
+where `dnl` is so large that edges cross (1 in 1,000 at 0.32 LSB), a code is missing.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ from cbramsim.core.validation import Parameters
 
 Code = np.uint16
 TILE = 16
-"""Columns converted together: a line of the processor's cache."""
+"""Number of columns converted together: a line of the processor's cache."""
 HIGHEST = np.float32(1e30)
 LOWEST = np.float32(-1e30)
-"""Inputs beyond, in LSB, are taken for these, so that infinite edges are never reached."""
+"""Limits of the inputs, LSB, to which they are clipped, so that infinite edges are never
+reached."""
 
 
 class Adc(Parameters):
     """A kind of converter. Inputs are in one unit throughout, such as A."""
 
     bits: Annotated[int, Field(ge=1, le=16)] = 8
-    """Resolution."""
+    """Resolution, bits."""
     full_scale: Annotated[float, Field(ge=1e-30, le=1e30)] = 1.0
-    """From the input of the lowest code to that of the highest, in the unit of the input."""
+    """Range from the input of the lowest code to that of the highest, in the unit of the input."""
     minimum: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.0
     """Input of code 0; -full_scale / 2 makes a bipolar converter."""
     offset_d2d: Annotated[float, Field(ge=0, le=65536)] = 0.0
@@ -55,7 +56,7 @@ class Adc(Parameters):
 
     @property
     def top(self) -> int:
-        """The highest code."""
+        """Highest code."""
         return 2**self.bits - 1
 
     @property
@@ -65,7 +66,7 @@ class Adc(Parameters):
 
     @property
     def ideal(self) -> bool:
-        """Whether it only rounds and clips."""
+        """Whether the converter only rounds and clips."""
         return not (self.offset_d2d or self.inl or self.dnl)
 
     def to_values(self, codes: ArrayLike) -> NDArray[np.float64]:
@@ -74,21 +75,21 @@ class Adc(Parameters):
 
 
 class Conversion(NamedTuple):
-    """How inputs become codes, for compiled loops."""
+    """Conversion of inputs into codes, for compiled loops."""
 
     factor: np.float32
     """LSB per unit of the input."""
     summand: np.float32
-    """An input of zero, LSB above `minimum`."""
+    """Input of zero, LSB above `minimum`."""
     offsets: NDArray[np.float32]
     """Offset of each converter, float32[converters], LSB."""
     edges: NDArray[np.float32]
-    """Code k is given from edge k to edge k + 1, float32[converters, 2^bits + 1], LSB above
-    `minimum`; the outermost are infinite. No rows if the converters are ideal."""
+    """Edges, float32[converters, 2^bits + 1], LSB above `minimum`: code k is given from edge k to
+    edge k + 1; the outermost are infinite. No rows if the converters are ideal."""
 
 
 class Converters:
-    """The converters of an array: one for each `sharing` neighbouring columns."""
+    """Converters of an array: one for each `sharing` neighbouring columns."""
 
     def __init__(self, adc: Adc, columns: int, seed: int = 0, sharing: int = 1) -> None:
         """Draw offset and edges of every converter.
@@ -96,13 +97,13 @@ class Converters:
         Parameters
         ----------
         adc
-            What they are.
+            Kind of converter.
         columns
-            How many columns there are.
+            Number of columns.
         seed
-            Seed of what differs between converters.
+            Seed of the differences between converters.
         sharing
-            How many neighbouring columns share one, in turn.
+            Number of neighbouring columns that share a converter, in turn.
         """
         instance("Converters.adc:", adc, Adc)
         whole("Converters.columns:", columns, 1, 10**7)
@@ -110,7 +111,7 @@ class Converters:
         seed_of("Converters.seed:", seed)
         self.adc, self.columns = adc, columns
         self.of_column = np.arange(columns, dtype=np.uint32) // np.uint32(sharing)
-        """The converter of each column, uint32[columns]."""
+        """Converter of each column, uint32[columns]."""
         self.count = int(self.of_column[-1]) + 1
         self.offsets = np.zeros(self.count, np.float32)
         self.edges = np.zeros((0, adc.top + 2), np.float32)
@@ -132,7 +133,7 @@ class Converters:
     def convert(self, values: ArrayLike) -> NDArray[np.uint16]:
         """Return the codes of `values`, float[..., columns], in the unit of the input.
 
-        What is outside the range gets the lowest or the highest code.
+        Values outside the range get the lowest or the highest code.
         """
         x = array("Converters.convert: values", values).astype(np.float32)
         if x.ndim == 0 or x.shape[-1] != self.columns:
@@ -149,7 +150,7 @@ class Converters:
 
     @property
     def conversion(self) -> Conversion:
-        """How inputs become codes, for compiled loops."""
+        """Conversion of inputs into codes, for compiled loops."""
         factor, summand = np.float32(1 / self.adc.lsb), np.float32(-self.adc.minimum / self.adc.lsb)
         return Conversion(factor, summand, self.offsets, self.edges)
 
@@ -162,7 +163,7 @@ def check_range(adc: Adc, signal_span: float, signal_step: float = 0.0) -> None:
     adc
         The converter.
     signal_span
-        From the lowest to the highest signal, in the unit of the input.
+        Range from the lowest to the highest signal, in the unit of the input.
     signal_step
         The smallest difference of two signals that matters, in the unit of the input.
 
@@ -198,7 +199,7 @@ def count_edges(values, conversion, of_column, codes):  # type: ignore[no-untype
     """Convert `values`: the ideal code, corrected until the input is between the code's edges.
 
     A few columns at a time, so that their edges stay in the cache. The first correction, by one
-    code at most, is made without a branch, for it is as likely as not.
+    code at most, is made without a branch, as it cannot be predicted.
     """
     factor, summand, offsets, edges = conversion
     top, one = np.float32(edges.shape[1] - 2), np.uint32(1)

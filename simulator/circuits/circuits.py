@@ -1,4 +1,4 @@
-"""What stands around the array: word-line drivers, sense amplifiers, neuron circuits."""
+"""Circuits around the array: word-line drivers, sense amplifiers, neuron circuits."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Periphery(SourcedParameters):
     catalog_package: ClassVar[str] = "cbramsim.simulator.circuits"
 
     e_word_line: Annotated[float, Field(ge=0, le=1), Joule]
-    """Driver of one word line, per activation, J; charging the line comes on top."""
+    """Energy of the driver of one word line, per activation, J, without charging the line."""
     e_sense: Annotated[float, Field(ge=0, le=1), Joule]
-    """One decision of a sense amplifier, J; the current through the cell comes on top."""
+    """Energy of one decision of a sense amplifier, J, without the current through the cell."""
     e_neuron: Annotated[float, Field(ge=0, le=1), Joule]
-    """One neuron taking part in one competition, J."""
+    """Energy of one neuron in one competition, J."""
     e_spike: Annotated[float, Field(ge=0, le=1), Joule]
-    """One output spike, J."""
+    """Energy of one output spike, J."""
     e_add: Annotated[float, Field(ge=0, le=1), Joule] = 0.05e-12
-    """One digital addition, J."""
+    """Energy of one digital addition, J."""
     e_memory: Annotated[float, Field(ge=0, le=1), Joule] = 12.5e-12
-    """One byte into or out of a digital memory of a megabyte beside the array, J."""
+    """Energy of one byte into or out of a digital memory of a megabyte beside the array, J."""
     e_multiply_add: Annotated[float, Field(ge=0, le=1), Joule] = 4.6e-12
-    """One multiplication and addition in float32, J."""
+    """Energy of one multiplication and addition in float32, J."""

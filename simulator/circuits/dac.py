@@ -1,4 +1,4 @@
-r"""How a number is put on a word line: by amplitude, duration, number of pulses, or bit by bit.
+r"""Encoding of a number on a word line: by amplitude, duration, number of pulses, or bit by bit.
 
 An input x between 0 and 1 becomes the code k of `bits` bits nearest to :math:`x (2^b - 1)`. In each
 encoding a product is a number of reads, each with a mean voltage on every word line, and a weight
@@ -14,9 +14,9 @@ encoding       reads  slots per read  word line                             weig
 =============  =====  ==============  ====================================  ===================
 
 The sense circuit integrates the current of a read and divides by its slots, so that all four give
-the product with the voltages k / (2^b - 1) v_read. In all but the first, a cell only ever sees 0 or
+the product with the voltages k / (2^b - 1) v_read. In all but the first, a cell sees only 0 or
 `v_read`: the product is exact for cells of any current-voltage law. `duration` and `count` differ
-in what the drivers cost.
+in the energy of the drivers.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ Kind = Literal["amplitude", "duration", "count", "bit-serial"]
 
 
 class InputEncoding(Parameters):
-    """How inputs are put on the word lines."""
+    """Encoding of inputs on the word lines."""
 
     kind: Kind = "bit-serial"
-    """What carries the number: the `amplitude` or `duration` of a pulse, the `count` of pulses, or
+    """Carrier of the number: the `amplitude` or `duration` of a pulse, the `count` of pulses, or
     one read per bit, `bit-serial`."""
     bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution of an input."""
     v_read: Annotated[float, Field(ge=1e-6, le=10), "V"] = 0.1
-    """The highest voltage on a word line, V."""
+    """Highest voltage on a word line, V."""
     t_slot: Annotated[float, Field(ge=1e-15, le=1), "s"] = 10e-9
-    """The shortest pulse, s (assumed)."""
+    """Shortest pulse, s (assumed)."""
 
     @property
     def top(self) -> int:
-        """The highest code."""
+        """Highest code."""
         return 2**self.bits - 1
 
     @property
     def reads(self) -> int:
-        """Reads of the array for one product: so many conversions does each column need."""
+        """Number of reads of the array for one product, and of conversions of each column."""
         return self.bits if self.kind == "bit-serial" else 1
 
     @property
     def slots(self) -> int:
-        """Slots of one read."""
+        """Number of slots of one read."""
         return self.top if self.kind in ("duration", "count") else 1
 
     @property
@@ -85,7 +85,7 @@ class InputEncoding(Parameters):
         return np.tensordot(self._weights(), results, axes=1)
 
     def activations(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how often the driver of each word line is switched on, int64[..., rows]."""
+        """Return the number of activations of the driver of each word line, int64[..., rows]."""
         if self.kind == "count":
             return codes
         if self.kind == "bit-serial":
@@ -94,11 +94,12 @@ class InputEncoding(Parameters):
 
     @property
     def most_activations(self) -> int:
-        """How often the driver of one word line is switched on at most, for one product."""
+        """Largest number of activations of the driver of one word line, for one product."""
         return int(self.activations(np.array([self.top]))[0])
 
     def activation_price(self, source: str = "isaac") -> Price:
-        """Return the energy of switching one driver on, J: of all bits only by `amplitude`."""
+        """Return the energy of one activation of a driver, J: with all bits only for
+        `amplitude`."""
         return activation_price(self.bits if self.kind == "amplitude" else 1, source)
 
     def _weights(self) -> NDArray[np.float64]:

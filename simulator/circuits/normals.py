@@ -1,4 +1,4 @@
-r"""Normal numbers in bulk, made in vector registers: the noise of a batch of products.
+r"""Normal numbers in bulk, computed in vector registers: the noise of a batch of products.
 
 G. E. P. Box, M. E. Muller, Ann. Math. Stat. 29, 610 (1958): with u, t uniform,
 :math:`\sqrt{-2 \ln u}\,(\cos 2\pi t, \sin 2\pi t)` are two independent standard normal numbers.
@@ -22,7 +22,7 @@ from cbramsim.core.kernels import inlined, kernel, vector_kernel
 from cbramsim.core.rng import next_word
 
 LANES = 64
-"""Generators side by side, a multiple of the numbers in a vector register."""
+"""Number of parallel generators, a multiple of the numbers in a vector register."""
 
 
 def _polynomial(function: Callable[[NDArray], NDArray], low: float, high: float, degree: int):  # type: ignore[no-untyped-def]

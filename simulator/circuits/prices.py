@@ -15,31 +15,31 @@ PJ, FJ = 1e-12, 1e-15
 
 
 class Price(NamedTuple):
-    """What one event, or one circuit, costs."""
+    """Cost of one event, or of one circuit."""
 
     value: float
-    """J of an event; mm² of a circuit."""
+    """Energy of an event, J; area of a circuit, mm²."""
     evidence: Evidence
     """`published`, `derived` or `assumed`."""
     source: str
-    """Where the value comes from."""
+    """Source of the value."""
 
 
 class PriceTable(NamedTuple):
     """Prices by number of bits."""
 
     joules: Mapping[int, float]
-    """J per event, by bits, in rising order."""
+    """Energy per event, J, by bits, in rising order."""
     evidence: Evidence
     """Grade of the entries."""
     source: str
     """Source of the entries."""
 
     def at(self, bits: int) -> Price:
-        """Return the price at `bits`; beside the entries it is assumed.
+        """Return the price at `bits`; outside the entries it is assumed.
 
-        Between two entries the logarithm is interpolated; beyond the last one the price goes as
-        2^bits, which is a constant Walden figure of merit, P / (2^ENOB f_s).
+        Between two entries the logarithm is interpolated; beyond the last one the price is
+        proportional to 2^bits, which is a constant Walden figure of merit, P / (2^ENOB f_s).
         """
         if bits in self.joules:
             return Price(self.joules[bits], self.evidence, self.source)
@@ -95,7 +95,7 @@ ADC_PRICES: Mapping[str, PriceTable] = {
     "survey-p10": _survey("best tenth", 1.2, 1.5, 1.5, 1.4, 3.5, 4.2, 7.0),
     "survey-median": _survey("median", 6.8, 3.8, 4.4, 5.8, 16, 31, 66),
 }  # fmt: skip
-"""J per conversion, by source and bits."""
+"""Energy per conversion, J, by source and bits."""
 
 DAC_PRICES: Mapping[str, PriceTable] = {
     "isaac": PriceTable(
@@ -106,28 +106,28 @@ DAC_PRICES: Mapping[str, PriceTable] = {
         "derived", f"{MNSIM}: power at 1 GS/s (8 bits: its 0.4992 W taken for mW)",
     ),
 }  # fmt: skip
-"""J per activation of one word line, by source and bits."""
+"""Energy per activation of one word line, J, by source and bits."""
 
 SAMPLE_HOLD = Price(10e-6 * 100e-9 / (8 * 128), "derived", f"{ISAAC}: 8x128, 10 uW, 100 ns cycle")
-"""One bit line sampled and held, J."""
+"""Energy of sampling and holding one bit line, J."""
 SHIFT_ADD = Price(
     0.2e-3 / (8 * 1.28e9), "derived", f"{ISAAC}: 4 units, 0.2 mW, behind 8 ADCs at 1.28 GS/s"
 )
-"""One code shifted and added, J."""
+"""Energy of shifting and adding one code, J."""
 INPUT_REGISTER = Price(
     1.24e-3 * 100e-9 / (8 * 128), "derived", f"{ISAAC}: 2 KB, 1.24 mW, 8x128 rows in 100 ns"
 )
-"""One word line's input kept for one read, J."""
+"""Energy of storing the input of one word line for one read, J."""
 OUTPUT_REGISTER = Price(
     0.23e-3 / (8 * 1.28e9), "derived", f"{ISAAC}: 256 B, 0.23 mW, behind 8 ADCs at 1.28 GS/s"
 )
-"""One code stored, J."""
+"""Energy of storing one code, J."""
 ADD_16 = Price(
     0.05e-12, "published", "Horowitz, ISSCC 2014, 45 nm, 16-bit addition; quoted by PMC8934428"
 )
-"""One addition of 16 bits, J."""
+"""Energy of one addition of 16 bits, J."""
 ADC_AREA = Price(0.0096 / 8, "derived", f"{ISAAC}: 8 ADCs of 8 bits, 0.0096 mm2")
-"""One converter of `ADC_AREA_BITS`, mm²."""
+"""Area of one converter of `ADC_AREA_BITS`, mm²."""
 ADC_AREA_BITS = 8
 
 

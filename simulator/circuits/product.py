@@ -1,7 +1,7 @@
 r"""Products of a batch with the read noise of every cell, and their conversion.
 
-Cells err independently and normally in each read, by :math:`\sigma(G)`. Their sum on a bit line is
-therefore exactly one normal number, with the variance
+Errors of cells are independent and normal in each read, with :math:`\sigma(G)`. Their sum on a bit
+line is therefore exactly one normal number, with the variance
 
 .. math:: \sum_i V_i^2 \sigma^2(G_{ij}) = a^2 \sum_i V_i^2 + r^2 \sum_i V_i^2 G_{ij}^2, \qquad
           \sigma^2 = a^2 + r^2 G^2 .
@@ -30,16 +30,16 @@ from cbramsim.simulator.circuits.adc import Adc, Code, Converters, convert_rows
 from cbramsim.simulator.circuits.normals import fill_normals
 
 BLOCK = 1 << 18
-"""About so many outputs are made at a time, and remain in the processor's cache."""
+"""Approximate number of outputs made at a time, which remain in the processor's cache."""
 
 
 class ReadNoise(Parameters):
     """Standard deviation of a cell's conductance from read to read."""
 
     absolute: Annotated[float, Field(ge=0, le=1), "S"] = 0.0
-    """The part that is the same at every conductance, S: `read_c2c` times the device's range."""
+    """Part that is the same at every conductance, S: `read_c2c` times the device's range."""
     relative: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """The part in proportion to the conductance; both parts are independent."""
+    """Part in proportion to the conductance; both parts are independent."""
 
 
 def noisy_product(
@@ -58,7 +58,7 @@ def noisy_product(
     g
         float32[rows, columns], S.
     noise
-        What a cell's conductance does from read to read.
+        Noise of a cell's conductance from read to read.
     state
         A stream of `cbramsim.core.rng.stream`, which is advanced.
     converters
@@ -100,9 +100,9 @@ def time_noisy_product(
 ) -> dict[str, float]:
     """Time the product with noise and 8-bit conversion against NumPy's float32 product alone.
 
-    Both in turns, the minimum of `repetitions` each. Single-threaded only if BLAS was started so
-    (OPENBLAS_NUM_THREADS=1). The errors are those of the currents, in units of the standard
-    deviation that they should have: their mean should be 0, their deviation 1, kurtosis 0.
+    Both run in turn; the minimum of `repetitions` each is taken. Single-threaded only if BLAS was
+    started so (OPENBLAS_NUM_THREADS=1). The errors are those of the currents, in units of the
+    standard deviation that they should have: their mean should be 0, their deviation 1, kurtosis 0.
     """
     rng = np.random.default_rng(0)
     v = (0.1 * rng.random((batch, shape[0]))).astype(np.float32)

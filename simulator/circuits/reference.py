@@ -1,4 +1,4 @@
-r"""How a conductance, which is positive, stands for a weight, which has a sign.
+r"""Representation of a weight, which has a sign, by conductances, which are positive.
 
 With :math:`\Delta = G_{max} - G_{min}`, :math:`G_{mid}` in between, and the sum over word lines i:
 
@@ -11,11 +11,11 @@ kind        cells of a weight w                     :math:`\sum V w` from curren
 `offset`    one, as in `column`                     :math:`2 (I_k - G_{mid} \sum V) / \Delta`
 ==========  ======================================  ==========================================
 
-`column` has one more column, of cells at mid-window; `offset` subtracts what a digital circuit
-reckons from the inputs, after conversion. A gain error that all columns have in common, such as the
-mean loss along the lines, scales the result of `column` and `pair`, but shifts that of `offset`,
-whose subtrahend does not have it. A current added to all columns leaves `column` and `pair` alone;
-one that differs along the array leaves only `pair` alone, whose two columns are neighbours.
+`column` has one more column, of cells at mid-window; `offset` subtracts a number computed digitally
+from the inputs, after conversion. A gain error common to all columns, such as the mean loss along
+the lines, scales the result of `column` and `pair`, but shifts that of `offset`, whose subtrahend
+does not have it. A current added to all columns does not change `column` and `pair`; one that
+differs along the array leaves only `pair` unchanged, whose two columns are neighbours.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ReferenceKind = Literal["column", "pair", "offset"]
 
 
 class Reference(Parameters):
-    """How a signed weight is stored and read."""
+    """Storage and read-out of a signed weight."""
 
     kind: ReferenceKind = "column"
-    """Against a reference `column`, as a `pair` of cells, or less a digital `offset`."""
+    """Kind of reference: a `column`, a `pair` of cells, or a digital `offset`."""
     g_min: Annotated[float, Field(ge=0, le=1), "S"]
     """Lowest conductance in use, S."""
     g_max: Annotated[float, Field(ge=1e-18, le=1), "S"]
@@ -64,7 +64,7 @@ class Reference(Parameters):
         return self.g_range if self.kind == "pair" else 0.5 * self.g_range
 
     def physical_columns(self, columns: int) -> int:
-        """Return how many columns of cells store `columns` columns of weights."""
+        """Return the number of columns of cells for `columns` columns of weights."""
         return {"column": columns + 1, "pair": 2 * columns, "offset": columns}[self.kind]
 
     def conductances(self, weights: ArrayLike) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ class Reference(Parameters):
         return g.astype(np.float32)
 
     def combine(self, currents: ArrayLike, input_sum: ArrayLike) -> NDArray[np.float64]:
-        """Return the signed product, sum of V w, V, from currents or what conversion made of them.
+        """Return the signed product, sum of V w, V, from currents or their converted values.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-r"""What one vector-matrix product of a macro costs: energy, latency, area, part by part.
+r"""Cost of one vector-matrix product of a macro: energy, latency, area, part by part.
 
 A macro is a matrix of weights on as many tiles as it needs, with its drivers and converters. One
 product is `reads` reads of all tiles at once (see `InputEncoding`). In each read every physical
@@ -7,8 +7,8 @@ added over reads and tiles. Conversion follows the read, without pipelining (ass
 
 .. math:: t = n_{reads} (n_{slots} t_{slot} + n_{sharing} / f_s)
 
-All drivers are counted as often as they can be switched on, times `activity`. What has no source is
-in the list without a price, and the totals say so: they are of the priced parts.
+All drivers are counted as often as they can be switched on, times `activity`. Parts without a
+source are listed without a price, and the totals are of the priced parts.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ CELL_SQUARES = {"passive": 4.0, "transistor": 12.0}
 
 
 class Macro(Parameters):
-    """A matrix of weights on tiles, and what stands around them."""
+    """Matrix of weights on tiles, and the circuits around them."""
 
     rows: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Inputs."""
+    """Number of inputs."""
     columns: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Columns of weights."""
+    """Number of columns of weights."""
     tile_rows: Annotated[int, Field(ge=1, le=65536)] = 128
     """Word lines of a tile."""
     tile_columns: Annotated[int, Field(ge=1, le=65536)] = 128
     """Bit lines of a tile."""
     encoding: InputEncoding = InputEncoding()
-    """How inputs are put on the word lines."""
+    """Encoding of inputs on the word lines."""
     reference: Reference
-    """How signed weights are read."""
+    """Read-out of signed weights."""
     subtraction: Literal["digital", "analog"] = "digital"
     """Whether both sides of a pair, and the reference column, are converted and then subtracted,
     or their currents are subtracted first."""
@@ -65,15 +65,15 @@ class Macro(Parameters):
     adc_bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution of a converter."""
     adc_source: AdcSource = "isaac"
-    """Whose converter: a key of `ADC_PRICES`."""
+    """Source of the price of a converter: a key of `ADC_PRICES`."""
     adc_rate: Annotated[float, Field(ge=1e-3, le=1e12), "Hz"] = 1.28e9
     """Conversions per second of a converter, or decisions of a sense amplifier, 1/s."""
     columns_per_adc: Annotated[int, Field(ge=1, le=65536)] = 128
     """Bit lines that share a converter."""
     dac_source: DacSource = "isaac"
-    """Whose drivers: a key of `DAC_PRICES`."""
+    """Source of the price of a driver: a key of `DAC_PRICES`."""
     activity: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of the greatest possible number of driver activations that happens."""
+    """Number of driver activations, as a part of the largest possible one."""
     cells_joules: Annotated[float | None, Field(ge=0, le=1), "J"] = None
     """Energy in cells and lines for one product, J: sum of V I t, from the array itself."""
     access: Literal["transistor", "passive"] = "transistor"
@@ -92,7 +92,7 @@ class Line(NamedTuple):
     events: float
     """Events in one product; circuits, where it is an area."""
     total: float | None
-    """J or mm²; None where no source gives a price."""
+    """Energy, J, or area, mm²; None where no source gives a price."""
     evidence: Evidence | Literal["none"]
     """Grade of the price."""
     source: str
@@ -100,14 +100,14 @@ class Line(NamedTuple):
 
 
 class Rollup(NamedTuple):
-    """What one product costs."""
+    """Cost of one product."""
 
     energy: tuple[Line, ...]
-    """J, by part."""
+    """Energy by part, J."""
     area: tuple[Line, ...]
-    """mm², by part."""
+    """Area by part, mm²."""
     latency: float
-    """Of one product, s."""
+    """Latency of one product, s."""
     conversions: int
     """Conversions, or decisions, of one product."""
     tiles: int
@@ -125,7 +125,7 @@ class Rollup(NamedTuple):
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """What is in no total, such as `area of word-line drivers`."""
+        """Parts that are in no total, such as `area of word-line drivers`."""
         return tuple(
             f"{what} of {line.part}"
             for what, lines in (("energy", self.energy), ("area", self.area))
@@ -144,7 +144,7 @@ class Rollup(NamedTuple):
 
 
 def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
-    """Add up what one product of `macro` costs.
+    """Add up the costs of one product of `macro`.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def roll_up(macro: Macro, periphery: Periphery | str = "cmos-28nm") -> Rollup:
 
 
 def _joined(macro: Macro) -> int:
-    """Return how many bit lines end in one conversion."""
+    """Return the number of bit lines of one conversion."""
     pair = macro.subtraction == "analog" and macro.reference.kind == "pair"
     return macro.cells_per_weight * (2 if pair else 1)
 

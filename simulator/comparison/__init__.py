@@ -1,1 +1,2 @@
-"""Conventional hardware, to compare arrays with: hierarchy, formats, perceptrons, chips, bills."""
+"""Conventional hardware for comparison with arrays: hierarchy, formats, perceptrons, chips,
+bills."""

@@ -1,12 +1,12 @@
-"""What arithmetic costs at two nodes: Horowitz's table at 45 nm and Jouppi's at 7 nm.
+"""Energy of arithmetic at two nodes: Horowitz's table at 45 nm and Jouppi's at 7 nm.
 
-A multiply-add is the sum of a multiplication and an addition of the same width, as is usual
-(FP32 at 45 nm: 3.7 + 0.9 = 4.6 pJ). Many designs accumulate more widely; the upper end of a range
-is with the wide adder. The 4-bit formats are accumulated in FP16 (Sun et al., NeurIPS 2020): the
-adder then is most of what they cost, and they are not cheaper than INT8 with an integer adder.
+A multiply-add is the sum of a multiplication and an addition of the same width, as is usual (FP32
+at 45 nm: 3.7 + 0.9 = 4.6 pJ). Many designs accumulate more widely; the upper end of a range is for
+the wide adder. The 4-bit formats are accumulated in FP16 (Sun et al., NeurIPS 2020): the adder then
+takes most of their energy, and they are not cheaper than INT8 with an integer adder.
 
-What both tables leave out is scaled within them, and graded `assumed`: a multiplier goes as the
-square of its bits (45 nm: 32 bits cost 15.5 times 8), an adder as its bits.
+Values missing in both tables are scaled within them, and graded `assumed`: a multiplier scales with
+the square of its bits (45 nm: 32 bits cost 15.5 times 8), an adder with its bits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TABLES: Mapping[Node, Mapping[Operator, Mapping[str, float]]] = {
         "multiply": {"int8": 0.07, "int32": 1.48, "bf16": 0.21, "fp16": 0.34, "fp32": 1.31},
     },
 }
-"""pJ per operation, as tabulated."""
+"""Energy per operation, pJ, as tabulated."""
 GRADES: Mapping[Node, tuple[Evidence, float, str]] = {
     "45nm": ("published", 1.5, f"{HOROWITZ}; 1.5 times either way: the square of 20 % in voltage"),
     "7nm": ("assumed", 2.0, f"{JOUPPI}; 2 times either way, as it was not confirmed"),
@@ -44,7 +44,7 @@ GRADES: Mapping[Node, tuple[Evidence, float, str]] = {
 """Grade, range and source of the entries, by node."""
 
 WIDE_ADDER = {"fp16": "fp32", "bf16": "fp32", "int8": "int32"}
-"""What such products are accumulated in where that is not done in their own width."""
+"""Format in which such products are accumulated, where that is not their own width."""
 POWER_OF_TWO = (
     "int4xfp4",
     "INT4 x power of two (1-3-0; of radix 4 in fp4, 2 in luq): exponents of 4 bits added, half of "
@@ -57,12 +57,12 @@ FOUR_BITS = {
 }
 """Products of 4 bits, accumulated in FP16: the circuit and its estimate."""
 FASTER_THAN_FP16 = 7.0
-"""Sun et al.'s abstract: 4-bit systems do more than 7 times the work of FP16 systems. No hardware
+"""Speed of 4-bit systems over FP16 systems in Sun et al.'s abstract: more than 7 times. No hardware
 was measured; taken as an energy, it is the lower end of the range."""
 SPIKES = {"spike8": "int8", "spike16": "int16"}
-"""A weight added where a spike came, without a product: by bits of the sum."""
+"""Energy of adding a weight for a spike, without a product, by bits of the sum."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", *FOUR_BITS, *SPIKES)
-"""What `mac` knows."""
+"""Precisions that `mac` knows."""
 
 
 def mac(precision: str, node: str = "45nm") -> Constant:
@@ -137,7 +137,7 @@ def elementwise(precision: str = "fp32", node: str = "45nm") -> Constant:
 
 
 def instruction(node: str = "45nm") -> Constant:
-    """Return what a processor spends on one instruction beside its arithmetic, J."""
+    """Return the energy of one instruction of a processor beside its arithmetic, J."""
     if _checked("node", node, NODES) == "45nm":
         source = "about 70 pJ, recalled (Horowitz, ISSCC 2014): fetch, decode, registers, control"
         return ranged("instruction-45nm", 70 * PJ, "J", "assumed", source, 2.0)
@@ -158,11 +158,11 @@ INSTRUCTIONS_PER_FMA = Constant(
     source="one fused multiply-add, and half a load: blocked products reuse what is in registers",
 )  # fmt: skip
 LANE_BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "spike8": 8, "spike16": 16}
-"""Bits of one lane; 4-bit formats take those of INT8, for processors have no narrower lanes."""
+"""Bits of one lane; 4-bit formats take those of INT8, as processors have no narrower lanes."""
 
 
 def instructions(macs: float, precision: str, node: str = "45nm") -> Bill:
-    """Return what a processor spends on the instructions for `macs` multiply-adds.
+    """Return the energy of a processor's instructions for `macs` multiply-adds.
 
     .. math:: E = e_{instruction} \\, n_{per\\,FMA} \\, n_{MAC} \\, b_{lane} / b_{SIMD}
     """

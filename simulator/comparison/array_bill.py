@@ -1,13 +1,14 @@
-r"""The bill of an array that learns: its energy ledger, by the constants that it rests on.
+r"""Bill of an array that learns: its energy ledger, by the constants on which it depends.
 
-Every event of the ledger goes with powers of a few parameters: the current of a read with
+The energy of every event of the ledger is proportional to powers of a few parameters: the current
+of a read with
 :math:`V_{read}^2 t_{read} G`, a set pulse with :math:`V_{set}^2 t_{set} G`, a line with
-:math:`C V^2`, circuits with their energy per event. None of these changes what is learned: which
-cells get how many pulses hangs on relative conductances alone. So the bill for other values is
-that of the same run, exactly, with four reservations:
+:math:`C V^2`, circuits with their energy per event. None of these changes the learning: the pulses
+of each cell depend on relative conductances alone. So the bill for other values is exactly that of
+the same run, with four reservations:
 
-* `g_max` stands for the whole window: `g_min` (and `g_quantum`, `g_flicker`) go with it.
-* Pulses of either polarity (pruning, by hand) are booked together: their energy goes with the
+* `g_max` represents the whole window: `g_min` (and `g_quantum`, `g_flicker`) scale with it.
+* Pulses of either polarity (pruning, manual) are booked together: their energy scales with the
   geometric mean of the set and the reset parameters, exact where both change alike.
 * With `v_sinh` the powers of the write voltages are those at the stated values (first order).
 * Pruning by write cost selects by the ratio of the write energies, which must not change.
@@ -48,7 +49,7 @@ INCLUDED: Mapping[str, tuple[str, ...]] = {
     "periphery": ("word-line drivers, for reads and sensing", "decisions of sense amplifiers"),
     "neurons": ("each neuron's part in each competition", "output spikes"),
 }
-"""What each component pays for."""
+"""Costs that each component includes."""
 NOT_INCLUDED = (
     "drivers of write pulses and their charge pumps",
     "forming of the cells and writing of the initial weights",
@@ -58,7 +59,7 @@ NOT_INCLUDED = (
     "homeostasis: updates of the neurons' biases",
     "read-out of results to a host",
 )
-"""What no source gives a price for: in no component, and not zero."""
+"""Costs for which no source gives a price: in no component, and not zero."""
 
 READS = (Operation.CELL_READ, Operation.REFERENCE_READ)
 SET_PULSES = (Operation.LTP_PULSE, Operation.BIT_SET)
@@ -69,7 +70,7 @@ EITHER_PULSES = (
 SPLIT = frozenset(Operation) - {
     Operation.HALF_SELECT, Operation.READ_WIRE, Operation.PROGRAM_WIRE
 }  # fmt: skip
-"""Operations whose energy goes with powers of parameters that leave learning as it is."""
+"""Operations whose energy scales with powers of parameters that do not affect learning."""
 
 
 def network_bill(network: SpikingNetwork, phase: str) -> Bill:
@@ -98,7 +99,7 @@ def network_bill(network: SpikingNetwork, phase: str) -> Bill:
 def array_bill(
     crossbar: Crossbar | PlaneArray, account: Account, conversion: Constant | None = None
 ) -> Bill:
-    """Return the bill of what was booked for an array; its total is that of the account.
+    """Return the bill of the bookings of an array; its total is that of the account.
 
     Parameters
     ----------
@@ -114,8 +115,8 @@ def array_bill(
     Raises
     ------
     ParameterError
-        If energy of half-selected cells or of resistive lines is booked: it does not go with
-        powers of parameters, and lines with resistance change what is learned.
+        If energy of half-selected cells or of resistive lines is booked: it is not proportional to
+        powers of parameters, and lines with resistance affect the learning.
     """
     for operation in Operation:
         if account.joules[operation] and operation not in SPLIT:
@@ -150,7 +151,7 @@ def adc_constant(bits: int, source: str) -> Constant:
 
 
 def what_is_included() -> str:
-    """Return what each component pays for, and what nothing pays for, as a Markdown list."""
+    """Return the costs that each component includes, and those not included, as a Markdown list."""
     lines = [f"* **{component}**: {'; '.join(parts)}." for component, parts in INCLUDED.items()]
     return "\n".join([*lines, f"* Not priced: {'; '.join(NOT_INCLUDED)}.", ""])
 

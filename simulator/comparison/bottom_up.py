@@ -28,7 +28,7 @@ REUSE = Constant(
     name="operand-reuse", value=8, low=1, high=32, unit="", evidence="assumed",
     source="multiply-adds per operand taken from the innermost level, by blocking in registers",
 )  # fmt: skip
-"""How often an operand is used once it has been taken from the innermost level."""
+"""Number of uses of an operand once it has been taken from the innermost level."""
 HOMES: Mapping[str, tuple[str, ...]] = {
     "weights": ("f",),
     "activations": ("b", "l"),
@@ -36,20 +36,20 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "master": ("b",),
     "data": ("d",),
 }
-"""The working set that a kind of tensor belongs to: the first of these that was placed."""
+"""Working set of each kind of tensor: the first of these that was placed."""
 
 
 class Macs(NamedTuple):
     """Energies of one multiply-add, by product, J."""
 
     forward: Constant
-    """Of inputs and weights."""
+    """Energy for inputs and weights."""
     backward: Constant
-    """Of gradients and weights."""
+    """Energy for gradients and weights."""
     update: Constant
-    """Of gradients and inputs."""
+    """Energy for gradients and inputs."""
     step: Constant
-    """Of the optimiser, once per parameter."""
+    """Energy of the optimiser, once per parameter."""
 
     @classmethod
     def alike(cls, mac: Constant) -> Self:
@@ -65,7 +65,7 @@ def price(
     mac: Constant | Macs,
     reuse: Constant = REUSE,
 ) -> Bill:
-    """Return what `counts` cost.
+    """Return the bill of `counts`.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def price(
     mac
         Energy of one multiply-add, J, or of each kind.
     reuse
-        How often an operand is used once it has been taken from the innermost level.
+        Number of uses of an operand once it has been taken from the innermost level.
 
     Raises
     ------
@@ -121,8 +121,8 @@ def train_bill(
 ) -> Bill:
     """Return the energy of learning from one of `images` data, in batches.
 
-    There is a master copy if it has other bits than the weights: with bits by kind it has 32 unless
-    they say otherwise, with bits of one width there is none. See `price` and `step_counts`.
+    There is a master copy if it has other bits than the weights: with bits by kind it has 32 by
+    default, with bits of one width there is none. See `price` and `step_counts`.
     """
     size = bytes_by_kind(bits)
     sets = working_sets(layers, batch, images, bytes_per_value=size)

@@ -1,7 +1,7 @@
 """Measured energy of training whole networks on whole nodes, after BUTTER-E: a stand-in model.
 
-The study's own energy equation could not be had. What is here is **not the paper's model**: two
-formulas fitted to medians that were digitised from its figure (facts A.6, A.7), error < 1 %,
+The study's own energy equation was not available. This is **not the paper's model**: two formulas
+fitted to medians that were digitised from its figure (facts A.6, A.7), error < 1 %,
 
 .. math::
     E_{GPU} &= 11.0\\,mJ + 1.47\\,nJ \\max(0, P - 2^{19.6}) + 0.206\\,mJ\\,(L - 7.3) \\\\
@@ -106,7 +106,7 @@ OVERHEAD: Mapping[Machine, Constant] = {
 
 
 class ModelErrors(NamedTuple):
-    """How a stand-in misses the medians it was fitted to."""
+    """Errors of a stand-in against the medians it was fitted to."""
 
     mean: float
     """Mean of |model / median - 1|."""
@@ -115,7 +115,7 @@ class ModelErrors(NamedTuple):
     highest: float
     """Largest model / median."""
     medians: int
-    """How many medians there are."""
+    """Number of medians."""
 
 
 def stand_in_cpu(parameters: float, depth: float) -> float:
@@ -137,7 +137,7 @@ def model_errors() -> dict[Machine, ModelErrors]:
 def model_ratios() -> dict[Machine, list[float]]:
     """Return model over digitised median, of both stand-ins.
 
-    CPU at depths 4, 8 and 16; GPU over all depths, which the term in L - 7.3 leaves alone.
+    CPU at depths 4, 8 and 16; GPU over all depths, where the term in L - 7.3 vanishes.
     """
     cpu = [
         stand_in_cpu(2**size, depth) / (row.cpu_by_depth[depth] * MJ)
@@ -152,7 +152,7 @@ def energy_per_datum(machine: Machine, parameters: int, depth: int) -> Constant:
     """Return the energy of learning from one datum on a whole node, J.
 
     The range takes in every median, see `model_errors`; single runs scatter more. A CPU at
-    depth 2 is read from the table; depth 3 lies outside what the formula was fitted to (assumed).
+    depth 2 is read from the table; depth 3 lies outside the range of the fit (assumed).
 
     Raises
     ------

@@ -2,8 +2,8 @@ r"""Neuromorphic chips: static power, and counted events at their marginal energ
 
 .. math:: E = P_{static}\, t\, n_{chips} + \sum_{kind} n_{kind}\, e_{kind}
 
-Presets live in `chip_catalog/*.toml`. What a chip's source does not price is named in `unpriced`;
-what its price of a synaptic event already contains, in `included`.
+Presets live in `chip_catalog/*.toml`. Events that a chip's source does not price are named in
+`unpriced`; costs that its price of a synaptic event already contains, in `included`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMPONENTS: dict[Event, str] = {
     "synaptic": "synapses", "neuron_updates": "neurons", "spikes": "neurons",
     "weight_updates": "learning",
 }  # fmt: skip
-"""Where the energy of each kind of event goes."""
+"""Component of a bill for the energy of each kind of event."""
 PRICES = {"static": "W", "clock": "J"} | dict.fromkeys(EVENTS, "J")
 """Prices of a chip, and their units."""
 
@@ -36,7 +36,7 @@ Events = Annotated[float, Field(ge=0, le=1e30)]
 
 
 class Capacity(Parameters):
-    """What a chip holds."""
+    """Capacity of a chip."""
 
     neurons_per_core: Count
     """Neurons of a core."""
@@ -47,7 +47,7 @@ class Capacity(Parameters):
     cores_per_chip: Count
     """Cores of a chip."""
     source: str
-    """Where these numbers come from."""
+    """Source of these numbers."""
 
 
 class Chip(Preset):
@@ -63,25 +63,25 @@ class Chip(Preset):
     on_chip_learning: bool
     """Whether the chip can change its weights by itself."""
     included: tuple[Literal["neuron_updates", "spikes", "static"], ...]
-    """What the price of a synaptic event, or the static power, already contains."""
+    """Costs that the price of a synaptic event, or the static power, already contains."""
     unpriced: tuple[str, ...]
-    """What the source gives no price for."""
+    """Costs for which the source gives no price."""
     synaptic: Constant
-    """One synaptic event: a spike that reaches a synapse, J."""
+    """Energy of a synaptic event: a spike that reaches a synapse, J."""
     neuron_updates: Constant | None = None
-    """One neuron brought up to date, J."""
+    """Energy of the update of one neuron, J."""
     spikes: Constant | None = None
-    """One spike sent out, J."""
+    """Energy of one spike sent out, J."""
     weight_updates: Constant | None = None
-    """One weight changed, J."""
+    """Energy of one change of a weight, J."""
     static: Constant | None = None
-    """Power of a chip that does nothing, W."""
+    """Power of an idle chip, W."""
     clock: Constant | None = None
-    """One cycle of the clock, J."""
+    """Energy of one cycle of the clock, J."""
     cycles_per_synaptic: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Cycles of the clock per synaptic event: it runs as slowly as the events allow (assumed)."""
     capacity: Capacity
-    """What it holds."""
+    """Capacity of a chip."""
 
     @classmethod
     def _values(cls, table: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -91,10 +91,10 @@ class Chip(Preset):
         return table
 
     def fit(self, inputs: int, neurons: int) -> Fit:
-        """Return how many cores and chips hold a layer of `neurons`, each with all `inputs`.
+        """Return the cores and chips for a layer of `neurons`, each with all `inputs`.
 
-        Neurons, inputs and synapses are spread evenly. Where inputs are split, someone has to add
-        up the parts of a neuron: not priced.
+        Neurons, inputs and synapses are spread evenly. Where inputs are split, the addition of the
+        parts of a neuron is not priced.
         """
         limits = self.capacity
         splits = math.ceil(inputs / limits.inputs_per_core)
@@ -104,7 +104,7 @@ class Chip(Preset):
 
 
 class Fit(NamedTuple):
-    """How a layer sits on chips."""
+    """Placement of a layer on chips."""
 
     cores: int
     """Cores that it needs."""
@@ -113,22 +113,22 @@ class Fit(NamedTuple):
     input_splits: int
     """Cores over which the inputs of one neuron are split."""
     source: str
-    """Where the capacity comes from."""
+    """Source of the capacity."""
 
 
 class ChipEvents(Parameters):
-    """What happened, and how long it took."""
+    """Events on the chips, and the time they took."""
 
     synaptic: Events
     """Spikes that reached a synapse: each input spike counts once for every neuron it goes to."""
     neuron_updates: Events = 0.0
-    """Neurons brought up to date, summed over time steps."""
+    """Updates of neurons, summed over time steps."""
     spikes: Events = 0.0
     """Spikes sent out."""
     weight_updates: Events = 0.0
     """Weights changed on the chip."""
     seconds: Annotated[float, Field(ge=0, le=1e15), "s"] = 0.0
-    """How long static power flows, s: see `in_real_time` and `at_rate`."""
+    """Time for which static power flows, s: see `in_real_time` and `at_rate`."""
 
     def in_real_time(self, windows: float, window: float) -> ChipEvents:
         """Return the same events, spread over `windows` presentations of `window` s each."""
@@ -144,22 +144,22 @@ class ChipEvents(Parameters):
 
 
 class ChipBill(Bill):
-    """A bill, and what is not on it.
+    """A bill, and the costs that are not in it.
 
     Attributes
     ----------
     unpriced
-        Work that happened, or goes with such work, and that no source prices.
+        Work that happened, or belongs to such work, and that no source prices.
     """
 
     def __init__(self, unpriced: tuple[str, ...] = ()) -> None:
-        """Begin with nothing to pay."""
+        """Begin with an empty bill."""
         super().__init__()
         self.unpriced = unpriced
 
 
 def run_bill(chip: Chip, events: ChipEvents, chips: int = 1) -> ChipBill:
-    """Return what `events` cost on `chips` chips, each with its whole static power.
+    """Return the bill of `events` on `chips` chips, each with its whole static power.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Constants made from sourced parameters and prices, how far each may be off, and their listing."""
+"""Constants made from sourced parameters and prices, their ranges, and their listing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from cbramsim.simulator.circuits.prices import Price
 from cbramsim.simulator.energy.bill import Constant
 
 RANGE_BY_EVIDENCE: Mapping[Evidence, float] = {"published": 1.5, "derived": 2.0, "assumed": 3.0}
-"""A number may lie between value / factor and value x factor, unless a spread is published
-(assumed). What goes with its square follows: an assumed voltage makes a factor of 9 in energy."""
+"""Factor of the range by grade: a number lies between value / factor and value x factor, unless a
+spread is published (assumed). An energy follows its square: an assumed voltage gives a factor of
+9."""
 
 KEYS = ("value", "low", "high", "unit", "evidence", "source")
-"""Of a constant in a TOML file."""
+"""Keys of a constant in a TOML file."""
 COLUMNS = ("name", "value", "low", "high", "unit", "evidence", "source")
-"""Of the listing."""
+"""Columns of the listing."""
 
 
 def ranged(
@@ -39,7 +40,7 @@ HIGHEST: Mapping[str, tuple[float, str]] = {
         "no winner-take-all circuit of hundreds of neurons is published; up to 1 pJ",
     )
 }
-"""Parameters whose range goes further up than their grade says, and why."""
+"""Parameters whose range extends further up than that of their grade, with reasons."""
 
 
 def of_parameter(parameters: SourcedParameters, key: str) -> Constant:
@@ -68,12 +69,12 @@ def constant_of(where: str, entry: Any, name: str, unit: str) -> Constant:
     Parameters
     ----------
     where
-        Its key, as errors call it.
+        Its key, for messages.
     entry
         The table: value, low and high (the value where they are not given), unit (with a prefix),
         evidence, source.
     name
-        What it is called in bills.
+        Name in bills.
     unit
         The SI unit; `J/B` is an energy, J, per byte.
 

@@ -1,7 +1,7 @@
-r"""From joules at one node to another node, to the meter of the building, to grams of CO2.
+r"""Conversion of joules to another node, to the meter of the building, and to grams of CO2.
 
-Every conversion is off until asked for, and says what it did. Node scaling is a power law between
-the two columns of the tables of arithmetic and memory,
+Every conversion is off by default, and is stated where it is used. Node scaling is a power law
+between the two columns of the tables of arithmetic and memory,
 
 .. math:: E(n) = E(45)\, r^{\ln(45/n) / \ln(45/7)}, \qquad r = E(7) / E(45),
 
@@ -32,12 +32,13 @@ KIND_OF: Mapping[str, Kind] = {
     "arithmetic": "arithmetic", "instructions": "arithmetic",
     "registers": "memory", "L1": "memory", "L2": "memory", "L3": "memory",
 }  # fmt: skip
-"""How the components of a bill scale; all others, DRAM and arrays among them, do not."""
+"""Kind of scaling of the components of a bill; all others, DRAM and arrays among them, do not
+scale."""
 
 KWH = 3.6e6
-"""J."""
+"""Energy of a kilowatt-hour, J."""
 POUND = 453.592
-"""g."""
+"""Mass of a pound, g."""
 PUE_BY_YEAR: Mapping[int, float] = {
     2007: 2.5, 2011: 1.98, 2013: 1.65, 2018: 1.58, 2019: 1.67, 2020: 1.59, 2021: 1.57, 2022: 1.55,
     2023: 1.58,
@@ -56,14 +57,15 @@ of BUTTER notebook 8 (2018 also for earlier years, 2021 also for later ones)."""
 
 
 class Footprint(Parameters):
-    """What to convert joules to; nothing by default."""
+    """Conversion of joules into other quantities; nothing by default."""
 
     node: Annotated[float | None, Field(ge=NEWEST, le=OLDEST), "nm"] = None
     """Node to which digital circuits are scaled, nm; None leaves them at the node of their data."""
     pue: Annotated[float, Field(ge=1, le=10)] = 1.0
     """Energy of the building over that of its computers (power usage effectiveness)."""
     country: str | None = None
-    """Whose electricity: a key of `GRAMS_PER_KWH` (a country, a source, `world`); None for no CO2.
+    """Source of the electricity: a key of `GRAMS_PER_KWH` (a country, a source, `world`); None for
+    no CO2.
     """
 
     @model_validator(mode="after")
@@ -110,7 +112,7 @@ class Footprint(Parameters):
         return joules / KWH * self.pue * GRAMS_PER_KWH[self.country]
 
     def __str__(self) -> str:
-        """Return which conversions are on."""
+        """Return a description of the conversions in use."""
         parts = []
         if self.node is not None:
             parts.append(f"digital circuits scaled to {self.node:g} nm (assumed)")

@@ -31,11 +31,11 @@ class Level(Parameters):
     """One level of a memory hierarchy."""
 
     name: Annotated[str, Field(min_length=1)]
-    """Its name, such as `L1`: a component of bills."""
+    """Name, such as `L1`: a component of bills."""
     capacity: Annotated[float, Field(ge=1, le=2**80)]
     """Bytes of one unit; a text such as "32 KiB" is understood."""
     units: Annotated[int, Field(ge=1, le=10**9)] = 1
-    """How many there are, such as one per core."""
+    """Number of units, such as one per core."""
     energy_per_byte: Constant | None = None
     """Energy of one byte read or written, J, if known."""
 
@@ -81,12 +81,12 @@ class Hierarchy(Preset):
 
     @property
     def innermost(self) -> Level:
-        """The level that feeds the arithmetic."""
+        """Level that feeds the arithmetic."""
         return self.levels[0]
 
 
 def bytes_of(text: str) -> float:
-    """Return the bytes that a text such as "24.75 MiB" or "32KiB" stands for."""
+    """Return the bytes of a text such as "24.75 MiB" or "32KiB"."""
     number = text.strip().rstrip("BKMGTi")
     try:
         return float(number) * BINARY[text.strip()[len(number) :]]

@@ -33,7 +33,7 @@ _PLAIN = ("rectangle", "trapezoid", "exponential", *WIDE_FIRST)
 SHAPES = (*_PLAIN, *(shape + RESIDUAL for shape in _PLAIN))
 """All shapes that `shaped` knows. Residual connections change neither widths nor parameters."""
 MOST_WIDTH, MOST_LAYERS, MOST_PARAMETERS = 10**9, 1000, 10**15
-"""Wider, deeper and larger networks are taken for mistakes."""
+"""Largest width, depth and size; larger ones are taken for mistakes."""
 
 
 class Layers(Parameters):
@@ -116,7 +116,7 @@ class Layers(Parameters):
 
 
 def data_outputs(classes: int | None) -> int:
-    """Return how many target values BUTTER keeps per observation (facts A.5).
+    """Return the number of target values of BUTTER per observation (facts A.5).
 
     As many as classes if there are more than two, else one; `None` is regression.
     """

@@ -20,16 +20,16 @@ BATCH = 256
 
 
 class Operations(NamedTuple):
-    """Operations of one batch, or of whatever it was multiplied to."""
+    """Operations of one batch, or of a multiple of it."""
 
     forward: int
-    """Of forward passes."""
+    """Operations of forward passes."""
     backward: int
-    """Of backward passes with the update of the parameters."""
+    """Operations of backward passes with the update of the parameters."""
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All operations."""
         return self.forward + self.backward
 
 

@@ -1,10 +1,10 @@
-"""Where working sets live, by the rule of the BUTTER-E authors (facts A.5, notebook 3).
+"""Placement of working sets, by the rule of the BUTTER-E authors (facts A.5, notebook 3).
 
 Levels are gone through from the innermost, their capacities of one unit summed up, C += c. A set
-takes the share replicated + distributed / units of a level; it lives in the first level where what
-is occupied already and its share fit into C. A level that it does not fit into is full from then
-on: what is occupied is C, as in the authors' code (facts A.5 leave this out). A set that is stacked
-on another begins with what that one has occupied.
+takes the share replicated + distributed / units of a level; it lives in the first level where the
+occupied bytes and its share fit into C. A level that it does not fit into counts as full from then
+on: its occupied bytes are C, as in the authors' code (facts A.5 leave this out). A set that is
+stacked on another begins with the bytes that one has occupied.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Placed(NamedTuple):
     """A working set in its place."""
 
     working_set: WorkingSet
-    """What was placed."""
+    """Working set that was placed."""
     level: Level
-    """The level where it lives."""
+    """Level where it lives."""
     share: float
     """Bytes that it takes in each unit of the level."""
     occupied: float

@@ -1,8 +1,8 @@
-"""The spiking network of the array on conventional digital hardware: the same events, other prices.
+"""Spiking network of the array on conventional digital hardware: the same events, other prices.
 
 Weights are numbers in memory. Every synaptic event reads one and adds it, every potential takes
-part in one competition, and the STDP of the winner reads its column and writes what changes. The
-network works on one image at a time, so that nothing is reused from one event to the next: all
+part in one competition, and the STDP of the winner reads its column and writes the changed weights.
+The network works on one image at a time, so that nothing is reused from one event to the next: all
 weights come from the level of the hierarchy in which the whole matrix lives.
 """
 
@@ -20,28 +20,28 @@ from cbramsim.simulator.energy.bill import Bill, Constant
 from cbramsim.simulator.energy.ledger import Operation
 
 POTENTIAL_BITS = 16
-"""Of the sum of a neuron's inputs."""
+"""Bits of the sum of a neuron's inputs."""
 EXPONENTIAL = Constant(
     name="operations-per-exponential", value=10, low=4, high=40, unit="", evidence="assumed",
     source="multiplications in FP16 for one exponential of the softmax competition",
 )  # fmt: skip
 UNPRICED = ("random numbers of inputs, competition and updates", "control and instructions")
-"""What no figure stands for."""
+"""Costs for which no figure stands."""
 
 
 class SpikingEvents(NamedTuple):
-    """What happens in a spiking network, whatever it is built of."""
+    """Events in a spiking network, whatever it is built of."""
 
     synaptic: int
-    """Inputs that reach a synapse."""
+    """Spikes that reach a synapse."""
     competitions: int
     """Neurons that take part in one competition."""
     spikes: int
     """Output spikes."""
     examined: int
-    """Weights that the learning rule looks at."""
+    """Weights that the learning rule examines."""
     written: int
-    """Weights that it changes: one change, however many pulses a cell would take."""
+    """Weights that it changes, each counted once, however many pulses a cell would take."""
 
     @classmethod
     def of_phase(cls, phase: Mapping[str, Mapping[str, float]]) -> SpikingEvents:
@@ -73,18 +73,18 @@ def spiking_bill(
     node: str = "45nm",
     bits: int = 8,
 ) -> Bill:
-    """Return what events cost in digital hardware.
+    """Return the bill of events in digital hardware.
 
     Parameters
     ----------
     events
-        What happens.
+        Events of the network.
     shape
         Inputs and neurons.
     hierarchy
         Memory levels, with energies.
     node
-        Of the arithmetic, see `arithmetic.mac`.
+        Node of the arithmetic, see `arithmetic.mac`.
     bits
         Bits of a weight.
 

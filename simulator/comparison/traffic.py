@@ -1,9 +1,9 @@
-"""What one batch multiplies and moves, by kind of tensor.
+"""Multiply-adds and memory traffic of one batch, by kind of tensor.
 
 Two levels of traffic are counted. *Accesses* go to the level where a tensor lives: every matrix of
 a product is read once and its result written once per batch, that is, inner levels hold blocks
-large enough for all reuse (assumed; a lower bound). *Operands* are what the multipliers take, two
-per multiply-add; registers let each be used several times, see `bottom_up.REUSE`.
+large enough for all reuse (assumed; a lower bound). *Operands* are the inputs of the multipliers,
+two per multiply-add; registers let each be used several times, see `bottom_up.REUSE`.
 
 With B observations, layer i from w_i to w_{i+1}, m_i = w_i w_{i+1}, P parameters:
 
@@ -20,7 +20,7 @@ step      P                 read P gradients; read and write P parameters and th
 
 Inputs of the first layer and targets are `data`; a batch is read from there once. For the update,
 its inputs are `activations` like those of the other layers: the set b holds them (facts A.5), and a
-step does not go back to where all images are. Slopes of the weights have the width of what they
+step does not read the images again. Slopes of the weights have the width of the copy that they
 change: they are `master` where there is a master copy, else `gradients`. Biases and nonlinearities
 cost no multiply-add.
 """
@@ -78,13 +78,13 @@ class StepCounts:
 
 
 NOTHING = StepCounts(0, 0, 0, 0, dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0))
-"""Counts to begin a sum with."""
+"""Counts of nothing, for the beginning of a sum."""
 
 
 def step_counts(
     layers: Layers, batch: int, training: bool = True, master: bool = True, states: int = 0
 ) -> StepCounts:
-    """Return what one batch multiplies and moves.
+    """Return the multiply-adds and values moved of one batch.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def step_counts(
     batch
         Observations in the batch, B.
     training
-        Whether it is learned from, or only recognised.
+        Whether the batch is learned from, or only recognised.
     master
         Whether the optimiser changes a copy of the parameters in a wider format, from which the
         weights are then written anew; if not, it changes the weights themselves.

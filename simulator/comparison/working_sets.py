@@ -32,13 +32,13 @@ class WorkingSet(NamedTuple):
     """Bytes that are used again and again while a piece of work lasts."""
 
     name: str
-    """l, f, b or d."""
+    """Name: l, f, b or d."""
     replicated: float
     """Bytes of which every unit of a level holds a copy."""
     distributed: float
     """Bytes that are split over the units of a level."""
     stacked_on: str | None
-    """The set of higher priority that is there already."""
+    """Set of higher priority that is placed before."""
 
     @property
     def total(self) -> float:
@@ -75,7 +75,7 @@ def working_sets(
     layers
         The network.
     batch
-        Observations that are worked on at a time.
+        Observations that are processed at a time.
     observations
         Observations in the data set.
     outputs_per_observation

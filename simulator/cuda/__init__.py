@@ -1,8 +1,8 @@
-"""Many networks at once on a graphics card: the loops of learning and answering, once more.
+"""Many networks at once on a graphics card: its loops of learning and answering.
 
 The physics of a cell is the same source as on a processor (`source`); threads of a block share a
-network (`block`, `reading`, `learning`); random words are those that the network would draw on a
-processor (`words`). Nothing here is imported unless a card is asked for.
+network (`block`, `reading`, `learning`); random words are the same as on a processor (`words`).
+Nothing here is imported unless a card is asked for.
 """
 
 from __future__ import annotations

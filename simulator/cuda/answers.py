@@ -1,4 +1,4 @@
-"""How a network answers on a card: many stretches of images at once, a block for each."""
+"""Answers of a network on a card: many stretches of images at once, a block for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cbramsim.simulator.learning.layer import Layer
 from cbramsim.simulator.learning.loop import Streams
 
 TOGETHER, EACH = 64, 2
-"""Batches of images that the card answers at once: a block for each of them, or for each image."""
+"""Batches of images answered at once: with a block for each of them, or for each image."""
 
 
 def respond_to(
@@ -62,6 +62,6 @@ def respond_to(
 
 
 def streams(starts: NDArray[np.uint64]) -> Streams:
-    """Return the streams that begin at `starts`, uint64[n, 2, 4]; of others no words are taken."""
+    """Return the streams that begin at `starts`, uint64[n, 2, 4]; no words are taken of others."""
     spikes, reads = np.ascontiguousarray(starts.transpose(1, 0, 2))
     return Streams(spikes, reads, competition=np.ones_like(reads), pulses=np.ones_like(reads))

@@ -1,8 +1,8 @@
 """`Batch`: networks side by side on a card, while they learn or answer.
 
 The state of each network has two places: arrays here, which are those of its `Layer`, and their
-copies on the card, also where the card is simulated. `fetch` brings what kernels change here, `put`
-what is changed here there.
+copies on the card, also where the card is simulated. `fetch` copies arrays that kernels change to
+here, `put` copies arrays that change here to the card.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ MOST_THREADS = 1024
 
 
 def on_card(item: Any) -> Any:
-    """Return arrays, in NamedTuples, as they are on the card."""
+    """Return the arrays of NamedTuples, on the card."""
     if isinstance(item, tuple):
         return type(item)(*(on_card(leaf) for leaf in item))
     return np.array(item) if SIMULATED else cuda.to_device(item)
 
 
 def leaves(item: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield names and arrays of NamedTuples."""
+    """Yield the names and arrays of NamedTuples."""
     if isinstance(item, tuple) and not isinstance(item, Common):
         for field, leaf in zip(type(item)._fields, item, strict=True):  # type: ignore[attr-defined]
             yield from leaves(leaf, field)
@@ -60,7 +60,7 @@ def adopted(original: Any, stack: Any, n: int) -> Any:
 
 
 def threads_for(shape: tuple[int, int]) -> int:
-    """Return how many threads look after a layer of a `shape`, (inputs, neurons)."""
+    """Return the number of threads for a layer of a `shape`, (inputs, neurons)."""
     return 2 * WARP if SIMULATED else min(MOST_THREADS, WARP * -(-max(shape) // WARP))
 
 
@@ -70,7 +70,7 @@ class Batch:
     Attributes
     ----------
     layers
-        They learn here, and are ordinary layers again once `fetch` has been called.
+        Layers that learn here; after `fetch` they are ordinary layers again.
     """
 
     def __init__(self, layers: Sequence[Layer], images: NDArray[np.uint8]) -> None:
@@ -108,7 +108,7 @@ class Batch:
         who
             Numbers of the layers.
         chosen
-            Which images each is shown, int64[n].
+            Indices of the images that each is shown, int64[n].
         """
         here, there = self.here, self.there
         for n in who:
@@ -128,7 +128,7 @@ class Batch:
         return np.split(winners, parts[1:-1])
 
     def _have_learned(self, who: Sequence[int], images: Sequence[int]) -> None:
-        """Let layers prune what has matured and let time pass, after so many images."""
+        """Let layers prune mature neurons and let time pass, after a number of images."""
         here, there = self.here, self.there
         receive(here.spike_counts, there.spike_counts)
         receive(here.circuits.neurons.bias, there.circuits.neurons.bias)
@@ -147,7 +147,7 @@ class Batch:
         send(here.circuits.neurons.bias, there.circuits.neurons.bias)
 
     def fetch(self, n: int) -> None:
-        """Bring layer `n` here as it is on the card."""
+        """Copy layer `n` from the card."""
         for name, mine, its in self._pairs:
             if name in BY_KERNELS:
                 receive(mine, its, n)
@@ -159,7 +159,7 @@ class Batch:
         account.counts[:], account.joules[:] = booked.counts[n], booked.joules[n]
 
     def put(self, n: int) -> None:
-        """Bring layer `n` to the card as it is here."""
+        """Copy layer `n` to the card."""
         account, booked = self.layers[n].ledger.account("train"), self.here.booked
         booked.counts[n], booked.joules[n] = account
         for name, mine, its in self._pairs:
@@ -167,21 +167,21 @@ class Batch:
                 send(mine, its, n)
 
     def _room(self, blocks: int) -> Any:
-        """Return the memory of so many blocks, or more."""
+        """Return the memory of a number of blocks, or more."""
         if self._space is None or len(self._space.states) < blocks:
             self._space = room(blocks, self.layers[0].crossbar.shape)
         return self._space
 
 
 class Stacks(NamedTuple):
-    """What layers are made of, side by side."""
+    """Parts of the layers, side by side."""
 
     circuits: Circuit
-    """`stacked`."""
+    """Circuits of the layers, `stacked`."""
     booked: Account
-    """What learning has cost, of each."""
+    """Energy and events of learning, of each network."""
     spike_counts: NDArray[np.int64]
-    """int64[layers, neurons]."""
+    """Output spikes, int64[layers, neurons]."""
 
 
 def receive(here: NDArray[Any], there: Any, n: int | None = None) -> None:
@@ -209,16 +209,16 @@ def room(blocks: int, shape: tuple[int, int]) -> Any:
 
 
 def launch(loop: Any, blocks: int, shape: tuple[int, int], arguments: tuple[Any, ...]) -> None:
-    """Run a loop of `cuda.loops` in so many blocks, for layers of a `shape`."""
+    """Run a loop of `cuda.loops` in a number of blocks, for layers of a `shape`."""
     threads = threads_for(shape)
     kernel = compiled(loop, threads, resident(blocks))
     kernel[blocks, threads, 0, shared_bytes(*shape)](*arguments)
 
 
 def resident(blocks: int) -> int:
-    """Return how many of `blocks` a multiprocessor is to hold at once: 1, or 2 if there are more.
+    """Return the number of `blocks` that a multiprocessor holds at once: 1, or 2 if there are more.
 
-    The fewer, the more registers each thread has.
+    With fewer blocks each thread has more registers.
     """
     if SIMULATED:
         return 1
@@ -233,14 +233,14 @@ def brought(circuit: Circuit) -> Circuit:
 def shown_to(
     who: Sequence[int], chosen: Sequence[NDArray[np.int64]]
 ) -> tuple[Shown, NDArray[np.int64]]:
-    """Return what is shown to whom, and where the images of each begin, and the end."""
+    """Return the images shown to each network, by their order, beginning and end."""
     parts = np.cumsum([0, *map(len, chosen)])
     order = np.concatenate(chosen).astype(np.int64)
     return Shown(np.array(who, np.int64), parts[:-1], parts[1:], order), parts
 
 
 def bytes_of(layer: Layer) -> int:
-    """Return how much memory a layer takes on a card while it learns."""
+    """Return the memory of a layer on a card while it learns, bytes."""
     state = stacked([brought(layer.circuit())])
     shape = layer.crossbar.shape
     memory = space(1, threads_for(shape), *shape, OPERATIONS, np.empty)
@@ -248,5 +248,5 @@ def bytes_of(layer: Layer) -> int:
 
 
 def free_bytes() -> int:
-    """Return how much memory of the card is free."""
+    """Return the free memory of the card, bytes."""
     return 1 << 30 if SIMULATED else int(cuda.current_context().get_memory_info().free)

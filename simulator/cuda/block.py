@@ -1,4 +1,4 @@
-"""The threads of a block, which share one network: who does what, and what they tell each other.
+"""Threads of a block, which share one network: division of work, and communication.
 
 All threads of a block call these functions, in the same order. A block has whole warps of 32.
 """
@@ -14,15 +14,15 @@ from cbramsim.core.kernels import each
 from cbramsim.simulator.cuda.source import ALONE, SIMULATED, TOGETHER
 
 WARP = 4 if SIMULATED else 32
-"""Threads that a card carries out in step."""
+"""Number of threads that a card executes in step."""
 ALL = 0xFFFFFFFF
-"""All threads of a warp."""
+"""Mask of all threads of a warp."""
 
 
 class _WithinKernel:
-    """The module `cuda` as kernels see it in the simulator, which knows no warps.
+    """Module `cuda` for kernels in the simulator, which has no warps.
 
-    Numbers go from thread to thread through memory that all of them see.
+    Threads exchange numbers through memory that all of them see.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,8 @@ class _WithinKernel:
         return getattr(_get_kernel_context(), name)
 
     def _exchanged(self, value: Any) -> dict[int, Any]:
-        """Return what all threads say; the next time they say it elsewhere, so that none waits."""
+        """Return the values of all threads; the next exchange uses other memory, so that none
+        waits."""
         me = self.threadIdx.x
         self._turn[me] = turn = 1 - self._turn.get(me, 0)
         self._told[turn][me] = value
@@ -43,12 +44,12 @@ class _WithinKernel:
         return self._told[turn]
 
     def shfl_up_sync(self, mask: int, value: Any, delta: int) -> Any:
-        """Return what the thread `delta` before this one says; its own where there is none."""
+        """Return the value of the thread `delta` before this one; its own where there is none."""
         told, me = self._exchanged(value), self.threadIdx.x
         return told[me - delta] if me % WARP >= delta else value
 
     def shfl_xor_sync(self, mask: int, value: Any, lanes: int) -> Any:
-        """Return what the thread says whose number differs from this one's by some bits."""
+        """Return the value of the thread whose number differs from this one's by some bits."""
         return self._exchanged(value)[self.threadIdx.x ^ lanes]
 
 
@@ -62,7 +63,7 @@ def me() -> Any:
 
 
 def threads() -> Any:
-    """Return how many threads there are."""
+    """Return the number of threads."""
     return cuda.blockDim.x
 
 
@@ -73,7 +74,7 @@ def meet() -> None:
 
 @TOGETHER.in_place_of(each)
 def own(n):  # type: ignore[no-untyped-def]
-    """Return those of the numbers below `n` that this thread looks after: every so manieth."""
+    """Return the numbers below `n` of this thread: equally spaced by the number of threads."""
     return range(cuda.threadIdx.x, n, cuda.blockDim.x)
 
 
@@ -125,5 +126,5 @@ def largest(value):  # type: ignore[no-untyped-def]
 
 
 def nothing() -> np.float32:
-    """Return what is below every number."""
+    """Return a number below every other."""
     return np.float32(-np.inf)

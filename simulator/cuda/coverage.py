@@ -1,4 +1,4 @@
-"""What a graphics card does, and whether there is one."""
+"""Capabilities of a graphics card, and whether there is one."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from cbramsim.simulator.cuda.sizes import most_neurons
 from cbramsim.simulator.learning.config import NetworkConfig
 
 Engine = Literal["auto", "cpu", "cuda"]
-"""Where networks learn: on a card if there is one, on processors, or on a card."""
+"""Device on which networks learn: a card if there is one (`auto`), processors (`cpu`), or a card
+(`cuda`)."""
 SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether Numba's CUDA simulator stands in for a card."""
 
 
 def uses_card(engine: Engine, *, elsewhere: bool = False) -> bool:
-    """Return whether runs are done on a card where that can be.
+    """Return whether runs are done on a card where that is possible.
 
-    If they are done `elsewhere`, by a cluster, it has cards if `cuda` says so.
+    If they are done `elsewhere`, by a cluster, it is taken to have cards for `cuda`.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def why_not(
 
 
 def missing() -> str:
-    """Return what is missing to use a graphics card, or nothing."""
+    """Return the missing requirement of a graphics card, or nothing."""
     if SIMULATED:
         return ""
     if find_spec("numba_cuda") is None:

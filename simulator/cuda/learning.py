@@ -1,10 +1,10 @@
-"""How the winner's column learns by the threads of a block: each has cells of its own.
+"""Learning of the winner's column by the threads of a block: each has cells of its own.
 
-What a pulse does to a cell, and what that costs, is said by the same source as on a processor. The
-words that it takes are those that it would get there: cells get pulses in the order of their rows.
+The effect of a pulse on a cell, and its energy, are computed by the same source as on a processor.
+The random words are the same as there: cells get pulses in the order of their rows.
 
-Where pulses on one cell tell on the next (bare cells of a passive array), or where it is not known
-beforehand how many random words each takes (verification), one thread does what a processor does.
+Where pulses on one cell affect the next (bare cells of a passive array), or where the number of
+random words is not known beforehand (verification), one thread does the work of a processor.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _(array, column, n, tries, work, stream, account):  # type: ignore[no-untype
 
 @verb
 def words_of_write(written):  # type: ignore[no-untyped-def]
-    """Return how many random words a write takes beside those of its pulses."""
+    """Return the number of random words of a write beside those of its pulses."""
 
 
 @implements(words_of_write, Faithful)
@@ -107,7 +107,7 @@ def _(written):  # type: ignore[no-untyped-def]
 
 
 CELL = 1 << 32
-"""What a cell that gets pulses adds to a sum whose lower bits count words."""
+"""Contribution of a cell that gets pulses to a sum whose lower bits count words."""
 
 
 @TOGETHER.in_place_of(wear)

@@ -1,4 +1,4 @@
-"""The hot loops for a graphics card: a block of threads for each network.
+"""Hot loops for a graphics card: a block of threads for each network.
 
 As `cbramsim.simulator.learning.loop`, for many networks at once.
 """
@@ -30,14 +30,14 @@ OPERATIONS = len(Operation)
 
 
 class Shown(NamedTuple):
-    """Which images are presented to which networks."""
+    """Images that are presented to each network."""
 
     networks: NDArray[np.int64]
-    """Whose network each block is, int64[blocks]."""
+    """Number of the network of each block, int64[blocks]."""
     first: NDArray[np.int64]
-    """Where the images of each block begin in `order`, int64[blocks]."""
+    """Start of the images of each block in `order`, int64[blocks]."""
     end: NDArray[np.int64]
-    """Where they end, int64[blocks]."""
+    """End of the images of each block in `order`, int64[blocks]."""
     order: NDArray[np.int64]
     """Images, int64[n]."""
 
@@ -50,7 +50,7 @@ def train(images, shown, winners, spike_counts, circuits, booked, space):  # typ
     images
         uint8[images, inputs], of all networks.
     shown
-        `Shown`, which to present to which network.
+        `Shown`, the images for each network.
     winners
         int32[blocks, n, windows], overwritten: the neuron that fired in each window.
     spike_counts
@@ -58,7 +58,7 @@ def train(images, shown, winners, spike_counts, circuits, booked, space):  # typ
     circuits
         `Circuit` of the networks, `stacked`.
     booked
-        `Account` of the networks, `stacked`, to book on.
+        `Account` of the networks, `stacked`, in which events are booked.
     space
         `Space` of as many blocks as are shown images.
     """
@@ -148,7 +148,7 @@ def begin_streams(circuit):  # type: ignore[no-untyped-def]
 
 
 def end_streams(streams):  # type: ignore[no-untyped-def]
-    """Put streams back to where their words have been taken up to."""
+    """Set streams back to the first word that was not taken."""
     meet()
     if me() == 0:
         put_back(streams.spikes)
@@ -158,7 +158,7 @@ def end_streams(streams):  # type: ignore[no-untyped-def]
 
 
 def book(account, booked, network, space, block):  # type: ignore[no-untyped-def]
-    """Add what the threads of a block have booked to what is booked, in the order of threads."""
+    """Add the bookings of the threads of a block to the account, in the order of threads."""
     for operation in range(OPERATIONS):
         space.counts[block, me(), operation] = account.counts[operation]
         space.joules[block, me(), operation] = account.joules[operation]
@@ -174,9 +174,9 @@ def book(account, booked, network, space, block):  # type: ignore[no-untyped-def
 
 @cache
 def compiled(function: FunctionType, most_threads: int, blocks: int) -> Any:
-    """Return a loop for blocks of up to so many threads, so many of them on a processor at once.
+    """Return a loop for the given most threads of a block, and blocks on a multiprocessor at once.
 
-    It is kept on disk until a source of the package changes, if that can be done.
+    It is cached on disk until a source of the package changes, if possible.
     """
     plain = TOGETHER.plain(function)
     if SIMULATED:

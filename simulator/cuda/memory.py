@@ -1,6 +1,6 @@
 """Many networks side by side on a card: each leaf of their circuits gets a first axis.
 
-A kernel takes what belongs to its own network out of it with `pick`.
+A kernel takes the part of its own network with `pick`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Common(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """Stands for memory that a kernel brings itself."""
+    """Placeholder of memory that a kernel provides itself."""
 
 
 SHARED = ("normals",)
@@ -34,7 +34,7 @@ SHARED = ("normals",)
 
 
 def stacked(items: Sequence[Any], name: str = "") -> Any:
-    """Return what networks are made of, side by side: numbers and arrays get a first axis.
+    """Return the parts of networks side by side: numbers and arrays get a first axis.
 
     `name` is that of the field.
     """
@@ -47,7 +47,7 @@ def stacked(items: Sequence[Any], name: str = "") -> Any:
 
 
 def shape_of(item: Any) -> Any:
-    """Return what must be equal in networks that lie side by side: types and shapes."""
+    """Return the properties that must be equal in networks side by side: types and shapes."""
     if isinstance(item, tuple):
         return type(item), tuple(shape_of(leaf) for leaf in item)
     array = np.asarray(item)
@@ -55,7 +55,7 @@ def shape_of(item: Any) -> Any:
 
 
 def pick(item: Any, n: Any) -> Any:
-    """Return what belongs to network `n` of what is `stacked`, within a kernel."""
+    """Return the part of network `n` of something `stacked`, within a kernel."""
     if isinstance(item, Common):
         return item.array
     if isinstance(item, tuple):
@@ -69,7 +69,7 @@ else:
     from numba.cuda.extending import overload
 
     def _device_pick(item: Any, n: Any) -> Any:
-        """Return what belongs to network `n` of a NamedTuple: kernels cannot return arrays."""
+        """Return the part of network `n` of a NamedTuple: kernels cannot return arrays."""
 
     @overload(_device_pick, strict=False)
     def _choose(item: Any, n: Any) -> Any:
@@ -77,7 +77,7 @@ else:
         return kind and _picker(kind, item.types)
 
     def _picker(kind: Any, types: Sequence[Any]) -> Any:
-        """Return a function that takes a `kind` of these types apart, and puts it together."""
+        """Return a function that takes a `kind` with these types apart, and rebuilds it."""
 
         def leaf(name: str, inner: Any) -> str:
             kind = getattr(inner, "instance_class", None)
@@ -111,18 +111,18 @@ class Space(NamedTuple):
     variances: NDArray[np.float32]
     partial: NDArray[np.float32]
     codes: NDArray[np.uint16]
-    """As in `Scratch`, where `wanted` is `pulses`; the last two have one number each."""
+    """Codes as in `Scratch`, where `wanted` is `pulses`; the last two have one number each."""
     counts: NDArray[np.int64]
     joules: NDArray[np.float64]
-    """What each thread has booked, [blocks, threads, operations]."""
+    """Energy that each thread has booked, [blocks, threads, operations]."""
 
 
 PULSES_AHEAD = 256
-"""Words that are drawn ahead for pulses, beyond those for the choice of cells."""
+"""Number of words drawn ahead for pulses, beyond those for the choice of cells."""
 MOST_WORDS = 1 << 14
-"""Words of a ring for pulses; columns that ask for more are programmed by one thread alone."""
+"""Most words of a ring for pulses; columns that need more are programmed by one thread alone."""
 FEW = 4
-"""Words that are drawn ahead for reads and for the competition."""
+"""Number of words drawn ahead for reads and for the competition."""
 
 
 def space(

@@ -1,4 +1,4 @@
-"""Networks that learn together on a card, and answer there, as each would on a processor."""
+"""Networks that learn and answer together on a card, with the results of a processor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ USABLE = 0.9
 
 
 def alike(network: SpikingNetwork) -> Any:
-    """Return what must be equal in networks that learn together: types, shapes, windows."""
+    """Return the properties that must be equal in networks that learn together: types, shapes,
+    windows."""
     layer = network.layers[0]
     return shape_of(layer.circuit()), network.config.encoding.windows
 
@@ -36,11 +37,11 @@ def _check_images(network: SpikingNetwork, images: NDArray[np.uint8]) -> None:
 
 
 class Together:
-    """Networks that learn from the same images, each in an order of its own, on a card.
+    """Networks that learn from the same images on a card, each in its own order.
 
-    After each step `steps` yields what each network has learned; those that have learned their
-    epochs leave. Spike counts, biases and the ledger are up to date then; call `fetch` before
-    anything else of a network is used or saved.
+    After each step `steps` yields the result of each network; networks leave after their last
+    epoch. Spike counts, biases and the ledger are up to date then; call `fetch` before anything
+    else of a network is used or saved.
     """
 
     def __init__(
@@ -56,9 +57,9 @@ class Together:
         networks
             Each `prepare`d, and `alike`.
         images
-            What `prepare` returned, uint8[images, inputs]: the same for all.
+            Images from `prepare`, uint8[images, inputs], the same for all.
         epochs
-            Passes that are to be complete in the end, of each.
+            Number of complete passes of each at the end.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class Together:
         self._left: set[int] = set()
 
     def fetch(self, n: int) -> None:
-        """Bring all of network `n` from the card, unless it has left."""
+        """Copy all of network `n` from the card, unless it has left."""
         if n not in self._left:
             self._batch.fetch(n)
 
@@ -140,7 +141,7 @@ def fitting(
     networks, images
         As for `Together`.
     share
-        Part of what is free that may be used, if other processes use the card, too.
+        Part of the free memory that may be used, if other processes use the card, too.
     """
     left = list(range(len(networks)))
     while left:
@@ -166,7 +167,7 @@ def learn_together(
     epochs
         As for `resume`.
     callback
-        Called with the number of a network and what it has learned, after each step.
+        Called with the number of a network and the result of its step, after each step.
     """
     together = Together(networks, images, [epochs] * len(networks))
     with closing(together.steps()) as steps:

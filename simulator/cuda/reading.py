@@ -1,7 +1,7 @@
-"""How a window is presented by the threads of a block: spikes, the product, the competition.
+"""Presentation of a window by the threads of a block: spikes, the product, the competition.
 
-Each thread has inputs and neurons of its own; what happens at them is said by the same source as on
-a processor (`cbramsim.core.kernels.each`). Here is what they do with one another.
+Each thread has inputs and neurons of its own, which are computed by the same source as on a
+processor (`cbramsim.core.kernels.each`). This module has the work that threads do together.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ OUTPUT_SPIKE = int(Operation.OUTPUT_SPIKE)
 WORD_LINE_DRIVE = int(Operation.WORD_LINE_DRIVE)
 REFERENCE_READ = int(Operation.REFERENCE_READ)
 ROWS_AT_ONCE = 16
-"""Rows whose conductances are on their way to a thread at once."""
+"""Number of rows whose conductances are loaded by a thread at once."""
 
 
 @TOGETHER.in_place_of(present)
@@ -98,7 +98,7 @@ def draw_ahead(circuit, inputs):  # type: ignore[no-untyped-def]
 
 @TOGETHER.implements(draw_spikes, Poisson)
 def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
-    """Byte i of the words of this window decides on input i."""
+    """Draw spikes: byte i of the words of this window decides on input i."""
     first, end = stretch(pixels.size)
     mine = 0
     for i in range(first, end):
@@ -119,7 +119,7 @@ def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
 
 @TOGETHER.implements(read, ArrayState)
 def _(array, readout, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    """All threads see the same random words; they are taken once."""
+    """Draw noise: all threads see the same random words, which are taken once."""
     book_rows_read(array, 1, work.rows, n_active, account)
     gone = cuda.local.array(1, int64)
     gone[0] = 0
@@ -193,7 +193,7 @@ def _(values, sums):  # type: ignore[no-untyped-def]
 
 @TOGETHER.implements(fire, Stochastic)
 def _(neurons, total, work, word):  # type: ignore[no-untyped-def]
-    """All threads find the same neuron; one lets it tire."""
+    """Find the same neuron in all threads; one of them applies homeostasis."""
     winner = find_winner(work.currents, work.sums, total, word)
     meet()
     if me() == 0:
@@ -202,7 +202,7 @@ def _(neurons, total, work, word):  # type: ignore[no-untyped-def]
 
 
 def find_winner(values, sums, total, word):  # type: ignore[no-untyped-def]
-    """Return what `neurons.draw_winner` does, by the same sums, without waiting for a branch."""
+    """Return the result of `neurons.draw_winner`, by the same sums, without a branch."""
     rest = np.float32(uniform_of(word)) * total
     found = sums.size - 1
     for block in range(sums.size - 1):

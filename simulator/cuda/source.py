@@ -1,10 +1,10 @@
 """The same source for a graphics card: kernels of the package, compiled a second time.
 
-What happens in a cell is written once. For a card, a `Dialect` returns a function of the package
-in which names mean something else: a compiled kernel is a device function of the same source, a
-verb is chosen by type within kernels of the card, and some names have stand-ins. There are two
-dialects: `TOGETHER`, for what all threads of a block do with one another, and `ALONE`, for what one
-of them does by itself, exactly as a processor would.
+The physics of a cell is written once. For a card, a `Dialect` returns a function of the package in
+which names have other meanings: a compiled kernel is a device function of the same source, a verb
+is chosen by type within kernels of the card, and some names have stand-ins. There are two dialects:
+`TOGETHER`, for what all threads of a block do with one another, and `ALONE`, for what one of them
+does by itself, exactly as a processor would.
 
 Under Numba's CUDA simulator all of this is plain Python.
 """
@@ -25,10 +25,10 @@ Function = Callable[..., Any]
 
 
 class Dialect:
-    """What names of the package mean within kernels of a card."""
+    """Meaning of names of the package within kernels of a card."""
 
     def __init__(self, base: Dialect | None = None) -> None:
-        """Know what `base` knows of stand-ins."""
+        """Take over the stand-ins of `base`."""
         self._base = base
         self._stand_ins: dict[Any, Any] = {}
         self._own: dict[tuple[Any, type], Function] = {}
@@ -37,7 +37,7 @@ class Dialect:
         self._verbs: dict[Any, Any] = {}
 
     def in_place_of(self, name: Any) -> Callable[[Any], Any]:
-        """Let something stand in for a kernel, a verb or a class."""
+        """Replace a kernel, a verb or a class by a stand-in."""
 
         def add(stand_in: Any) -> Any:
             self._stand_ins[name] = stand_in
@@ -46,7 +46,7 @@ class Dialect:
         return add
 
     def implements(self, verb: Any, kind: type) -> Callable[[Function], Function]:
-        """Say what a verb does in this dialect where its first argument is a `kind`."""
+        """Implement a verb of this dialect for a first argument of type `kind`."""
 
         def add(function: Function) -> Function:
             self._own[verb, kind] = function
@@ -87,7 +87,7 @@ class Dialect:
         return self._devices[function]
 
     def meaning(self, value: Any) -> Any:
-        """Return what a name whose value is `value` means in this dialect."""
+        """Return the meaning in this dialect of a name with the value `value`."""
         try:
             value = self._stand_in(value)
             done = value in _FINISHED
@@ -100,7 +100,7 @@ class Dialect:
         return self.device(value) if _is_kernel(value) else value
 
     def verb(self, verb: Any) -> Any:
-        """Return a verb as kernels of a card choose it, by the type of its first argument."""
+        """Return a verb for kernels of a card, chosen by the type of its first argument."""
         if verb not in self._verbs:
 
             def chosen(kind: type) -> FunctionType | None:
@@ -128,11 +128,11 @@ class Dialect:
 
 _TRANSLATING = RLock()
 _FINISHED: set[Any] = set()
-"""What is in a dialect already."""
+"""Functions that are in a dialect already."""
 
 
 def finished(made: Any) -> Any:
-    """Take something as it is, in all dialects."""
+    """Use a function unchanged in all dialects."""
     _FINISHED.add(made)
     return made
 
@@ -156,9 +156,9 @@ def _choose_by_type(call: Function, chosen: Callable[[type], Any]) -> None:
 
 
 ALONE = Dialect()
-"""What one thread does by itself."""
+"""Functions of one thread by itself."""
 TOGETHER = Dialect(ALONE)
-"""What the threads of a block do with one another: all of them call the same functions."""
+"""Functions of the threads of a block together: all of them call the same functions."""
 
 
 if not SIMULATED:
@@ -166,7 +166,7 @@ if not SIMULATED:
     from numba.cuda.extending import overload
 
     def _floor(x: Any) -> Any:
-        """Return the largest whole number that is not above `x`: what NumPy's function does."""
+        """Return the largest whole number that is not above `x`, as NumPy's function does."""
 
     def _single(x: Any) -> Any:
         return libdevice.floorf(x)

@@ -1,8 +1,8 @@
 """Random words drawn ahead: the same words from the same streams as on a processor.
 
 A stream is a chain, each word after the last. On a card one thread draws words ahead while others
-read; those that need words take them from a ring. When a kernel ends, the stream is put back to
-where words have been taken up to, so that it goes on from there, wherever that is.
+read; those that need words take them from a ring. When a kernel ends, the stream is set back to the
+first word that was not taken, so that it continues from there on any device.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ class Ahead(NamedTuple):
     """A stream, and words that have been drawn from it ahead."""
 
     state: State
-    """uint64[4], after the words that have been made."""
+    """State of the stream after the words that have been made, uint64[4]."""
     ring: NDArray[np.uint64]
     """The words, a power of two of them: word n is at n modulo their number."""
     made: NDArray[np.int64]
-    """How many there are, int64[1]."""
+    """Number of words made, int64[1]."""
     taken: NDArray[np.int64]
-    """How many have been taken, int64[1]."""
+    """Number of words taken, int64[1]."""
 
 
 class Words(NamedTuple):
     """Some of the words of a stream, as one thread goes through them; none is taken."""
 
     ring: NDArray[np.uint64]
-    """Of the stream."""
+    """Ring of the stream."""
     first: int
-    """Where they begin."""
+    """Place of the first of them."""
     gone: NDArray[np.int64]
-    """How many it has gone through, int64[1]."""
+    """Number of words that the thread has gone through, int64[1]."""
 
 
 @ALONE.in_place_of(next_word)
@@ -72,7 +72,7 @@ _draw = ALONE.device(fill_with_words)
 
 
 def make(stream, wanted):  # type: ignore[no-untyped-def]
-    """Draw words ahead until `wanted` are there to be taken."""
+    """Draw words ahead until `wanted` are available."""
     missing = wanted - (stream.made[0] - stream.taken[0])
     while missing > 0:
         place = stream.made[0] & (stream.ring.size - 1)
@@ -83,12 +83,12 @@ def make(stream, wanted):  # type: ignore[no-untyped-def]
 
 
 def begin_empty(stream):  # type: ignore[no-untyped-def]
-    """Begin where a stream is, with no words drawn ahead."""
+    """Start from the state of a stream, with no words drawn ahead."""
     stream.made[0] = stream.taken[0] = 0
 
 
 def word_ahead(stream, n):  # type: ignore[no-untyped-def]
-    """Return word number `n` of those that are there, from 0; it is not taken."""
+    """Return word number `n` of the available ones, from 0; it is not taken."""
     return stream.ring[(stream.taken[0] + n) & (stream.ring.size - 1)]
 
 

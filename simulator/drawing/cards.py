@@ -11,7 +11,7 @@ from cbramsim.core.cards import Table, card
 from cbramsim.core.units import in_prefixed
 
 Bookings = Iterable[tuple[str, str, int, float]]
-"""Phase, operation, count and joules, one for each that happened."""
+"""Bookings: phase, operation, count and joules of each operation that happened."""
 
 
 def array_card(
@@ -31,11 +31,11 @@ def array_card(
     conductance, connected
         float32[rows, columns], S, and bool[rows, columns].
     around
-        What is around the cells: name -> what is written of it.
+        Circuits around the cells: name -> description.
     bookings
         The ledger.
     kind
-        Whose conductances they are.
+        Name of the conductances.
     """
     present = conductance[connected]
     facts = {kind: f"{conductance.size:,}"}
@@ -73,9 +73,9 @@ def solution_card(
     shape
         (word lines, bit lines).
     solver
-        How it was solved: name -> text.
+        Method of solution: name -> text.
     power
-        Where the power goes, W; `source` is the sum of the others.
+        Power by part, W; `source` is the sum of the others.
     across, meant
         Voltages across the cells, and those on lines without resistance, float64[rows, columns], V.
     """

@@ -28,7 +28,7 @@ from cbramsim.core.units import display_unit, in_prefixed
 ROW = 0.19
 """Height of a bar with its name, inches."""
 MOST_NAMED = 100
-"""Neurons whose classes can be read in a figure."""
+"""Most neurons whose classes can be read in a figure."""
 
 
 # ---- arrays ------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def conductance_map(
     Parameters
     ----------
     ax
-        Where to draw; a new figure by default.
+        Axes; a new figure by default.
     conductance, connected
         float32[rows, columns], S, and bool[rows, columns].
     window
@@ -72,11 +72,11 @@ def cell_voltages(
     Parameters
     ----------
     ax
-        Where to draw; a new figure by default.
+        Axes; a new figure by default.
     voltages
         From word line to bit line, float64[rows, columns], V.
     meant
-        Those on lines without resistance, V; cells that are meant to see none are left out. NaN
+        Voltages on lines without resistance, V; cells that should see none are left out. NaN
         where a line floats.
     """
     (ax,) = axes_or_new(ax, COLUMN_WIDTH, 2.8)
@@ -97,12 +97,12 @@ def energy_bars(
     operations: Sequence[str],
     joules: NDArray[np.float64],
 ) -> Axes:
-    """Draw where the joules went: a bar per operation, in parts by phase.
+    """Draw the energy by operation: a bar for each, in parts by phase.
 
     Parameters
     ----------
     ax
-        Where to draw; a new figure by default.
+        Axes; a new figure by default.
     phases, operations
         Their names.
     joules
@@ -150,15 +150,15 @@ def receptive_fields(
     Parameters
     ----------
     ax
-        Where to draw; a new figure by default.
+        Axes; a new figure by default.
     weights
         float32[inputs, neurons].
     pixels
-        Which pixel each input reads, int64[inputs].
+        Pixel that each input reads, int64[inputs].
     image_shape
         (height, width) of an image.
     chosen
-        Which neurons are drawn, row by row, int64[n].
+        Neurons that are drawn, row by row, int64[n].
     classes
         The class of each of them; none if they are not named.
     """
@@ -191,12 +191,12 @@ def receptive_fields(
 
 
 def image_shape_of(pixels: int, given: tuple[int, int] | None) -> tuple[int, int]:
-    """Return (height, width) of images of so many pixels: what is given, or that of a square.
+    """Return (height, width) of images with a number of pixels: as given, or that of a square.
 
     Raises
     ------
     ParameterError
-        If that is not so many pixels.
+        If the number of pixels does not match.
     """
     height, width = (math.isqrt(pixels),) * 2 if given is None else given
     if height * width != pixels:

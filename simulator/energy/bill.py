@@ -1,8 +1,8 @@
-"""What a piece of work costs: charges that know which constants they rest on, and how firmly.
+"""Costs of a piece of work: charges that know which constants they rest on, and their evidence.
 
 A charge is an energy in joules, E = E_0 prod_i (c_i / c_i0)^p_i, where E_0 is the energy with all
-constants c_i at their stated values c_i0. So a bill can be worked out again for any other values
-of its constants without doing the work again: that is what intervals by Monte Carlo are made of.
+constants c_i at their stated values c_i0. So a bill can be evaluated for any other values of its
+constants without repeating the work; Monte Carlo intervals use this.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FIRMEST_FIRST: tuple[Evidence, ...] = ("published", "derived", "assumed")
 
 
 Quantity = Annotated[float, Field(ge=0, le=1e30), zero_or_from(1e-30)]
-"""In SI units."""
+"""Quantity in SI units."""
 
 
 MAX_DRAWS = 1_000_000
@@ -32,22 +32,22 @@ MAX_DRAWS = 1_000_000
 
 
 class Constant(Parameters):
-    """A number that somebody published or assumed, and the range in which it may lie."""
+    """A published or assumed number, and the range in which it may lie."""
 
     name: str
-    """What it is, such as `fp32-mac-45nm`; constants of one name are one and the same."""
+    """Name, such as `fp32-mac-45nm`; constants of one name are one and the same."""
     value: Quantity
-    """The number, in SI units."""
+    """Value, in SI units."""
     low: Quantity
-    """Lower end of its range."""
+    """Lower end of the range."""
     high: Quantity
-    """Upper end of its range."""
+    """Upper end of the range."""
     unit: str
-    """Its SI unit, such as `J`."""
+    """SI unit, such as `J`."""
     evidence: Evidence
-    """`published`, `derived` or `assumed`."""
+    """Grade of evidence: `published`, `derived` or `assumed`."""
     source: str
-    """Where number and range come from."""
+    """Source of number and range."""
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -81,13 +81,13 @@ class Charge(NamedTuple):
     """One line of a bill."""
 
     component: str
-    """Where the energy goes, such as `arithmetic`, `L2`, `array read`."""
+    """Component to which the energy belongs, such as `arithmetic`, `L2`, `array read`."""
     joules: float
     """Energy at the stated values of the constants, J."""
     powers: Mapping[str, float]
     """Constants it depends on, by name, each with its power."""
     evidence: Evidence
-    """The weakest grade of what it rests on."""
+    """Weakest grade of evidence of its constants."""
 
 
 class Bill:
@@ -102,7 +102,7 @@ class Bill:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing to pay."""
+        """Begin with an empty bill."""
         self.charges: list[Charge] = []
         self.constants: dict[str, Constant] = {}
 
@@ -124,7 +124,7 @@ class Bill:
     def add_joules(
         self, component: str, joules: float, constants: Mapping[Constant, float]
     ) -> Self:
-        """Charge an energy that goes with the given powers of `constants`."""
+        """Charge an energy that is proportional to the given powers of `constants`."""
         instance("Bill.add_joules: component", component, str)
         number("Bill.add_joules: joules", joules)
         for constant in constants:
@@ -163,7 +163,7 @@ class Bill:
 
     @property
     def joules(self) -> float:
-        """The total at the stated values, J."""
+        """Total at the stated values, J."""
         return sum(charge.joules for charge in self.charges)
 
     def components(self) -> dict[str, float]:
@@ -174,7 +174,7 @@ class Bill:
         return totals
 
     def of(self, component: str) -> Bill:
-        """Return the part that goes to one component."""
+        """Return the part of one component."""
         bill = Bill()
         bill.constants = self.constants
         bill.charges = [charge for charge in self.charges if charge.component == component]
@@ -201,7 +201,7 @@ class Bill:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` was made from."""
+        """Return the bill from which `to_dict` was made."""
         bill = cls()
         bill.constants = {entry["name"]: Constant(**entry) for entry in values["constants"]}
         bill.charges = [Charge(**entry) for entry in values["charges"]]
@@ -220,11 +220,11 @@ class Bill:
 
 
 class Draws:
-    """Random values of constants, the same for every bill, so that ratios of bills are meant.
+    """Random values of constants, the same for every bill, so that ratios of bills have a meaning.
 
     Half of the draws of a constant lie below its stated value and half above, evenly in the
     logarithm between it and the end of its range (assumed). Each constant has a stream of its own,
-    by its name: another constant more or less changes nothing for the others.
+    by its name: adding or removing a constant does not change the others.
     """
 
     def __init__(self, count: int = 4000, seed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""The energy ledger: how often each operation happened in each phase, and its joules."""
+"""Energy ledger: the count and the energy of each operation in each phase."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 MOST_EVENTS = 2**62
-"""More events of one kind cannot be counted."""
+"""Most events of one kind that can be counted."""
 
 
 class Operation(IntEnum):
-    """Every kind of event that costs energy, in the order of a presentation."""
+    """Kinds of events that cost energy, in the order of a presentation."""
 
     WORD_LINE_DRIVE = 0
     """Driving and charging an active word line for a read: driver + n_columns C V_read²."""
@@ -32,9 +32,9 @@ class Operation(IntEnum):
     REFERENCE_READ = 2
     """Current through the reference cell of an active word line: V_read² G_mid t_read."""
     NEURON_UPDATE = 3
-    """One output neuron takes its bit-line current into the competition."""
+    """Use of the bit-line current of one output neuron in the competition."""
     OUTPUT_SPIKE = 4
-    """The winner fires."""
+    """Spike of the winner."""
     SENSE_READ = 5
     """Sensing one cell to decide on its pulse: word line + V_read² G t_read + sense amplifier."""
     LTP_PULSE = 6
@@ -44,16 +44,16 @@ class Operation(IntEnum):
     PRUNE_SET_PULSE = 8
     """Pulse of either polarity that takes a pruned cell to its value."""
     PROGRAM_PULSE = 9
-    """Pulse given by hand through `Crossbar.program`."""
+    """Pulse given by the user through `Crossbar.program`."""
     PROGRAM_LINE = 10
-    """Charging both lines for one pulse of whatever kind: (n_rows + n_columns) C V²."""
+    """Charging both lines for one pulse of any kind: (n_rows + n_columns) C V²."""
     HALF_SELECT = 11
     """Current through one cell of a passive array that shares a line with a cell that is pulsed,
     (V/2)² G t, or, in the V/3 scheme, is anywhere else, (V/3)² G t; or that shares a word line
     with one that is sensed, V_read² G t_read."""
     READ_WIRE = 12
-    """Resistance of the lines on the way of one cell's read current: what the sources give beyond
-    what the cells take, from the solved voltages."""
+    """Resistance of the lines on the way of one cell's read current: power of the sources less that
+    of the cells, from the solved voltages."""
     PROGRAM_WIRE = 13
     """Resistance of the lines on the way of one pulse or of one sensed cell: (G V)² R t."""
     ADC_CONVERSION = 14
@@ -72,7 +72,7 @@ class Operation(IntEnum):
     """Driving and charging a bit line for a read of the transposed array, as a word line."""
     TRANSPOSED_READ = 21
     """Current through one weight, the voltage on its bit line, its signal on the word line:
-    V² G t_read, V the read voltage times what is put on the line over the largest of all."""
+    V² G t_read, with V the read voltage times the signal on the line over the largest one."""
     MEMORY_BYTE = 22
     """One byte into or out of a digital memory beside the array, of an optimizer."""
     MULTIPLY_ADD = 23
@@ -80,16 +80,16 @@ class Operation(IntEnum):
 
     @property
     def label(self) -> str:
-        """The name in reports, such as "cell read"."""
+        """Name in reports, such as "cell read"."""
         words = self.name.lower().replace("_", " ")
         return words.replace("ltp", "LTP").replace("ltd", "LTD").replace("adc", "ADC")
 
 
 class Account(NamedTuple):
-    """The sums of one phase, as two arrays that compiled loops add to."""
+    """Sums of one phase, as two arrays to which compiled loops add."""
 
     counts: NDArray[np.int64]
-    """Events, by `Operation`."""
+    """Number of events, by `Operation`."""
     joules: NDArray[np.float64]
     """Energy, by `Operation`, J."""
 
@@ -107,7 +107,7 @@ class EnergyLedger:
 
     @property
     def phases(self) -> list[str]:
-        """The phases opened so far, in order."""
+        """Phases opened so far, in order."""
         return list(self._accounts)
 
     def account(self, phase: str) -> Account:
@@ -132,14 +132,14 @@ class EnergyLedger:
         account.joules[operation] += joules
 
     def add_account(self, phase: str, other: Account) -> None:
-        """Book all of another account, for example that of a parallel worker."""
+        """Book another account, for example that of a parallel worker."""
         account = self.account(phase)
         account.counts[:] += other.counts
         account.joules[:] += other.joules
 
     @classmethod
     def sum(cls, ledgers: Iterable[EnergyLedger]) -> EnergyLedger:
-        """Return what several ledgers have booked, phase by phase."""
+        """Return the sum of several ledgers, phase by phase."""
         total = cls()
         for ledger in ledgers:
             for phase, account in ledger.accounts():
@@ -147,12 +147,12 @@ class EnergyLedger:
         return total
 
     def clear(self, phase: str) -> None:
-        """Forget all that was booked in `phase`."""
+        """Delete all bookings of `phase`."""
         instance("EnergyLedger.clear: phase", phase, str)
         self._accounts.pop(phase, None)
 
     def count(self, phase: str, operation: Operation) -> int:
-        """Return how often `operation` happened in `phase`."""
+        """Return the number of times that `operation` happened in `phase`."""
         instance("EnergyLedger.count: operation", operation, Operation)
         account = self._accounts.get(phase)
         return int(account.counts[operation]) if account else 0
@@ -262,7 +262,7 @@ class EnergyLedger:
         )
 
     def _repr_html_(self) -> str:
-        """Return the same as `str` as a card, for notebooks."""
+        """Return the table of `str` as a card, for notebooks."""
         from cbramsim.simulator.drawing.cards import ledger_card
 
         return ledger_card(self.rows())

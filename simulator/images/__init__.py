@@ -1,1 +1,1 @@
-"""Images to learn from: data sets, pictures, arrays in files, and which grey levels they use."""
+"""Images to learn from: data sets, pictures, arrays in files, and their grey levels."""

@@ -1,6 +1,6 @@
-"""Arrays in files: IDX, .npy and .npz, whose sizes are looked at before their values are read.
+"""Arrays in files: IDX, .npy and .npz, whose sizes are checked before their values are read.
 
-What a file says of its size decides whether it is read at all; then not a byte more is unpacked.
+The size stated in a file decides whether it is read at all; no more bytes than that are unpacked.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from cbramsim.core.files import in_bytes, open_without_waiting, printable
 from cbramsim.core.npz import Header, by, npz_file, read_header, read_values, regular_file
 
 LARGEST = 4 * 10**9
-"""Bytes of an array that is read."""
+"""Most bytes of an array."""
 MOST_PACKED = 250
-"""By how much a large array may have been compressed; real images are by less than 50."""
+"""Largest compression of a large array; real images are compressed by less than 50."""
 LARGE = 250 * 10**6
-"""Bytes of an array from which on that is looked at."""
+"""Bytes of an array above which the compression is checked."""
 IDX_UBYTE = 0x08
 
 _CHUNK = 2**20
@@ -36,11 +36,11 @@ class Stored(NamedTuple):
     """An array that may still be in its file."""
 
     where: str
-    """For messages: the file, and the name in it."""
+    """Place for messages: the file, and the name in it."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], NDArray[Any]]
-    """Returns the array; raises DataError if it is damaged."""
+    """Function that returns the array; raises DataError if it is damaged."""
 
 
 def read_idx(path: str | Path, dimensions: int | None = None) -> NDArray[np.uint8]:
@@ -54,12 +54,12 @@ def read_idx(path: str | Path, dimensions: int | None = None) -> NDArray[np.uint
     path
         The file.
     dimensions
-        How many dimensions it must have.
+        Required number of dimensions.
 
     Raises
     ------
     DataError
-        If the file is missing, truncated, too large, or not what was asked for.
+        If the file is missing, truncated, too large, or not of the requested form.
     """
     with _reading(path), open_without_waiting(Path(path)) as file:
         content = _unpacked(file)
@@ -69,7 +69,7 @@ def read_idx(path: str | Path, dimensions: int | None = None) -> NDArray[np.uint
 
 
 def idx_file(path: Path, dimensions: int | None = None) -> Stored:
-    """Return what an IDX file says of itself; its values are not read yet."""
+    """Return the array of an IDX file from its header; its values are not read yet."""
     with _reading(path), open_without_waiting(path) as file:
         content = _unpacked(file)
         shape = _idx_shape(content, dimensions)
@@ -78,7 +78,7 @@ def idx_file(path: Path, dimensions: int | None = None) -> Stored:
 
 
 def npy_file(path: Path) -> Stored:
-    """Return what a .npy file says of itself; its values are not read yet."""
+    """Return the array of a .npy file from its header; its values are not read yet."""
     with _reading(path), regular_file(path) as file:
         header = read_header(file)
         size = os.fstat(file.fileno()).st_size
@@ -98,7 +98,7 @@ def npz_names(path: Path) -> list[str]:
 
 
 def npz_member(path: Path, name: str) -> Stored:
-    """Return what a .npz file says of one of its arrays; its values are not read yet."""
+    """Return an array of a .npz file from its header; its values are not read yet."""
     where = f"{printable(path)}: {name}"
     with _reading(where), npz_file(path) as packed:
         member = packed.getinfo(name if name in packed.namelist() else f"{name}.npy")
@@ -116,7 +116,7 @@ def npz_member(path: Path, name: str) -> Stored:
 
 @contextmanager
 def _reading(where: str | Path) -> Iterator[None]:
-    """Say of which file an error is: a damaged one fails in many ways."""
+    """Add the name of the file to an error: a damaged one fails in many ways."""
     where = printable(Path(where))
     try:
         yield
@@ -133,7 +133,7 @@ def _reading(where: str | Path) -> Iterator[None]:
 
 
 def _unpacked(file: Any) -> IO[bytes]:
-    """Return a file as it is, or as what was gzipped."""
+    """Return a file as it is, or unpacked if it is gzipped."""
     zipped = file.peek(2)[:2] == b"\x1f\x8b"
     return gzip.GzipFile(fileobj=file) if zipped else file  # type: ignore[return-value]
 
@@ -168,9 +168,9 @@ def _check_claim(shape: tuple[int, ...], size: int, content: IO[bytes], file: An
 
 
 def _check_size(header: Header, there: int, stored: int) -> None:
-    """Refuse an array that is too large, or of which other bytes are `there` than it says.
+    """Refuse an array that is too large, or if the bytes `there` are not those of its header.
 
-    It takes so many `stored` bytes in its file.
+    It takes `stored` bytes in its file.
     """
     _check_claimed(header.shape, header.size, stored)
     header.check(there)

@@ -1,4 +1,4 @@
-"""Which files a data set is in."""
+"""Files of a data set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PARTS: dict[str, tuple[tuple[str, ...], int]] = {
     "test_images": (("t10k-images", "test-images"), 3),
     "test_labels": (("t10k-labels", "test-labels"), 1),
 }
-"""The names of IDX files, and their dimensions."""
+"""Names of IDX files, and their dimensions."""
 WHAT = (
     "mnist, a folder of IDX files or the beginning of their names, a folder of pictures "
     "(train/CLASS/*.png, test/CLASS/*.png) or a .npz file"
@@ -24,7 +24,7 @@ WHAT = (
 
 
 def unknown(name: str | Path) -> DataError:
-    """Return the refusal of what is no data set, with the nearest name there is."""
+    """Return the error for a name that is no data set, with the nearest existing name."""
     path = Path(name)
     there = ["mnist"]
     with suppress(OSError, ValueError):  # a path that the system does not take
@@ -72,7 +72,7 @@ def verify(files: dict[str, Path]) -> None:
 
 
 def inside(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing if it is none."""
+    """Return the contents of a folder; nothing if it is not one."""
     try:
         return list(folder.iterdir()) if os.path.isdir(folder) else []
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Images and labels: the bundled MNIST, checked by SHA-256, or files as people have them."""
+"""Images and labels: the bundled MNIST, checked by SHA-256, or files in common formats."""
 
 from __future__ import annotations
 
@@ -51,27 +51,27 @@ from cbramsim.simulator.images.picture_files import (
 )
 
 IMAGES, LABELS = ("images", "image", "x", "data"), ("labels", "label", "y", "targets", "target")
-"""What images and labels are called in .npz files, beside the name of their part."""
+"""Names of images and labels in .npz files, beside the name of their part."""
 log = logging.getLogger("cbramsim")
 _BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test images with their labels, which fit each other: others are refused.
+    """Training and test images with their labels, checked to fit each other.
 
     Images may be of any type of numbers. A channel axis of one is dropped, colours become their
-    luminance, and [images, pixels] of a square image its rows. Unpacked, it is its four arrays.
+    luminance, and [images, pixels] of square images get rows. It unpacks into its four arrays.
     """
 
     train_images: NDArray[Any]
-    """[images, height, width]."""
+    """Images, [images, height, width]."""
     train_labels: NDArray[Any]
-    """Whole numbers >= 0, [images]."""
+    """Labels, whole numbers >= 0, [images]."""
     test_images: NDArray[Any]
-    """[images, height, width]."""
+    """Images, [images, height, width]."""
     test_labels: NDArray[Any]
-    """Whole numbers >= 0, [images]."""
+    """Labels, whole numbers >= 0, [images]."""
     classes: tuple[str, ...] = ()
     """Names of the classes 0, 1, ...; empty if they are called by these numbers."""
 
@@ -107,7 +107,7 @@ class Dataset:
         return (getattr(self, part) for part in PARTS)
 
     def __repr__(self) -> str:
-        """Return how many images there are, and of what size."""
+        """Return the number of images, and their size."""
         return (
             f"Dataset({len(self.train_images):,} training and {len(self.test_images):,} test "
             f"images of {_size(self.train_images.shape[1:])} pixels, {self.train_images.dtype})"
@@ -115,12 +115,12 @@ class Dataset:
 
 
 class Images(NamedTuple):
-    """Images, and what they are called."""
+    """Images and their names."""
 
     images: NDArray[Any]
-    """[images, height, width]."""
+    """Images, [images, height, width]."""
     names: tuple[str, ...]
-    """Of their files, in the folder that was read; empty if they are in one file."""
+    """Names of their files, in the folder that was read; empty if they are in one file."""
 
 
 def load_dataset(
@@ -130,7 +130,7 @@ def load_dataset(
 ) -> Dataset:
     """Load the bundled MNIST, or any other dataset.
 
-    Values are left as they are stored; what they mean is for the network to find out.
+    Values are left as they are stored; the network finds their meaning.
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ def load_dataset(
           KMNIST, ...), or, where a folder holds several, their common beginning, such as
           "data/emnist-balanced";
         * a folder of pictures of one size, train/CLASS/*.png and test/CLASS/*.png, or of other
-          formats. Folders called by numbers are of these classes, others are numbered in the order
+          formats. Folders named by numbers are of these classes, others are numbered in the order
           of their names. The pictures come in an order in which every beginning has all classes;
         * a .npz file with x_train, y_train, x_test and y_test, or train_images, train_labels, ...;
         * arrays: these four, such a mapping, or ((x_train, y_train), (x_test, y_test)).
     quiet
-        Show no progress.
+        Whether to show no progress.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def load_dataset(
 
 
 def read_images(path: Path, *, quiet: bool = False) -> Images:
-    """Read images alone: of an IDX, .npy or .npz file, of a picture, or of a folder of pictures.
+    """Read images alone, from an IDX, .npy or .npz file, a picture, or a folder of pictures.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def read_images(path: Path, *, quiet: bool = False) -> Images:
 
 
 def read_labels(path: Path) -> NDArray[Any]:
-    """Read labels alone, of an IDX, .npy or .npz file; errors as of `read_images`."""
+    """Read labels alone, from an IDX, .npy or .npz file; errors as of `read_images`."""
     stored = _one_array(path, LABELS, 1)
     _check_labels(stored)
     return _labels(stored.where, stored.read())
@@ -214,7 +214,7 @@ def checked_labels(y: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def _load(name: str | Path, quiet: bool) -> Dataset:
-    """Load the bundled data set, or what is at a path."""
+    """Load the bundled data set, or the one at a path."""
     if str(name) == "mnist":
         return deepcopy(_bundled())
     path = Path(name)
@@ -340,7 +340,7 @@ def _check_fit(parts: Sequence[Stored], where: str = "") -> None:
 
 
 def _check_images(images: Stored) -> tuple[int, int]:
-    """Refuse what are no images, by shape and type alone; return their height and width."""
+    """Refuse arrays that are no images, by shape and type alone; return their height and width."""
     where, shape = images.where, images.shape
     if images.dtype.kind not in "buif":
         raise DataError(f"{where}: must be numbers (got {str(images.dtype)[:60]})")
@@ -388,7 +388,7 @@ def _images(where: str, images: NDArray[Any]) -> tuple[NDArray[Any], bool]:
 
 
 def _check_labels(labels: Stored) -> None:
-    """Refuse what are no labels, by shape and type alone."""
+    """Refuse arrays that are no labels, by shape and type alone."""
     where, shape = labels.where, labels.shape
     if len(shape) == 2 and shape[1] > 1:
         raise DataError(

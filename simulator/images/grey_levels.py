@@ -1,9 +1,9 @@
-"""Grey levels of a data set: from images as people have them to pixel densities.
+"""Grey levels of a data set, and their conversion to pixel densities.
 
-The encoding wants to know how strongly a pixel speaks, from 0 (background) to 255. Data sets say it
-in many ways: 0 and 1, four bits, floats, black on white, a grey background. All levels are first
-put on one scale of 16 bits, by their type; two numbers learned from the training images then say
-what is background and what is full.
+The encoding needs the density of a pixel, from 0 (background) to 255. Data sets store it in many
+ways: 0 and 1, four bits, floats, black on white, a grey background. All levels are first put on one
+scale of 16 bits, by their type; two numbers learned from the training images are then the levels of
+background and of full.
 """
 
 from __future__ import annotations
@@ -21,39 +21,40 @@ from cbramsim.core.errors import DataError
 log = logging.getLogger(__name__)
 
 FULL_SCALE = 65_535
-"""Of the common scale: 16 bits, which hold 8 bits, 0 and 1, and all floats that came from such."""
+"""Full level of the common scale: 16 bits, which hold 8 bits, 0 and 1, and floats made from
+these."""
 BINS = 16
-"""Parts of a data set's range in which its background is looked for."""
+"""Number of parts of the range in which the background is searched."""
 BACKGROUND_SHARE = 0.4
-"""Share of the pixels in neighbouring parts of the range from which they count as background."""
+"""Smallest share of the pixels in neighbouring parts of the range that counts as background."""
 OUTSIDE_SHARE = 0.02
-"""Share of pixels far beyond the full level from which images count as of another kind."""
+"""Largest share of pixels far beyond the full level; with more, images count as of another kind."""
 FAR = 0.1
-"""Part of the range between background and full level from which a pixel is far beyond."""
+"""Distance beyond the full level, part of the range from background to full, that counts as far."""
 FEW = 20
-"""Images that are too few to tell the grey levels of their kind."""
+"""Number of images too small to find the grey levels of their kind."""
 LOOKED_AT = 1000
-"""Images by which those of a training and a test set are compared."""
+"""Number of images by which a training and a test set are compared."""
 BLOCK = 4096
-"""Images that are converted at a time, which saves memory."""
+"""Number of images converted at a time, which saves memory."""
 
 
 class GreyLevels(NamedTuple):
     """Meaning of the grey levels of a data set, on the common scale of 16 bits."""
 
     background: int = 0
-    """Level of a pixel that says nothing."""
+    """Level of a background pixel."""
     full: int = FULL_SCALE
-    """Level of a pixel that says most; below `background` where ink is dark."""
+    """Level of a full pixel; below `background` where ink is dark."""
 
     @classmethod
     def of(cls, images: NDArray[Any]) -> GreyLevels:
         """Learn background and full level from training images.
 
         The background is the median of the most crowded part of the range, an eighth of it or so,
-        if two fifths of all pixels lie there; otherwise the darkest level. Ink is on the side of
-        it that weighs more; what lies on the other side counts as background. What is found is
-        logged as a warning, unless it is black and white.
+        if two fifths of all pixels lie there; otherwise the darkest level. Ink is on the side of it
+        that weighs more; the other side counts as background. The result is logged as a warning,
+        unless it is black and white.
 
         Raises
         ------
@@ -67,7 +68,7 @@ class GreyLevels(NamedTuple):
 
     @classmethod
     def _found(cls, images: NDArray[Any]) -> GreyLevels:
-        """Return what `of` finds."""
+        """Return the result of `of`."""
         counts = np.zeros(FULL_SCALE + 1, np.int64)
         for block in _blocks(images):
             counts += np.bincount(_scaled(block).ravel(), minlength=counts.size)
@@ -88,7 +89,8 @@ class GreyLevels(NamedTuple):
 
     @property
     def guess(self) -> str:
-        """What was guessed, for people; nothing where black is background, and white full."""
+        """Description of the guess, for people; nothing where black is background, and white
+        full."""
         if self == GreyLevels():
             return ""
         kind = "dark on light" if self.full < self.background else "light on dark"
@@ -137,15 +139,16 @@ class GreyLevels(NamedTuple):
 
 
 def differing_levels(train: NDArray[Any], test: NDArray[Any]) -> str:
-    """Say how the grey levels of test images differ from those of training images, if they do.
+    """Describe the difference of the grey levels of test images from those of training images, if
+    any.
 
-    Looks at the first images of each: at where background and full level are, by a quarter of the
-    training images' range. Says nothing of a handful of images, or of images without a meaning.
+    It compares background and full level of the first images of each, to a quarter of the training
+    images' range. It is empty for a handful of images, or for images without a meaning.
 
     Parameters
     ----------
     train, test
-        Images as `checked_images` takes them.
+        Images as for `checked_images`.
     """
     if len(test) < FEW:
         return ""

@@ -25,18 +25,18 @@ from cbramsim.core.files import in_bytes, printable
 from cbramsim.simulator.images.array_files import LARGEST
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""What is read, as Pillow calls it."""
+"""Picture formats that are read, by their names in Pillow."""
 ENDINGS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".pbm", ".ppm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-"""How the names of pictures end, in any case."""
+"""Endings of the names of pictures, in any case."""
 LARGEST_IMAGE = 2**24
-"""Pixels of an image: 4096 x 4096."""
+"""Most pixels of an image: 4096 x 4096."""
 MOST_CLASSES = 1000
-"""Classes of a data set: they are counted in pairs, and saved as such."""
+"""Most classes of a data set: they are counted in pairs, and saved as such."""
 TRAIN, TEST = (("train", "training"),), (("test", "testing"), ("val", "valid", "validation"))
-"""What the parts of a data set are called. What is held back for validation is only taken for the
-test images where there are no others."""
+"""Names of the parts of a data set. Images held back for validation are only taken for the test
+images where there are no others."""
 
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
 _BLOCK = 64
@@ -50,11 +50,11 @@ class Pictures(NamedTuple):
     images: NDArray[Any]
     """[images, height, width]."""
     coloured: int
-    """How many of them are in colour, of which the luminance was read."""
+    """Number of colour pictures, of which the luminance was read."""
 
 
 class Folder(NamedTuple):
-    """The pictures of a data set, not read yet."""
+    """Pictures of a data set, not read yet."""
 
     train: dict[str, list[Path]]
     """The files of each class."""
@@ -66,7 +66,7 @@ class Folder(NamedTuple):
     def read(self, part: str, *, quiet: bool = False) -> tuple[Pictures, NDArray[np.int64]]:
         """Read the pictures of "train" or "test", and their labels, int64[images].
 
-        They come in an order in which every beginning has all classes in proportion.
+        Their order has all classes in proportion in every beginning.
 
         Raises
         ------
@@ -88,12 +88,12 @@ class Folder(NamedTuple):
 
 
 def is_picture(path: Path) -> bool:
-    """Return whether a file is called as pictures are."""
+    """Return whether a file has the name of a picture."""
     return path.name.lower().endswith(ENDINGS)
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Return whether a folder is one of pictures, sorted into train/CLASS and test/CLASS or not."""
+    """Return whether a folder has pictures, sorted into train/CLASS and test/CLASS or not."""
     if not os.path.isdir(folder):
         return False
     inside = _listed(folder)
@@ -172,7 +172,7 @@ def read_pictures(paths: list[Path], *, quiet: bool = False) -> Pictures:
 
 
 def say_coloured(where: str | Path) -> None:
-    """Say that colours are not what is read."""
+    """Warn that luminance is read instead of colours."""
     log.warning("%s: there are images in colour; their luminance is read", printable(Path(where)))
 
 
@@ -272,7 +272,7 @@ def _part(folder: Path, names: tuple[str, ...]) -> list[Path]:
 
 
 def _the_part(folder: Path, choices: tuple[tuple[str, ...], ...]) -> Path:
-    """Return the one folder called by a name of the first of `choices` that there is."""
+    """Return the only folder with a name of the first of `choices` that exists."""
     for names in choices:
         found = _part(folder, names)
         if len(found) > 1:
@@ -317,7 +317,7 @@ def _by_class(part: Path) -> dict[str, list[Path]]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted by name, without what systems put there."""
+    """Return the contents of a folder, sorted by name, without files of the system."""
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:

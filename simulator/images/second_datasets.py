@@ -1,4 +1,4 @@
-"""A second data set for an array that has learned a first one, made from the first by rule.
+"""Second data set for an array that has learned a first one, made from the first by rule.
 
 Nothing is downloaded and nothing is random. Three kinds:
 
@@ -22,20 +22,20 @@ from cbramsim.core.errors import DataError
 from cbramsim.simulator.images.datasets import Dataset, load_dataset
 
 DEGREES = -25.0
-"""By how much slanted images are turned: to the right."""
+"""Angle by which slanted images are turned to the right, degrees."""
 BY_RULE = ("slanted", "other-digits")
-"""Those that are made from the first one."""
+"""Data sets that are made from the first one."""
 SHEAR = 0.3
-"""By how much their rows are shifted besides, pixels to the right per pixel of height."""
+"""Additional shift of their rows to the right, pixels per pixel of height."""
 
 
 class Pair(NamedTuple):
-    """What an array learns first, and what it adapts to."""
+    """Task that an array learns first, and the one it adapts to."""
 
     first: Dataset
-    """The data set of the pre-training."""
+    """Data set of the pre-training."""
     second: Dataset
-    """The data set of the adaptation; it has no image in common with `first`."""
+    """Data set of the adaptation; it has no image in common with `first`."""
 
 
 def second_dataset(name: str | Path, data: Dataset) -> Pair:
@@ -44,7 +44,7 @@ def second_dataset(name: str | Path, data: Dataset) -> Pair:
     Parameters
     ----------
     name
-        "slanted", "other-digits", or what `load_dataset` takes.
+        "slanted", "other-digits", or an argument of `load_dataset`.
     data
         The data set to make them from.
     """
@@ -70,8 +70,8 @@ def slanted(images: ArrayLike, degrees: float = DEGREES, shear: float = SHEAR) -
     r"""Return images turned about their centre and sheared, with bilinear interpolation.
 
     With positions (x to the right, y up) from the centre of the image, what was at r moves to
-    :math:`A r` with :math:`A = R(\theta)\,(1, s; 0, 1)`, R turning to the left. What comes from
-    outside is background.
+    :math:`A r` with :math:`A = R(\theta)\,(1, s; 0, 1)`, R turning to the left. Pixels from outside
+    are background.
 
     Parameters
     ----------

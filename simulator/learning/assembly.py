@@ -1,4 +1,4 @@
-"""What a layer is made of, by its configuration: array, rule, read-out, prices of its events."""
+"""Parts of a layer, by its configuration: array, rule, read-out, prices of its events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def array_of(
     ledger: EnergyLedger,
     own: Own,
 ) -> Crossbar | PlaneArray:
-    """Return the array of a layer with so many inputs, in its first state."""
+    """Return the array of a layer with a number of inputs, in its first state."""
     shape = (inputs, config.neurons)
     built: Built = {
         "access": config.access, "scheme": config.scheme, "tiles": config.tiles,
@@ -57,7 +57,7 @@ def array_of(
 
 
 def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
-    """Return how a layer with so many inputs learns, for compiled loops."""
+    """Return the learning rule of a layer with a number of inputs, for compiled loops."""
     programming, whole = config.programming, config.programming.method == "deterministic"
     if config.update == "dense" and whole:  # rounded once it is known how much is asked of a column
         programming = programming.replace(method="stochastic")
@@ -78,7 +78,7 @@ def rule_of(config: NetworkConfig, inputs: int, device: Device) -> Any:
 
 
 def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct | Converted:
-    """Return what is between the bit lines and the neurons, for compiled loops."""
+    """Return the circuit between the bit lines and the neurons, for compiled loops."""
     if not config.readout.adc_bits or inputs.most_active is None:
         return Direct()
     starts, _ = config.tiles.parts((inputs.activity.size, config.neurons))
@@ -88,7 +88,7 @@ def readout_of(config: NetworkConfig, inputs: Inputs, device: Device) -> Direct 
 
 
 def prices_of(config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> list[tuple[int, float]]:
-    """Return the events whose energy does not depend on the state of a cell, and each's, J."""
+    """Return the events whose energy does not depend on the state of a cell, and that energy, J."""
     periphery = crossbar.periphery
     prices = {
         Operation.WORD_LINE_DRIVE: crossbar.word_line_energy,
@@ -104,6 +104,6 @@ def prices_of(config: NetworkConfig, crossbar: Crossbar | PlaneArray) -> list[tu
 
 
 def price_events(account: Account, prices: list[tuple[int, float]]) -> None:
-    """Price events as `prices_of` says."""
+    """Price events as in `prices_of`."""
     for operation, joules in prices:
         account.joules[operation] = account.counts[operation] * joules

@@ -1,4 +1,4 @@
-"""`NetworkConfig`: everything that defines a network but its data."""
+"""`NetworkConfig`: everything that defines a network except its data."""
 
 from __future__ import annotations
 
@@ -35,64 +35,64 @@ REFERENCE_INPUTS = 397
 
 
 COMMON = {"inputs", "encoding", "seed", "later_layers"}
-"""What all layers share."""
+"""Keys that all layers share."""
 MOST_LAYERS = 100
-"""More layers are taken for a mistake."""
+"""Most layers; more are taken for a mistake."""
 
 
 class NetworkConfig(Parameters):
-    """Everything that defines a network but its data."""
+    """Everything that defines a network except its data."""
 
     neurons: Annotated[int, Field(ge=1, le=100_000)] = 500
     """Output neurons, one bit line each."""
     inputs: Annotated[int | None, Field(ge=1, le=100_000)] = None
-    """Most active pixels to use, one word line each; by default those that are non-zero in more
-    than 5 % of the training images (5.05 %: of MNIST, 397)."""
+    """Number of pixels to use, the most active, one word line each; by default those that are
+    non-zero in more than 5 % of the training images (5.05 %: 397 of MNIST)."""
     device: NameOrPath = "subquantum-cbram"
     """Cell technology: a preset's name, or the path of a TOML file."""
     cell: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of the cell to change from what `device` says, in SI units, by name."""
+    """Parameters of the cell to change from those of `device`, in SI units, by name."""
     periphery: NameOrPath = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     rule: Rule = "device"
-    """How updates are carried out: `ideal` (exactly, in an array without variability) or `device`
-    (pulses). A code of `storage` binary, or a weight in several cells, cannot be moved exactly:
-    there the ideal rule is that of cells without variability, by pulses as `programming` says."""
+    """Way in which updates are carried out: `ideal` (exactly, in an array without variability) or
+    `device` (pulses). A code of `storage` binary, or a weight in several cells, cannot be moved
+    exactly: there the ideal rule uses cells without variability, and pulses as in `programming`."""
     update: Update = "winner"
-    """Which columns learn from a presentation: the `winner`'s, or all, each by its chance of firing
-    (`dense`, as a conventional network, at a conventional network's price)."""
+    """Columns that learn from a presentation: the `winner`'s, or all, each by its chance of firing
+    (`dense`, like a conventional network, at the price of one)."""
     programming: Programming = Programming()
-    """How the controller gives device pulses."""
+    """Way in which the controller gives device pulses."""
     celsius: Annotated[float, Field(gt=COLDEST, le=HOTTEST)] = 25.0
-    """Temperature of the array at work, °C."""
+    """Temperature of the array in use, °C."""
     access: Access = "transistor"
-    """What is with each cell: a `transistor` that shuts it off while others on its lines are
-    programmed; or nothing (`passive`), so that half-selected cells conduct at half the voltage."""
+    """Access device of each cell: a `transistor` that shuts it off while others on its lines are
+    programmed; or none (`passive`), so that half-selected cells conduct at half the voltage."""
     scheme: WriteScheme = "V/2"
-    """What other cells of a passive array see: half the voltage on the two lines of the programmed
+    """Voltage on the other cells of a passive array: half of it on the two lines of the programmed
     one (`V/2`), or a third of it everywhere (`V/3`)."""
     wires: bool = False
-    """Whether lines have resistance: every read then sees what is left of the voltages, and the
-    lines dissipate."""
+    """Whether lines have resistance: every read then sees reduced voltages, and the lines
+    dissipate."""
     wiring: Wires = Wires()
     """Resistances of the lines, with `wires`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays that share the cells."""
     compensation: Compensation = "none"
-    """How drift is made up for when time passes after learning, see `array.compensation`: `global`,
+    """Compensation of drift when time passes after learning, see `array.compensation`: `global`,
     one factor for a physical array, or `column`, one for each bit line."""
     readout: Readout = Readout()
     """Converters between the bit lines and the neurons."""
     wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
-    """Error of the mean current of any bit line, as a part of it, that may build up while learning
-    before the lines are solved for again. (What was reached is in the results.)"""
+    """Largest relative error of the mean current of any bit line while learning, before the lines
+    are solved again. (The error that was reached is in the results.)"""
     storage: Storage = "analog"
-    """How weights are kept: `analog`, each the conductance of one cell, or of a few (`synapse`); or
+    """Storage of weights: `analog`, each the conductance of one cell, or of a few (`synapse`); or
     `binary`, each a code in binary cells."""
     binary: BinaryWeights = BinaryWeights()
     """Bits and read-out of weights in binary cells."""
     synapse: Synapse = Synapse()
-    """Cells of a weight of `storage` analog, how they are joined, and which are written."""
+    """Cells of a weight of `storage` analog: their number, connection and writing."""
     initial_weight: Annotated[float, Field(ge=-1, le=1)] = -1.0
     """Mean of the weights before training, before they are clipped to their range: at -1, half of
     them start at the floor."""
@@ -101,30 +101,30 @@ class NetworkConfig(Parameters):
     stdp: StdpRule = StdpRule()
     """The learning rule."""
     reward: Reward = Reward()
-    """Whether labels say what is right while a layer learns; by default they only name neurons."""
+    """Whether labels reward a layer while it learns; by default they only name neurons."""
     competition: Competition = Competition()
-    """The neurons."""
+    """Competition of the neurons."""
     encoding: Encoding = Encoding()
-    """Pixels to spikes."""
+    """Encoding of pixels as spikes."""
     pruning: Pruning = Pruning()
     """Pruning while learning."""
     later_layers: tuple[dict[str, Any], ...] = ()
-    """Layers after the first, each as what is different in it from the first: `neurons = 50`, ...
-    A later layer learns from the spikes of the one before; neurons of the last one are named."""
+    """Layers after the first, each by its differences from the first: `neurons = 50`, ...
+    A later layer learns from the spikes of the one before it; neurons of the last one are named."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with `changes`, also in old words, validated like a new object."""
+        """Return a copy with `changes`, also under old names, validated like a new object."""
         return super().replace(**in_todays_words(changes))
 
     def of_layers(self) -> list[Self]:
-        """Return the configuration of each layer, as of a network of its own.
+        """Return the configuration of each layer, as if it were a network of its own.
 
         Raises
         ------
         ParameterError
-            If what is different in a layer is not valid.
+            If a difference of a layer is not valid.
         """
         if not self.later_layers:
             return [self]
@@ -179,7 +179,8 @@ class NetworkConfig(Parameters):
     @field_validator("cell")
     @classmethod
     def _check_cell(cls, cell: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what no device can have; whether it fits this one is seen when it is loaded."""
+        """Refuse values that no device can have; their fit to this one is checked when it is
+        loaded."""
         for key in cell:
             if key not in Device.physical_parameters():
                 hint = nearest(key, Device.physical_parameters())

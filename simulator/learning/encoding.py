@@ -1,10 +1,10 @@
-r"""Pixels to spikes.
+r"""Encoding of pixels as spikes.
 
 An image is presented for a number of windows of 10 ms. An input spikes in a window with a
 probability equal to its pixel density, :math:`P = x / 256` for the density x of 0..255 (see
-`grey_levels`): a
-Poisson train of rate :math:`-\ln(1 - P) / T`, of which only "has it fired within the window T"
-matters to the learning rule (Shi et al. 2018: Poisson spikes from pixel density, 10 ms window).
+`grey_levels`): a Poisson train of rate :math:`-\ln(1 - P) / T`, of which only a spike within the
+window T matters to the learning rule (Shi et al. 2018: Poisson spikes from pixel density, 10 ms
+window).
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ Levels = Literal["learned", "fixed"]
 
 
 class Encoding(Parameters):
-    """How an image becomes spikes."""
+    """Encoding of an image as spikes."""
 
     levels: Levels = "learned"
-    """What background and full level of the images are: `learned` from the training images; or
-    `fixed`, black and the highest level of their type, so that a level is a density."""
+    """Background and full level of the images: `learned` from the training images; or `fixed`,
+    black and the highest level of their type, so that a level is a density."""
 
     windows: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Windows for which an image is presented; each ends in one output spike."""
+    """Number of windows of an image; each ends in one output spike."""
     recognition_windows: Annotated[int | None, Field(ge=1, le=1000)] = None
-    """Windows for which an image is presented when it names neurons or is recognised; by default as
-    many as while learning."""
+    """Number of windows of an image that names neurons or is recognised; by default as many as
+    while learning."""
     window: Annotated[float, Field(ge=1e-9, le=3600)] = 10e-3
-    """Length of a window, s: an input that fired this recently counts as active."""
+    """Length of a window, s: an input that has fired within this time counts as active."""
 
     @property
     def windows_at_work(self) -> int:
-        """Windows for which an image is presented when nothing is learned from it."""
+        """Number of windows of an image from which nothing is learned."""
         return self.recognition_windows or self.windows
 
 
 ACTIVE_SHARE = 0.0505
-"""Share of the images in which a pixel is non-zero, from which on it is active.
+"""Smallest share of the images in which an active pixel is non-zero.
 
 The reference's rule is 5 %, by which 398 of MNIST's pixels are active, and its network has 397
 inputs: the last of them is non-zero in 5.01 % of the images, the one before in 5.10 %."""
@@ -53,7 +53,7 @@ inputs: the last of them is non-zero in 5.01 % of the images, the one before in 
 def most_active_pixels(images: NDArray[np.uint8], count: int | None = None) -> NDArray[np.int64]:
     """Return the pixels that are most often non-zero, in ascending order.
 
-    Background pixels carry nothing. Ties go to the lower index.
+    Background pixels carry no information. Ties go to the lower index.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def most_active_pixels(images: NDArray[np.uint8], count: int | None = None) -> N
 
 
 def contrast(images: NDArray[np.uint8]) -> float:
-    """Return by how much images differ: the sum of the variances of all pixel probabilities.
+    """Return the contrast of images: the sum of the variances of all pixel probabilities.
 
     That is half the mean squared distance between two images; 51 for MNIST.
 
@@ -97,7 +97,7 @@ class Poisson(NamedTuple):
 
 @implements(draw_spikes, Poisson)
 def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
-    """One random byte per input is compared with its density, eight to a random word."""
+    """Compare the density of each input with one random byte, eight to a random word."""
     fill_with_words(stream, work.words)
     spiked, rows, random_bytes = work.spiked, work.rows, work.random_bytes
     for i in range(pixels.size):
@@ -110,7 +110,7 @@ def _(encoder, pixels, work, stream):  # type: ignore[no-untyped-def]
 
 
 class Trace(NamedTuple):
-    """Spikes of the layer before: an input is active from the first spike of its neuron on.
+    """Spikes of the previous layer: an input is active from the first spike of its neuron.
 
     Each spike acts like a rectangular postsynaptic potential (as in Nessler et al., PLoS Comput.
     Biol. 9, e1003037, 2013) that lasts until the image ends.

@@ -1,4 +1,4 @@
-"""How often the inputs of a layer spike: what pruning, converters and solvers of lines go by."""
+"""Spike rates of the inputs of a layer, used by pruning, converters and solvers of lines."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cbramsim.simulator.learning.config import NetworkConfig
 from cbramsim.simulator.lines.saturating import PATTERNS, drawn_patterns
 
 MOST_IMAGES = 10_000
-"""Images from which it is learned which inputs spike together."""
+"""Most images from which joint spike probabilities are found."""
 
 
 class Inputs:
-    """How often the inputs of a layer spike.
+    """Spike rates of the inputs of a layer.
 
     Attributes
     ----------
     activity
-        float64[inputs], the probability with which each spikes in a window.
+        float64[inputs], the probability of a spike of each in a window.
     together
-        float64[inputs, inputs], the probability that two spike in one window, on the diagonal that
-        one does; None where lines are ideal.
+        float64[inputs, inputs], the probability that two spike in one window, and on the diagonal
+        that one does; None where lines are ideal.
     patterns
         bool[patterns, inputs], which of them spike in some windows; None where lines are ideal.
     most_active
@@ -50,7 +50,7 @@ class Inputs:
 
     @classmethod
     def of_images(cls, images: NDArray[np.uint8], config: NetworkConfig) -> Self:
-        """Return what images give: uint8[images, inputs], densities."""
+        """Return the rates of images: uint8[images, inputs], densities."""
         inputs = cls(images.mean(axis=0, dtype=np.float64) / 256, None, None)
         if config.wires:
             inputs.together = _active_together(images, inputs.activity)
@@ -63,10 +63,10 @@ class Inputs:
 
     @classmethod
     def of_neurons(cls, neurons: int, config: NetworkConfig) -> Self:
-        """Return what is expected of the neurons of the layer before: that all fire alike.
+        """Return the rates expected of the neurons of the previous layer: all fire alike.
 
         An input is active in a window if its neuron has fired in this one or an earlier one of the
-        same image. Once spikes are counted, this is worth no more than one image.
+        same image. Once spikes are counted, this weighs no more than one image.
         """
         windows = config.encoding.windows
         so_far = 1 - (1 - 1 / neurons) ** np.arange(1, windows + 1)
@@ -82,16 +82,16 @@ class Inputs:
 
     @property
     def contrast(self) -> float:
-        """By how much rows differ if their inputs spike independently, see `encoding.contrast`."""
+        """Contrast of rows whose inputs spike independently, see `encoding.contrast`."""
         return float(np.sum(self.activity * (1 - self.activity)))
 
     def observe(self, images: NDArray[np.uint8], config: NetworkConfig) -> None:
-        """Take note of the images to come, whatever came before."""
+        """Record the next images, and forget the earlier ones."""
         new = self.of_images(images, config)
         self.activity, self.together, self.patterns = new.activity, new.together, new.patterns
 
     def count(self, winners: NDArray[np.int32]) -> None:
-        """Count spikes of the layer before: int32[images, windows], which neuron fired."""
+        """Count spikes of the previous layer: int32[images, windows], the neuron that fired."""
         images, windows = winners.shape
         fired = np.zeros((images, windows, self.activity.size), np.float32)
         fired[np.arange(images)[:, None], np.arange(windows), winners] = 1
@@ -105,14 +105,14 @@ class Inputs:
         self.windows += len(active)
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return what there is, by name."""
+        """Return the rates, by name."""
         named = {"activity": self.activity, "together": self.together}
         named |= {"most_active": self.most_active, "windows_counted": self.windows or None}  # type: ignore[dict-item]
         return {name: value for name, value in named.items() if value is not None}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Return what `to_arrays` returned."""
+        """Return the rates that `to_arrays` saved."""
         together = arrays["together"].copy() if "together" in arrays else None
         most_active = float(arrays["most_active"]) if "most_active" in arrays else None
         windows = int(arrays.get("windows_counted", 0))

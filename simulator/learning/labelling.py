@@ -1,4 +1,4 @@
-"""What neurons are named after: how they respond to labelled images, and how they vote."""
+"""Names of neurons, from their responses to labelled images, and votes of named neurons."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Recognition(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What neurons are named after."""
+    """Names of neurons, from their responses to labelled images."""
 
     class_counts: NDArray[np.float64]
     """Mean responses to the labelled images, by class, float64[neurons, classes]."""
     used: int
-    """How many labels there were."""
+    """Number of labels used."""
 
     @classmethod
     def of(cls, answers: Iterable[NDArray[np.float32]], labels: NDArray[np.int64]) -> Self:
-        """Return the names that follow from the responses to labelled images, batch by batch."""
+        """Return the names that result from the responses to labelled images, batch by batch."""
         counts: Any = 0
         classes, start = int(labels.max()) + 1, 0
         for answer in answers:
@@ -60,7 +60,7 @@ class Labels(NamedTuple):
     def recognise(self, answers: Iterable[NDArray[np.float32]], precision: Any) -> Recognition:
         """Return the classes of images by their responses, batch by batch.
 
-        In single precision, what is added up depends on how many images there are.
+        In single precision, sums depend on the number of images.
         """
         log_profile = np.log(self.profiles).astype(precision)
         counts = self.class_counts
@@ -76,13 +76,13 @@ class Job(NamedTuple):
     """Images to respond to."""
 
     images: int
-    """How many."""
+    """Number of images."""
     phase: str
-    """The phase of the ledgers to book on."""
+    """Phase of the ledgers in which events are booked."""
     by_position: bool
     """Whether random numbers depend on an image's position, rather than its content."""
     threads: int
-    """How many batches are read at once; the result does not depend on it."""
+    """Number of batches that are read at once; the result does not depend on it."""
 
 
 def respond_to(
@@ -93,11 +93,11 @@ def respond_to(
     Parameters
     ----------
     layers
-        Each gets what the one before has fired; each books on its ledger.
+        Each gets the spikes of the one before; each books in its ledger.
     inputs
         Returns the densities of images from one number to another, uint8[n, inputs].
     job
-        Which images, and how.
+        The images, and the way of responding.
     """
     cells = [layer.at_rest() for layer in layers]
 
@@ -127,7 +127,8 @@ def respond_to(
 def starts_of(
     seed: int, images: NDArray[np.uint8], phase: str, position: int | None
 ) -> NDArray[np.uint64]:
-    """Return where random streams begin, uint64[n, 2, 4]: by the content of images or by position.
+    """Return the initial states of random streams, uint64[n, 2, 4]: by content or position of
+    images.
 
     Parameters
     ----------
@@ -136,9 +137,9 @@ def starts_of(
     images
         uint8[images, inputs] of the network.
     phase
-        What the streams are for.
+        Purpose of the streams.
     position
-        The number of the first image, if position is what counts.
+        Number of the first image, if streams depend on position.
     """
     if position is None:
         return streams_by_content(seed, phase, images)

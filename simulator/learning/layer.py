@@ -40,7 +40,7 @@ from cbramsim.simulator.learning.rules.rewarded import RewardedStdp
 from cbramsim.simulator.learning.state_checks import LEARNING, learning_part
 
 LEDGER = ("ledger_phases", "ledger_counts", "ledger_joules")
-"""The ledger, in a state."""
+"""Name of the ledger in a state."""
 
 
 class Layer:
@@ -51,17 +51,18 @@ class Layer:
     config
         `NetworkConfig` of this layer.
     device, periphery
-        What the cells are, without variability under the ideal rule, and the circuits around them.
+        Technology of the cells, without variability under the ideal rule, and the circuits around
+        them.
     inputs
-        How often the inputs spike, `Inputs`.
+        Spike rates of the inputs, `Inputs`.
     crossbar
         The array that holds the weights.
     ledger
         Every event of the layer and its energy, by phase.
     pruner
-        What has been pruned.
+        State of the pruning.
     bias
-        float32[neurons], of the potentials.
+        float32[neurons], biases of the potentials.
     spike_counts
         int64[neurons], output spikes while learning.
     images_seen
@@ -69,7 +70,7 @@ class Layer:
     competition_scale
         Factor on the sharpness of the competition, `Competition.scale`.
     parts
-        Parts of one's own, by role.
+        Custom parts, by role.
     """
 
     def __init__(
@@ -87,12 +88,12 @@ class Layer:
         Parameters
         ----------
         config, device, periphery, inputs
-            See above; `device` as it is under a rule by device pulses.
+            See above; `device` is the one for a rule by device pulses.
         own
-            Parts of one's own; those with arrays are made from this layer.
+            Custom parts; those with arrays are made from this layer.
         after
-            Whether inputs are the spikes of a layer before, int32[images, windows], which neuron
-            fired; otherwise they are densities, uint8[images, inputs].
+            Whether inputs are the spikes of a previous layer, int32[images, windows], the neuron
+            that fired; otherwise they are densities, uint8[images, inputs].
         """
         self._after = after
         self.config, self.inputs, self.periphery = config, inputs, periphery
@@ -135,7 +136,7 @@ class Layer:
         self._finished: dict[str, int] = {}
 
     def __repr__(self) -> str:
-        """Return what the layer is."""
+        """Return a short description of the layer."""
         rows, neurons = self.crossbar.shape
         return f"Layer({rows} inputs, {neurons} neurons, {self.device.name})"
 
@@ -148,13 +149,13 @@ class Layer:
         self.pruner = self._new_pruner()
 
     def observe(self, images: NDArray[np.uint8]) -> None:
-        """Take note of the images to come: uint8[images, inputs], densities."""
+        """Record the images to come: uint8[images, inputs], densities."""
         self.inputs.observe(images, self.config)
         if self.crossbar.wired:
             self.crossbar.wired.patterns = self.inputs.patterns
 
     def begin_again(self, *, release: bool) -> None:
-        """Count from zero again, in the same cells; release what has been pruned, or hold it."""
+        """Count from zero again, in the same cells; release pruned cells, or hold them."""
         self._learning = {}
         self.images_seen = 0
         self.spike_counts[:] = 0
@@ -166,7 +167,7 @@ class Layer:
             self.pruner = self._new_pruner().holding(self.pruner)
 
     def release(self) -> None:
-        """Let soft-pruned cells learn again; from here on neurons are judged anew."""
+        """Let soft-pruned cells learn again; from now on neurons are judged anew."""
         self.crossbar.release()
         self.pruner = self._new_pruner()
         self.pruner.seen_spikes[:] = self.spike_counts
@@ -176,16 +177,16 @@ class Layer:
     def learn(
         self, images: NDArray[Any], chosen: NDArray[np.int64], threads: int = 1
     ) -> NDArray[np.int32]:
-        """Learn from ``images[chosen]``, prune what has matured; return the winners.
+        """Learn from ``images[chosen]``, prune mature neurons; return the winners.
 
         Parameters
         ----------
         images
-            What the encoder makes spikes of, [images, ...].
+            Inputs of the encoder, [images, ...].
         chosen
-            int64[n], which of them.
+            int64[n], indices of images.
         threads
-            On how many threads lines are solved for.
+            Number of threads that solve lines.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class Layer:
         )  # fmt: skip
 
     def about_to_learn(self, threads: int = 1) -> None:
-        """Bring the array into the state in which it learns a step; `threads` as for `learn`."""
+        """Bring the array into its state for a step of learning; `threads` as for `learn`."""
         crossbar = self.crossbar
         if (cells := saving.physical(crossbar)).sums is not None:
             cells.forget_sums()
@@ -219,9 +220,9 @@ class Layer:
             self.rule.refresh(crossbar.state)
 
     def have_learned(self, images: int, *, cells_change: bool = True) -> None:
-        """Balance the biases after so many images, prune what has matured, let time pass.
+        """Balance the biases after a number of images, prune mature neurons, let time pass.
 
-        Cells are not looked at where it is known that none changes: see `cells_change`.
+        Cells are not checked where none can change: see `cells_change`.
         """
         # Only differences of biases matter; the mean is taken out to keep them small.
         self.bias -= self.bias.sum() / np.float32(self.bias.size)
@@ -242,22 +243,22 @@ class Layer:
         return not stays or self.pruner.is_due(self.spike_counts)
 
     def _seconds(self, images: int) -> float:
-        """Return how long it takes to present so many images, s."""
+        """Return the time that it takes to present a number of images, s."""
         return images * self.config.encoding.windows * self.config.encoding.window
 
     def price(self) -> None:
-        """Price what learning has cost and does not depend on the state of a cell."""
+        """Price the events of learning whose energy does not depend on the state of a cell."""
         assembly.price_events(self.ledger.account("train"), self.prices)
 
     def expect(self, targets: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> None:
-        """Take note that images of the classes ``targets[chosen]`` come next."""
+        """Record that images of the classes ``targets[chosen]`` come next."""
         if isinstance(self.rule, RewardedStdp):
             if targets is None:
                 raise ParameterError("Layer.learn: needs classes of the images with reward.classes")
             self.rule = self.rule.expecting(targets[chosen])
 
     def finish(self) -> None:
-        """Bring the array into the state in which it is used; keep what that changes.
+        """Bring the array into the state in which it is used; keep what this changes.
 
         Neurons that are pruned when training is complete are pruned, and cells have aged up to now.
         """
@@ -291,23 +292,23 @@ class Layer:
             account.counts[:], account.joules[:] = before.counts, before.joules
 
     def _learned(self) -> dict[str, Any]:
-        """Return the present state, with what learning has cost as the only part of the ledger."""
+        """Return the present state, with the costs of learning as the only part of the ledger."""
         ledger = EnergyLedger()
         ledger.add_account("train", self.ledger.account("train"))
         return present(self) | ledger.to_arrays()
 
     def _learning_state(self) -> dict[str, NDArray[Any]]:
-        """Return what `finish` changed, as it was; nothing if it has been changed again since."""
+        """Return the state before `finish`; nothing if it has been changed again since."""
         return self._learning if self._learning and self._checksums() == self._finished else {}
 
     def _checksums(self) -> dict[str, int]:
-        """Return checksums of the conductances and of what `finish` changed, as they are now."""
+        """Return checksums of the present conductances and of the arrays that `finish` changed."""
         now = self._learned()
         names = ("conductance", *self._learning)
         return {name: zlib.crc32(np.asarray(now[name]).tobytes()) for name in names}
 
     def wait(self, seconds: float, celsius: float = 25.0) -> None:
-        """Let time pass, s, at some temperature, °C; what drifts is made up for if that is asked.
+        """Let time pass, s, at some temperature, °C; compensate drift if requested.
 
         Sums are measured before the first wait after learning, and again after each.
         """
@@ -329,7 +330,7 @@ class Layer:
     def respond(
         self, cells: Any, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
     ) -> tuple[NDArray[np.float32], Account]:
-        """Return the mean firing probabilities, float32[images, neurons], and what they cost.
+        """Return the mean firing probabilities, float32[images, neurons], and their costs.
 
         Parameters
         ----------
@@ -338,7 +339,7 @@ class Layer:
         images
             As for `learn`.
         phase
-            Where to book.
+            Phase of the ledger in which events are booked.
         """
         responses = np.empty((len(images), self.config.neurons), np.float32)
         account = EnergyLedger().account(phase)
@@ -350,8 +351,8 @@ class Layer:
     def _responding(self, phase: str) -> Any:
         """Return the neurons as they respond.
 
-        They are named after what they fire for in the competition in which they learned; several of
-        them have a say in a vote.
+        They are named by their responses in the competition in which they learned; several of them
+        contribute to a vote.
         """
         named = phase == "label"
         return self.neurons(1.0 if named else self.config.competition.readout_sharpness)
@@ -361,14 +362,14 @@ class Layer:
         return self._at_work(self.at_rest(), self._responding(phase))
 
     def add_work(self, phase: str, account: Account) -> None:
-        """Price what `circuit_at_work` has done, and book it."""
+        """Price the events of `circuit_at_work`, and book them."""
         assembly.price_events(account, self.prices)
         self.ledger.add_account(phase, account)
 
     def relay(
         self, cells: Any, images: NDArray[Any], starts: NDArray[np.uint64], phase: str
     ) -> tuple[NDArray[np.int32], Account]:
-        """Return which neurons fire, int32[images, windows], and what that costs; as `respond`."""
+        """Return the neurons that fire, int32[images, windows], and the costs; as `respond`."""
         winners = np.empty((len(images), self.config.encoding.windows_at_work), np.int32)
         account = EnergyLedger().account(phase)
         relay(images, winners, starts, self._at_work(cells, self.neurons()), account)
@@ -376,7 +377,7 @@ class Layer:
         return winners, account
 
     def _at_work(self, cells: ArrayState | BinarySlices | Synapses, neurons: Any) -> Circuit:
-        """Return the layer as it recognises: nothing is learned, and all memory is its own."""
+        """Return the layer for recognition: nothing is learned, and all memory is its own."""
         spikes, reads = np.zeros((2, 4), np.uint64)
         streams = Streams(spikes, reads, competition=reads, pulses=reads)
         return Circuit(
@@ -385,7 +386,7 @@ class Layer:
         )  # fmt: skip
 
     def _readout(self) -> Any:
-        """Return what is between bit lines and neurons for compiled loops."""
+        """Return the circuit between bit lines and neurons for compiled loops."""
         array = self.crossbar
         return array.readout() if isinstance(array, BinaryCrossbar) else self.readout
 
@@ -403,7 +404,7 @@ class Layer:
     # ---- what it is made of --------------------------------------------------------------------
 
     def _new_encoder(self) -> Any:
-        """Return what turns a row of inputs into spikes, for compiled loops."""
+        """Return the encoder of a row of inputs as spikes, for compiled loops."""
         if self._after:
             return Trace(np.zeros(1, np.int64))
         return self.parts.get("encoder", Poisson())
@@ -422,17 +423,17 @@ class Layer:
     # ---- state ---------------------------------------------------------------------------------
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return all that is needed to go on, by name, for `restore`."""
+        """Return all arrays needed to continue, by name, for `restore`."""
         learning = {LEARNING + name: value for name, value in self._learning_state().items()}
         return present(self) | self.ledger.to_arrays() | learning
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what `to_arrays` returned, after `state_checks` has checked it.
+        """Restore the arrays of `to_arrays`, after `state_checks` has checked them.
 
         Raises
         ------
         ValueError
-            If the layer was made with other parts than it has.
+            If the state was saved with other parts than this layer has.
         """
         check_parts(self, arrays)
         put_back(self, arrays)

@@ -11,7 +11,7 @@ from cbramsim.simulator.array import own, saving
 
 
 def present(layer: Any) -> dict[str, Any]:
-    """Return the present state of a `Layer`, but its ledger, by name."""
+    """Return the present state of a `Layer` without its ledger, by name."""
     pruner = layer.pruner
     arrays: dict[str, Any] = {
         "device": layer.nominal.model_dump_json(),
@@ -32,7 +32,7 @@ def present(layer: Any) -> dict[str, Any]:
 
 
 def check_parts(layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    """Refuse a state that was saved with other parts of one's own.
+    """Refuse a state that was saved with other custom parts.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def check_parts(layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def put_back(layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    """Put back what changes while a `Layer` learns, but the ledger."""
+    """Restore the state of a `Layer` except the ledger."""
     layer.bias[:], layer.spike_counts[:] = arrays["bias"], arrays["spike_counts"]
     layer.images_seen = int(layer.spike_counts.sum()) // layer.config.encoding.windows
     if "competition_scale" in arrays:  # 0.5.0 had none

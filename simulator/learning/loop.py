@@ -1,4 +1,4 @@
-"""The hot loops: one presentation after the other, composed of the verbs of `cbramsim.core.verbs`.
+"""Hot loops over presentations, composed of the verbs of `cbramsim.core.verbs`.
 
 A presentation is one window: spikes, the in-memory product, the competition, and, while learning,
 the update of the winner's column. Nothing in the loops allocates, and every event is booked in the
@@ -92,20 +92,20 @@ def scratch(inputs: int, neurons: int, planes: int = 1) -> Scratch:
 
 
 class Circuit(NamedTuple):
-    """What a layer is made of, for compiled loops: the types say what is done."""
+    """Parts of a layer, for compiled loops: their types select the kernels."""
 
     encoder: Any
-    """Turns a row of inputs into spikes: `Poisson`, `Trace`."""
+    """Encoder of a row of inputs as spikes: `Poisson`, `Trace`."""
     array: Any
-    """Holds the weights: `ArrayState`, `BinarySlices` or `Synapses`."""
+    """Array of the weights: `ArrayState`, `BinarySlices` or `Synapses`."""
     readout: Any
-    """What is between bit lines and neurons: `Direct`, `Converted`, or one of binary cells."""
+    """Circuit between bit lines and neurons: `Direct`, `Converted`, or one of binary cells."""
     neurons: Any
-    """Which fire: `Stochastic`."""
+    """Neurons that decide which of them fire: `Stochastic`."""
     rule: Any
-    """How the array learns: see `learning.rules`."""
+    """Learning rule of the array: see `learning.rules`."""
     streams: Streams
-    """Where random numbers come from."""
+    """Streams of random numbers."""
     work: Scratch
     """Memory of one presentation."""
 
@@ -136,13 +136,13 @@ def train(images, order, winners, spike_counts, circuit, account):  # type: igno
     images
         uint8[images, inputs].
     order
-        int64[n], which to present.
+        int64[n], indices of the images to present.
     winners
         int32[n, windows], overwritten: the neuron that fired in each window.
     spike_counts
         int64[neurons], added to.
     circuit, account
-        `Circuit`, and `Account` to book on.
+        `Circuit`, and `Account` in which events are booked.
     """
     for n in range(order.size):
         pixels = images[order[n]]
@@ -161,7 +161,7 @@ def train(images, order, winners, spike_counts, circuit, account):  # type: igno
 
 @lean_kernel
 def begin(streams, starts, n):  # type: ignore[no-untyped-def]
-    """Let the streams of image n begin where `starts` says, if it says so; see `respond`."""
+    """Set the streams of image n to the states in `starts`, if it has any; see `respond`."""
     if n < starts.shape[0]:
         for word in range(starts.shape[2]):
             streams.spikes[word] = starts[n, 0, word]
@@ -181,10 +181,10 @@ def respond(images, responses, windows, starts, circuit, account):  # type: igno
     windows
         Windows per image.
     starts
-        uint64[n, 2, 4], where the streams "spikes" and "reads" begin for each of the first n
-        images. Others go on with those of the image before.
+        uint64[n, 2, 4], initial states of the streams "spikes" and "reads" for each of the first n
+        images. Other images continue the streams of the image before.
     circuit, account
-        `Circuit`, and `Account` to book on.
+        `Circuit`, and `Account` in which events are booked.
     """
     work = circuit.work
     for n in range(images.shape[0]):
@@ -199,7 +199,7 @@ def respond(images, responses, windows, starts, circuit, account):  # type: igno
 
 @lean_loop
 def relay(images, winners, starts, circuit, account):  # type: ignore[no-untyped-def]
-    """Write which neuron fires in each window into `winners`, without learning.
+    """Write the neuron that fires in each window into `winners`, without learning.
 
     Parameters
     ----------

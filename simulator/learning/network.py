@@ -34,25 +34,25 @@ from cbramsim.simulator.learning.rules.rewarded import targets_of
 from cbramsim.simulator.learning.state_file import read_state, write_state
 
 IMAGES_PER_STEP = 200
-"""Images between two looks at pruning, progress and interrupts."""
+"""Images between two checks of pruning, progress and interrupts."""
 MOST_EPOCHS = 10_000
-"""Most passes in one go."""
+"""Most passes in one call."""
 Callback = Callable[["Step"], None] | None
 
 
 class Step(NamedTuple):
-    """What one step of training did, for progress and learning curves."""
+    """Result of one step of training, for progress and learning curves."""
 
     images: NDArray[np.int64]
-    """Which images were presented, int64[n]."""
+    """Indices of the images that were presented, int64[n]."""
     winners: NDArray[np.int32]
-    """Which neuron fired, int32[n, windows]."""
+    """Neuron that fired in each window, int32[n, windows]."""
 
 
 class SpikingNetwork(Recogniser):
     """An encoder, layers of stochastic winner-take-all neurons that learn in arrays, and labels.
 
-    Labels only name neurons, by `label`; with `reward.classes` they also say which fire rightly.
+    Labels only name neurons, by `label`; with `reward.classes` they also reward the right neurons.
 
     Examples
     --------
@@ -69,9 +69,9 @@ class SpikingNetwork(Recogniser):
         The `Layer`s, each with its array, ledger and pruner; none before images have been seen.
         `crossbar`, `pruner`, `bias`, `spike_counts` and `images_seen` are those of the first.
     encoder
-        Which pixels the first array reads, and what their levels mean, `Pixels`.
+        Pixels that the first array reads, and the meaning of their levels, `Pixels`.
     labels
-        What the neurons of the last layer are named after, `Labels`; or None.
+        Names of the neurons of the last layer, `Labels`; or None.
     passes, position
         Complete passes over the training images, and images seen of the current one.
     pass_images
@@ -98,7 +98,7 @@ class SpikingNetwork(Recogniser):
         device, periphery
             A preset's name, a TOML file, or an object of your own, instead of what `config` names.
         own
-            A law, rule, encoder, neurons or criterion of one's own.
+            A custom law, rule, encoder, neurons or criterion.
         **changes
             Further fields of `NetworkConfig` to change.
 
@@ -139,7 +139,7 @@ class SpikingNetwork(Recogniser):
         self._forget()
 
     def _forget(self) -> None:
-        """Know no images, and have no layers."""
+        """Forget all images and layers."""
         self._encoder = None
         self.layers = []
         self._no_ledger = EnergyLedger()
@@ -147,7 +147,7 @@ class SpikingNetwork(Recogniser):
         self.passes, self.position, self.pass_images = 0, 0, (0, 0)
 
     def __repr__(self) -> str:
-        """Return what the network is, and what it has seen."""
+        """Return a short description of the network, and of the images it has seen."""
         inputs = self.config.inputs or "?" if self.pixels is None else self.pixels.size
         neurons = " + ".join(str(config.neurons) for config in self.config.of_layers())
         return (
@@ -185,21 +185,21 @@ class SpikingNetwork(Recogniser):
         epochs: int = 3,
         callback: Callback = None,
     ) -> Self:
-        """Learn from scratch, without labels unless `reward.classes` says so.
+        """Learn from scratch, without labels unless `reward.classes` is set.
 
         Parameters
         ----------
         X
-            Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats in
-            [0, 1] or bool, see `checked_images`. Which level is background and which is full is
-            learned, see `GreyLevels`; a guess is logged as a warning.
+            Grey levels, [images, height, width] or [images, pixels]: uint8, uint16, floats from 0
+            to 1, or bool, see `checked_images`. The levels of background and full are learned, see
+            `GreyLevels`; a guess is logged as a warning.
         y
             Classes of the images, [images], with `reward.classes`; otherwise ignored.
         epochs
             Passes over the images, each in its own random order.
         callback
             Called after each step of 200 images. Ctrl-C is raised between steps only, so that the
-            network is whole and can go on.
+            network is consistent and can continue.
         """
         whole("SpikingNetwork.fit.epochs:", epochs, 1, MOST_EPOCHS)
         function("SpikingNetwork.fit.callback:", callback)
@@ -227,10 +227,10 @@ class SpikingNetwork(Recogniser):
         return inputs
 
     def prepare_like(self, other: SpikingNetwork) -> None:
-        """Choose pixels and draw the array as `prepare` does, given one that has chosen them.
+        """Choose pixels and draw the array as `prepare` does, with the pixels of `other`.
 
         `other` was prepared for the same images, chooses pixels by the same keys, and has ideal
-        lines and no converters: what there is to find out about images is the same.
+        lines and no converters: the information needed about images is the same.
         """
         self._encoder = other.encoder
         first = other.layers[0]
@@ -247,10 +247,10 @@ class SpikingNetwork(Recogniser):
             layer.begin()
 
     def begin_again(self, X: ArrayLike, *, release: bool = True) -> Self:
-        """Prepare to learn from other images in the same cells, as they are.
+        """Prepare to learn from other images in the same cells, in their present state.
 
-        Weights, biases, wear, time and random streams stay. What counts up while learning starts
-        again: passes, homeostasis, the maturity of neurons, the ledger; neurons lose their names.
+        Weights, biases, wear, time and random streams stay. All counters of learning start again:
+        passes, homeostasis, the maturity of neurons, the ledger; neurons lose their names.
 
         Parameters
         ----------
@@ -300,7 +300,7 @@ class SpikingNetwork(Recogniser):
         Parameters
         ----------
         inputs
-            What `prepare` returned for them.
+            The result of `prepare` for them.
         y, epochs, callback
             As in `fit`.
         """
@@ -334,7 +334,7 @@ class SpikingNetwork(Recogniser):
         return self
 
     def _expect(self, method: str, y: ArrayLike | None, images: int) -> None:
-        """Take note of the classes of the images to come, if any layer learns from them."""
+        """Record the classes of the images to come, if any layer learns from them."""
         rewards = (config.reward for config in self.config.of_layers())
         self._targets = targets_of(f"SpikingNetwork.{method}: y", rewards, y, images)
 
@@ -358,22 +358,22 @@ class SpikingNetwork(Recogniser):
                     break
 
     def begin_pass(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the order of the images in this pass, and be ready to go on with it."""
+        """Return the order of the images in this pass, and prepare to continue it."""
         for layer in self.layers:
             layer.go_on()
         self.pass_images = self._fingerprint(images)
         return generator(self.config.seed, "order", self.passes).permutation(len(images))
 
     def count(self, chosen: NDArray[np.int64], images: int) -> None:
-        """Take note that some images have been learned from, of so many in a pass."""
+        """Record the number of images learned from, out of those of a pass."""
         self.position += len(chosen)
         if self.position >= images:
             self.passes, self.position = self.passes + 1, 0
 
     def learn_from(self, images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Learn from ``images[chosen]``, prune what has matured, and return the winners.
+        """Learn from ``images[chosen]``, prune mature neurons, and return the winners.
 
-        Each layer learns from what the one before has fired; the winners are those of the last.
+        Each layer learns from the spikes of the one before; the winners are those of the last.
         """
         whole_numbers("SpikingNetwork.learn_from: chosen", chosen, 0, len(images) - 1)
         for layer in self.layers:
@@ -408,7 +408,7 @@ class SpikingNetwork(Recogniser):
     # ---- state ---------------------------------------------------------------------------------
 
     def save(self, path: str | Path, **extra: NDArray[Any]) -> None:
-        """Write all that is needed to resume and to predict; an older file is replaced at once.
+        """Save all that is needed to resume and to predict; an older file is replaced atomically.
 
         Parameters
         ----------
@@ -425,7 +425,7 @@ class SpikingNetwork(Recogniser):
         return arrays_of(self)
 
     def copy(self) -> Self:
-        """Return a network of its own in the same state, random streams included."""
+        """Return an independent network in the same state, random streams included."""
         twin = type(self).from_state(self.to_state(), "of a copy", own=self.own)
         twin.threads = self.threads
         return twin
@@ -446,5 +446,5 @@ class SpikingNetwork(Recogniser):
     def from_state(
         cls, arrays: dict[str, NDArray[Any]], path: str | Path, *, own: Own | None = None
     ) -> Self:
-        """Restore a network from what `read_state` read from `path`; errors as in `load`."""
+        """Restore a network from the arrays of `read_state`; `path` is for errors, as in `load`."""
         return restored(cls, arrays, path, own)

@@ -1,4 +1,4 @@
-"""A network as arrays, and back: what its file holds."""
+"""Conversion of a network to the arrays of its file, and back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def arrays_of(network: Any) -> dict[str, Any]:
 
 
 def restored(kind: type, arrays: dict[str, NDArray[Any]], path: str | Path, own: Own | None) -> Any:
-    """Return a network of some `kind` as `arrays_of` has described it; `path` is for errors.
+    """Return a network of some `kind` from the arrays of `arrays_of`; `path` is for errors.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-r"""Stochastic winner-take-all competition, and the homeostasis that keeps it fair.
+r"""Stochastic winner-take-all competition, and homeostasis.
 
 The potential of neuron k is its bit-line current against the reference column, in units of the
 weight, plus its bias: :math:`u_k = b_k + \beta \sum_i w_{ik} y_i`. Exactly one neuron fires in a
@@ -6,9 +6,9 @@ window, neuron k with probability :math:`e^{u_k} / \sum_j e^{u_j}` (Nessler et a
 Biol. 9, e1003037, 2013). With the log-odds weights of the learning rule this samples from the
 posterior of a mixture model, up to the sharpness :math:`\beta`.
 
-Homeostasis: the bias of a neuron that fires falls by a fixed amount. Only differences of
-potentials matter, so this is the same as raising all others: on average a neuron whose share of
-the spikes is above 1/N sinks (form assumed; the reference says only that no neuron may fire much
+Homeostasis: the bias of a neuron that fires falls by a fixed amount. Only differences of potentials
+matter, so this is the same as raising all others: on average the potential of a neuron whose share
+of the spikes is above 1/N falls (form assumed; the reference says only that no neuron may fire much
 more often than the others).
 """
 
@@ -28,22 +28,22 @@ from cbramsim.core.validation import Parameters
 from cbramsim.core.verbs import excite, fire, implements
 
 CONTRAST = 47.0
-"""Contrast of handwritten digits, for which the constants were chosen: MNIST has 51, and 43 when
-its digits slant."""
+"""Contrast of handwritten digits, for which the constants were chosen: 51 for MNIST, 43 for slanted
+digits."""
 SCALING = 2 / 3
 """Power of the contrast by which potentials are divided."""
 STEPS_PER_OCTAVE = 4
-"""How finely the competition is adapted to other data sets."""
+"""Steps per octave with which the competition is adapted to other data sets."""
 
 
 class Competition(Parameters):
-    """The neurons' competition and its homeostasis."""
+    """Competition of the neurons, and its homeostasis."""
 
     sharpness: Annotated[float, Field(ge=1e-6, le=1000)] = 4.0
     """Inverse temperature of the competition while learning, per unit of weight, for images that
     differ as much as MNIST's; for others see `Competition.scale`."""
     readout_sharpness: Annotated[float, Field(ge=1e-6, le=1)] = 0.1
-    """Factor on all potentials for recognition: softer, so that several neurons have a say. (They
+    """Factor on all potentials for recognition: softer, so that several neurons contribute. (They
     are named at full sharpness.)"""
     homeostasis: Annotated[float, Field(ge=0, le=1000)] = 2.0
     """Fall of a neuron's bias per output spike at the start of training."""
@@ -59,18 +59,18 @@ class Competition(Parameters):
     def scale(contrast: float) -> float:
         r"""Return the factor on `sharpness` for images of a given `encoding.contrast` C.
 
-        Potentials are sums over the inputs: the more inputs differ from image to image, the further
-        they lie apart. They are divided by :math:`(C / 47)^{2/3}`, rounded to a quarter of an
-        octave so that all parts of one data set share one factor. The bias, and with it
-        homeostasis, is in units of the potential, and stays. (Form assumed; the power was chosen
-        on held-back training images of MNIST in 7x7 to 56x56 pixels and of Fashion-MNIST.)
+        Potentials are sums over the inputs: they differ more if inputs differ more from image to
+        image. They are divided by :math:`(C / 47)^{2/3}`, rounded to a quarter of an octave so that
+        all parts of one data set share one factor. The bias, and with it homeostasis, is in units
+        of the potential, and is not scaled. (Form assumed; the power was chosen on held-back
+        training images of MNIST in 7x7 to 56x56 pixels and of Fashion-MNIST.)
         """
         octaves = SCALING * math.log2(CONTRAST / max(contrast, 1e-3))
         return 2.0 ** (round(STEPS_PER_OCTAVE * octaves) / STEPS_PER_OCTAVE)
 
 
 class Stochastic(NamedTuple):
-    """Neurons one of which fires, drawn by the exponentials of their potentials."""
+    """Neurons of which one fires, drawn by the exponentials of their potentials."""
 
     bias: NDArray[np.float32]
     """Biases, float32[neurons]; they fall as neurons fire."""

@@ -1,4 +1,4 @@
-"""Words that configurations had in earlier versions, read as those of today."""
+"""Names of earlier versions in configurations, translated to the present ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cbramsim.core.errors import ParameterError
 
 
 def in_todays_words(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nested keys and values of a configuration, with those of today for older ones.
+    """Return the nested keys and values of a configuration, with present names for older ones.
 
     Up to version 0.8.0 `storage` "binary" was "digital", the table `binary` was `digital`, and
     `programming.method` was `programming.scheme`.
@@ -17,7 +17,7 @@ def in_todays_words(table: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ParameterError
-        If an old key and that of today are both there.
+        If both an old key and its present name are given.
     """
     found = _renamed(table, "digital", "binary")
     if isinstance(found.get("storage"), str) and found["storage"] == "digital":

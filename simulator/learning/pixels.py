@@ -1,4 +1,4 @@
-"""`Pixels`: which of an image's pixels an array reads, and what their levels mean."""
+"""`Pixels`: the pixels of an image that an array reads, and the meaning of their levels."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ class Pixels(NamedTuple):
     """The pixels that the first array reads."""
 
     chosen: NDArray[np.int64]
-    """Which, in ascending order, int64[inputs]."""
+    """Indices of the chosen pixels, in ascending order, int64[inputs]."""
     of: int
-    """Pixels of an image."""
+    """Number of pixels of an image."""
     levels: GreyLevels
-    """Which levels are background and full."""
+    """Levels of background and full."""
 
     @classmethod
     def learned_from(cls, X: ArrayLike, config: NetworkConfig) -> tuple[Self, NDArray[np.uint8]]:
-        """Return what training images say, and their densities, uint8[images, inputs]."""
+        """Return the pixels chosen from training images, and their densities, uint8[images,
+        inputs]."""
         images = checked_images(X)
         learned = config.encoding.levels == "learned"
         levels = GreyLevels.of(images) if learned else GreyLevels()
@@ -51,7 +52,7 @@ class Pixels(NamedTuple):
         return self.levels.densities(np.take(images, self.chosen, axis=1))
 
     def to_arrays(self) -> dict[str, Any]:
-        """Return all of it by name, for `from_arrays`."""
+        """Return all fields by name, for `from_arrays`."""
         return {
             "pixels": self.chosen,
             "image_pixels": self.of,
@@ -60,7 +61,7 @@ class Pixels(NamedTuple):
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Return what `to_arrays` returned."""
+        """Return the pixels that `to_arrays` saved."""
         levels = GreyLevels()
         if "grey_levels" in arrays:  # 0.5.0 took all levels as they were
             levels = GreyLevels(*(int(level) for level in arrays["grey_levels"]))

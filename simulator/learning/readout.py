@@ -1,7 +1,7 @@
-r"""From the bit lines of tiles to the potentials of neurons: converters and partial sums.
+r"""Circuits from the bit lines of tiles to the potentials of neurons: converters and partial sums.
 
-Without converters the neurons compare currents as they are. With them, the current of each bit line
-of each tile, less that of its reference column, is converted; a digital adder sums the tiles:
+Without converters the neurons compare the currents directly. With them, the current of each bit
+line of each tile, less that of its reference column, is converted; a digital adder sums the tiles:
 
 .. math:: \sum_{tiles} \mathrm{ADC}\Big[\sum_{i \in tile} y_i (G_{ik} - G_{mid})\Big].
 """
@@ -25,7 +25,7 @@ SHIFT_ADD = int(Operation.SHIFT_ADD)
 
 
 class Readout(Parameters):
-    """How the currents of bit lines reach the neurons."""
+    """Circuit between bit lines and neurons."""
 
     adc_bits: Annotated[int, Field(ge=0, le=12)] = 0
     """Resolution of the converters at the bit lines of each tile; 0 for none."""
@@ -39,7 +39,7 @@ class Readout(Parameters):
     dnl: Annotated[float, Field(ge=0, le=4096)] = 0.0
     """Root mean square of the error of a code's width, LSB."""
     adc_source: AdcSource = "isaac"
-    """Whose converter is priced: isaac, mnsim, accelergy-32nm, survey-median, ..."""
+    """Source of the price of a converter: isaac, mnsim, accelergy-32nm, survey-median, ..."""
 
     def price(self) -> Price:
         """Return the price of one conversion, J."""
@@ -55,7 +55,7 @@ class Readout(Parameters):
         tile_rows
             Word lines of a tile.
         g_range
-            Window of the device, S: a cell gives half of it, either way.
+            Window of the device, S: a cell contributes up to half of it, with either sign.
         """
         full_scale = self.full_scale or max(most_active, 1.0) * g_range
         adc = Adc(
@@ -67,11 +67,11 @@ class Readout(Parameters):
 
 
 class Direct(NamedTuple):
-    """Neurons compare the currents as they are."""
+    """Direct comparison of the currents by the neurons."""
 
 
 class Converted(NamedTuple):
-    """The currents of each tile are converted, and the tiles added."""
+    """Conversion of the currents of each tile, and addition of the tiles."""
 
     starts: NDArray[np.int64]
     """First row of each tile, and the end of the last, int64[tiles + 1]."""
@@ -80,7 +80,7 @@ class Converted(NamedTuple):
     lsb: np.float32
     """Distance of two codes, S."""
     conversion: Conversion
-    """From conductances, S, to codes."""
+    """Conversion of conductances, S, to codes."""
     of_column: NDArray[np.uint32]
     """Converter of each bit line, uint32[tiles, columns]."""
 

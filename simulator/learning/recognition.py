@@ -23,43 +23,45 @@ from cbramsim.simulator.learning.pruning import Pruner
 By = Literal["image", "position"]
 
 MOST_THREADS = 1024
-"""More are taken for a mistake."""
+"""Most threads; more are taken for a mistake."""
 
 
 class Recogniser:
-    """An encoder, layers and labels: names neurons, and recognises images by them."""
+    """An encoder, layers and labels, which name neurons and recognise images."""
 
     _encoder: Pixels | None
     _no_ledger: EnergyLedger
     layers: list[Layer]
     labels: Labels | None
     responder = staticmethod(respond_to)
-    """What lets layers respond to images: another one may do so elsewhere than on a processor."""
+    """Function that lets layers respond to images; another one may do so elsewhere than on a
+    processor."""
 
     # ---- what there is -------------------------------------------------------------------------
 
     @property
     def encoder(self) -> Pixels:
-        """Which pixels the first array reads, and what their levels mean."""
+        """Pixels that the first array reads, and the meaning of their levels."""
         if self._encoder is None:
             raise ParameterError("SpikingNetwork: fit comes first")
         return self._encoder
 
     @property
     def ledger(self) -> EnergyLedger:
-        """Every event and its energy, by phase: of the only layer, or the sum of all layers'."""
+        """Ledger of every event and its energy, by phase: of the only layer, or the sum of all
+        layers."""
         if len(self.layers) < 2:
             return self.layers[0].ledger if self.layers else self._no_ledger
         return EnergyLedger.sum(layer.ledger for layer in self.layers)
 
     @property
     def pixels(self) -> NDArray[np.int64] | None:
-        """The pixels that the first array reads, int64[inputs]; None before there are images."""
+        """Pixels that the first array reads, int64[inputs]; None before there are images."""
         return None if self._encoder is None else self._encoder.chosen
 
     @property
     def grey_levels(self) -> GreyLevels:
-        """Which levels of the images are background and full."""
+        """Levels of the images that are background and full."""
         return self.encoder.levels
 
     @property
@@ -74,12 +76,12 @@ class Recogniser:
 
     @property
     def crossbar(self) -> Crossbar | PlaneArray:
-        """The array of the first layer."""
+        """Array of the first layer."""
         return self._first("crossbar").crossbar
 
     @property
     def pruner(self) -> Pruner:
-        """What has been pruned in the first layer."""
+        """State of pruning in the first layer."""
         return self._first("pruner").pruner
 
     @property
@@ -104,7 +106,7 @@ class Recogniser:
 
     @property
     def threads(self) -> int:
-        """How many threads read batches of images; results do not depend on it."""
+        """Number of threads that read batches of images; results do not depend on it."""
         return self._threads
 
     @threads.setter
@@ -112,7 +114,7 @@ class Recogniser:
         self._threads = whole("SpikingNetwork.threads:", threads, 1, MOST_THREADS)
 
     def label(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Name the neurons: record how they respond to labelled training images.
+        """Name the neurons by their responses to labelled training images.
 
         Parameters
         ----------
@@ -135,9 +137,9 @@ class Recogniser:
         phase
             The phase of the ledger to book on.
         by
-            What the random numbers of an image depend on, besides the seed: the `image` itself, so
-            that its answer does not depend on the others, and equal images get equal answers; or
-            its `position` in batches of 500, by which `cbram train` scores.
+            Basis of the random numbers of an image, besides the seed: the `image` itself, so that
+            its answer does not depend on the others, and equal images get equal answers; or its
+            `position` in batches of 500, by which `cbram train` scores.
         """
         labels = self._named("recognise")
         if by not in get_args(By):
@@ -151,8 +153,8 @@ class Recogniser:
     def predict(self, X: ArrayLike, vote: Vote = "profile") -> NDArray[np.int64]:
         """Return the class of each image, int64[images].
 
-        The spikes and the noise that an image meets are drawn by its content and the seed: its
-        answer does not depend on what else is in `X`, nor on the order, and equal images get equal
+        The spikes and the noise of an image are drawn by its content and the seed: its answer
+        depends neither on the other images in `X` nor on their order, and equal images get equal
         answers.
         """
         one_of("vote:", vote, get_args(Vote))
@@ -223,7 +225,7 @@ class Recogniser:
         image_shape
             (height, width) of the images; by default they are square.
         shown
-            How many neurons are drawn: the most active.
+            Number of neurons that are drawn: the most active.
         """
         from cbramsim.simulator.drawing import plots  # matplotlib
 

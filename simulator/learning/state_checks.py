@@ -1,7 +1,7 @@
-"""What the saved state of a network must be: one entry for each array, and how they agree.
+"""Requirements on the saved state of a network: one entry for each array, and their agreement.
 
-A file of a state may come from anywhere. `check_state` refuses, by name, what no network can have
-come to, so that nothing wrong is learned from, recognised with, or written into results.
+A state file may come from anywhere. `check_state` refuses, by name, arrays that no network can have
+reached, so that no wrong state is used for learning, recognition or results.
 """
 
 from __future__ import annotations
@@ -28,38 +28,39 @@ from cbramsim.simulator.learning.state_file import Entry, check_entries
 from cbramsim.simulator.lines.saturating import PATTERNS
 
 LEARNING = "learning_"
-"""How the arrays are named that finishing has changed: as they were, to go on learning with."""
+"""Prefix of the names of arrays that finishing has changed: as they were before, to go on
+learning."""
 EXTRA = "extra_"
-"""How the arrays of others are named that are kept with a state."""
+"""Prefix of the names of arrays of others that are kept with a state."""
 
 LARGE = 1e9
-"""A number without a unit beyond it is taken for a mistake."""
+"""Largest number without a unit; larger ones are taken for a mistake."""
 MOST = 10**12
-"""More images, spikes or passes are taken for a mistake."""
+"""Most images, spikes or passes; more are taken for a mistake."""
 LONGEST = 1e18
-"""A longer time is taken for a mistake, s."""
+"""Longest time, s; a longer one is taken for a mistake."""
 MOST_RELAXED = 1e150
-"""More time constants are taken for a mistake; its square is a number still."""
+"""Most time constants; more are taken for a mistake. The square still is a finite number."""
 MOST_JOULES = 1e30
-"""More energy is taken for a mistake, J."""
+"""Most energy, J; more is taken for a mistake."""
 DEVIATIONS = 10.0
-"""A cell further from its device than so many standard deviations is taken for a mistake."""
+"""Most standard deviations of a cell from its device; more are taken for a mistake."""
 ROUNDING = 1e-5
-"""Relative rounding of single precision, and of what is added up pulse by pulse."""
+"""Relative rounding of single precision, and of sums that are updated pulse by pulse."""
 SHARE = 1e-2
-"""Rounding of what neurons share, added up in single precision."""
+"""Rounding of the sum of the neurons' shares in single precision."""
 FORGOTTEN = 50.0
-"""A cell may have relaxed to nothing, in single precision, after so many time constants."""
+"""Time constants after which a cell may have relaxed to nothing in single precision."""
 
 Arrays = Mapping[str, NDArray[Any]]
 Rule = tuple[str, Any]
-"""What must be, and where it is not: one boolean or an array of them."""
+"""A requirement, and whether it is met: one boolean or an array of them."""
 LATER = re.compile(r"layer\d+_")
-"""How the arrays of later layers are named."""
+"""Prefix of the names of the arrays of later layers."""
 
 
 def check_state(arrays: Arrays, config: NetworkConfig, devices: Sequence[Device]) -> None:
-    """Refuse the arrays of a state if one is not what it must be, or if two contradict each other.
+    """Refuse the arrays of a state if one is not valid, or if two contradict each other.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def check_state(arrays: Arrays, config: NetworkConfig, devices: Sequence[Device]
     Raises
     ------
     ValueError
-        Naming the array, what it must be, and what it is.
+        Naming the array, its requirement, and its value.
     """
     ours = {name: array for name, array in arrays.items() if not name.startswith(EXTRA)}
     configs = config.of_layers()
@@ -96,7 +97,8 @@ def check_state(arrays: Arrays, config: NetworkConfig, devices: Sequence[Device]
 def _check_layer(
     part: Arrays, config: NetworkConfig, device: Device, common: Arrays, rows: int
 ) -> None:
-    """Refuse the arrays of a layer with `rows` inputs, as they are and as they were to learn on."""
+    """Refuse the arrays of a layer with `rows` inputs, as finished and as saved to go on
+    learning."""
     now = {name: a for name, a in part.items() if not name.startswith((LEARNING, PREFIX))}
     learning = learning_part(part)
     for whole in (now, now | learning) if learning else (now,):
@@ -118,12 +120,13 @@ def _check(arrays: Arrays, table: dict[str, Entry], rules: Iterable[Rule]) -> No
 
 
 def with_prefix(arrays: Mapping[str, Any], n: int) -> dict[str, Any]:
-    """Return the arrays of layer n, 0 for the first, by the names that they have in a state."""
+    """Return the arrays of layer n, 0 for the first, by their names in a state."""
     return {f"layer{n + 1}_{name}" if n else name: array for name, array in arrays.items()}
 
 
 def of_layer(arrays: Arrays, n: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of layer n, 0 for the first, by their own names; of the first, all else."""
+    """Return the arrays of layer n by their own names; for the first, 0, all but those of later
+    layers."""
     if n:
         prefix = f"layer{n + 1}_"
         return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
@@ -131,7 +134,7 @@ def of_layer(arrays: Arrays, n: int) -> dict[str, NDArray[Any]]:
 
 
 def learning_part(arrays: Arrays) -> dict[str, NDArray[Any]]:
-    """Return what finishing has changed as it was before, by the usual names."""
+    """Return the arrays that finishing has changed, as they were before, by the usual names."""
     return {
         name.removeprefix(LEARNING): array
         for name, array in arrays.items()
@@ -140,7 +143,8 @@ def learning_part(arrays: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def network_entries(arrays: Arrays, last: NetworkConfig) -> dict[str, Entry]:
-    """Return what the arrays of the network itself must be; `last` is that of its last layer."""
+    """Return the requirements on the arrays of the network; `last` is the configuration of its last
+    layer."""
     for name in ("pixels", "image_pixels", "class_counts"):
         if name not in arrays:
             raise ValueError(f"{name} is missing")
@@ -169,7 +173,7 @@ def network_entries(arrays: Arrays, last: NetworkConfig) -> dict[str, Entry]:
 def layer_entries(
     arrays: Arrays, config: NetworkConfig, device: Device, rows: int
 ) -> dict[str, Entry]:
-    """Return what the arrays of a layer with `rows` inputs must be."""
+    """Return the requirements on the arrays of a layer with `rows` inputs."""
     for name in ("clock", "ledger_counts"):
         if name not in arrays:
             raise ValueError(f"{name} is missing")
@@ -254,7 +258,7 @@ def layer_entries(
 
 
 def conductance_bounds(device: Device) -> tuple[float, float]:
-    """Return between which conductances the windows of all cells are, S."""
+    """Return the conductances between which the windows of all cells lie, S."""
     sigmas = [math.sqrt(math.log1p(d2d**2)) for d2d in (device.g_min_d2d, device.g_max_d2d)]
     nominal = (device.g_min, device.g_max)
     spread = [

@@ -1,8 +1,8 @@
-"""The file that holds a trained network: replaced at once when written, and trusted in nothing.
+"""File of a trained network: replaced atomically when written, and not trusted when read.
 
-What is read may come from anywhere, so that sizes are looked at before anything is unpacked, see
-`cbramsim.core.npz`. What the arrays must be is declared by one `Entry` each; `network_state` says
-which there are.
+A file may come from anywhere, so sizes are checked before anything is unpacked, see
+`cbramsim.core.npz`. The requirement on each array is declared by an `Entry`; `network_state` lists
+the arrays.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from cbramsim.core.npz import npz_file, read_header, read_values
 
 STATE_VERSION = 3
 LARGEST = 2**31 - 2**20
-"""Bytes that a state may hold: what the format holds without its extension for large files."""
+"""Most bytes of a state: the limit of the format without its extension for large files."""
 LARGEST_PACKED = 2**28
-"""Bytes that a compressed state may hold. (cbramsim does not compress.)"""
+"""Most bytes of a compressed state. (cbramsim does not compress.)"""
 LONGEST_TEXT = 200_000
-"""Characters of a text, such as the configuration."""
+"""Most characters of a text, such as the configuration."""
 PLAIN = "biufU"
 """Kinds of arrays that are read: booleans, numbers, texts."""
 
 
 def write_state(path: str | Path, arrays: dict[str, Any]) -> None:
-    """Write `arrays` to an .npz file; an older one is replaced at once, or kept if that fails.
+    """Write `arrays` to an .npz file; an older one is replaced atomically, or kept on failure.
 
     Raises
     ------
@@ -111,7 +111,8 @@ def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_header(content: IO[bytes], size: int) -> None:
-    """Refuse an array that is not plain, or not as large as it says, with its header `size`."""
+    """Refuse an array that is not plain, or whose size is not that of its header; `size` includes
+    the header."""
     header = read_header(content)
     if header.dtype.kind not in PLAIN or len(header.shape) > 3:
         raise DataError(f"must hold plain values (got {header.dtype!r:.60})")
@@ -126,7 +127,7 @@ def parsed(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is anything else, says something twice, or is nested too deeply.
+        If it is anything else, has a key twice, or is nested too deeply.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -151,18 +152,18 @@ def parsed(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, Any]:
 
 
 class Entry(NamedTuple):
-    """What an array of a state must be."""
+    """Requirements on an array of a state."""
 
     shape: tuple[int | None, ...]
-    """None where any size will do."""
+    """Required shape; None where any size is allowed."""
     dtype: DTypeLike
     low: ArrayLike = -math.inf
-    """Least value, or values along the last axis."""
+    """Least value, or least values along the last axis."""
     high: ArrayLike = math.inf
-    """Greatest value, likewise. Infinity is refused in any case."""
+    """Greatest value, or greatest values along the last axis. Infinity is always refused."""
 
     def check(self, name: str, array: NDArray[Any]) -> None:
-        """Refuse what does not fit.
+        """Refuse an array that does not fit.
 
         Raises
         ------
@@ -194,7 +195,7 @@ class Entry(NamedTuple):
 
 
 def _range(low: float, high: float) -> str:
-    """Return between what a value must be, in words."""
+    """Return the allowed range of a value, in words."""
     if low == -high:
         return "finite" + (f", at most {high:g} in size" if np.isfinite(high) else "")
     limits = ((">=", low), ("<=", high))
@@ -202,7 +203,7 @@ def _range(low: float, high: float) -> str:
 
 
 def check_entries(arrays: Mapping[str, NDArray[Any]], entries: Mapping[str, Entry]) -> None:
-    """Refuse arrays of which one is missing or not what its entry says; errors as of `Entry`."""
+    """Refuse arrays if one is missing or does not fit its entry; errors as in `Entry`."""
     for name, entry in entries.items():
         if name not in arrays:
             raise ValueError(f"{name} is missing")

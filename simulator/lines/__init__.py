@@ -1,7 +1,7 @@
 """Line resistance: the exact nodal solution of an array, fast.
 
-`solve` returns the voltages of all nodes for given `Terminals`; `effective` the array as its
-terminals see it, with which every later read is a product; `Crossbar(wires=...)` uses both.
+`solve` returns the voltages of all nodes for given `Terminals`; `effective` returns the array as
+its terminals see it, after which every read is a product; `Crossbar(wires=...)` uses both.
 `cbramsim.simulator.lines.spice` writes netlists.
 """
 

@@ -1,4 +1,4 @@
-"""Refusal of circuits that are none, before they are solved."""
+"""Checks of circuits before they are solved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cbramsim.simulator.lines.circuit import LineFaults, Terminals
 FINEST = 1e-13
 """Smallest relative tolerance that double precision may reach."""
 MOST_SIEMENS, MOST_VOLTS = 1e15, 1e9
-"""More is taken for a mistake."""
+"""Largest conductance and voltage; larger ones are taken for a mistake."""
 
 
 def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults) -> None:
-    """Raise `ParameterError` if sizes do not fit, or a value means nothing."""
+    """Raise `ParameterError` if sizes do not fit, or a value is meaningless."""
     if conductance.ndim != 2 or not conductance.size or not (conductance >= 0).all():
         raise ParameterError(
             f"conductance: must be [rows, columns] of numbers >= 0, in siemens (got "
@@ -49,7 +49,7 @@ def check_circuit(conductance: NDArray, terminals: Terminals, faults: LineFaults
 
 
 def check_tolerance(where: str, tolerance: float) -> None:
-    """Raise `ParameterError` if double precision cannot hold it."""
+    """Raise `ParameterError` if double precision cannot reach the tolerance."""
     if not FINEST <= number(f"{where}.tolerance:", tolerance) < 1:
         raise ParameterError(
             f"{where}.tolerance: must be >= {FINEST:g} and < 1 (got {tolerance!r})"
@@ -57,7 +57,7 @@ def check_tolerance(where: str, tolerance: float) -> None:
 
 
 def _within(place: Any, limit: tuple[int, ...]) -> bool:
-    """Return whether a place is as many whole numbers as `limit`, from 0 and below it."""
+    """Return whether a place has a whole number for each `limit`, from 0 and below it."""
     try:
         numbers = whole_numbers("", place, 0, max(limit) - 1)
     except ParameterError:
@@ -66,7 +66,7 @@ def _within(place: Any, limit: tuple[int, ...]) -> bool:
 
 
 def _worst(conductance: NDArray) -> str:
-    """Say what is wrong with conductances."""
+    """Describe the error in conductances."""
     if conductance.ndim != 2 or not conductance.size:
         return f"shape {conductance.shape}"
     row, column = np.argwhere(~(conductance >= 0))[0]

@@ -8,8 +8,8 @@ word-line node w[i, j] and the bit-line node b[i, j]::
     bit_top[j] ──── r_sense + r_bit ──── b[0,j] ── r_bit ─── b[1,j] ── ... ── bit_bottom[j]
                                                                        (along the column)
 
-Every line has one segment more than it has cells: number 0 before its first cell, number n after
-its last. An end at which nothing is connected floats.
+Every line has one segment more than cells: number 0 before its first cell, number n after its last.
+An end without a connection floats.
 
 Kirchhoff's law at every node, with Ohm's law for cells and segments, is the whole model:
 
@@ -34,22 +34,22 @@ Scheme = Literal["V/2", "V/3", "floating"]
 
 
 Ohm = Annotated[float, Field(ge=0, le=1e12)]
-"""However small: the solver loses no digits by it."""
+"""Resistance, however small: the solver loses no digits by it."""
 
 
 class Wires(Parameters):
     """Resistances around the cells of an array, Ohm; 0 is an ideal wire."""
 
     r_word: Ohm = 2.0
-    """One segment of a word line, between two cells, Ohm (assumed)."""
+    """Resistance of a segment of a word line, between two cells, Ohm (assumed)."""
     r_bit: Ohm = 2.0
-    """One segment of a bit line, Ohm (assumed)."""
+    """Resistance of a segment of a bit line, Ohm (assumed)."""
     r_source: Ohm = 0.0
-    """Output of a word-line driver, Ohm."""
+    """Output resistance of a word-line driver, Ohm."""
     r_sense: Ohm = 0.0
-    """Input of a sense circuit, Ohm."""
+    """Input resistance of a sense circuit, Ohm."""
     r_access: Ohm = 0.0
-    """In series with every cell: an access transistor that is on, Ohm."""
+    """Resistance of an access transistor that is on, in series with every cell, Ohm."""
     word_ends: Ends = "one"
     """Ends of a word line that are driven in a product: the left `one`, or `both`."""
     bit_ends: Ends = "one"
@@ -64,7 +64,7 @@ class Wires(Parameters):
 
 
 class Terminals(NamedTuple):
-    """Voltages at the ends of all lines, V; NaN where nothing is connected."""
+    """Voltages at the ends of all lines, V; NaN for ends without a connection."""
 
     word_left: NDArray[np.float64]
     """float64[rows]."""
@@ -144,5 +144,5 @@ class LineFaults(NamedTuple):
     """(row, column, other column): two bit lines joined without resistance at a row."""
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
+        """Return whether there are any faults."""
         return any(len(kind) for kind in self)

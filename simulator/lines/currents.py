@@ -15,34 +15,35 @@ class Currents(NamedTuple):
     """All currents of an array, A."""
 
     cells: NDArray[np.float64]
-    """From word line to bit line, float64[rows, columns]."""
+    """Currents of cells from word line to bit line, float64[rows, columns]."""
     word: NDArray[np.float64]
-    """Through the segments of the word lines, left to right, float64[rows, columns + 1]."""
+    """Currents through the segments of the word lines, left to right, float64[rows, columns +
+    1]."""
     bit: NDArray[np.float64]
-    """Through the segments of the bit lines, top to bottom, float64[rows + 1, columns]."""
+    """Currents through the segments of the bit lines, top to bottom, float64[rows + 1, columns]."""
 
 
 class Power(NamedTuple):
-    """Where the power of the sources goes, W; `source` is the sum of the others."""
+    """Power of the sources by where it is dissipated, W; `source` is the sum of the others."""
 
     source: float
-    """Given by all terminals: sum of voltage x current into the array."""
+    """Power of all terminals: sum of voltage x current into the array."""
     cells: float
-    """Dissipated in the cells."""
+    """Power dissipated in the cells."""
     access: float
-    """Dissipated in the access transistors."""
+    """Power dissipated in the access transistors."""
     word_lines: float
-    """Dissipated in word lines and drivers."""
+    """Power dissipated in word lines and drivers."""
     bit_lines: float
-    """Dissipated in bit lines and sense circuits."""
+    """Power dissipated in bit lines and sense circuits."""
 
 
 def across(word: Any, bit: Any, u: Any, v: Any) -> Any:
     """Return (word - bit) + (u - v), V, of numbers or arrays, right to the last place but one.
 
-    What the three operations round off is exact itself (Knuth, The Art of Computer Programming 2,
-    4.2.2, theorem B), and is added at the end. So the small difference of voltages that are nearly
-    equal is not drowned in their rounding: with d the result, it is off by no more than eps |d| / 2
+    The rounding errors of the three operations are computed exactly (Knuth, The Art of Computer
+    Programming 2, 4.2.2, theorem B), and added at the end. So a small difference of nearly equal
+    voltages is not lost in their rounding: with d the result, its error is no more than eps |d| / 2
     + eps² (|word - bit| + |u - v|), eps = 2⁻⁵².
     """
     apart = word - bit
@@ -62,7 +63,7 @@ def currents_of(
     word_from: NDArray[np.float64], bit_from: NDArray[np.float64],
     terminals: Terminals, wires: Wires, curve: Curve,
 ) -> Currents:  # fmt: skip
-    """Return the currents of an array without faults, of lines with resistance.
+    """Return the currents of an array without faults whose lines have resistance.
 
     `conductance` is that of the bare cells, S. Nodes of word lines are at `word_from` + u, those of
     bit lines at `bit_from` + v; the voltages of the `terminals` are above those, too.
@@ -79,7 +80,7 @@ def currents_of(
 def power_of(
     conductance: NDArray, currents: Currents, terminals: Terminals, wires: Wires, curve: Curve
 ) -> Power:
-    """Return where the power goes: I² R of lines, and V I of cells and of the terminals."""
+    """Return the power by part: I² R of lines, and V I of cells and of the terminals."""
     cells, word, bit = currents
     ends = (
         (terminals.word_left, word[:, 0]),
@@ -102,7 +103,7 @@ def ends_of(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
     """Return the currents into the first and out of the last nodes of lines along the rows, A.
 
-    `first` and `last` are the voltages of the terminals; no current through an end that floats.
+    `first` and `last` are the voltages of the terminals; no current flows through a floating end.
     """
     into = np.nan_to_num((first - voltages[:, 0]) / resistance)
     out = np.nan_to_num((voltages[:, -1] - last) / resistance)

@@ -24,13 +24,13 @@ from cbramsim.devices.conduction import Conduction
 from cbramsim.simulator.lines.circuit import Wires
 
 MOST = 50
-"""Steps to the voltage across a cell behind its transistor: some five are enough."""
+"""Most steps to the voltage across a cell behind its transistor: some five are enough."""
 CLOSEST = 1e-16
-"""Relative step below which no more are taken."""
+"""Relative step below which the iteration ends."""
 CELL_UNITS = 40.0
-"""Units in the last place of the current of a cell that rounding costs; see `curved_rounding`."""
+"""Rounding error of the current of a cell, units in the last place; see `curved_rounding`."""
 STEEP_UNITS = 15.0
-"""And how many more of them for each `v_sinh` across it, and of the read voltage."""
+"""Additional units for each `v_sinh` across the cell, and of the read voltage."""
 
 
 class Ohmic(NamedTuple):
@@ -49,7 +49,7 @@ class Ohmic(NamedTuple):
         return across
 
     def units(self, conductance: NDArray, current: NDArray[np.float64]) -> float:
-        """Return what rounding costs besides that of Ohm's law, A, in units of the last place."""
+        """Return the rounding error beyond that of Ohm's law, A, in units of the last place."""
         return 0.0
 
 
@@ -79,7 +79,7 @@ class Sinh(NamedTuple):
         return self.v_sinh * np.arcsinh(ratio)
 
     def units(self, conductance: NDArray, current: NDArray[np.float64]) -> float:
-        """Return what rounding costs, A, in units of the last place; see `curved_rounding`."""
+        """Return the rounding error, A, in units of the last place; see `curved_rounding`."""
         steep = (np.abs(self.voltage(conductance, current)) + self.v_read) / self.v_sinh
         return float(np.vdot(np.abs(current), CELL_UNITS + STEEP_UNITS * steep))
 

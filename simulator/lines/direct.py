@@ -1,21 +1,22 @@
-r"""The array by a sparse factorisation of all nodes at once: the reference, for every circuit.
+r"""Sparse factorisation of all nodes of an array at once: the reference solver, for every circuit.
 
-Nodes joined without resistance are one node. Of the voltages of what remains, :math:`v = u + x`,
-u is one voltage for all nodes of a line, and Kirchhoff's law is solved for the drops x,
+Nodes joined without resistance are one node. The voltages of the remaining nodes are
+:math:`v = u + x`, with one voltage u for all nodes of a line, and Kirchhoff's law is solved for the
+drops x,
 
 .. math:: A G A^T x = -A G A^T u,
 
 A the incidence of nodes and branches, G the conductances of the branches: nodal analysis without
-rows for voltage sources. Drops are small against voltages, so little is lost to rounding when they
-are subtracted. For that u is first the voltage of the line's terminal, then that of its first node
-as solved; what Kirchhoff's law still leaves over is solved for again while that helps.
+rows for voltage sources. Drops are small compared with voltages, so little is lost to rounding when
+they are subtracted. To this end u is first the voltage of the line's terminal, then that of its
+first node as solved; the residual of Kirchhoff's law is solved for again while that helps.
 
 Cells that are not ohmic take steps of Newton's method, each with factors of its own, halved as in
-`newton.py`, until Kirchhoff's law leaves over what rounding does.
+`newton.py`, until the residual of Kirchhoff's law is that of rounding.
 
-Through a resistance of zero flows what Kirchhoff's law demands. Where the law leaves a choice (a
-loop of zero resistances: two ideal lines bridged twice; an ideal line driven at both ends), the
-currents are those of the limit in which all zero resistances are equal and small.
+The current through a resistance of zero follows from Kirchhoff's law. Where the law does not
+determine it (a loop of zero resistances: two ideal lines bridged twice; an ideal line driven at
+both ends), the currents are those of the limit in which all zero resistances are equal and small.
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ from cbramsim.simulator.lines.solution import Solution
 
 _NO_FAULTS = LineFaults()
 _REFINEMENTS = 10
-"""Solutions with the same factors, at most; usually three."""
+"""Most solutions with the same factors; usually three."""
 _NEWTONS = 150
-"""Steps of Newton's method, at most; usually five to ten."""
+"""Most steps of Newton's method; usually five to ten."""
 _HALVINGS = 60
-"""Halvings of one of them, at most."""
+"""Most halvings of one of them."""
 _STIFFEST = 1e11
-"""Slope of a cell over the conductance of the poorest segment, at most: rounding holds no more. A
+"""Largest slope of a cell over the conductance of the poorest segment: rounding allows no more. A
 step is longer for it, and halved."""
 _NEAR = 1e-9
-"""Part of all currents below which a step that does not halve what is left over is the last."""
+"""Part of all currents below which a step that does not halve the residual is the last."""
 
 
 def solve_directly(
@@ -57,11 +58,11 @@ def solve_directly(
     """Return the solution of an array by sparse LU factorisation.
 
     `conductance` is that of the bare cells, [rows, columns], S, 0 to infinity. Raises
-    `ParameterError` where voltages are joined without resistance, and where a node is reached by no
-    terminal, so that its voltage is anything.
+    `ParameterError` where voltages are joined without resistance, and where no terminal reaches a
+    node, so that its voltage is undetermined.
 
-    The current of a bridge between lines (`LineFaults`) is not among those returned: it is what the
-    currents of the lines leave over at its two nodes.
+    The current of a bridge between lines (`LineFaults`) is not among those returned: it is the
+    residual of the currents of the lines at its two nodes.
     """
     conductance = np.asarray(conductance, np.float64)
     terminals = Terminals(*(np.asarray(end, np.float64) for end in terminals))
@@ -102,14 +103,14 @@ def solve_directly(
 
 
 class _Cells(NamedTuple):
-    """The cells of a network, which are its first branches."""
+    """Cells of a network, which are its first branches."""
 
     conductance: NDArray[np.float64]
-    """Of the bare cells, float64[cells], S."""
+    """Conductances of the bare cells, float64[cells], S."""
     r_access: float
-    """In series with each, Ohm."""
+    """Resistance in series with each cell, Ohm."""
     curve: Curve
-    """What they follow."""
+    """Current-voltage curve of the cells."""
 
 
 def _solved(
@@ -161,7 +162,7 @@ def _by_ohms_law(
 def _on_curve(
     network: Network, line: NDArray[np.int32], cells: _Cells, curve: Sinh
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Return the same of a network of cells that follow a curve, by Newton's method."""
+    """Return the same for a network of cells with a curve, by Newton's method."""
     count, free = cells.conductance.size, ~network.is_fixed
 
     def flow(drops: NDArray[np.float64]) -> tuple[NDArray[np.float64], Network]:
@@ -229,7 +230,7 @@ def _merged(
 
 
 class _Factorised:
-    """A network that gives the voltages by which injected currents raise its nodes."""
+    """Factorised network, which returns the voltages by which injected currents raise its nodes."""
 
     def __init__(self, network: Network) -> None:
         free = np.flatnonzero(~network.is_fixed)

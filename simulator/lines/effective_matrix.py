@@ -1,4 +1,4 @@
-r"""The array as its terminals see it: exact reads at the price of a product.
+r"""Array as its terminals see it: exact reads at the price of a product.
 
 Cells and wires are ohmic, so with fixed conductances the array is linear in the voltages of its
 word lines. One solution per word line, with 1 V on it and all other terminals at ground, gives
@@ -6,8 +6,8 @@ word lines. One solution per word line, with 1 V on it and all other terminals a
 * the *effective conductances*, :math:`I_k = \sum_i V_i\,\tilde G_{ik}`, of bit line k;
 * the *admittances* of the word lines, :math:`I_i = \sum_m Y_{im} V_m`: sources give the power
   :math:`V^T Y V`;
-* and, from a second solution, what of this the cells dissipate, :math:`V^T C V`. By Tellegen's
-  theorem a small change of cell conductances changes the terminal currents by
+* and, from a second solution, the part of it that the cells dissipate, :math:`V^T C V`. By
+  Tellegen's theorem a small change of cell conductances changes the terminal currents by
   :math:`\delta Y_{im} = \sum_{cells} \delta G\, \Delta_i \Delta_m`, with :math:`\Delta_i` the
   voltage across the cell while 1 V is on word line i. A common relative change,
   :math:`\delta G = \epsilon G`, hence gives :math:`\delta Y = \epsilon C`.
@@ -42,15 +42,15 @@ from cbramsim.simulator.lines.solver import circuit_of, solve
 
 
 class Effective(NamedTuple):
-    """An array as its terminals see it; S, float64."""
+    """Array as its terminals see it; S, float64."""
 
     conductance: NDArray[np.float64]
     """Effective conductances, [rows, columns]: current of a bit line per volt on a word line."""
     admittance: NDArray[np.float64]
     """Current into a word line per volt on another, [rows, rows]; symmetric."""
     dissipation: NDArray[np.float64]
-    """The part of `admittance` that is dissipated in the cells, [rows, rows]; symmetric. Empty if
-    it was not asked for."""
+    """Part of `admittance` that is dissipated in the cells, [rows, rows]; symmetric. Empty if not
+    requested."""
 
     @classmethod
     def nothing(cls) -> Effective:
@@ -58,7 +58,7 @@ class Effective(NamedTuple):
         return cls(*(np.zeros((0, 0)) for _ in cls._fields))
 
     def power(self, voltages: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the cells and what the wires dissipate at `voltages`, V[..., rows], in W."""
+        """Return the power of the cells and of the wires at `voltages`, V[..., rows], in W."""
         v = np.asarray(voltages, np.float64)
         cells = np.einsum("...i,...i->...", v @ self.dissipation, v)
         return cells, np.einsum("...i,...i->...", v @ self.admittance, v) - cells
@@ -77,15 +77,15 @@ def effective(
     Parameters
     ----------
     conductance
-        Of the cells, float[rows, columns], S.
+        Conductances of the cells, float[rows, columns], S.
     wires
-        Resistances. With `r_access`, what the transistors dissipate counts as the cells'.
+        Resistances. With `r_access`, the power of the transistors counts as that of the cells.
     tolerance
         As in `solve`, of every one of the solutions.
     dissipation
-        Whether to work out where the power goes, which takes as long again.
+        Whether to find the power of cells and wires, which doubles the time.
     threads
-        How many to use, > 0; one per core by default. The result does not depend on it.
+        Number of threads, > 0; one per core by default. The result does not depend on it.
 
     Raises
     ------
@@ -127,9 +127,9 @@ def effective(
 
 @compiled_loop
 def _drive_each(factors, lines, driven, source, drops, tolerance, seen):  # type: ignore[no-untyped-def]
-    """Put 1 V on each of the word lines `driven`, one after the other, and write what is `seen`.
+    """Put 1 V on each of the word lines `driven`, one after the other, and write into `seen`.
 
-    Returns the largest part of the terminal currents that Kirchhoff's law leaves over.
+    Returns the largest residual of Kirchhoff's law, as a part of the terminal currents.
     """
     g = factors.g
     rows, columns = g.shape
@@ -181,7 +181,8 @@ def current_into_word_lines(lines, drops, currents):  # type: ignore[no-untyped-
 
 
 def _directly(g: NDArray[np.float64], wires: Wires, tolerance: float) -> Effective:
-    """Return the array as seen where lines have no resistance, or too little beside their ends."""
+    """Return the array for lines without resistance, or with too little beside that of their
+    ends."""
     rows, columns = g.shape
     if wires == ideal_wires(wires):
         total = g.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Reads of cells that are not ohmic, solved one by one: exact, and where each joule goes."""
+"""Exact reads of cells that are not ohmic, solved one by one, with the power of each part."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _across = kernel(across)
 
 
 class Reads(NamedTuple):
-    """What some reads of an array give and take."""
+    """Voltages and currents of some reads of an array."""
 
     currents: NDArray[np.float64]
-    """Out of the bit lines, float64[reads, columns], A."""
+    """Currents out of the bit lines, float64[reads, columns], A."""
     in_cells: NDArray[np.float64]
-    """V I of the cells of each word line, with their transistors, float64[reads, rows], W."""
+    """Power V I of the cells of each word line, with their transistors, float64[reads, rows], W."""
     given: NDArray[np.float64]
-    """V I of the driver of each word line, float64[reads, rows], W: what cells do not take of the
-    sum, lines do."""
+    """Power V I of the driver of each word line, float64[reads, rows], W: of the sum, lines take
+    the rest that cells do not."""
 
 
 def exact_reads(
@@ -43,13 +43,13 @@ def exact_reads(
     g
         Conductances of the cells, float64[rows, columns], S.
     curve, wires
-        What the cells follow, and the resistances.
+        Current-voltage curve of the cells, and the resistances.
     volts
         float64[reads, rows], V.
     tolerance
-        What Kirchhoff's law may leave over, a part of the currents through the terminals.
+        Largest residual of Kirchhoff's law, as a part of the currents through the terminals.
     threads
-        How many to use; one per core by default. The result does not depend on it.
+        Number of threads; one per core by default. The result does not depend on it.
 
     Raises
     ------
@@ -97,9 +97,9 @@ def _directly(
 
 @compiled_loop
 def _read_each(cells, lines, volts, driven, drops, tolerance, reads):  # type: ignore[no-untyped-def]
-    """Solve the reads `driven`, int64[n], and write what they give and take.
+    """Solve the reads `driven`, int64[n], and write their currents and powers.
 
-    Returns the largest part of the currents through the terminals that was left over.
+    Returns the largest residual, as a part of the currents through the terminals.
     """
     rows, columns = cells.g.shape
     source = Source(np.zeros(rows), np.zeros(columns), np.zeros(rows), np.zeros(columns))

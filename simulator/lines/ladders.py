@@ -1,17 +1,20 @@
-r"""Every line as a ladder of its own: a first approximation of what reads see, in two sweeps.
+r"""Every line as a ladder of its own: a first approximation of effective conductances, in two
+sweeps.
 
 With 1 V on one word line and all other terminals at ground, the other word lines are nearly at
 ground as well. If they were, each bit line would be a ladder: at node (i, j) it conducts
 
 .. math:: k = a + b, \qquad b_i = \frac{g\,(b_{i+1} + G_{i+1})}{g + b_{i+1} + G_{i+1}}
 
-to ground, a upwards and b downwards, g a segment. The cell then loads its word line by
-:math:`G' = G k / (G + k)`, which is a ladder too, with the voltage w along it; and of the cell's
-current :math:`w G'` the part :math:`b / k` goes down, of which each cell below takes its share.
+to ground, a upwards and b downwards, with g the conductance of a segment. The cell then loads its
+word line by
+:math:`G' = G k / (G + k)`, which is a ladder too, with the voltage w along it; and the part
+:math:`b / k` of the cell's current :math:`w G'` goes down, of which each cell below takes its
+share.
 
-This leaves out what flows from one word line into the others and back. It costs a thousandth of the
-exact effective conductances, and follows how they change with the cells far better than they are
-themselves approximated.
+This neglects the current from one word line into the others and back. It takes a thousandth of the
+time of the exact effective conductances, and follows their changes with the cells far better than
+their values.
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ def along_ladders(g, lines, seen):  # type: ignore[no-untyped-def]
 
 @vector_kernel
 def _bit_ladders(g, lines, load, leaves):  # type: ignore[no-untyped-def]
-    """Write how cells load their word lines, S, and what part of their current is sensed."""
+    """Write the load of cells on their word lines, S, and the part of their current that is
+    sensed."""
     rows, columns = g.shape
     g_bit = lines.bit
     conducts, reaches = lines.bottom.copy(), np.ones(columns)
@@ -78,7 +82,8 @@ def _bit_ladders(g, lines, load, leaves):  # type: ignore[no-untyped-def]
 def _word_ladders(load, lines, first, count, voltage):  # type: ignore[no-untyped-def]
     """Write the voltages along some word lines, both ends at 1 V where they are connected.
 
-    Elimination from the right: what is behind node j is a source of voltage e and conductance s.
+    Elimination from the right: the circuit behind node j is a source of voltage e and conductance
+    s.
     """
     last = load.shape[1] - 1
     g_word = lines.word

@@ -1,4 +1,4 @@
-"""What Kirchhoff's law leaves over at the nodes of an array, and what double precision adds to it.
+"""Residual of Kirchhoff's law at the nodes of an array, and the rounding of double precision in it.
 
 The two bound the error of every current: see `Solution.error_bound`. Arguments are those of
 `relaxation.py`: `Lines`, `Source`, `Drops`.
@@ -14,14 +14,15 @@ from cbramsim.simulator.lines.currents import across
 EPS = float(np.finfo(np.float64).eps)
 """Distance of 1 from the next number."""
 UNITS = 10.0
-"""Units in the last place of every current that double precision may cost; see `rounding`."""
+"""Largest rounding error of a current in double precision, in units of the last place; see
+`rounding`."""
 
 _across = kernel(across)
 
 
 @compiled_loop
 def leftovers(g, lines, source, drops):  # type: ignore[no-untyped-def]
-    """Write the current that Kirchhoff's law leaves over at every node into `drops.rw` and `.rb`.
+    """Write the residual current of Kirchhoff's law at every node into `drops.rw` and `.rb`.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def leftovers(g, lines, source, drops):  # type: ignore[no-untyped-def]
     Returns
     -------
     tuple of float
-        The sums of the sizes of what is left over, and of the currents through the terminals, A.
+        The sums of the sizes of the residuals, and of the currents through the terminals, A.
     """
     word, bit, right, bottom = source
     u, v, rw, rb = drops.u, drops.v, drops.rw, drops.rb
@@ -90,34 +91,34 @@ def _sum_of_sizes(x, y):  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def rounding(g, lines, source, drops, left_over):  # type: ignore[no-untyped-def]
-    r"""Return what double precision may add to the error of a current, A.
+    r"""Return the error of a current that double precision may add, A.
 
     Let u = eps / 2 be the largest relative error of one operation, and V the voltages that were
-    found, taken as exact. What Kirchhoff's law leaves over at V bounds the error of Ohm's law at V,
-    but neither of the two is computed exactly:
+    found, taken as exact. The residual of Kirchhoff's law at V bounds the error of the currents of
+    Ohm's law at V, but neither of the two is computed exactly:
 
     * a conductance is off by 3 u (a reciprocal of a sum with a reciprocal), a difference of
-      voltages by u (`across`), their product by u: a current by 5 u of itself, in what is left over
-      at the two nodes of its branch and in what is returned;
+      voltages by u (`across`), their product by u: a current by 5 u of itself, in the residuals at
+      the two nodes of its branch and in the returned current;
     * adding up the currents at a node costs 3 u of each.
 
-    Together that is at most 16 u of every current in what is left over, and 5 u of one that is
-    returned, to which the terminals, for which it is 8 u, leave room below 20 u of all currents.
-    Besides, the second order of `across` for the cells, the voltage between the two terminals of a
-    line, which is rounded itself, and the sum over all nodes:
+    Together that is at most 16 u of every current in the residuals, and 5 u of one that is returned
+    (8 u for the terminals), which stays below 20 u of all currents. Besides, the second order of
+    `across` for the cells, the voltage between the two terminals of a line, which is rounded
+    itself, and the sum over all nodes:
 
     .. math:: 10\,\epsilon \sum_\text{branches} |I|
         + 3\,\epsilon^2 \sum_\text{cells} G (|w - b| + |u - v|)
         + 2\,\epsilon \sum_\text{ends} G |V - V'| + N \epsilon\,\text{left\_over}.
 
-    Currents so small that they underflow are not looked at.
+    Currents so small that they underflow are ignored.
 
     Parameters
     ----------
     g, lines, source, drops
         As for `leftovers`.
     left_over
-        What that returned, A.
+        Sum of residuals that `leftovers` returned, A.
     """
     word, bit, right, bottom = source
     u, v = drops.u, drops.v

@@ -1,4 +1,4 @@
-"""An array as a plain network of branches between nodes."""
+"""Array as a plain network of branches between nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cbramsim.simulator.lines.currents import across
 
 
 class Network(NamedTuple):
-    """Branches between nodes.
+    """Network of branches between nodes.
 
     Nodes of an array: those of the word lines, of the bit lines, and the terminals left, right,
     top, bottom. Branches: the cells, the segments row by row, column by column, and the bridges.
@@ -26,13 +26,13 @@ class Network(NamedTuple):
     end: NDArray[np.int32]
     """Node to which it goes."""
     conductance: NDArray[np.float64]
-    """Its conductance, S, 0 to infinity."""
+    """Conductance of a branch, S, 0 to infinity."""
     reference: NDArray[np.float64]
-    """Voltages of the terminals, and near which those of the others are, float64[nodes], V."""
+    """Voltages of the terminals, and voltages near those of the other nodes, float64[nodes], V."""
     is_fixed: NDArray[np.bool_]
     """Whether a node stays at its reference: the terminals, connected or not."""
     turn: NDArray[np.int64]
-    """Nodes of a higher number are eliminated later."""
+    """Order of elimination: nodes of a higher number come later."""
 
     def inflow(self, currents: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of the currents into every node, A."""
@@ -61,7 +61,7 @@ class Network(NamedTuple):
         return float(np.dot(self.conductance, steps))
 
     def joined(self, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """Return for every node the number of its group, joined by the `chosen` branches."""
+        """Return the number of the group of every node, joined by the `chosen` branches."""
         start, end, count = self.start[chosen], self.end[chosen], self.reference.size
         links = coo_array((np.ones(start.size, np.int8), (start, end)), shape=(count, count))
         groups: NDArray[np.int32] = connected_components(links, directed=False)[1]
@@ -127,7 +127,7 @@ def check_reached(network: Network, terminals: Terminals, shape: tuple[int, int]
 def check_driven(
     network: Network, group: NDArray[np.int32], terminals: Terminals, shape: tuple[int, int]
 ) -> None:
-    """Refuse different voltages on nodes that are one."""
+    """Refuse different voltages on nodes that are joined into one."""
     driven = _connected(terminals, shape)
     voltage, groups = network.reference[driven], group[driven]
     one_of = np.empty(network.reference.size)
@@ -160,9 +160,10 @@ def _dissection(rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.
     """Return the turns of the nodes of word and bit lines in an elimination that fills in little.
 
     Nested dissection (George, SIAM J. Numer. Anal. 10, 345 (1973)): the nodes of one column of word
-    lines, or of one row of bit lines, part the array in two; they come after both parts, which are
-    parted alike. A turn is written to the base of 3, with a digit for every cut: 0 for the first
-    part, 1 for the second, 2 for the cut. Of a digit, either the row or the column decides.
+    lines, or of one row of bit lines, divide the array in two; they come after both parts, which
+    are divided in the same way. A turn is written to the base of 3, with a digit for every cut: 0
+    for the first part, 1 for the second, 2 for the cut. Each digit depends on either the row or the
+    column.
     """
     sizes = np.array([rows, columns])
     places = [np.arange(size) for size in sizes]

@@ -5,18 +5,18 @@ With f the current of a cell with its transistor (`curves.py`), Kirchhoff's law 
 
 .. math:: T_w u + f(w - b) = f_w, \qquad T_b v - f(w - b) = f_b.
 
-It says that the *co-content* of the circuit is least,
+It is equivalent to a minimum of the *co-content* of the circuit,
 
 .. math:: \Phi = \sum_\text{segments} \tfrac12 g \Delta^2
           + \sum_\text{cells} \int_0^{w - b} f(x)\,dx
 
-(Millar, Phil. Mag. 42, 1150 (1951)): segments are ohmic and f rises, so that it is strictly
-convex, and there is one solution. A step of Newton's method solves the linear circuit in which each
-cell is its differential conductance f', driven by the currents that Kirchhoff's law leaves over:
-that is the solver of `relaxation.py`. Along the step, :math:`\Phi'` rises from a negative value,
-and the step is halved until :math:`\Phi'` is at its end no more than half of that, reversed. So
-:math:`\Phi` falls with every step by a part of what its slope promises, and the method converges
-from wherever it begins (Nocedal and Wright, Numerical Optimization, 3.2).
+(Millar, Phil. Mag. 42, 1150 (1951)): segments are ohmic and f rises, so that it is strictly convex,
+and there is one solution. A step of Newton's method solves the linear circuit in which each cell is
+its differential conductance f', driven by the residual currents of Kirchhoff's law; the solver is
+that of `relaxation.py`. Along the step, :math:`\Phi'` rises from a negative value, and the step is
+halved until :math:`\Phi'` at its end is no more than half of that with the opposite sign. So
+:math:`\Phi` falls with every step by a part of the fall that its slope predicts, and the method
+converges from any start (Nocedal and Wright, Numerical Optimization, 3.2).
 
 **The bound.** Let V be the voltages that were found and V* the exact ones. The current of branch b
 is off by
@@ -24,10 +24,10 @@ is off by
 .. math:: I_b(V) - I_b(V^*) = k_b\,[(V - V^*)_{start} - (V - V^*)_{end}], \qquad
           k_b = \int_0^1 I_b'\,dt \ge 0
 
-(mean value; no approximation), and terminals are off by nothing. So the errors are voltages and
-currents of a *linear* circuit of conductances k, its terminals at ground, into whose nodes what
-Kirchhoff's law leaves over at V is injected. There an injected current divides over the ways to the
-terminals, and no branch carries more than was injected: the sum of the sizes of what is left over
+(mean value; no approximation), and terminals have no error. So the errors are voltages and currents
+of a *linear* circuit of conductances k, its terminals at ground, into whose nodes the residuals of
+Kirchhoff's law at V are injected. There an injected current divides over the paths to the
+terminals, and no branch carries more than was injected: the sum of the sizes of the residuals
 bounds the error of every current, exactly as for ohmic cells.
 """
 
@@ -57,12 +57,12 @@ from cbramsim.simulator.lines.relaxation import (
 )
 
 NEWTONS = 150
-"""Most steps: where cells see far more than `v_sinh`, each brings them about one `v_sinh` nearer;
-from there on some five are enough."""
+"""Most steps: where cells see far more than `v_sinh`, each brings them nearer by about one
+`v_sinh`; after that some five are enough."""
 HALVINGS = 60
 """Most halvings of a step."""
 FORCING = 0.01
-"""Part of what is left over that the linear solution of a step may leave over, at most."""
+"""Largest residual of the linear solution of a step, as a part of the residual before it."""
 
 _across = kernel(across)
 
@@ -77,7 +77,7 @@ class CurvedCells(NamedTuple):
     slope: Factors
     """Differential conductances, and their factors."""
     step: Drops
-    """By how much the drops change."""
+    """Change of the drops."""
     before: tuple[NDArray[np.float64], NDArray[np.float64]]
     """The drops before the step, float64[rows, columns] each, V."""
     still: Source
@@ -87,9 +87,9 @@ class CurvedCells(NamedTuple):
     scale: float
     """Current per siemens where the sinh is 1, V."""
     steepest: float
-    """v_read / v_sinh."""
+    """Ratio v_read / v_sinh."""
     r_access: float
-    """In series with each cell, Ohm."""
+    """Resistance in series with each cell, Ohm."""
 
 
 def curved_cells(g: NDArray[np.float64], curve: Sinh, r_access: float, lines: Lines) -> CurvedCells:
@@ -104,19 +104,20 @@ def curved_cells(g: NDArray[np.float64], curve: Sinh, r_access: float, lines: Li
 
 @compiled_loop
 def settle_curved(cells, lines, source, drops, tolerance):  # type: ignore[no-untyped-def]
-    """Find the drops, from none, so that Kirchhoff's law leaves over no more than `tolerance`.
+    """Find the drops, starting from none, for which the residual of Kirchhoff's law is within
+    `tolerance`.
 
     Parameters
     ----------
     cells, lines, source, drops
-        `CurvedCells`, `Lines`, `Source`, `Drops`; what is in the latter is overwritten.
+        `CurvedCells`, `Lines`, `Source`, `Drops`; the latter is overwritten.
     tolerance
-        Part of the currents through the terminals that what is left over may sum up to.
+        Largest sum of residuals, as a part of the currents through the terminals.
 
     Returns
     -------
     tuple
-        What is left over and what flows through the terminals, summed, A, whether or not the
+        Sums of the residuals and of the currents through the terminals, A, whether or not the
         tolerance is reached; and the steps of the linear solver.
     """
     drops.u[:] = 0.0
@@ -137,9 +138,9 @@ def settle_curved(cells, lines, source, drops, tolerance):  # type: ignore[no-un
 
 @compiled_loop
 def curved_leftovers(cells, lines, source, drops):  # type: ignore[no-untyped-def]
-    """Write what Kirchhoff's law leaves over at every node, as `leftovers`, and the slopes.
+    """Write the residual of Kirchhoff's law at every node, as `leftovers`, and the slopes.
 
-    Returns the sums of the sizes of what is left over, and of the currents through the terminals.
+    Returns the sums of the sizes of the residuals, and of the currents through the terminals.
     """
     _, through = leftovers(cells.none, lines, source, drops)
     rows, columns = cells.g.shape
@@ -158,7 +159,7 @@ def curved_leftovers(cells, lines, source, drops):  # type: ignore[no-untyped-de
 
 @compiled_loop
 def _newton_step(cells, lines, drops, allowed):  # type: ignore[no-untyped-def]
-    """Solve for the step from what is left over, to what is `allowed`, A; return linear steps."""
+    """Solve for the step from the residuals, within `allowed`, A; return linear steps."""
     refactorise(cells.slope, lines)
     step = cells.step
     step.u[:] = 0.0
@@ -172,7 +173,7 @@ def _newton_step(cells, lines, drops, allowed):  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def _search(cells, lines, source, drops, tolerance):  # type: ignore[no-untyped-def]
-    """Go along the step, halved until it does not lead too far; returns as `curved_leftovers`."""
+    """Go along the step, halved until it does not go too far; returns as `curved_leftovers`."""
     u, v = cells.before
     u[:] = drops.u
     v[:] = drops.v
@@ -191,7 +192,7 @@ def _search(cells, lines, source, drops, tolerance):  # type: ignore[no-untyped-
 
 @kernel
 def _along(step, drops):  # type: ignore[no-untyped-def]
-    """Return by how much the co-content falls along a step, W: what is left over times it."""
+    """Return the fall of the co-content along a step, W: the residuals times the step."""
     rows, columns = drops.u.shape
     total = 0.0
     for i in range(rows):
@@ -202,15 +203,15 @@ def _along(step, drops):  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def curved_rounding(cells, lines, source, drops, left_over):  # type: ignore[no-untyped-def]
-    r"""Return what double precision may add to the error of a current, A.
+    r"""Return the error of a current that double precision may add, A.
 
-    As `rounding`, but for the current of a cell, which has u = eps / 2 of itself more for each
-    operation, and what an error of its voltage makes of it: :math:`d \ln I / d \ln V \le 1 + |y|`,
+    As `rounding`, except for the current of a cell, which has u = eps / 2 of itself more for each
+    operation, and the effect of an error of its voltage: :math:`d \ln I / d \ln V \le 1 + |y|`,
     also behind a transistor. Voltage over `v_sinh` is off by 2 u (and by the second order of
     `across`), the equation for y by some 6 u of its right side, the exponential by 2 u, the scale
-    by (6 + v_read / v_sinh) u, what is left by 12 u: together below
-    :math:`26 u + 8 u |y| + u V_{read} / V_0`. That counts three times, at two nodes and in what is
-    returned.
+    by (6 + v_read / v_sinh) u, the rest by 12 u: together below
+    :math:`26 u + 8 u |y| + u V_{read} / V_0`. That counts three times, at two nodes and in the
+    returned current.
     """
     currents, apart = 0.0, 0.0
     rows, columns = cells.g.shape

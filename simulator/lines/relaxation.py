@@ -1,4 +1,4 @@
-r"""Line relaxation, accelerated: the fast solver of the circuit in `circuit.py`, and its kernels.
+r"""Accelerated line relaxation: the fast solver of the circuit in `circuit.py`, and its kernels.
 
 With u the drops of the word-line nodes against the voltage of their line's terminal, v those of
 the bit lines, D the diagonal matrix of the cells and T_w, T_b the tridiagonal matrices of the lines
@@ -6,8 +6,8 @@ and their ends, Kirchhoff's law reads
 
 .. math:: (T_w + D)\,u - D\,v = f_w, \qquad (T_b + D)\,v - D\,u = f_b.
 
-Solving for one kind of line at a time, each tridiagonal, in turns, is line relaxation (block
-Gauss-Seidel). Put differently: with v eliminated,
+Line relaxation (block Gauss-Seidel) solves for one kind of line at a time, in turns; each system is
+tridiagonal. With v eliminated,
 
 .. math:: S u = \left[T_w + D - D (T_b + D)^{-1} D\right] u = f_w + D (T_b + D)^{-1} f_b,
 
@@ -17,8 +17,8 @@ sweeps per step and need about the square root of the steps (Golub and Van Loan,
 Computations, 11.5). With :math:`s = (T_w + D) p` carried along, one step is one sweep of each
 kind and nothing else.
 
-What Kirchhoff's law leaves over is computed afresh from the result, and corrected again if that is
-not small enough: rounding in the iteration cannot hide.
+The residual of Kirchhoff's law is computed anew from the result, and corrected again if it is not
+small enough: rounding errors of the iteration are found.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from cbramsim.core.kernels import compiled_loop, kernel, vector_kernel
 from cbramsim.simulator.lines.leftovers import leftovers
 
 ROWS = 8
-"""Word lines that are swept side by side: one alone is a chain of operations that wait."""
+"""Word lines that are swept side by side: a single one is a chain of dependent operations."""
 ROUNDS = 5
-"""Rounds of correction before relaxation is given up: one is enough but for rounding."""
+"""Rounds of correction before relaxation is given up: without rounding one is enough."""
 STEPS = 5_000
 """Most steps of one round."""
 
@@ -43,48 +43,51 @@ class Lines(NamedTuple):
     """Conductances of the lines, S."""
 
     word: float
-    """One segment of a word line."""
+    """Conductance of a segment of a word line."""
     bit: float
-    """One segment of a bit line."""
+    """Conductance of a segment of a bit line."""
     left: NDArray[np.float64]
-    """From the first cell of each word line to its left terminal, [rows]; 0 if it floats."""
+    """Conductance from the first cell of each word line to its left terminal, [rows]; 0 if it
+    floats."""
     right: NDArray[np.float64]
-    """From the last cell, [rows]."""
+    """Conductance from the last cell to the right terminal, [rows]."""
     top: NDArray[np.float64]
-    """From the first cell of each bit line to its top terminal, [columns]."""
+    """Conductance from the first cell of each bit line to its top terminal, [columns]."""
     bottom: NDArray[np.float64]
-    """From the last cell, [columns]."""
+    """Conductance from the last cell to the bottom terminal, [columns]."""
 
 
 class Factors(NamedTuple):
-    """What sweeps need: reciprocal pivots of all tridiagonal matrices."""
+    """Factors for the sweeps: reciprocal pivots of all tridiagonal matrices."""
 
     g: NDArray[np.float64]
-    """The cells, [rows, columns], S."""
+    """Conductances of the cells, [rows, columns], S."""
     word: NDArray[np.float64]
-    """Of the word lines, [rows, columns], Ohm."""
+    """Factors of the word lines, [rows, columns], Ohm."""
     bit: NDArray[np.float64]
-    """Of the bit lines, [rows, columns], Ohm."""
+    """Factors of the bit lines, [rows, columns], Ohm."""
 
 
 class Row(NamedTuple):
-    """A row of the array, as sweeps along the bit lines see it."""
+    """Row of the array for sweeps along the bit lines."""
 
     g: NDArray[np.float64]
-    """Its cells, [columns], S."""
+    """Conductances of its cells, [columns], S."""
     pivots: NDArray[np.float64]
     """Reciprocal pivots of the bit lines there, [columns], Ohm."""
     g_bit: float
-    """One segment of a bit line, S."""
+    """Conductance of a segment of a bit line, S."""
 
 
 class Source(NamedTuple):
     """Voltages at the terminals, V."""
 
     word: NDArray[np.float64]
-    """From which the drops of each word line are counted: that of its left terminal, [rows]."""
+    """Voltage from which the drops of each word line are counted: that of its left terminal,
+    [rows]."""
     bit: NDArray[np.float64]
-    """Likewise for each bit line: its top terminal, [columns]."""
+    """Voltage from which the drops of each bit line are counted: that of its top terminal,
+    [columns]."""
     right: NDArray[np.float64]
     """Voltage of the right terminal above `word`, [rows]."""
     bottom: NDArray[np.float64]
@@ -95,17 +98,17 @@ class Drops(NamedTuple):
     """Drops of the nodes, and memory to find them; float64[rows, columns] each."""
 
     u: NDArray[np.float64]
-    """Of the nodes of word lines, V."""
+    """Drops of the nodes of word lines, V."""
     v: NDArray[np.float64]
-    """Of the nodes of bit lines, V."""
+    """Drops of the nodes of bit lines, V."""
     rw: NDArray[np.float64]
-    """Current left over at the nodes of word lines, A."""
+    """Residual currents at the nodes of word lines, A."""
     rb: NDArray[np.float64]
-    """At those of bit lines."""
+    """Residual currents at the nodes of bit lines, A."""
     p: NDArray[np.float64]
     """Direction of search."""
     s: NDArray[np.float64]
-    """(T_w + D) p."""
+    """Product (T_w + D) p."""
 
 
 def factorise(g: NDArray[np.float64], lines: Lines) -> Factors:
@@ -127,7 +130,7 @@ def no_source(rows: int, columns: int) -> Source:
 
 @compiled_loop
 def refactorise(factors, lines):  # type: ignore[no-untyped-def]
-    """Eliminate each line from its start; without a subtraction, for all terms are positive.
+    """Eliminate each line from its start; without subtractions, as all terms are positive.
 
     A node sees the conductance s to its left and its own; the next one sees it through a segment,
     g s / (g + s).
@@ -161,19 +164,20 @@ def refactorise(factors, lines):  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped-def]
-    """Find the drops, from none, so that Kirchhoff's law leaves over no more than `tolerance`.
+    """Find the drops, starting from none, for which the residual of Kirchhoff's law is within
+    `tolerance`.
 
     Parameters
     ----------
     factors, lines, source, drops
-        `Factors`, `Lines`, `Source`, `Drops`; what is in the latter is overwritten.
+        `Factors`, `Lines`, `Source`, `Drops`; the latter is overwritten.
     tolerance
-        Part of the currents through the terminals that what is left over may sum up to.
+        Largest sum of residuals, as a part of the currents through the terminals.
 
     Returns
     -------
     tuple
-        What is left over and what flows through the terminals, summed, A, whether or not the
+        Sums of the residuals and of the currents through the terminals, A, whether or not the
         tolerance is reached; and the steps taken.
     """
     _at_rest(factors.g, lines, source, drops)
@@ -190,7 +194,7 @@ def settle(factors, lines, source, drops, tolerance):  # type: ignore[no-untyped
 
 @vector_kernel
 def _at_rest(g, lines, source, drops):  # type: ignore[no-untyped-def]
-    """Leave no drops, and what Kirchhoff's law then leaves over."""
+    """Set the drops to zero, and write the residual of Kirchhoff's law for that."""
     rows, columns = g.shape
     for i in range(rows):
         for j in range(columns):
@@ -205,9 +209,9 @@ def _at_rest(g, lines, source, drops):  # type: ignore[no-untyped-def]
 
 @compiled_loop
 def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: ignore[no-untyped-def]
-    """Correct the drops for what is left over, by conjugate gradients; return the steps taken.
+    """Correct the drops for the residuals, by conjugate gradients; return the steps taken.
 
-    Stops when the sizes of what is left over sum up to no more than `tolerance` of the current
+    Stops when the sum of the sizes of the residuals is no more than `tolerance` of the current
     through the terminals of the word lines, or than `allowed`.
 
     Parameters
@@ -215,8 +219,8 @@ def correct(factors, lines, source, drops, tolerance, allowed, limit):  # type: 
     factors, lines, source
         `Factors`, `Lines`, `Source`.
     drops
-        `Drops` with what `leftovers` wrote; u is corrected, v is what follows from u and the
-        terminals, the rest is used up.
+        `Drops` with the residuals from `leftovers`; u is corrected, v follows from u and the
+        terminals, the rest is overwritten.
     tolerance
         Relative.
     allowed
@@ -272,7 +276,7 @@ def _through_word_lines(lines, right, u):  # type: ignore[no-untyped-def]
 
 @vector_kernel
 def _begin(g, v, r, p, s):  # type: ignore[no-untyped-def]
-    """Eliminate the bit lines from what is left over; no direction yet, and no step to take."""
+    """Eliminate the bit lines from the residuals; no direction yet, and no step to take."""
     rows, columns = g.shape
     for i in range(rows):
         for j in range(columns):

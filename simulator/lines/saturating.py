@@ -1,17 +1,17 @@
-r"""What reads see of cells that are not ohmic: a product that saturates.
+r"""Reads of cells that are not ohmic: a product that saturates.
 
-A read of inputs that are at `v_read` or at ground is not a product any more: the more word lines
-are active, the less voltage is left for the cells, and the less than in proportion they take.
-Solving every read (`exact_reads.py`) takes too long while a network learns. To first order the
-cells are at `v_read`, where they are as good as ohmic cells of the same conductance. Their
-effective conductances, :math:`\tilde G` (`effective_matrix.py`), say what a bit line gets of which
-word line; and how much it gets in all, saturates with it:
+A read of inputs that are at `v_read` or at ground is no longer a product: with more active word
+lines the voltage at the cells is lower, and their currents fall more than in proportion. Solving
+every read (`exact_reads.py`) takes too long while a network learns. To first order the cells are at
+`v_read`, where they behave like ohmic cells of the same conductance. Their effective conductances,
+:math:`\tilde G` (`effective_matrix.py`), give the current of a bit line from each word line; the
+total current saturates with their sum:
 
 .. math:: I_k = V_{read} \frac{a_k x_k}{1 + c_k x_k}, \qquad
           x_k = \sum_{i\ \text{active}} \tilde G_{ik}.
 
-The two numbers of a bit line are fitted to exact solutions of patterns of activity drawn from the
-images: every other one. The rest are solved to measure by how much such a read is off. For ohmic
+The two numbers of a bit line are fitted to exact solutions of every other one of the patterns of
+activity drawn from the images. The rest are solved to measure the error of such a read. For ohmic
 cells c is 0 and a is 1; the form is empirical (assumed), and its error measured at every use.
 """
 
@@ -29,31 +29,31 @@ from cbramsim.simulator.lines.effective_matrix import effective
 from cbramsim.simulator.lines.exact_reads import Reads, exact_reads
 
 PATTERNS = 64
-"""Patterns of activity: half of them are fitted to, half measure."""
+"""Number of patterns of activity: half are used for the fit, half to measure its error."""
 LEAST = np.finfo(float).tiny
 SAME = 1e-9
-"""Spread of sums, relative, below which saturation cannot be told from scale."""
+"""Relative spread of sums below which saturation cannot be distinguished from scale."""
 
 
 class Saturating(NamedTuple):
-    """A tile as its terminals see it: a product that saturates."""
+    """Tile as its terminals see it: a product that saturates."""
 
     conductance: NDArray[np.float64]
-    """a G above, float64[rows, columns], S."""
+    """Product a G above, float64[rows, columns], S."""
     bend: NDArray[np.float64]
-    """c / a above, float64[columns], 1/S: currents are x / (1 + bend x)."""
+    """Ratio c / a above, float64[columns], 1/S: currents are x / (1 + bend x)."""
     kept: NDArray[np.float64]
     """Mean of 1 / (1 + bend x) over the patterns, float64[columns]."""
     dissipated: NDArray[np.float64]
-    """What cells and lines take while a word line is active, on average, float64[2, rows], W/V²."""
+    """Power of cells and lines while a word line is active, on average, float64[2, rows], W/V²."""
     currents: NDArray[np.float64]
     """Exact currents of the patterns that measure, float64[patterns, columns], per volt, S."""
     off: NDArray[np.float64]
-    """By how much such a read is off in each of them, float64[patterns, columns], S."""
+    """Error of such a read in each of them, float64[patterns, columns], S."""
 
 
 def drawn_patterns(densities: NDArray[np.uint8], seed: int) -> NDArray[np.bool_]:
-    """Return which inputs spike in windows of some images, bool[PATTERNS, inputs]."""
+    """Return the inputs that spike in windows of some images, bool[PATTERNS, inputs]."""
     some = densities[np.linspace(0, len(densities) - 1, PATTERNS).astype(np.int64)]
     spiked: NDArray[np.bool_] = (
         generator(seed, "wires patterns").integers(0, 256, some.shape) < some
@@ -65,7 +65,7 @@ def saturating(
     g: NDArray[np.float64], curve: Sinh, wires: Wires, patterns: NDArray[np.bool_],
     tolerance: float, threads: int | None = None,
 ) -> Saturating:  # fmt: skip
-    """Return a tile as reads of typical `patterns`, bool[patterns, rows], see it.
+    """Return a tile for reads of typical `patterns`, bool[patterns, rows].
 
     `g` are its cells, float64[rows, columns], S; other arguments as for `exact_reads`.
     """
@@ -84,7 +84,7 @@ def saturating(
 
 
 def saturated(summed: NDArray, bend: NDArray) -> NDArray[np.float64]:
-    """Return what reads say where effective conductances sum up to `summed`, [..., columns], S."""
+    """Return the result of reads for sums `summed` of effective conductances, [..., columns], S."""
     return summed / (1 + bend * summed)  # type: ignore[no-any-return]
 
 
@@ -93,7 +93,7 @@ def _fitted(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the scale and the bend of every bit line, float64[columns], 1 and 1/S.
 
-    Least squares of a x - c x y = y, which is linear, and then the scale that makes the mean right.
+    Linear least squares of a x - c x y = y, then the scale for which the mean is right.
     """
     mean = np.maximum(told.mean(axis=0), LEAST)
     x, y = told / mean, wanted / mean
@@ -109,7 +109,7 @@ def _fitted(
 
 
 def _part(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `one` / `other`, 1 where that is nothing."""
+    """Return `one` / `other`, 1 where `other` is 0."""
     return np.divide(one, other, out=np.ones(one.shape), where=other > LEAST)
 
 
@@ -118,8 +118,8 @@ def _by_row(
 ) -> NDArray[np.float64]:
     """Return `Saturating.dissipated`: means of the exact reads in which a word line is active.
 
-    Few are, of some: as if each had been active once more, and had then taken what all do of their
-    nominal power. What cells of other word lines take is shared out.
+    Some are rarely active: each counts as active once more, with the mean ratio of all to its
+    nominal power. The power of cells on other word lines is shared out.
     """
     active, v_read = volts > 0, max(float(volts.max()), LEAST)
     nominal = g.sum(axis=1) * v_read**2

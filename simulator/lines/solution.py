@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 class Solution:
     """Node voltages of an array and what follows from them; by `cbramsim.simulator.lines.solve`.
 
-    Currents and power are worked out when they are asked for.
+    Currents and power are computed on demand.
     """
 
     conductance: NDArray[np.float64]
-    """Of the bare cells, float64[rows, columns], S."""
+    """Conductances of the bare cells, float64[rows, columns], S."""
     terminals: Terminals
-    """The voltages that drive the array."""
+    """Voltages that drive the array."""
     wires: Wires
-    """The resistances."""
+    """Resistances of the lines."""
     u: NDArray[np.float64]
     """Voltages of the word-line nodes above `word_from`, float64[rows, columns], V: small
-    differences, of which the voltages themselves lose digits to rounding."""
+    differences; the voltages themselves would lose their digits to rounding."""
     v: NDArray[np.float64]
     """Voltages of the bit-line nodes above `bit_from`, float64[rows, columns], V."""
     word_from: NDArray[np.float64]
@@ -48,11 +48,11 @@ class Solution:
     bit_from: NDArray[np.float64]
     """Voltage of a terminal of each bit line, or 0, float64[columns], V."""
     error_bound: float
-    """No current in the array is further from the exact one than this, A, nor is any of `outputs`
-    and `inputs`: what Kirchhoff's law leaves over, its sizes summed over all nodes, and `rounding`.
-    (By superposition: current injected at a node divides over the paths to the terminals, so that
-    no branch, and no line at its ends, carries more than was injected. For cells that are not
-    ohmic see `newton.py`: it holds as well.)"""
+    """Largest error of any current in the array, and of `outputs` and `inputs`, A: the sum of the
+    sizes of the residuals of Kirchhoff's law over all nodes, and `rounding`. (By superposition:
+    current injected at a node divides over the paths to the terminals, so that no branch, and no
+    line at its ends, carries more than was injected. It also holds for cells that are not ohmic,
+    see `newton.py`.)"""
     through: float
     """Sum of the sizes of the currents through all terminals, A."""
     iterations: int
@@ -60,12 +60,12 @@ class Solution:
     method: str
     """`relaxation` or `direct`."""
     known: Currents | None = field(default=None, repr=False)
-    """The currents, where they do not follow from the voltages: without resistance."""
+    """Currents, where they do not follow from the voltages: without resistance."""
     rounding: float = 0.0
-    """The part of `error_bound` that double precision adds, A: some ten units in the last place
+    """Part of `error_bound` due to double precision, A: some ten units in the last place
     (2.2e-15) of the sizes of the currents of all branches, summed; see `leftovers.rounding`."""
     curve: Curve = OHMIC
-    """What the cells follow."""
+    """Current-voltage curve of the cells."""
 
     @cached_property
     def word(self) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ class Solution:
 
     @property
     def applied_voltages(self) -> NDArray[np.float64]:
-        """The same on lines without resistance, float64[rows, columns], V; NaN where one floats."""
+        """Voltages on lines without resistance, float64[rows, columns], V; NaN where one floats."""
         left, right, top, bottom = self.terminals
         word, bit = np.where(np.isnan(left), right, left), np.where(np.isnan(bottom), top, bottom)
         return word[:, None] - bit
@@ -124,7 +124,7 @@ class Solution:
 
     @cached_property
     def power(self) -> Power:
-        """Where the power goes."""
+        """Power by where it is dissipated."""
         return power_of(self.conductance, self.currents, self.terminals, self.wires, self.curve)
 
     @property
@@ -151,7 +151,7 @@ class Solution:
 
     @property
     def _ends(self) -> Terminals:
-        """The voltages of the terminals, above those from which the nodes are counted."""
+        """Voltages of the terminals, above those from which the nodes are counted."""
         left, right, top, bottom = self.terminals
         return Terminals(
             left - self.word_from, right - self.word_from, top - self.bit_from,

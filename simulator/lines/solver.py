@@ -1,4 +1,4 @@
-"""`solve`: the node voltages of an array with resistive lines, to a guaranteed tolerance."""
+"""`solve`: node voltages of an array with resistive lines, to a guaranteed tolerance."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from cbramsim.simulator.lines.solution import Solution
 Method = Literal["auto", "relaxation", "direct"]
 
 NOTHING = 1e-20
-"""A current is none if it is below this part of what the highest voltage could drive through all
-cells side by side: ten thousand times below what rounding leaves of a current that is one."""
+"""Smallest current, as a part of the current of the highest voltage through all cells in parallel:
+ten thousand times below the rounding of a current."""
 
 
 class ConvergenceError(CbramError, ArithmeticError):
-    """A solution that did not reach its tolerance; says what it reached."""
+    """Failure of a solution to reach its tolerance, with the tolerance reached."""
 
 
 def solve(
@@ -46,16 +46,17 @@ def solve(
 ) -> Solution:
     """Solve Kirchhoff's law at every node of an array.
 
-    The equations are those of `cbramsim.simulator.lines.circuit`. An array whose lines are whole
-    and of positive resistance is solved by accelerated line relaxation; any other, and one for
-    which that should fail, directly. Cells that are not ohmic take steps of Newton's method, each
-    of them a linear circuit (`newton.py`): from wherever they begin these end in the one solution,
-    and what is left over bounds the error of every current likewise.
+    The equations are those of `cbramsim.simulator.lines.circuit`. An array whose lines are intact
+    and of positive resistance is solved by accelerated line relaxation; any other, or one for which
+    that fails, directly. Cells that are not ohmic take steps of Newton's method, each of them a
+    linear circuit (`newton.py`): from any start these reach the only solution, and the residuals
+    bound the error of every current in the same way.
 
     Parameters
     ----------
     conductance
-        Of the bare cells, float[rows, columns], S; 0 for no cell, infinite for a short.
+        Conductances of the bare cells, float[rows, columns], S; 0 for no cell, infinite for a
+        short.
     terminals
         Voltages at the ends of the lines.
     wires
@@ -63,9 +64,9 @@ def solve(
     faults
         Broken and bridged lines.
     tolerance
-        What Kirchhoff's law leaves over, summed over all nodes, may be this part of the currents
-        through the terminals, summed over them. No current is wrong by more than that sum and what
-        is rounded off: `Solution.error_bound`.
+        Largest sum of the residuals of Kirchhoff's law over all nodes, as a part of the sum of the
+        currents through the terminals. No current is wrong by more than that sum and the rounding:
+        `Solution.error_bound`.
     method
         `auto`, `relaxation` (and nothing else if that fails) or `direct`.
     curve
@@ -169,7 +170,7 @@ def _voltages(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the voltage of the first terminal of each line, of the last where that floats, or 0.
 
-    And by how much the voltage of the last is above that, where there is one.
+    Also return the voltage of the last terminal above it, if there is one.
     """
     start = np.where(np.isnan(first), last, first)
     start[np.isnan(start)] = 0.0

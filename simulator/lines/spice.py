@@ -1,4 +1,4 @@
-"""The array as a netlist for ngspice, and back what it prints: an outside check of the solvers."""
+"""Array as a netlist for ngspice: an independent check of the solvers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OHMIC = "Resistors  Rc<row>_<column>         cell with its access transistor"
 _CURVED = """Currents   Bc<row>_<column>         of a cell, by its voltage
 * Resistors  Rc<row>_<column>         its access transistor, from node c<row>_<column>"""
 _PRECISE = ".options reltol=1e-9 abstol=1e-18 vntol=1e-15 gmin=1e-18\n"
-"""Newton's method of ngspice stops at a thousandth otherwise."""
+"""Options for precision: otherwise Newton's method of ngspice stops at a thousandth."""
 _HEADER = """\
 * {title}
 * {rows} word lines by {columns} bit lines: the operating point, by "ngspice -b <this file>".
@@ -38,7 +38,7 @@ def to_spice(
     title: str = "array with resistive lines", node_voltages: bool = False,
     curve: Curve = OHMIC,
 ) -> str:  # fmt: skip
-    """Return a netlist that prints the currents of all terminals, and the node voltages if asked.
+    """Return a netlist that prints the currents of all terminals, and the node voltages on request.
 
     Of terminals joined without resistance only the first is in the netlist: it carries the current
     of all of them. Cells that are not ohmic are behavioural sources. Circuits without one solution
@@ -97,7 +97,7 @@ def to_spice(
 def _curved_cell(
     name: str, ends: tuple[str, str], conductance: float, curve: Sinh, wires: Wires
 ) -> Iterator[str]:
-    """Yield a cell as a source of a current that its voltage sets, and its transistor."""
+    """Yield a cell as a voltage-controlled current source, and its transistor."""
     place, (start, end) = name[2:], ends
     if wires.r_access:
         yield f"{name} {start} c{place} {wires.r_access!r}\n"

@@ -1,4 +1,4 @@
-"""A logical array on a grid of physical arrays, each with lines of its own."""
+"""Logical array on a grid of physical arrays, each with lines of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Tiles(Parameters):
     """Most bit lines of one physical array; 0 for no limit."""
 
     def parts(self, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the physical arrays begin, and the last one ends, in rows and in columns."""
+        """Return the first rows and columns of the physical arrays, and the end of the last one."""
         rows, columns = (
             shared_out(count, most)
             for count, most in zip(shape, (self.rows, self.columns), strict=True)
@@ -35,13 +35,14 @@ class Tiles(Parameters):
 
 
 def shared_out(count: int, most: int) -> NDArray[np.int64]:
-    """Return where the parts of `count` lines begin, at most `most` each, if not 0, and the end."""
+    """Return the beginnings of the parts of `count` lines, at most `most` each, if not 0, and the
+    end."""
     parts = -(-count // most) if most else 1
     return np.array([0, *np.cumsum([len(p) for p in np.array_split(range(count), parts)])])
 
 
 class Layout:
-    """Where the tiles of an array lie, and how far its cells are from their terminals.
+    """Places of the tiles of an array, and distances of its cells from their terminals.
 
     Iterating yields the rows and columns of each tile, two slices.
 
@@ -52,7 +53,8 @@ class Layout:
     along_word
         Resistance from the driver of a word line to each column, float64[columns], Ohm.
     along_bit
-        Resistance from each row to the end of a bit line, and of a transistor, float64[rows], Ohm.
+        Resistance from each row to the end of a bit line, with that of a transistor, float64[rows],
+        Ohm.
     """
 
     def __init__(self, shape: tuple[int, int], wires: Wires, tiles: Tiles) -> None:
@@ -72,7 +74,8 @@ class Layout:
         )
 
     def in_common(self, wires: Wires) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what bit-line resistance cells have in common: `above` and `below` of `Wired`."""
+        """Return the common bit-line resistance of cells: `above` and `below` of
+        `ResistiveLines`."""
         above, below = [], []
         for count in np.diff(self.row_parts):
             row = np.arange(count)

@@ -1,8 +1,8 @@
 r"""Effective conductances after a few cells have changed, without solving for all inputs again.
 
 A change :math:`\delta_k` of the conductance of cell k is a current through it,
-:math:`I_k = \delta_k V'_k`, on top of what flowed before. Let a current of 1 A through cell k, from
-its word line to its bit line, cause the currents :math:`d_{ki}` into the word lines,
+:math:`I_k = \delta_k V'_k`, in addition to the current before. Let a current of 1 A through cell k,
+from its word line to its bit line, cause the currents :math:`d_{ki}` into the word lines,
 :math:`c_{kj}` out of the bit lines, and voltages :math:`Z_{km}` across the changed cells. Before
 the change, 1 V on word line i puts, by reciprocity, :math:`V_k = d_{ki}` across cell k. So
 
@@ -10,7 +10,8 @@ the change, 1 V on word line i puts, by reciprocity, :math:`V_k = d_{ki}` across
           \tilde G' = \tilde G + d^T K c, \qquad Y' = Y + d^T K d
 
 (the identity of Sherman, Morrison and Woodbury), exactly. The dissipation C is the derivative of Y
-by a common relative change of all cells (see `effective`), which is carried along: dots below.
+by a common relative change of all cells (see `effective`), which is computed along with Y: dots
+below.
 """
 
 from __future__ import annotations
@@ -35,22 +36,22 @@ from cbramsim.simulator.lines.relaxation import (
 from cbramsim.simulator.lines.solver import ConvergenceError, circuit_of
 
 WORTHWHILE = 0.5
-"""Changed cells for each word line from which on it is quicker to solve for all inputs again."""
+"""Number of changed cells per word line above which it is faster to solve for all inputs again."""
 
 
 class Responses(NamedTuple):
-    """What follows from 1 A through each of some cells, from its word line to its bit line."""
+    """Responses to 1 A through each of some cells, from its word line to its bit line."""
 
     out_of_bit_lines: NDArray[np.float64]
-    """c, currents, float64[cells, columns], A."""
+    """Currents c, float64[cells, columns], A."""
     into_word_lines: NDArray[np.float64]
-    """d, currents, float64[cells, rows], A."""
+    """Currents d, float64[cells, rows], A."""
     into_word_lines_dot: NDArray[np.float64]
-    """How d changes with a common relative change of all cells, float64[cells, rows], A."""
+    """Change of d with a common relative change of all cells, float64[cells, rows], A."""
     across: NDArray[np.float64]
-    """Z, voltages across the same cells, float64[cells, cells], V."""
+    """Voltages Z across the same cells, float64[cells, cells], V."""
     across_dot: NDArray[np.float64]
-    """How Z changes likewise."""
+    """Change of Z with a common relative change of all cells, float64[cells, cells], V."""
 
 
 def updated(
@@ -66,7 +67,7 @@ def updated(
     Parameters
     ----------
     before
-        As they saw it, with dissipation.
+        The array before the change, with dissipation.
     g_before, g_after
         Conductances, float64[rows, columns], S.
     wires, tolerance
@@ -110,7 +111,7 @@ def updated(
 def _push_through_each(factors, lines, cells, source, drops, tolerance, responses):  # type: ignore[no-untyped-def]
     """Push 1 A through each of some cells, int64[cells, 2], and write the `Responses`.
 
-    Returns the largest part of the current that Kirchhoff's law leaves over.
+    Returns the largest residual of Kirchhoff's law, as a part of the current.
     """
     g = factors.g
     last = g.shape[0] - 1

@@ -1,9 +1,9 @@
-"""Trained networks in arrays: weights from elsewhere are written into cells, and read by currents.
+"""Trained networks in arrays: their weights are written into cells, and read by currents.
 
-`TrainedNetwork` is what has been trained, as layers in a row. `map_network` writes the matrix of
+`TrainedNetwork` holds the trained network as layers in a row. `map_network` writes the matrix of
 each layer into arrays (`MatrixArrays`), finds the ranges of inputs and converters on training
 images, and returns a `MappedNetwork`, whose accuracy, energy and latency are those of the arrays.
-`loss_by_cause` says what costs how much accuracy.
+`loss_by_cause` returns the loss of accuracy by cause.
 """
 
 from cbramsim.simulator.mapping.causes import Cause, loss_by_cause

@@ -6,9 +6,9 @@ level :math:`u_i = (x_i - a) / r` between 0 and 1, and the array gives
 .. math:: \sum_i W_{ik} x_i = s_k r \sum_i w_{ik} u_i + s_k a \sum_i w_{ik}.
 
 The first sum is the current of a bit line less that of the other side, or of the reference; the
-second one is a number that is known beforehand. Bit by bit, each read has its own noise and
-conversion; without converters all bits have one sum, whose noise is drawn at once: normal, with
-the variance of the weighed sum of all reads.
+second one is known in advance. Bit by bit, each read has its own noise and conversion; without
+converters all bits have one sum, whose noise is drawn at once: normal, with the variance of the
+weighted sum of all reads.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from cbramsim.simulator.mapping.levels import ONES, SQUARES, Levels
 from cbramsim.simulator.mapping.reading import NO_CONVERTERS, Chain, Seen, chain_of, finish, seen_of
 
 BLOCK = 1 << 18
-"""About so many sums are made at a time, and remain in the processor's cache."""
+"""Approximate number of sums made at a time, which remain in the processor's cache."""
 SAMPLE = 5_000
-"""Rows of inputs from which ranges are found."""
+"""Number of rows of inputs from which ranges are found."""
 
 
 class MatrixArrays:
-    """The matrix of one layer in arrays, one below the other where one has too few word lines.
+    """Matrix of one layer in arrays, one below the other where one has too few word lines.
 
     Attributes
     ----------
     weights
-        Wanted, in parts of `scale`, float32[inputs, outputs].
+        Target weights, in parts of `scale`, float32[inputs, outputs].
     scale
-        Weight that the window stands for, float64[outputs].
+        Weight at the end of the window, float64[outputs].
     arrays
-        From top to bottom, `Crossbar` or `SynapseCrossbar`.
+        Arrays from top to bottom, `Crossbar` or `SynapseCrossbar`.
     missed
         Weights that verification has given up.
     ledger
@@ -86,13 +86,13 @@ class MatrixArrays:
         self.see()
 
     def __repr__(self) -> str:
-        """Return what it is."""
+        """Return a short description."""
         rows, columns = self.weights.shape
         return f"MatrixArrays({rows} x {columns} weights, {self.cells:,} cells)"
 
     @property
     def written(self) -> Floats:
-        """The weights as they are now, in parts of `scale`, float32[inputs, outputs]."""
+        """Present weights, in parts of `scale`, float32[inputs, outputs]."""
         return np.concatenate([array.weights for array in self.arrays])
 
     @property
@@ -113,7 +113,7 @@ class MatrixArrays:
         return Crossbar(self.device, shape, *rest, **built)
 
     def _parts(self, rows: NDArray) -> list[NDArray]:
-        """Return the part of each array of what there is by row."""
+        """Return the part of each array of a quantity by row."""
         return np.split(rows, self.starts[1:-1])
 
     # ---- before they are used ------------------------------------------------------------------
@@ -141,7 +141,8 @@ class MatrixArrays:
         ]
 
     def _on_together(self, codes: NDArray[Any]) -> NDArray[np.float64]:
-        """Return how often two word lines are on together in calibration, float64[rows, rows]."""
+        """Return the probability that two word lines are on together in calibration, float64[rows,
+        rows]."""
         total = np.zeros((codes.shape[1], codes.shape[1]))
         for _, levels in self._reads(codes):
             total += levels.T @ levels
@@ -156,7 +157,7 @@ class MatrixArrays:
         return float(np.percentile(sizes[sizes > 0], self.config.percentile, method="higher"))
 
     def see(self) -> None:
-        """Take note of what reads see now."""
+        """Update the conductances that reads see."""
         self._seen = [
             seen_of(array, self.config, together)
             for array, together in zip(self.arrays, self._together, strict=True)
@@ -172,7 +173,7 @@ class MatrixArrays:
         inputs
             float32[n, inputs].
         phase
-            Of the ledger.
+            Phase of the ledger.
 
         Returns
         -------
@@ -303,7 +304,7 @@ class MatrixArrays:
     # ---- time ----------------------------------------------------------------------------------
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, and make up for it as the configuration says."""
+        """Let time pass, and compensate drift as configured."""
         for array in self.arrays:
             cells = physical(array)
             cells.phase = "compensation"
@@ -316,7 +317,7 @@ class MatrixArrays:
 
 
 def scale_of(matrix: Floats, config: MappingConfig) -> NDArray[np.float64]:
-    """Return the weight that the window stands for, float64[outputs]; 0 where all are 0."""
+    """Return the weight at the end of the window, float64[outputs]; 0 where all are 0."""
     sizes = np.abs(matrix).astype(np.float64)
     axis = 0 if config.scaling == "column" else None
     scale = np.quantile(sizes, 1 - config.clip, axis=axis)
@@ -325,7 +326,7 @@ def scale_of(matrix: Floats, config: MappingConfig) -> NDArray[np.float64]:
 
 
 def write(array: Crossbar | SynapseCrossbar, weights: Floats, config: MappingConfig) -> int:
-    """Write weights, -1 to 1, into new cells; return how many verification has given up."""
+    """Write weights, -1 to 1, into new cells; return the number that verification gave up."""
     cells = physical(array)
     if config.writing != "verify":
         programmed = config.writing == "error"

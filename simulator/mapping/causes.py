@@ -1,4 +1,4 @@
-"""What costs how much accuracy, from the trained network to the array as it is built."""
+"""Losses of accuracy by cause, from the trained network to the array as it is built."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cbramsim.simulator.mapping.trained import TrainedNetwork
 READS = ("read_c2c", "g_flicker", "read_1f")
 """Parameters of a cell that make reads differ."""
 ORDER = ("cells", "noise of reads", "lines", "converters", "time")
-"""What is added to rounded inputs, in this order."""
+"""Causes that are added to rounded inputs, in this order."""
 
 
 class Cause(NamedTuple):
-    """What a cause does to the accuracy."""
+    """Effect of a cause on the accuracy."""
 
     name: str
-    """What is added to all before it."""
+    """Cause that is added to all before it."""
     accuracy: float
-    """With it and all before it, 0 to 1."""
+    """Accuracy with it and all before it, 0 to 1."""
     lost: float
-    """What it is less than without it; negative if it is more."""
+    """Loss against the accuracy without it; negative if it gains."""
     alone: float
-    """The same with nothing else but rounded inputs."""
+    """Loss with only this cause and rounded inputs."""
 
 
 def loss_by_cause(
@@ -42,7 +42,7 @@ def loss_by_cause(
     seconds: float = 0.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Cause]:
-    """Return what each cause costs: added one after the other, and alone.
+    """Return the loss by each cause: added one after the other, and alone.
 
     After the network in `software` and rounded `inputs` these are the `cells` (their states and
     spreads, and how they are written), the `noise of reads`, `lines`, `converters` and `time`, as
@@ -53,11 +53,11 @@ def loss_by_cause(
     model, calibration, config
         As for `map_network`.
     images, labels
-        On which accuracy is measured.
+        Images and labels on which accuracy is measured.
     seconds
-        How much time passes before.
+        Time that passes before.
     progress
-        Called with the name of each cause before it is looked at.
+        Function that is called with the name of each cause before it is evaluated.
     """
     network, config = TrainedNetwork.of(model), config or MappingConfig()
 
@@ -84,7 +84,7 @@ def loss_by_cause(
 
 
 def causes_of(config: MappingConfig, seconds: float) -> list[str]:
-    """Return which of `ORDER` there are."""
+    """Return the causes of `ORDER` that are present."""
     device = config.technology()
     there = {
         "cells": True,
@@ -112,7 +112,7 @@ def only(config: MappingConfig, on: tuple[str, ...]) -> MappingConfig:
 
 
 def cause_of(key: str) -> str:
-    """Return to which of `ORDER` a parameter of the cell belongs."""
+    """Return the cause of `ORDER` to which a parameter of the cell belongs."""
     if key in READS:
         return "noise of reads"
     ages = (*AGEING, "drift", "retention", "relaxation", "activation")

@@ -1,4 +1,4 @@
-"""`MappingConfig`: how a trained network is put into arrays, but its weights."""
+"""`MappingConfig`: mapping of a trained network into arrays, without its weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Writing = Literal["verify", "error", "exact"]
 
 
 class MappingConfig(Parameters):
-    """How a trained network is put into arrays, but its weights."""
+    """Mapping of a trained network into arrays, without its weights."""
 
     device: NameOrPath = "subquantum-cbram"
     """Cell technology: a preset's name, or the path of a TOML file."""
@@ -28,27 +28,28 @@ class MappingConfig(Parameters):
     """Circuits around the arrays: a preset's name, or the path of a TOML file."""
     synapse: Synapse = Synapse(pair=True, pulses="set")
     """Cells of a weight. A pair has one side at its lowest conductance; `Synapse()` is one cell
-    against a reference column at mid-window. (What it says of learning is not used.)"""
+    against a reference column at mid-window. (Its settings of learning are not used.)"""
     scaling: Literal["layer", "column"] = "column"
-    """What the window of the cells stands for: the largest weight of a layer, or of each column."""
+    """Weight for which the window of the cells stands: the largest of a layer, or of each
+    column."""
     clip: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Part of the weights, by size, that may lie beyond the window, and are cut to it."""
+    """Part of the weights, by size, that may lie beyond the window, and are clipped to it."""
     writing: Writing = "verify"
-    """How weights are written: by pulses until each cell reads as it should (`verify`; where steps
-    are small beside the noise of reads, a lucky read ends that early); with the
-    error that has been published for the cell (`error`, see `Device.program_noise`; not booked);
-    or as near as the cell's own window and states allow (`exact`; not booked)."""
+    """Way of writing weights: by pulses until each cell reads as it should (`verify`; where steps
+    are small beside the noise of reads, a lucky read ends that early); with the error that has been
+    published for the cell (`error`, see `Device.program_noise`; not booked); or as near as the
+    cell's own window and states allow (`exact`; not booked)."""
     access: Access = "transistor"
-    """What is with each cell, as of `NetworkConfig`."""
+    """Access device of each cell, as in `NetworkConfig`."""
     wires: bool = False
-    """Whether lines have resistance: reads are then exact solutions of the arrays; of cells that
+    """Whether lines have resistance: reads are then exact solutions of the arrays; for cells that
     are not ohmic, on average over typical reads."""
     wiring: Wires = Wires()
     """Resistances of the lines, with `wires`."""
     tiles: Tiles = Tiles(rows=128, columns=128)
-    """Size of the physical arrays. Sums of several are converted apart and added."""
+    """Size of the physical arrays. Sums of several are converted separately and added."""
     encoding: Literal["bits", "amplitude"] = "bits"
-    """How values are put on the word lines: bit by bit, the lowest first; or as voltages, in one
+    """Encoding of values on the word lines: bit by bit, the lowest first; or as voltages, in one
     read."""
     input_bits: Annotated[int, Field(ge=0, le=8)] = 8
     """Bits of an input; 0 for voltages that are not rounded."""
@@ -56,10 +57,10 @@ class MappingConfig(Parameters):
     """Converters of the bit lines' currents, less those of the other side or of the reference. A
     range of 0 is that of the calibration."""
     percentile: Annotated[float, Field(ge=50, le=100)] = 99.99
-    """Of what calibration images give, the part in percent that ranges hold: of the inputs of each
-    layer, and of the sums that are converted."""
+    """Part of the calibration values that ranges contain, percent: of the inputs of each layer, and
+    of the sums that are converted."""
     compensation: Compensation = "none"
-    """How drift is made up for when time passes, see `array.compensation`."""
+    """Compensation of drift when time passes, see `array.compensation`."""
     celsius: Annotated[float, Field(gt=-273.15, le=1000)] = 25.0
     """Temperature while time passes, °C."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

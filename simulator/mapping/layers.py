@@ -1,8 +1,8 @@
-"""Layers of a trained network, in software: what each one does to a batch of activations.
+"""Layers of a trained network, in software, acting on batches of activations.
 
 `Dense` and `Convolution` have a matrix that an array can hold, float32[inputs, outputs]. Their
-activations are *unrolled* into rows for it, one for each position of a kernel, and what comes out
-is *rolled up* again; all other layers are digital.
+activations are *unrolled* into rows for it, one for each position of a kernel, and the results are
+*rolled up* again; all other layers are digital.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Dense:
     """float32[outputs]."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no layer."""
+        """Refuse invalid layers."""
         _check_weights("Dense", self.weight, self.bias, 2, 1)
 
     @property
     def matrix(self) -> Floats:
-        """What an array holds, float32[inputs, outputs]."""
+        """Weights that an array holds, float32[inputs, outputs]."""
         return self.weight
 
     def unroll(self, x: Floats) -> Floats:
@@ -60,7 +60,7 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """A two-dimensional convolution (as networks have it: a correlation)."""
+    """A two-dimensional convolution (as usual in networks, a correlation)."""
 
     weight: Floats
     """float32[outputs, inputs, height, width]."""
@@ -72,17 +72,17 @@ class Convolution:
     """Zeros at the top, left, bottom and right."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no layer."""
+        """Refuse invalid layers."""
         _check_weights("Convolution", self.weight, self.bias, 4, 0)
         _check_steps("Convolution", self.stride, self.padding)
 
     @property
     def matrix(self) -> Floats:
-        """The kernels as columns, float32[inputs x height x width, outputs]."""
+        """Kernels as columns, float32[inputs x height x width, outputs]."""
         return np.ascontiguousarray(self.weight.reshape(len(self.weight), -1).T)
 
     def unroll(self, x: Floats) -> Floats:
-        """Return what the kernel sees at each position, float32[images, positions, inputs]."""
+        """Return the inputs of the kernel at each position, float32[images, positions, inputs]."""
         windows = windows_of(x, self.weight.shape[1:], self.stride, self.padding)
         n, rows, columns = windows.shape[:3]
         return windows.reshape(n, rows * columns, -1)
@@ -112,12 +112,12 @@ Weighted = Dense | Convolution
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """y = x scale + shift by channel, as of a batch norm that has learned, or of an input."""
+    """Layer y = x scale + shift by channel, from a trained batch norm, or for an input."""
 
     scale: Floats
-    """float32[channels], or one number for all."""
+    """Scale, float32[channels], or one number for all."""
     shift: Floats
-    """As `scale`."""
+    """Shift, as `scale`."""
 
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, ...]."""
@@ -130,9 +130,9 @@ class Activation:
     """A function of each activation; softmax, of all channels."""
 
     kind: Kind
-    """Which."""
+    """Name of the function."""
     slope: float = 0.01
-    """Below zero, of leaky-relu."""
+    """Slope below zero, of leaky-relu."""
 
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, ...]."""
@@ -150,19 +150,20 @@ class Activation:
 
 @dataclass(frozen=True)
 class Pooling:
-    """The largest, the mean, or the sum of each window."""
+    """Pooling: the largest, the mean, or the sum of each window."""
 
     kind: Literal["max", "mean", "sum"]
-    """Which."""
+    """Name of the kind of pooling."""
     size: tuple[int, int] | None
     """Height and width; None for all of a map."""
     stride: tuple[int, int] | None = None
     """Steps of the window; its size, if None."""
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """At the top, left, bottom and right: what no maximum is, and zeros that count otherwise."""
+    """Padding at the top, left, bottom and right: for a maximum it never wins, otherwise it counts
+    as zeros."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no layer."""
+        """Refuse invalid layers."""
         _check_steps("Pooling", self.stride or (1, 1), self.padding, self.size or (1, 1))
 
     def forward(self, x: Floats) -> Floats:
@@ -176,10 +177,10 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Flatten:
-    """All channels and places of an image in one row."""
+    """Layer that puts all channels and places of an image in one row."""
 
     values: int = 0
-    """How many there must be; 0 for any number."""
+    """Number of values that there must be; 0 for any number."""
 
     def forward(self, x: Floats) -> Floats:
         """Return float32[images, values]."""
@@ -195,7 +196,8 @@ Digital = Affine | Activation | Pooling | Flatten
 
 
 def _check_weights(kind: str, weight: Floats, bias: Floats, dimensions: int, axis: int) -> None:
-    """Refuse weights of other dimensions, a bias that does not fit them, and what is not finite."""
+    """Refuse weights of other dimensions, a bias that does not fit them, and values that are not
+    finite."""
     if weight.ndim != dimensions or not weight.size:
         raise ParameterError(f"{kind}: weight must have {dimensions} axes (got {weight.shape})")
     if bias.shape != (weight.shape[axis],):
@@ -215,7 +217,7 @@ def _check_steps(kind: str, stride: Sequence[int], padding: Sequence[int], *more
 
 
 def apply(layer: Weighted | Digital, x: Floats) -> Floats:
-    """Return what a layer makes of activations in software, float32[images, ...]."""
+    """Return the result of a layer in software, float32[images, ...]."""
     if isinstance(layer, Weighted):
         y = layer.unroll(x) @ layer.matrix + layer.bias
         return layer.roll_up(y, x.shape)
@@ -237,9 +239,9 @@ def windows_of(
     stride, padding
         Down and right; top, left, bottom, right.
     fill
-        What there is in the padding.
+        Value in the padding.
     apart
-        Keep the channels apart.
+        Whether to keep the channels apart.
 
     Returns
     -------

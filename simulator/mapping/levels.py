@@ -1,4 +1,4 @@
-"""Inputs as levels of word lines, and the bits that make them up."""
+"""Levels of word lines for inputs, and their bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cbramsim.simulator.mapping.layers import Floats
 
 ONES = np.array([bin(code).count("1") for code in range(256)], np.uint8)
-"""Bits of a code that are 1."""
+"""Number of bits of a code that are 1."""
 
 
 SQUARES = [
@@ -27,24 +27,24 @@ SQUARES = [
 
 
 LEAST = 1e-30
-"""A smaller range of inputs is taken for none."""
+"""Smallest range of inputs; a smaller one counts as none."""
 
 
 class Levels(NamedTuple):
-    """How inputs become levels of word lines."""
+    """Rounding of inputs to levels of word lines."""
 
     low: float
-    """The input of level 0."""
+    """Input of level 0."""
     span: float
-    """From the input of level 0 to that of level 1."""
+    """Difference between the inputs of level 1 and of level 0."""
     bits: int
     """Resolution; 0 for any level."""
 
     @classmethod
     def of(cls, inputs: Floats, bits: int, percentile: float) -> Levels:
-        """Return the levels for what calibration gives, but for a part in percent beyond them.
+        """Return the levels for the values of calibration, leaving a part in percent beyond them.
 
-        The lowest input, which of images is most of them, is level 0, exactly.
+        The lowest input, the most common one in images, is level 0 exactly.
         """
         low = min(float(np.percentile(inputs, 100 - percentile, method="lower")), 0.0)
         high = max(float(np.percentile(inputs, percentile, method="higher")), 0.0)

@@ -22,7 +22,7 @@ from cbramsim.simulator.mapping.layers import Floats, Weighted, apply
 from cbramsim.simulator.mapping.trained import TrainedNetwork, name_of, part_found
 
 MOST_CALIBRATION = 1000
-"""Images from which ranges are found, at most."""
+"""Most images from which ranges are found."""
 
 
 def map_network(
@@ -41,12 +41,12 @@ def map_network(
         The path of an ONNX or NIR file, a PyTorch `state_dict` or module of layers in a row, a list
         of weights, float[inputs, outputs] each, or a `TrainedNetwork`.
     calibration
-        Training images, [images, ...]: what inputs and sums are in them sets the ranges of levels
-        and converters. At most 1,000 are used, evenly spaced. uint8 stands for 0 to 1.
+        Training images, [images, ...]: their inputs and sums set the ranges of levels and
+        converters. At most 1,000 are used, evenly spaced. uint8 stands for 0 to 1.
     config
         `MappingConfig`.
     progress
-        Show a bar.
+        Whether to show a progress bar.
     **changes
         Keys of the configuration to change.
 
@@ -64,23 +64,23 @@ def map_network(
 
 
 class MappedNetwork:
-    """A trained network whose products are made in arrays; all else is digital.
+    """A trained network whose products are made in arrays; everything else is digital.
 
-    Activations, pooling and the rest are exact. Biases are added to the codes. What is booked of
-    the digital part is additions and, as `neuron update`, activations of layers with weights.
+    Activations, pooling and the rest are exact. Biases are added to the codes. Of the digital part,
+    additions and, as `neuron update`, activations of layers with weights are booked.
 
     Attributes
     ----------
     network
-        The `TrainedNetwork`, batch norms taken into the weights.
+        The `TrainedNetwork`, with batch norms folded into the weights.
     config
         `MappingConfig`.
     device, periphery
-        What the cells are, and the circuits around them.
+        Technology of the cells, and the circuits around them.
     arrays
         `MatrixArrays` of each layer with weights.
     positions
-        Products that one image asks of each of them, in all steps.
+        Number of products that one image needs of each of them, in all steps.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class MappedNetwork:
 
     @property
     def ledger(self) -> EnergyLedger:
-        """The events of all layers: phases `program`, `test`, `compensation`."""
+        """Events of all layers: phases `program`, `test`, `compensation`."""
         return EnergyLedger.sum([arrays.ledger for arrays in self.arrays])
 
     # ---- at work -------------------------------------------------------------------------------
@@ -160,8 +160,8 @@ class MappedNetwork:
     def forward(self, images: ArrayLike, *, progress: bool = False) -> Floats:
         """Return the scores of images, float32[images, classes]; booked as `test`.
 
-        The noise of reads goes on from image to image and from call to call: the same calls give
-        the same bits.
+        The noise of reads continues from image to image and from call to call: the same sequence of
+        calls gives the same bits.
         """
         x = self.network.prepared(images)
         found = []
@@ -186,13 +186,13 @@ class MappedNetwork:
         return self.forward(images, progress=progress).argmax(axis=1)
 
     def score(self, images: ArrayLike, labels: ArrayLike, *, progress: bool = False) -> float:
-        """Return the part of the images whose class is found."""
+        """Return the fraction of the images that are classified correctly."""
         return part_found(self.predict(images, progress=progress), labels)
 
     def wait(
         self, seconds: float = 0.0, *, hours: float = 0.0, days: float = 0.0, years: float = 0.0
     ) -> None:
-        """Let time pass at `config.celsius`; sums are made up for as `config.compensation` says."""
+        """Let time pass at `config.celsius`; drift is compensated as in `config.compensation`."""
         total = total_seconds("MappedNetwork.wait", seconds, hours, days, years)
         for arrays in self.arrays:
             arrays.wait(total)
@@ -201,7 +201,8 @@ class MappedNetwork:
 
     @property
     def macros(self) -> list[Macro]:
-        """The arrays of each layer as `circuits.roll_up` prices them, with their converters."""
+        """Arrays of each layer in the form that `circuits.roll_up` prices, with their
+        converters."""
         config, device = self.config, self.device
         encoding = InputEncoding(
             kind="amplitude" if config.encoding == "amplitude" else "bit-serial",

@@ -1,9 +1,9 @@
 r"""`Leaky`: integrate-and-fire neurons of a trained spiking network, step by step.
 
 The membrane follows :math:`\tau \dot v = v_{leak} - v + R I`, or without a leak
-:math:`\dot v = R I`; above its threshold the neuron spikes and is reset (as NIR defines LIF and
-IF: Pedersen et al., Nature Communications 15, 8122, 2024). Steps are forward Euler, as those of
-the frameworks from which such networks come:
+:math:`\dot v = R I`; above its threshold the neuron spikes and is reset (as NIR defines LIF and IF:
+Pedersen et al., Nature Communications 15, 8122, 2024). Steps are forward Euler, as in the
+frameworks from which such networks come:
 
 .. math:: v \leftarrow v + \frac{\Delta t}{\tau} (v_{leak} - v + R I).
 """
@@ -22,15 +22,16 @@ class Leaky:
     """Integrate-and-fire neurons; each number is one for all, or one for each neuron."""
 
     threshold: Floats
-    """Above it a neuron spikes."""
+    """Potential above which a neuron spikes."""
     resistance: Floats
-    """R: what a unit of input drives the membrane to, or, without a leak, by per second."""
+    """Resistance R: the potential to which a unit of input drives the membrane, or, without a leak,
+    its rate per second."""
     tau: Floats | None = None
     """Time constant of the membrane, s; None: it does not leak."""
     leak: Floats | float = 0.0
-    """Where the membrane leaks to."""
+    """Value to which the membrane leaks."""
     reset: Floats | float = 0.0
-    """Where it is after a spike."""
+    """Value after a spike."""
 
     def step(self, drive: Floats, v: Floats | None, dt: float) -> tuple[Floats, Floats]:
         """Return the spikes of a step, 0 or 1, and the membrane after it.
@@ -38,9 +39,10 @@ class Leaky:
         Parameters
         ----------
         drive
-            I, float32[images, ...].
+            Input I, float32[images, ...].
         v
-            The membrane before it, as `drive`; None for the first step: then it is at rest.
+            The membrane before the step, as `drive`; None for the first step, in which it is at
+            rest.
         dt
             Duration of a step, s.
         """

@@ -1,4 +1,4 @@
-"""Spiking networks from and to NIR files, the exchange format of neuromorphic frameworks.
+"""Spiking networks in NIR files, the exchange format of neuromorphic frameworks.
 
 NIR: Pedersen et al., Nature Communications 15, 8122 (2024). Graphs whose nodes stand in a row.
 """
@@ -77,7 +77,7 @@ def in_a_row(graph: Any, path: Path) -> list[str]:
     Raises
     ------
     DataError
-        If there are branches, or circles.
+        If there are branches, or loops.
     """
     after: dict[str, list[str]] = {name: [] for name in graph.nodes}
     before = dict.fromkeys(graph.nodes, 0)
@@ -97,7 +97,7 @@ def in_a_row(graph: Any, path: Path) -> list[str]:
 
 
 def _layer(kind: str, node: Any) -> Layer:
-    """Return what a node becomes."""
+    """Return the layer of a node."""
     if kind in ("Affine", "Linear"):
         weight = _floats(node.weight)
         bias = _floats(node.bias) if kind == "Affine" else np.zeros(len(weight), np.float32)

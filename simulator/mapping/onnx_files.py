@@ -27,7 +27,7 @@ FLOATS = (1, 10, 11, 16)
 
 
 class Node:
-    """A node of a graph: what it does, its settings, and the constants that it takes.
+    """A node of a graph: its kind, its settings, and its constants.
 
     `maps` is whether it acts on [images, channels, rows, columns]; None if that is not known.
     """
@@ -55,14 +55,14 @@ class Node:
         return default if value is None else float(value)
 
     def refuse(self, *reasons: tuple[bool, str]) -> None:
-        """Refuse what cannot be mapped."""
+        """Refuse a node that cannot be mapped."""
         for wrong, reason in reasons:
             if wrong:
                 raise DataError(f"{self.kind}: {reason}")
 
 
 def read_onnx(path: Path) -> tuple[tuple[Layer, ...], tuple[int, ...] | None]:
-    """Return the layers of an ONNX file, and the shape of an image if it says it.
+    """Return the layers of an ONNX file, and the shape of an image if it is stated.
 
     Raises
     ------
@@ -116,14 +116,15 @@ def read_onnx(path: Path) -> tuple[tuple[Layer, ...], tuple[int, ...] | None]:
 
 
 def maps_after(layer: Layer, before: bool | None) -> bool | None:
-    """Return whether what a layer gives is [images, channels, rows, columns]; None: not known."""
+    """Return whether the result of a layer is [images, channels, rows, columns]; None: not
+    known."""
     if isinstance(layer, Convolution | Pooling):
         return True
     return False if isinstance(layer, Dense | Flatten) else before
 
 
 def _layers(node: Node) -> list[Layer]:
-    """Return what a node becomes."""
+    """Return the layers of a node."""
     if node.kind in SKIPPED:
         node.refuse((node.kind == "Cast" and node["to"] not in FLOATS, "must be to floats"))
         return []
@@ -263,4 +264,4 @@ NODES: dict[str, Callable[[Node], Layer]] = {
     "Mul": _affine,
     "Div": _affine,
 }
-"""What nodes become; softmax orders as its logarithm does."""
+"""Layers for the kinds of nodes; softmax keeps the order, as its logarithm does."""

@@ -1,4 +1,4 @@
-"""What reads see of a physical array, and the way of a sum from its bit lines to a number."""
+"""Reads of a physical array, and the way of a sum from its bit lines to a number."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from cbramsim.simulator.mapping.layers import Floats
 
 
 class Seen(NamedTuple):
-    """What reads see of one physical array."""
+    """Conductances of one physical array as reads see them."""
 
     signed: Floats
     """Conductances less the reference, joined, float32[rows, columns], S."""
     white: float
     """Variance of the noise of a weight in one read, S²."""
     each: Floats
-    """The part of it that differs between weights, float32[rows, columns], S²; or no rows."""
+    """Part of it that differs between weights, float32[rows, columns], S²; or no rows."""
     joules: NDArray[np.float64]
     """Energy of a read of each row in its cells and in its lines, float64[2, rows], J."""
 
@@ -55,7 +55,7 @@ NO_CONVERTERS = Chain(
 def chain_of(config: MappingConfig, largest: float, columns: int, seed: int) -> Chain:
     """Return the converters of an array, for sums of conductances up to ± `largest`, S.
 
-    0 is a code, with one more below it than above; but of a single bit, which is the sign.
+    0 is a code, with one more below it than above; a single bit is the sign.
     """
     readout = config.readout
     half = 1 << (readout.adc_bits - 1)
@@ -76,7 +76,8 @@ def chain_of(config: MappingConfig, largest: float, columns: int, seed: int) -> 
 def seen_of(
     array: Crossbar | SynapseCrossbar, config: MappingConfig, together: NDArray[np.float64]
 ) -> Seen:
-    """Return what reads see of an array; `together` is how often two word lines are on in one."""
+    """Return an array as reads see it; `together` is the probability that two word lines are on in
+    one."""
     cells, device, state = physical(array), array.device, physical(array).state
     g = cells.seen.astype(np.float64)
     white = float(state.pulse.sum_sigma) ** 2
@@ -112,8 +113,8 @@ def finish(sums, variances, state: State, chain, weight, into):  # type: ignore[
     sums, into
         float32[reads, columns], S.
     variances
-        Of the noise of each read, float32[reads], or none; and of each sum, float32[reads,
-        columns], or none, S².
+        Variances of the noise of each read, float32[reads], or none; and of each sum,
+        float32[reads, columns], or none, S².
     state
         A stream of random words.
     chain

@@ -1,4 +1,4 @@
-"""Networks from PyTorch, without it: a `state_dict` says the weights, names the rest."""
+"""Networks from PyTorch, without PyTorch: weights from a `state_dict`, the other layers by name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cbramsim.simulator.mapping.neurons import Layer
 WHERE = "TrainedNetwork.from_state_dict"
 POOLINGS = {"maxpool": "max", "meanpool": "mean"}
 EPSILON = 1e-5
-"""What PyTorch adds to variances by default."""
+"""Summand of variances in PyTorch by default."""
 
 
 def layers_of(
@@ -117,7 +117,7 @@ def _part(name: str, tensors: dict[str, Floats], settings: dict[str, int]) -> La
 def normalisation(
     mean: Floats, variance: Floats, epsilon: float, weight: Floats | None, bias: Floats | None
 ) -> Affine:
-    """Return a batch norm that has learned: (x - mean) / sqrt(variance + epsilon) w + b."""
+    """Return a trained batch norm: (x - mean) / sqrt(variance + epsilon) w + b."""
     scale = 1 / np.sqrt(variance + np.float32(epsilon))
     if weight is not None:
         scale = scale * weight
@@ -126,12 +126,12 @@ def normalisation(
 
 
 def layers_of_module(module: Any) -> tuple[Layer, ...]:
-    """Return the layers of a PyTorch module whose parts stand in a row, as of `nn.Sequential`.
+    """Return the layers of a PyTorch module whose parts are in a row, as in `nn.Sequential`.
 
     Raises
     ------
     ParameterError
-        If it has other parts, or says itself in which order they are used.
+        If it has other parts, or defines their order itself.
     """
     kind = type(module).__name__
     if kind == "Sequential":
@@ -223,4 +223,4 @@ MODULES: dict[str, Callable[[Any], Layer]] = {
     "AdaptiveAvgPool2d": _all_of_a_map,
     "Flatten": lambda _: Flatten(),
 }
-"""Classes of PyTorch by name, and what they become; softmax orders as its logarithm does."""
+"""Layers for the classes of PyTorch, by name; softmax keeps the order, as its logarithm does."""

@@ -1,4 +1,4 @@
-"""`TrainedNetwork`: a network that something else has trained, as a list of layers."""
+"""`TrainedNetwork`: a network trained elsewhere, as a list of layers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from cbramsim.simulator.mapping.neurons import Layer, Leaky
 
 Product = Callable[[int, Weighted, Floats], Floats]
 STEP = 250
-"""Images that are carried through all layers at once, at most."""
+"""Most images that pass through all layers at once."""
 AT_ONCE = 1 << 24
-"""Numbers that a layer makes of them for its matrix, at most."""
+"""Most numbers in the rows of a matrix at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
-    """A network that something else has trained: layers, one after the other.
+    """A network trained elsewhere: layers, one after the other.
 
     Examples
     --------
@@ -43,10 +43,10 @@ class TrainedNetwork:
     """
 
     layers: tuple[Layer, ...]
-    """The layers, in order."""
+    """Layers, in order."""
     input_shape: tuple[int, ...] | None = None
-    """Shape of one image, such as (1, 28, 28); None: as it comes, or one row if the first layer
-    with weights is dense."""
+    """Shape of one image, such as (1, 28, 28); None: any shape, or one row if the first layer with
+    weights is dense."""
     steps: int = 0
     """Time steps for which an image is shown to a network with spiking neurons, `Leaky`; its
     scores are then summed over them."""
@@ -68,12 +68,12 @@ class TrainedNetwork:
             )
 
     def __repr__(self) -> str:
-        """Return what the layers are."""
+        """Return a short description of the layers."""
         return f"TrainedNetwork({' - '.join(map(name_of, self.layers))})"
 
     @property
     def weighted(self) -> list[Weighted]:
-        """The layers that arrays can hold."""
+        """Layers that arrays can hold."""
         return [layer for layer in self.layers if isinstance(layer, Weighted)]
 
     @property
@@ -139,7 +139,7 @@ class TrainedNetwork:
         state
             Tensors, or arrays, by name, such as "fc1.weight".
         layers
-            What the module does, in order: the names of its parts ("fc1", "conv1 padding=2",
+            Layers of the module, in order: the names of its parts ("fc1", "conv1 padding=2",
             "bn1"), "relu", "leaky-relu", "sigmoid", "tanh", "maxpool 2", "meanpool 2",
             "meanpool", "flatten". By default all parts that have weights, with an `activation`
             between two: enough for a perceptron.
@@ -177,7 +177,7 @@ class TrainedNetwork:
         path
             The file.
         steps, dt
-            For how many steps an image is shown, and how long each is, s.
+            Number of steps for which an image is shown, and duration of each, s.
 
         Raises
         ------
@@ -208,12 +208,12 @@ class TrainedNetwork:
 
     @classmethod
     def of(cls, model: Any) -> Self:
-        """Return a network from what one has: itself, a file, a state_dict, or weights.
+        """Return a network from itself, a file, a state_dict, or weights.
 
         Raises
         ------
         ParameterError
-            If it is none of these.
+            If the argument is none of these.
         """
         if isinstance(model, cls):
             return model
@@ -235,7 +235,7 @@ class TrainedNetwork:
     # ---- what they do --------------------------------------------------------------------------
 
     def folded(self) -> Self:
-        """Return the same network, batch norms taken into the weights before them."""
+        """Return the same network with batch norms folded into the weights before them."""
         layers: list[Layer] = []
         for layer in self.layers:
             if isinstance(layer, Affine) and layers and isinstance(last := layers[-1], Weighted):
@@ -247,14 +247,14 @@ class TrainedNetwork:
         return replace(self, layers=tuple(layers))
 
     def prepared(self, images: ArrayLike) -> Floats:
-        """Return images as the first layer wants them, float32[images, ...]; uint8 becomes 0 to 1.
+        """Return images in the form of the first layer, float32[images, ...]; uint8 becomes 0 to 1.
 
-        With spiking neurons, images may also be [images, steps, ...], what is shown in each step.
+        With spiking neurons, images may also be [images, steps, ...], one for each step.
 
         Raises
         ------
         ParameterError
-            If they are not of the shape that the network has been trained for.
+            If they are not of the shape for which the network was trained.
         """
         found = array("TrainedNetwork: images", images, "uif")
         if found.ndim < 2 or not len(found):
@@ -306,10 +306,10 @@ class TrainedNetwork:
         Parameters
         ----------
         x
-            As of `prepared`.
+            Images from `prepared`.
         product
-            Called for the layers with weights, with the number and the layer: `in_software`, or
-            what arrays do.
+            Function for the layers with weights, of the number and the layer: `in_software`, or
+            that of arrays.
 
         Returns
         -------
@@ -344,7 +344,7 @@ class TrainedNetwork:
         return self.forward(images).argmax(axis=1)
 
     def score(self, images: ArrayLike, labels: ArrayLike) -> float:
-        """Return the part of the images whose class is found."""
+        """Return the fraction of the images that are classified correctly."""
         return part_found(self.predict(images), labels)
 
 
@@ -354,7 +354,7 @@ def checked_scores(scores: Floats) -> Floats:
     Raises
     ------
     ParameterError
-        If they are not, or of one class only.
+        If they are not of this form, or of one class only.
     """
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise ParameterError(
@@ -365,7 +365,7 @@ def checked_scores(scores: Floats) -> Floats:
 
 
 def part_found(classes: NDArray[np.int64], labels: ArrayLike) -> float:
-    """Return the part of the images whose class, int64[images], is that of their label.
+    """Return the fraction of the images whose class, int64[images], is that of their label.
 
     Raises
     ------
@@ -382,7 +382,7 @@ def part_found(classes: NDArray[np.int64], labels: ArrayLike) -> float:
 
 
 def _same(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Return whether images may be taken as of a shape: as one row, or but for axes of 1."""
+    """Return whether images can be taken as of a shape: as one row, or except for axes of 1."""
     one_row = 1 in (len(given), len(wanted)) and np.prod(given) == np.prod(wanted)
     return bool(one_row) or [n for n in given if n > 1] == [n for n in wanted if n > 1]
 
@@ -407,7 +407,7 @@ def in_between(weighted: Sequence[Weighted], kind: str) -> tuple[Layer, ...]:
 
 
 def name_of(layer: Layer) -> str:
-    """Return what a layer is, for people."""
+    """Return the name of a layer, for people."""
     if isinstance(layer, Dense):
         return "{} x {}".format(*layer.weight.shape)
     if isinstance(layer, Weighted):

@@ -1,18 +1,18 @@
-r"""Several arrays, each with images of its own, learn one model together: federated learning.
+r"""Federated learning: several arrays, each with images of its own, learn one model together.
 
-Each of K clients has an array of its own cells and a shard of the images that stays with it. What
-they have learned is joined in one of three ways.
+Each of K clients has an array of its own cells and a shard of the images that stays with it. Their
+learned weights are joined in one of three ways.
 
 * `concatenate`: the neurons of all arrays side by side; all compete.
-* `match`: neurons that stand for the same are averaged,
+* `match`: corresponding neurons are averaged,
   :math:`w = \sum_k (n_k / n)\, w^{(k)}` (FedAvg; McMahan et al., AISTATS 2017) over the n_k images
-  of each client. Which neuron of a client corresponds to which of the reference is the assignment
-  with the largest sum of cosines between their weights (Hungarian method).
-* `average`: as `match`, but by index. Neuron k means different things to different clients, so
+  of each client. The neurons of a client are assigned to those of the reference with the largest
+  sum of cosines between their weights (Hungarian method).
+* `average`: as `match`, but by index. Neuron k has different meanings for different clients, so
   that this fails unless they began alike: the control.
 
 Joined weights are written into real cells, pulse by pulse; weights are read off an array row by
-row. Both are booked in the phase "join". What is sent is `communication`.
+row. Both are booked in the phase "join". The bytes sent are in `communication`.
 """
 
 from __future__ import annotations
@@ -47,37 +47,37 @@ WIRED = Constant(
     name="wired-link-per-byte", value=1e-8, low=1e-9, high=1e-6, unit="J", evidence="assumed",
     source="assumed: network interfaces and a switch in one room; no sourced figure was found",
 )  # fmt: skip
-"""J per byte over a cable."""
+"""Energy per byte over a cable, J."""
 RADIO = Constant(
     name="radio-link-per-byte", value=1e-6, low=1e-8, high=1e-4, unit="J", evidence="assumed",
     source="assumed: short-range radio of a small device; no sourced figure was found",
 )  # fmt: skip
-"""J per byte by radio."""
+"""Energy per byte by radio, J."""
 OTHER_BITS = 32
 """Bits of a bias and of a class count when they are sent (assumed)."""
 
 
 class Federation(Parameters):
-    """Who learns what, and how it is joined."""
+    """Members of a federation, and the way in which they are joined."""
 
     clients: Annotated[int, Field(ge=1, le=1000)] = 4
-    """K, arrays with a shard of the images each."""
+    """Number K of arrays, each with a shard of the images."""
     join: Join = "concatenate"
-    """`concatenate`, `match` or `average`."""
+    """Way of joining: `concatenate`, `match` or `average`."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Passes of every client over its shard, in all."""
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Joins; a multiple of `epochs`, or a divisor of it. After each but the last, all clients go on
-    from what was joined."""
+    """Number of joins; a multiple of `epochs`, or a divisor of it. After each but the last, all
+    clients continue from the joined weights."""
     classes_per_client: Annotated[int, Field(ge=0, le=1000)] = 0
-    """About how many classes a client sees, see `shards`; 0 for as many as chance gives."""
+    """Approximate number of classes of a client, see `shards`; 0 for a random division."""
     weight_bits: Annotated[int, Field(ge=1, le=16)] = 8
     """Resolution at which weights are read and sent."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the shards."""
 
     def schedule(self) -> tuple[int, int]:
-        """Return the passes of a round, and into how many rounds a pass is divided."""
+        """Return the passes of a round, and the number of rounds into which a pass is divided."""
         if self.epochs % self.rounds and self.rounds % self.epochs:
             raise ParameterError(
                 f"Federation.rounds: must be a multiple or a divisor of epochs, {self.epochs} "
@@ -92,37 +92,37 @@ class Progress(NamedTuple):
     """One step of one client."""
 
     round: int
-    """Round, from 0."""
+    """Number of the round, from 0."""
     client: int
-    """Client, from 0."""
+    """Number of the client, from 0."""
     step: Step
-    """What it did."""
+    """Step of its training."""
 
 
 class Federated(NamedTuple):
-    """What a federation has learned, and at what cost."""
+    """Result of a federation, and its cost."""
 
     joint: SpikingNetwork
-    """The joined network, to be named by `label`."""
+    """Joined network, to be named by `label`."""
     clients: list[SpikingNetwork]
-    """The arrays of the clients, as they are after their last pass."""
+    """Arrays of the clients after their last pass."""
     shards: list[NDArray[np.int64]]
-    """The images of each client."""
+    """Images of each client."""
     ledger: EnergyLedger
-    """Everything that all arrays did, up to the joint network: "train" and "join"."""
+    """Ledger of all arrays, up to the joint network: "train" and "join"."""
     bytes_sent: int
-    """By all, in all rounds."""
+    """Bytes sent by all clients, in all rounds."""
 
     def communication(self, link: Constant = WIRED, classes: int = 0) -> Bill:
-        """Return what is sent, over a link of so many joules per byte.
+        """Return the bill of the communication, over a link with an energy per byte.
 
         Parameters
         ----------
         link
-            J per byte, such as `WIRED` or `RADIO`.
+            Energy per byte, J, such as `WIRED` or `RADIO`.
         classes
-            Classes for which clients add up how the joined neurons respond to their own images, to
-            name them; 0 if they are named elsewhere.
+            Number of classes for which clients sum the responses of the joined neurons to their own
+            images, to name them; 0 if they are named elsewhere.
         """
         instance("Federated.communication: link", link, Constant)
         whole("Federated.communication: classes", classes)
@@ -140,14 +140,14 @@ def federate(
     threads: int = 1,
     callback: Callable[[Progress], None] | None = None,
 ) -> Federated:
-    """Let clients learn from their shards of `X`, and join what they have learned.
+    """Let clients learn from their shards of `X`, and join their networks.
 
     Each client has cells and random streams of its own, the first those of ``config.seed``; its
-    array is also what the neurons are joined in at the end, unless they are concatenated. (Every
-    further array that is to have the joined neurons costs as much to write as this one.) What all
-    have to agree on beforehand is which pixels the arrays are wired to: they are chosen by the
-    activity of all images, for which clients add up their counts. Homeostasis halves after as many
-    images of the whole federation as it would in one array. Pruned cells are released by a join.
+    array also holds the joined neurons at the end, unless they are concatenated. (Writing the
+    joined neurons into another array costs as much again.) All clients must agree beforehand on the
+    pixels to which the arrays are wired: these are chosen by the activity of all images, for which
+    clients add up their counts. Homeostasis halves after as many images of the whole federation as
+    it would in one array. Pruned cells are released by a join.
 
     Neurons that are averaged see only their client's images between two joins: they need a stronger
     homeostasis than those of one array. (With 4 clients, 3 rounds and no pruning, 94.6 % instead of
@@ -158,13 +158,13 @@ def federate(
     X
         All training images.
     federation
-        How.
+        Parameters of the federation.
     config
         The network of each client.
     labels
-        Of `X`, only for shards by class.
+        Labels of `X`, only for shards by class.
     threads
-        Of each network.
+        Number of threads of each network.
     callback
         Called after each step of 200 images.
     """
@@ -221,10 +221,10 @@ def shards(
     labels: ArrayLike | None = None,
     classes_per_client: int = 2,
 ) -> list[NDArray[np.int64]]:
-    """Divide images among clients by chance, in equal parts; or so that each sees few classes.
+    """Divide images among clients at random, in equal parts; or so that each sees few classes.
 
     By class: images, in the order of their labels, are cut into `classes_per_client` pieces for
-    each client, which are dealt out by chance (McMahan et al., AISTATS 2017, with 2).
+    each client, which are dealt out at random (McMahan et al., AISTATS 2017, with 2).
 
     Returns
     -------
@@ -253,15 +253,15 @@ def shards(
 def traffic(network: SpikingNetwork, bits: int, clients: int, sent_back: int = 1) -> int:
     """Return the bytes of one round.
 
-    Each of m clients sends its |w| weights and gets the joined ones back, and likewise biases: 2 m
-    |w| bits / 8 for as many joined neurons as a client has.
+    Each of m clients sends its |w| weights and gets the joined ones back, and the biases likewise:
+    2 m |w| bits / 8 if the joined network has as many neurons as a client.
 
     Parameters
     ----------
     network
         A client.
     bits
-        Of a weight; biases have 32.
+        Bits of a weight; biases have 32.
     clients
         m.
     sent_back
@@ -273,7 +273,7 @@ def traffic(network: SpikingNetwork, bits: int, clients: int, sent_back: int = 1
 
 
 def _bytes_of_pixel_counts(pixels: int) -> int:
-    """Return the bytes by which a client tells how active its pixels are, and learns the choice."""
+    """Return the bytes in which a client sends the activity of its pixels, and gets the choice."""
     return pixels * OTHER_BITS // 8 + -(-pixels // 8)
 
 

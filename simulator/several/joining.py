@@ -1,6 +1,6 @@
-r"""What several arrays have learned becomes one network: neurons side by side, or averaged.
+r"""Joining of several arrays into one network: neurons side by side, or averaged.
 
-Averaged are neurons that correspond to each other: :math:`w = \sum_k (n_k / n)\, w^{(k)}` over the
+Corresponding neurons are averaged: :math:`w = \sum_k (n_k / n)\, w^{(k)}` over the
 n_k images of each client (FedAvg; McMahan et al., AISTATS 2017).
 """
 
@@ -25,16 +25,16 @@ Join = Literal["concatenate", "match", "average"]
 
 
 class Learned(NamedTuple):
-    """What the neurons of an array have learned."""
+    """Learned weights and biases of an array."""
 
     weights: NDArray[np.float64]
-    """float64[inputs, neurons], -1..1."""
+    """Weights, float64[inputs, neurons], -1..1."""
     bias: NDArray[np.float64]
-    """float64[neurons]."""
+    """Biases, float64[neurons]."""
 
 
 def read_off(network: SpikingNetwork, bits: int) -> Learned:
-    """Read all weights off an array, row by row, and round them to so many bits.
+    """Read all weights off an array, row by row, and round them to a number of bits.
 
     Read noise is included. One row at a time is driven, and one decision per bit and cell taken;
     booked in the phase "join".
@@ -57,7 +57,7 @@ def read_off(network: SpikingNetwork, bits: int) -> Learned:
 
 
 def write_into(network: SpikingNetwork, learned: Learned) -> int:
-    """Program weights into an array, cell by cell, with verification; return the misses.
+    """Program weights into an array, cell by cell, with verification; return the number of misses.
 
     Soft-pruned cells are released. Booked in the phase "join".
     """
@@ -76,14 +76,14 @@ def write_into(network: SpikingNetwork, learned: Learned) -> int:
 
 
 def join_neurons(learned: Sequence[Learned], images: Sequence[int], how: Join) -> Learned:
-    """Average what clients have learned, weighted by their numbers of images.
+    """Average the networks of clients, weighted by their numbers of images.
 
     Parameters
     ----------
     learned
-        Of each client.
+        Learned weights and biases of each client.
     images
-        n_k, from how many images.
+        Numbers of images n_k.
     how
         `match` neurons to those of the first client, or `average` them by index.
     """
@@ -108,7 +108,7 @@ def join_neurons(learned: Sequence[Learned], images: Sequence[int], how: Join) -
 
 
 def matching(reference: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return which neuron of `weights` corresponds to each neuron of `reference`.
+    """Return the neuron of `weights` that corresponds to each neuron of `reference`.
 
     The assignment has the largest sum of cosines between weights, counted from the floor, -1.
 
@@ -138,20 +138,20 @@ COLUMNS_FIRST = (
 COLUMNS_LAST = ("conductance", "connected", "seen", "variance")
 """Arrays of a network's state with one column per neuron."""
 OF_ONE_ARRAY = ("sums", "gain", "sums_measured")
-"""Arrays of a network's state that say nothing of another array: how drift is compensated."""
+"""Arrays of a network's state that are valid for one array only: the compensation of drift."""
 
 
 def concatenate(networks: Sequence[SpikingNetwork]) -> SpikingNetwork:
     """Return the arrays side by side, as one network whose neurons all compete.
 
-    The very cells of the arrays are taken, on common word lines; only how fast each of them drifts
-    or wears out from now on is drawn anew. The clock is that of the array that has been at work
-    for longest. Names of neurons are kept, and ledgers are added up.
+    The same physical cells are used, on common word lines; only their future drift and wear are
+    drawn anew. The clock is that of the array that has been used for longest. Names of neurons are
+    kept, and ledgers are added up.
 
     Raises
     ------
     ParameterError
-        If there is none, or they do not share pixels and configuration.
+        If there are none, or they do not share pixels and configuration.
     """
     if not networks:
         raise ParameterError("concatenate.networks: must be at least one (got none)")

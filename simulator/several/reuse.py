@@ -1,8 +1,8 @@
-r"""A trained array is put to a new use: it goes on learning, in the same cells, from other images.
+r"""Reuse of a trained array, which goes on learning, in the same cells, from other images.
 
-Against a cold start on the same images, energy is compared at the same accuracy: the joules up to
-it are interpolated on the learning curve. The energy of the first training is shared among all
-the n uses that are made of it,
+Its energy is compared with that of a cold start on the same images, at the same accuracy: the
+joules up to it are interpolated on the learning curve. The energy of the first training is shared
+among its n uses,
 
 .. math:: E(n) = E_{pretrain} / n + E_{adapt} + \text{inferences} \times E_{inference},
 
@@ -47,9 +47,9 @@ class Point(NamedTuple):
     joules: float
     """Energy of learning so far, pruning included, J."""
     naming_joules: float
-    """Energy of naming the neurons at this point, which counts where learning ends here, J."""
+    """Energy of naming the neurons at this point, which counts if learning ends here, J."""
     accuracy: float
-    """Fraction of the images held out that are classified correctly."""
+    """Fraction of the held-out images that are classified correctly."""
 
 
 def warm_start(
@@ -57,13 +57,13 @@ def warm_start(
 ) -> SpikingNetwork:
     """Return a copy of a trained network that is ready to learn from other images.
 
-    It costs nothing: the array is there, and its first training is accounted for apart. The array
-    stays wired to the pixels that were chosen on the first data set.
+    It costs nothing: the array exists, and its first training is accounted for separately. The
+    array stays wired to the pixels that were chosen on the first data set.
 
     Parameters
     ----------
     source
-        The trained network, which is left alone, or the file that it was saved to.
+        The trained network, which is not changed, or its file.
     X
         The new images, of the same size.
     release
@@ -85,14 +85,15 @@ def learning_curve(
     epochs: int = 1,
     callback: Callable[[Step], None] | None = None,
 ) -> list[Point]:
-    """Let a network learn, and look at it on the way, without leaving a trace in it.
+    """Let a network learn, and measure it in between, without changing it by that.
 
-    Each time a copy is named and judged: learning, ledger and random streams are as without.
+    Each time a copy is named and judged: learning, ledger and random streams are the same as
+    without.
 
     Parameters
     ----------
     network
-        It learns: from its beginning, or from where it is.
+        Network that learns, from the start or from its present state.
     X
         The training images.
     named
@@ -100,8 +101,8 @@ def learning_curve(
     judged
         Further training images and labels, held out of `X`, on which the accuracy is found.
     at
-        Numbers of images, counted from now, at which to look; each is looked at after the step (of
-        200 images) that completes it.
+        Numbers of images, counted from now, at which to measure; each is measured after the step
+        (of 200 images) that completes it.
     epochs
         Passes over `X`.
     callback
@@ -168,7 +169,7 @@ def joules_to(curve: Sequence[Point], accuracy: float) -> float | None:
     """Return the energy at which a curve first reaches an accuracy, J; None if it never does.
 
     Between two points it is interpolated along a straight line. A curve that begins at the
-    accuracy, or above it, needs nothing.
+    accuracy, or above it, needs no energy.
     """
     return _first(curve, accuracy, [point.joules for point in curve])
 
@@ -190,7 +191,7 @@ def _first(curve: Sequence[Point], accuracy: float, of: Sequence[float]) -> floa
 
 
 class Reuse(Parameters):
-    """Energies of a trained array that is used again, against training one anew each time."""
+    """Energies of a trained array that is reused, and of training one anew each time."""
 
     pretrain: Joules
     """Energy of the first training, J."""

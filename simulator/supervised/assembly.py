@@ -1,4 +1,4 @@
-"""What the stages of a perceptron are made of, by its configuration, and what its events cost."""
+"""Parts of the stages of a perceptron, by its configuration, and the costs of its events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from cbramsim.simulator.supervised.updates import Rounded, Sign, Stochastic
 
 
 class Memory(NamedTuple):
-    """What a stage keeps from one verb to the next, see `Stage`."""
+    """Memory of a stage from one verb to the next, see `Stage`."""
 
     work: Scratch
     values: NDArray[np.float64]
@@ -72,7 +72,7 @@ def array_of(
 
 
 def memory_of(config: PerceptronConfig, layer: int, shape: tuple[int, int]) -> Memory:
-    """Return the memory of a stage of (inputs, units), which remembers nothing yet."""
+    """Return the empty memory of a stage of (inputs, units)."""
     rows, columns = shape
     optimizer: Immediately | Collected = Immediately()
     if config.remembers:
@@ -95,16 +95,16 @@ def stage_of(
     memory: Memory,
     account: Account,
 ) -> Stage:
-    """Return a layer as compiled loops see it.
+    """Return a layer in the form of compiled loops.
 
     Parameters
     ----------
     config, layer, crossbar, memory
         The layer, its number, its array and its memory.
     cells
-        What loops read and write, see `Crossbar.for_loops` and `Crossbar.at_rest`.
+        Cells that loops read and write, see `Crossbar.for_loops` and `Crossbar.at_rest`.
     account
-        Where to book.
+        Account in which events are booked.
     """
     device, synapse = crossbar.device, config.synapse
     sigma = np.linalg.norm(synapse.parts) * crossbar.pulse.sum_sigma
@@ -131,7 +131,7 @@ def stage_of(
 
 
 def readout_of(config: PerceptronConfig, crossbar: Crossbar | PlaneArray) -> Any:
-    """Return what is between bit lines and sums."""
+    """Return the circuit between bit lines and sums."""
     rows, columns = crossbar.shape
     if config.codes:
         return SeparateCodes(lsb=crossbar.device.g_range * rows / config.codes)
@@ -144,14 +144,14 @@ def readout_of(config: PerceptronConfig, crossbar: Crossbar | PlaneArray) -> Any
 
 
 def update_of(config: PerceptronConfig) -> Rounded | Stochastic | Sign:
-    """Return how changes become pulses."""
+    """Return the rounding of changes to pulses."""
     if config.update == "sign":
         return Sign(config.threshold)
     return Rounded() if config.update == "rounded" else Stochastic()
 
 
 def loss_of(config: PerceptronConfig) -> SquaredError | CrossEntropy:
-    """Return what is made small."""
+    """Return the loss."""
     return CrossEntropy() if config.loss == "cross-entropy" else SquaredError()
 
 

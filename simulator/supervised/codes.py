@@ -1,4 +1,4 @@
-"""A read-out that converts each bit line and the reference by themselves, and subtracts codes."""
+"""Read-out that converts each bit line and the reference separately, and subtracts codes."""
 
 from __future__ import annotations
 

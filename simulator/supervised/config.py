@@ -1,4 +1,4 @@
-"""`PerceptronConfig`: everything that defines a perceptron in arrays but its data."""
+"""`PerceptronConfig`: everything that defines a perceptron in arrays except its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rate = Annotated[float, Field(ge=0, le=1000)]
 
 
 class PerceptronConfig(Parameters):
-    """Everything that defines a perceptron in arrays but its data."""
+    """Everything that defines a perceptron in arrays except its data."""
 
     hidden: Annotated[tuple[Width, ...], Field(max_length=8)] = (100,)
     """Units of the hidden layers; () for a single layer, which learns by the delta rule."""
@@ -30,9 +30,9 @@ class PerceptronConfig(Parameters):
     periphery: NameOrPath = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     synapse: Synapse = Synapse()
-    """The cells of a weight."""
+    """Cells of a weight."""
     access: Access = "transistor"
-    """What is with each cell, as of `NetworkConfig`."""
+    """Access device of each cell, as in `NetworkConfig`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays."""
     wires: bool = False
@@ -40,43 +40,44 @@ class PerceptronConfig(Parameters):
     wiring: Wires = Wires()
     """Resistances of the lines, with `wires`."""
     wires_error: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
-    """Error of the mean current of any bit line, as a part of it, that may build up while learning
-    before the lines are solved for again, as of `NetworkConfig`."""
+    """Largest relative error of the mean current of any bit line while learning, before the lines
+    are solved again, as in `NetworkConfig`."""
     readout: Readout = Readout()
     """Converters of the bit lines' currents less the reference's; see also `codes`."""
     codes: Annotated[int, Field(ge=0, le=65536)] = 0
-    """Steps over the window of all cells of a bit line, by which it and the reference are each
-    converted by themselves, rounded down; the difference of the codes is the sum. 0: as `readout`
-    says."""
+    """Number of steps over the window of all cells of a bit line, in which it and the reference are
+    converted separately, rounded down; the difference of the codes is the sum. 0: as in
+    `readout`."""
     encoding: Literal["bits", "amplitude"] = "bits"
-    """How values are put on the word lines: bit by bit; or as voltages, exactly, in one read, of
+    """Encoding of values on the word lines: bit by bit; or as voltages, exactly, in one read, of
     ohmic cells without converters."""
     input_bits: Annotated[int, Field(ge=1, le=8)] = 8
     """Bits of an input; 1 is black and white."""
     hidden_bits: Annotated[int, Field(ge=1, le=8)] = 8
-    """Bits of a hidden unit on the word lines of the next array, with `encoding` bits. What it is
-    remembered as for the update is not rounded."""
+    """Bits of a hidden unit on the word lines of the next array, with `encoding` bits. The value
+    remembered for the update is not rounded."""
     loss: Literal["squared", "cross-entropy"] = "squared"
     """Logistic outputs and the sum of squared errors, or softmax outputs and cross-entropy."""
     gain: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """gamma, by which the sum of weights times inputs is multiplied."""
+    """Factor gamma on the sum of weights times inputs."""
     rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=9)] = (0.1,)
-    """eta of each layer, or one for all."""
+    """Learning rate eta of each layer, or one for all."""
     update: Literal["rounded", "stochastic", "sign"] = "stochastic"
-    """How the change is turned into q = |dw| / 2 x `pulses_up` (or down) pulses: `rounded`, half
-    away from zero; `stochastic`, floor(q + U), right on average; `sign`, one pulse by its sign
+    """Rounding of the change to q = |dw| / 2 x `pulses_up` (or down) pulses: `rounded`, half away
+    from zero; `stochastic`, floor(q + U), right on average; `sign`, one pulse by its sign
     (Manhattan rule), where q is at least `threshold`."""
     threshold: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """See `update`, pulses."""
+    """Smallest number of pulses for `update` sign, pulses."""
     batch: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Images whose slopes are summed before pulses are given. What is left over at the end waits
+    """Images whose slopes are summed before pulses are given. An incomplete batch at the end waits
     for the next images."""
     optimizer: Optimizer = Optimizer()
-    """What is made of the slopes before: plain descent, momentum or Adam, in a digital memory."""
+    """Optimizer of the slopes before rounding: plain descent, momentum or Adam, in a digital
+    memory."""
     initial_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Weights begin between minus this and this, each as likely."""
+    """Largest size of the initial weights, which are uniformly distributed."""
     initial_levels: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Values that they have then, evenly spaced; 0 for any."""
+    """Number of values of the initial weights, evenly spaced; 0 for any value."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
 
@@ -92,7 +93,7 @@ class PerceptronConfig(Parameters):
 
     @property
     def remembers(self) -> bool:
-        """Whether slopes are kept in a memory beside the array."""
+        """Whether slopes are stored in a memory beside the array."""
         return self.batch > 1 or self.optimizer.kind != "sgd"
 
     def technology(self) -> Device:

@@ -1,22 +1,23 @@
-r"""A perceptron behind resistive lines: which word lines are active together, and what reads see.
+r"""Perceptron behind resistive lines: probabilities of active word lines, and its reads.
 
 Forward, a bit line gets :math:`\sum_i V_i \tilde G_{ik}`, with the effective conductances
 :math:`\tilde G` that exact solutions of the lines give (`lines.effective_matrix`), and that follow
 the cells while they learn (`array.wired_reads`). Backward, voltages are on the bit lines and word
 lines are at ground. Cells and lines are one network of resistors, whose ports are the ends of the
 lines: the current into one per volt on another is the same both ways (reciprocity), so that a word
-line gets :math:`\sum_k V_k \tilde G_{ik}`, the transpose. That holds for the same terminations:
+line gets :math:`\sum_k V_k \tilde G_{ik}`, the transpose. This holds for equal terminations:
 an end of a line has one resistance, whether it drives or senses, `r_source` of a word line and
 `r_sense` of a bit line (assumed); an end that floats forward floats backward too.
 
-Slopes are therefore those by the weights as reads see them. The reference column sees ideal lines,
-as that of any array (assumed): what lines take from a bit line then counts as negative weights, and
-a hidden unit with hundreds of inputs may never fire. Pairs of cells, both behind lines, do not have
-that. By how much a mean read was off while learning is in ``crossbar.wired.error``.
+Slopes are therefore with respect to the weights as reads see them. The reference column sees ideal
+lines, as that of any array (assumed): the loss of a bit line in lines then counts as negative
+weights, and a hidden unit with hundreds of inputs may never fire. Pairs of cells, both behind
+lines, do not have this effect. The error of a mean read while learning is in
+``crossbar.wired.error``.
 
-Of a backward read, and of inputs as voltages, is booked :math:`\sum V_k^2 \tilde G_{ik}`, cells and
-lines together. What flows from bit line to bit line through the word lines, where their voltages
-differ, is left out: a lower bound, exact where all are alike.
+For a backward read, and for inputs as voltages, :math:`\sum V_k^2 \tilde G_{ik}` is booked, cells
+and lines together. The current between bit lines through the word lines, where their voltages
+differ, is left out: a lower bound, exact where all are equal.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLED = 64
-"""Images from which it is learned, at each step of learning, which lines are active together."""
+"""Images from which the probabilities of active lines are found at each step of learning."""
 
 
 def active_together(
@@ -33,17 +34,17 @@ def active_together(
 ) -> NDArray[np.float64]:
     """Return the probability that two word lines are active in one read, float64[rows, rows].
 
-    On the diagonal, that one is.
+    The diagonal has the probability that one is active.
 
     Parameters
     ----------
     codes
-        Of some inputs, uint8[images, rows], of so many `bits`.
+        Codes of some inputs, uint8[images, rows], of `bits` bits.
     bits
         See `codes`.
     one_by_one
-        Whether bits are read one after the other, those with no line active not at all; otherwise
-        inputs are voltages in parts of that of a read: then these are mean products, and mean
+        Whether bits are read one after the other, and skipped without an active line; otherwise
+        inputs are voltages in parts of that of a read, and the result is mean products, and mean
         voltages.
     """
     reads: NDArray[np.float64] = codes / ((1 << bits) - 1)

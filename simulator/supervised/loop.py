@@ -1,6 +1,6 @@
 """The loops of a perceptron in arrays: forward, backward, and pulses.
 
-One image at a time; `optimizers` says what becomes of its slopes. Nothing in the loops allocates,
+One image at a time; its slopes are used in `optimizers`. Nothing in the loops allocates,
 and every event is booked in the same pass.
 """
 
@@ -43,31 +43,31 @@ class Stage(NamedTuple):
     """One layer of a perceptron, for compiled loops."""
 
     array: Any
-    """Its weights: `ArrayState` or `Synapses`."""
+    """Array of its weights: `ArrayState` or `Synapses`."""
     readout: Any
-    """What is between bit lines and sums: `Direct`, `Converted` or `SeparateCodes`."""
+    """Circuit between bit lines and sums: `Direct`, `Converted` or `SeparateCodes`."""
     encoding: Any
-    """How inputs are put on the word lines: `Bits` or `Amplitude`."""
+    """Encoding of inputs on the word lines: `Bits` or `Amplitude`."""
     update: Any
-    """How changes become pulses: see `updates`."""
+    """Rounding of changes to pulses: see `updates`."""
     optimizer: Any
-    """What is made of slopes before that: see `optimizers`."""
+    """Optimizer of slopes before that: see `optimizers`."""
     work: Scratch
     """Memory of one read and one update."""
     per_siemens: float
-    """What a siemens of a signed sum adds to z: 2 gamma over the window, 1/S."""
+    """Contribution of a siemens of a signed sum to z: 2 gamma over the window, 1/S."""
     step: float
-    """eta gamma: the change of a weight per delta and input."""
+    """Change of a weight per delta and input, eta gamma."""
     levels: NDArray[np.float64]
     """Pulses that span the window down and up, float64[2]."""
     bits: int
     """Bits of an input."""
     values: NDArray[np.float64]
-    """Inputs as they are remembered, 0 to 1, float64[rows]."""
+    """Remembered inputs, 0 to 1, float64[rows]."""
     codes: NDArray[np.uint8]
-    """Inputs as they are put on the word lines, uint8[rows]."""
+    """Codes of the inputs on the word lines, uint8[rows]."""
     outputs: NDArray[np.float64]
-    """z, then a, float64[columns]."""
+    """Outputs, first z, then a, float64[columns]."""
     delta: NDArray[np.float64]
     """Slopes of the loss by z, float64[columns]."""
     sigma: float
@@ -79,7 +79,7 @@ class Stage(NamedTuple):
     normals: NDArray[np.float32]
     """Standard-normal numbers to draw from."""
     account: Account
-    """Where to book."""
+    """Account in which events are booked."""
 
 
 class Bits(NamedTuple):
@@ -162,7 +162,7 @@ def _(array, row, column):  # type: ignore[no-untyped-def]
 
 @implements(sum_inputs, Bits)
 def _(encoding, stage, streams):  # type: ignore[no-untyped-def]
-    """One read for each bit that any input has."""
+    """Read once for each bit that any input has."""
     work, outputs, account = stage.work, stage.outputs, stage.account
     top = (1 << stage.bits) - 1
     for bit in range(stage.bits):
@@ -230,9 +230,9 @@ def hand_on(stage, following):  # type: ignore[no-untyped-def]
 def backward(stage, before, streams):  # type: ignore[no-untyped-def]
     """Write the delta of the stage `before` one: its units are this one's inputs.
 
-    The sizes of delta are put on the bit lines as voltages, the largest as that of a read. All of
-    this is assumed: cells are ohmic, currents of the word lines have the noise of as many new
-    cells, and are known exactly, less a reference and with their signs, at no other price.
+    The sizes of delta are put on the bit lines as voltages, the largest as that of a read. It is
+    assumed that cells are ohmic, and that currents of the word lines have the noise of as many new
+    cells, and are known exactly, less a reference and with their signs, without further costs.
     """
     array, delta, account, joules = stage.array, stage.delta, stage.account, 0.0
     largest, squares = 0.0, 0.0
@@ -257,7 +257,7 @@ def backward(stage, before, streams):  # type: ignore[no-untyped-def]
 
 @part
 def change_weights(stage, streams):  # type: ignore[no-untyped-def]
-    """Give each weight the pulses that its change asks for, at most those of its window."""
+    """Give each weight the pulses for its change, at most those of its window."""
     array, work, account = stage.array, stage.work, stage.account
     rows = work.rows
     active = 0
@@ -328,7 +328,7 @@ def learn_images(images, labels, order, stages, loss, streams):  # type: ignore[
     labels
         int64[images].
     order
-        int64[n], which to present.
+        int64[n], indices of the images to present.
     stages, loss
         Tuple of `Stage`, and `SquaredError` or `CrossEntropy`.
     streams
@@ -344,7 +344,7 @@ def learn_images(images, labels, order, stages, loss, streams):  # type: ignore[
 
 @lean_loop
 def answer(images, outputs, stages, loss, streams):  # type: ignore[no-untyped-def]
-    """Write what the last stage says of each image into `outputs`, float64[images, classes].
+    """Write the outputs of the last stage for each image into `outputs`, float64[images, classes].
 
     Other parameters as for `learn_images`.
     """

@@ -1,8 +1,9 @@
-r"""How the slopes of images become changes of weights: at once, or by way of a digital memory.
+r"""Optimizers, which turn the slopes of images into changes of weights: at once, or by way of a
+digital memory.
 
 With a `batch` of one and plain descent a change is an outer product, which needs no memory: each
-image gives its pulses. Otherwise a controller beside the array keeps, in float32 and for each
-weight, the sum s of the slopes of a batch, and what the optimizer makes of the sums:
+image gives its pulses. Otherwise a controller beside the array stores, in float32 and for each
+weight, the sum s of the slopes of a batch, and the moments of the optimizer:
 
 .. math:: \text{plain:}\; d = s; \qquad
           \text{momentum:}\; d = v \leftarrow \beta v + s; \\
@@ -11,8 +12,8 @@ weight, the sum s of the slopes of a batch, and what the optimizer makes of the 
           d = \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
 
 (Polyak 1964; Kingma and Ba, ICLR 2015), and then gives the pulses of :math:`\Delta w = -\eta d`.
-Every byte that goes into the memory or comes from it and every multiply-add is booked, and priced
-as the `Periphery` says. A root or a quotient counts as one (assumed).
+Every byte into or out of the memory and every multiply-add is booked, and priced by the
+`Periphery`. A root or a quotient counts as one (assumed).
 """
 
 from __future__ import annotations
@@ -46,19 +47,20 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Parameters):
-    """What is made of the slopes before pulses are given."""
+    """Optimizer of the slopes before pulses are given."""
 
     kind: Literal["sgd", "momentum", "adam"] = "sgd"
-    """Plain descent, with momentum, or Adam."""
+    """Kind of optimizer: plain descent, with momentum, or Adam."""
     decay: Decay = 0.9
-    """What is left of a velocity, or of Adam's mean of the slopes, from one change to the next."""
+    """Part of a velocity, or of Adam's mean of the slopes, that is left from one change to the
+    next."""
     decay_of_squares: Decay = 0.999
-    """The same of Adam's mean of their squares."""
+    """Part of Adam's mean of the squares that is left from one change to the next."""
     epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8
-    """What Adam adds to the root of that mean."""
+    """Summand of the root of that mean in Adam."""
 
     def new_moments(self, shape: tuple[int, int]) -> Plain | Momentum | Adam:
-        """Return moments for compiled loops that know nothing yet; `shape` is (rows, columns)."""
+        """Return the initial moments for compiled loops; `shape` is (rows, columns)."""
         columns_first = shape[::-1]
         if self.kind == "momentum":
             return Momentum(self.decay, np.zeros(columns_first, np.float32))
@@ -71,54 +73,54 @@ class Optimizer(Parameters):
 
 
 class Immediately(NamedTuple):
-    """Slopes of each image become pulses at once."""
+    """Pulses from the slopes of each image at once."""
 
 
 class Collected(NamedTuple):
-    """Slopes are summed up over a batch, outside the array."""
+    """Sum of slopes over a batch, outside the array."""
 
     batch: int
     """Images of a batch."""
     rate: float
-    """eta."""
+    """Learning rate eta."""
     gain: float
-    """gamma: slope by a weight over delta times input."""
+    """Slope by a weight over delta times input, gamma."""
     sums: NDArray[np.float32]
     """Slopes by the weights, summed over the batch so far, float32[columns, rows]."""
     counted: NDArray[np.int64]
     """Images of the batch so far, int64[1]."""
     moments: Any
-    """What is made of the sums: `Plain`, `Momentum` or `Adam`."""
+    """Optimizer of the sums: `Plain`, `Momentum` or `Adam`."""
 
 
 class Plain(NamedTuple):
-    """Weights move along the slopes."""
+    """Descent along the slopes."""
 
 
 class Momentum(NamedTuple):
-    """Weights move along a velocity."""
+    """Descent along a velocity."""
 
     decay: float
-    """beta."""
+    """Decay beta of the velocity."""
     velocity: NDArray[np.float32]
-    """float32[columns, rows]."""
+    """Velocity, float32[columns, rows]."""
 
 
 class Adam(NamedTuple):
-    """Weights move along the mean slope over the root of the mean square."""
+    """Descent along the mean slope over the root of the mean square."""
 
     decay: float
-    """beta_1."""
+    """Decay beta_1 of the mean slope."""
     decay_of_squares: float
-    """beta_2."""
+    """Decay beta_2 of the mean square."""
     epsilon: float
-    """See above."""
+    """Summand of the root, see above."""
     first: NDArray[np.float32]
-    """m, float32[columns, rows]."""
+    """Mean slope m, float32[columns, rows]."""
     second: NDArray[np.float32]
-    """v, float32[columns, rows]."""
+    """Mean square v, float32[columns, rows]."""
     left: NDArray[np.float64]
-    """1 - beta_1^t and 1 - beta_2^t, float64[2]."""
+    """Corrections 1 - beta_1^t and 1 - beta_2^t, float64[2]."""
 
 
 @implements(use_slopes, Immediately)
@@ -161,7 +163,7 @@ def keep_slopes(optimizer, stage):  # type: ignore[no-untyped-def]
 
 @part
 def change_column(optimizer, stage, column, streams):  # type: ignore[no-untyped-def]
-    """Give one column the pulses that a batch asks for, and begin its sums anew."""
+    """Give one column the pulses of a batch, and reset its sums."""
     array, work = stage.array, stage.work
     most, n = max(stage.levels[0], stage.levels[1]), 0
     for row in range(stage.values.size):
@@ -231,5 +233,5 @@ def _(moments):  # type: ignore[no-untyped-def]
 
 @implements(toll, Adam)
 def _(moments):  # type: ignore[no-untyped-def]
-    """Two multiply-adds for m, three for v, and three for a root, a sum and a quotient."""
+    """Count two multiply-adds for m, three for v, and three for a root, a sum and a quotient."""
     return 4, 8

@@ -41,19 +41,19 @@ from cbramsim.simulator.supervised.state import arrays_of
 from cbramsim.simulator.supervised.state import restored as restored_from
 
 STEP = 1000
-"""Images between two looks at wear and half-selected cells."""
+"""Images between two checks of wear and half-selected cells."""
 WIRED_STEP = 50
-"""The same behind resistive lines, which are looked at then, too."""
+"""Images between two checks behind resistive lines, which are then updated too."""
 
 
 class CrossbarPerceptron:
-    """A perceptron whose weights are in arrays, where they learn from labels.
+    """A perceptron whose weights are in arrays and learn from labels.
 
     It is not made of `learning.Layer`s. A layer belongs to a winner: its neurons compete, its rule
     changes the column of the one that fires by the spikes of its inputs, and it matures, is pruned
-    and named by how often its neurons fire. A stage of a perceptron has real outputs and slopes
-    that come back from the next stage, and every column learns from every image. What both have in
-    common stands below them, and is used as it is: arrays, read-outs, scratch, lines, ledgers.
+    and named by the spikes of its neurons. A stage of a perceptron has real outputs and slopes that
+    come back from the next stage, and every column learns from every image. Both use the same
+    parts: arrays, read-outs, scratch, lines, ledgers.
 
     Attributes
     ----------
@@ -64,15 +64,15 @@ class CrossbarPerceptron:
     ledgers
         Every event of each layer and its energy, by phase: `train`, `test`, `gradients`.
     crossbars
-        The arrays, one a layer; none before it has learned from images.
+        The arrays, one for each layer; none before it has learned from images.
     classes_
         Names of the classes, in the order of the outputs.
     images_seen
         Images learned from.
     memory, streams
-        What each stage keeps from one verb to the next, and the random streams of learning.
+        Memory of each stage from one verb to the next, and the random streams of learning.
     together
-        How often word lines of each layer are active together, see `supervised.lines`.
+        Probability that word lines of each layer are active together, see `supervised.lines`.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class CrossbarPerceptron:
         self.assemble(config, config.technology(), Periphery.load(config.periphery))
 
     def assemble(self, config: PerceptronConfig, device: Device, periphery: Periphery) -> None:
-        """Take a configuration, with what is behind its names; errors as of the constructor."""
+        """Take a configuration, with the objects behind its names; errors as in the constructor."""
         self.config, self.device, self.periphery = config, device, periphery
         if self.config.encoding == "amplitude" and self.device.v_sinh:
             raise ParameterError(
@@ -115,7 +115,7 @@ class CrossbarPerceptron:
         self.images_seen = 0
 
     def __repr__(self) -> str:
-        """Return what the perceptron is."""
+        """Return a short description of the perceptron."""
         widths = "-".join(["?", *map(str, self.config.hidden), "?"])
         if self.crossbars:
             widths = "-".join(map(str, self.widths))
@@ -129,7 +129,7 @@ class CrossbarPerceptron:
 
     @property
     def ledger(self) -> EnergyLedger:
-        """The events of all layers."""
+        """Events of all layers."""
         return EnergyLedger.sum(self.ledgers)
 
     @property
@@ -142,7 +142,7 @@ class CrossbarPerceptron:
     def fit(
         self, images: ArrayLike, labels: ArrayLike, epochs: int = 1, *, progress: bool = False
     ) -> Self:
-        """Begin anew, and learn all images `epochs` times, each time in another order.
+        """Learn all images from scratch `epochs` times, each time in another order.
 
         Parameters
         ----------
@@ -151,9 +151,9 @@ class CrossbarPerceptron:
         labels
             [n], numbers or names of the classes.
         epochs
-            How often.
+            Number of passes.
         progress
-            Show a bar.
+            Whether to show a progress bar.
         """
         whole("CrossbarPerceptron.fit: epochs", epochs, 1)
         codes, names = self._codes("fit", images), self._names("fit", images, labels)
@@ -172,7 +172,7 @@ class CrossbarPerceptron:
         *,
         progress: bool = False,
     ) -> Self:
-        """Learn from images once, in their order, on what has been learned before.
+        """Learn from images once, in their order, without forgetting earlier ones.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ class CrossbarPerceptron:
         return self._learn(codes, labels, np.arange(len(codes)), progress)
 
     def begin(self, inputs: int, classes: NDArray[Any]) -> None:
-        """Draw the arrays anew, for so many inputs and for these classes, in their order."""
+        """Draw the arrays anew, for a number of inputs and for these classes, in their order."""
         config = self.config
         if len(classes) < 2:
             raise ParameterError(
@@ -240,7 +240,8 @@ class CrossbarPerceptron:
     def _follow(self, codes: NDArray[np.uint8]) -> None:
         """Let reads follow a step of learning behind resistive lines, layer by layer.
 
-        Which lines are active together is that of some images to come, presented unbooked.
+        The probabilities of active lines are those of some coming images, presented without
+        booking.
         """
         config, chosen = self.config, codes[:: -(-len(codes) // SAMPLED)]
         for n, crossbar in enumerate(self.crossbars):
@@ -265,13 +266,13 @@ class CrossbarPerceptron:
     def gradients(self, image: ArrayLike, label: Any) -> list[NDArray[np.float64]]:
         """Return the slopes of the loss of one image by the weights, as the arrays read them.
 
-        Booked as `gradients`; inputs are what is put on the word lines, hidden units what is
-        remembered of them.
+        Booked as `gradients`; inputs have their values on the word lines, hidden units the
+        remembered ones.
 
         Returns
         -------
         list of float64[inputs, units]
-            One array a layer.
+            One array for each layer.
         """
         self._check_fitted("gradients")
         codes = self._codes("gradients", np.asarray(image)[None])
@@ -285,7 +286,7 @@ class CrossbarPerceptron:
     def wait(self, seconds: float, celsius: float = 25.0) -> None:
         """Let time pass at some temperature before the arrays are used again: cells age.
 
-        While a perceptron learns they do not.
+        They do not age while a perceptron learns.
         """
         self._check_fitted("wait")
         for crossbar in self.crossbars:
@@ -294,12 +295,12 @@ class CrossbarPerceptron:
     # ---- state ---------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write all that is needed to go on; an older file is replaced at once."""
+        """Save all that is needed to go on; an older file is replaced atomically."""
         write_state(path, arrays_of(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Restore a perceptron from `save`, which learns on bit for bit.
+        """Restore a perceptron from `save`, which goes on learning bit for bit.
 
         Raises
         ------
@@ -314,7 +315,7 @@ class CrossbarPerceptron:
     def predict_proba(self, images: ArrayLike) -> NDArray[np.float64]:
         """Return the outputs for each image, float64[n, classes], 0 to 1; booked as `test`.
 
-        The noise of reads begins anew with each call, and is not that of learning.
+        The noise of reads starts anew with each call, and differs from that of learning.
         """
         self._check_fitted("predict_proba")
         codes = self._codes("predict_proba", images)
@@ -328,17 +329,17 @@ class CrossbarPerceptron:
         return self.classes_[self.predict_proba(images).argmax(axis=1)]
 
     def score(self, images: ArrayLike, labels: ArrayLike) -> float:
-        """Return the part of the images whose class is found."""
+        """Return the fraction of the images that are classified correctly."""
         names = self._names("score", images, labels)
         return float((self.predict(images) == names).mean())
 
     # ---- for compiled loops --------------------------------------------------------------------
 
     def stages(self, phase: str, *, learning: bool = False) -> tuple[Stage, ...]:
-        """Return the layers as compiled loops see them, booking on a `phase`.
+        """Return the layers in the form of compiled loops, booking in a `phase`.
 
-        Cells are read as while they learn, in the phase `train` and if `learning`; otherwise as
-        they are while none changes.
+        In the phase `train` and if `learning`, cells are read as while they learn; otherwise as if
+        none changes.
         """
         moving = learning or phase == "train" or not self.config.wires
         return tuple(
@@ -352,7 +353,7 @@ class CrossbarPerceptron:
 
     @property
     def loss(self) -> SquaredError | CrossEntropy:
-        """What is made small, for compiled loops."""
+        """Loss that is minimised, for compiled loops."""
         return loss_of(self.config)
 
     def _price(self, phase: str) -> None:

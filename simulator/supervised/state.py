@@ -1,7 +1,7 @@
-"""A perceptron as arrays, and back: what its file holds.
+"""Conversion of a perceptron to the arrays of its file, and back.
 
-What learns on goes on bit for bit. Answers behind resistive lines are those of an array that is
-solved anew, within `array.wired_reads.EXACT` of what they were.
+Learning goes on bit for bit. Answers behind resistive lines are those of an array that is solved
+anew, within `array.wired_reads.EXACT` of the earlier ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cbramsim.simulator.supervised.config import PerceptronConfig
 from cbramsim.simulator.supervised.optimizers import Collected
 
 WIDEST = 10**6
-"""More inputs are taken for a mistake."""
+"""Most inputs; more are taken for a mistake."""
 
 
 def arrays_of(model: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _of_layer(model: Any, n: int) -> dict[str, Any]:
 
 
 def _kept(model: Any, n: int) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a layer that are put back as they are: beside its cells."""
+    """Return the arrays of a layer, beside its cells, that are restored unchanged."""
     kept = {"pulse_stream": model.crossbars[n].pulse_stream}
     if model.config.wires:
         kept["together"] = model.together[n]
@@ -69,7 +69,7 @@ def _kept(model: Any, n: int) -> dict[str, NDArray[Any]]:
 
 
 def restored(kind: Any, arrays: dict[str, NDArray[Any]], path: str | Path) -> Any:
-    """Return a perceptron of some `kind` as `arrays_of` has described it; `path` is for errors.
+    """Return a perceptron of some `kind` from the arrays of `arrays_of`; `path` is for errors.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def restored(kind: Any, arrays: dict[str, NDArray[Any]], path: str | Path) -> An
 
 
 def _restore_layer(model: Any, n: int, arrays: dict[str, NDArray[Any]]) -> None:
-    """Put back the arrays of one layer, by their own names, after a check."""
+    """Restore the arrays of one layer, by their own names, after a check."""
     crossbar, table = model.crossbars[n], _entries(model, n, arrays)
     for name in arrays:
         if name not in table:
@@ -126,7 +126,7 @@ def _restore_layer(model: Any, n: int, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def _entries(model: Any, n: int, arrays: dict[str, NDArray[Any]]) -> dict[str, Entry]:
-    """Return what the arrays of a layer must be: like those of a new one, within limits."""
+    """Return the requirements on the arrays of a layer: like those of a new one, within limits."""
     device = model.device
     _, highest = conductance_bounds(device)
     seen = highest + DEVIATIONS * device.write_c2c * device.g_range

@@ -1,4 +1,4 @@
-"""How a controller turns the change of a weight into pulses: types with one verb."""
+"""Updates, which turn the change of a weight into pulses: types with one verb."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from cbramsim.core.verbs import ask, fewest_asked, implements
 
 
 class Rounded(NamedTuple):
-    """Whole pulses, half away from zero; what is less is lost."""
+    """Rounding to whole pulses, half away from zero; smaller changes are lost."""
 
 
 class Stochastic(NamedTuple):
-    """The whole part and, by chance, one more: right on average."""
+    """Rounding at random to one of the two whole numbers, right on average."""
 
 
 class Sign(NamedTuple):
-    """One pulse whose sign is that of the change: the Manhattan rule."""
+    """One pulse with the sign of the change: the Manhattan rule."""
 
     threshold: float
-    """Less than so many pulses asked for are none."""
+    """Smallest number of requested pulses for which one is given."""
 
 
 @implements(ask, Rounded)

@@ -7,8 +7,8 @@ reference column: weights are positive. Between spikes potentials leak,
 .. math:: \tau \dot u = -u, \qquad u \leftarrow u + \sum_{i \text{ spikes}} w_i,
 
 and a neuron that reaches its threshold fires, returns to rest, stays there for its refractory time,
-inhibits the others, and its column learns from how long ago each input spiked (`rules`). Labels
-only name neurons.
+inhibits the others, and its column learns from the times since the last spikes of the inputs
+(`rules`). Labels only name neurons.
 """
 
 from cbramsim.simulator.timed.config import (

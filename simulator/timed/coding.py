@@ -1,8 +1,8 @@
-r"""When inputs spike: rates from grey levels, and a calendar of the next spike of every input.
+r"""Spike times of inputs: rates from grey levels, and a calendar of the next spike of every input.
 
 The rate of the level x is :math:`r_{max} + (r_{min} - r_{max}) (1 - x)`. Every input has one entry
-in the calendar, its next spike; when that has come the one after is drawn. So a presentation takes
-memory and work for its spikes, and steps in which nothing happens cost next to nothing.
+in the calendar, its next spike; after it, the following spike is drawn. So a presentation takes
+memory and work for its spikes only, and steps without events cost almost nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEVER = -(2**62)
 
 
 class Poisson(NamedTuple):
-    """Inputs that spike in each step independently of all else: a Bernoulli trial a step."""
+    """Inputs that spike independently in each step: one Bernoulli trial per step."""
 
     dt: float
     """Step, s."""
@@ -42,7 +42,7 @@ class Jittered(NamedTuple):
 
 
 def coding_of(coding: Coding, dt: float) -> Poisson | Jittered:
-    """Return when inputs spike, for compiled loops."""
+    """Return the coding of spikes, for compiled loops."""
     if coding.kind == "poisson":
         return Poisson(dt)
     return Jittered(dt, coding.jitter, coding.period_min)
@@ -57,7 +57,7 @@ def rates(coding: Coding) -> NDArray[np.float64]:
 
 @implements(gap, Poisson)
 def _(coding, rate, first, stream, normals):  # type: ignore[no-untyped-def]
-    """The number of trials up to the next success, which is geometric, by inversion."""
+    """Draw the geometric number of trials up to the next success, by inversion."""
     chance = min(rate * coding.dt, 0.999999)
     trials = math.log(1 - uniform_of(next_word(stream))) / math.log1p(-chance)
     return np.int64(min(trials, 1e15)) + (0 if first else 1)
@@ -74,7 +74,7 @@ def _(coding, rate, first, stream, normals):  # type: ignore[no-untyped-def]
 
 @part
 def enter(work, step, row):  # type: ignore[no-untyped-def]
-    """Enter into the calendar that an input spikes in a step of this presentation, if that is."""
+    """Enter the spike of an input into the calendar, if its step is in this presentation."""
     if step < work.heads.size:
         work.links[row] = work.heads[step]
         work.heads[step] = row
@@ -93,7 +93,7 @@ def open_calendar(coding, pixels, factor, work, stream, normals):  # type: ignor
 
 @part
 def spikes_of(coding, pixels, factor, step, now, work, stream, normals):  # type: ignore[no-untyped-def]
-    """Write the inputs that spike in this step into ``work.scratch.rows``; return how many."""
+    """Write the inputs that spike in this step into ``work.scratch.rows``; return their number."""
     n, row = 0, work.heads[step]
     while row >= 0:
         following = work.links[row]

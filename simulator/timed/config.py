@@ -1,4 +1,4 @@
-"""`TimedConfig`: everything that defines a network with time but its data."""
+"""`TimedConfig`: everything that defines a network with time except its data."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ MOST_STEPS = 10_000_000
 
 
 class Coding(Parameters):
-    """How grey levels become spikes: the rate is linear in the level x, 0 to 1."""
+    """Encoding of grey levels as spikes: the rate is linear in the level x, 0 to 1."""
 
     kind: Literal["poisson", "jittered"] = "poisson"
-    """`poisson`: in each step with the probability rate x dt, whatever came before; `jittered`:
-    periods 1 / rate, each with normal noise, the first from a random phase (Querlioz 2011)."""
+    """Kind of coding: `poisson`: in each step with the probability rate x dt, independent of
+    earlier steps; `jittered`: periods 1 / rate, each with normal noise, the first from a random
+    phase (Querlioz 2011)."""
     rate_max: Hertz = 63.75
-    """Rate of the level 1."""
+    """Spike rate of the level 1."""
     rate_min: Hertz = 0.0
-    """Rate to which it falls towards the level 0."""
+    """Spike rate at the limit of the level 0."""
     darkest: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Level below which an input is silent; black always is."""
     jitter: Annotated[float, Field(ge=0, le=10)] = 0.1
@@ -37,12 +38,13 @@ class Coding(Parameters):
 
 
 class Membrane(Parameters):
-    """How neurons integrate and fire."""
+    """Integration and firing of neurons."""
 
     kind: Literal["current", "conductance"] = "current"
-    """`current`: a spike raises the potential by its weight at once. `conductance`: it opens a
-    conductance g by its weight, which closes with `tau_excitation` and pulls the potential towards
-    `e_excitation` (Diehl & Cook 2015); potentials are then in V above rest."""
+    """Kind of membrane: `current`: a spike raises the potential by its weight at once.
+    `conductance`: it opens a conductance g by its weight, which closes with `tau_excitation` and
+    pulls the potential towards `e_excitation` (Diehl & Cook 2015); potentials are then in V above
+    rest."""
     tau: Some = 0.1
     """Time constant of the membrane."""
     threshold: Annotated[float, Field(ge=1e-9, le=1e9)] = 50.0
@@ -60,49 +62,49 @@ class Membrane(Parameters):
 
 
 class Inhibition(Parameters):
-    """What a neuron that fires does to all others."""
+    """Effect of a neuron that fires on all others."""
 
     kind: Literal["none", "reset", "drop", "conductance"] = "reset"
-    """`reset`: puts them to rest, for `time` (Querlioz); `drop`: lowers their potentials by
-    `strength`; `conductance`: opens an inhibitory conductance of `strength`, in leak conductances,
-    one step later (Diehl & Cook)."""
+    """Kind of inhibition: `reset`: puts them to rest, for `time` (Querlioz); `drop`: lowers their
+    potentials by `strength`; `conductance`: opens an inhibitory conductance of `strength`, in leak
+    conductances, one step later (Diehl & Cook)."""
     time: Seconds = 0.0
-    """How long others stay at rest, kind `reset`; 0: they integrate on at once."""
+    """Time for which others stay at rest, kind `reset`; 0: they go on integrating at once."""
     strength: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """See `kind`."""
+    """Strength of the inhibition, see `kind`."""
     in_use: bool = True
     """Whether neurons also inhibit each other when nothing is learned."""
 
 
 class Adaptation(Parameters):
-    """How thresholds adapt while the network learns; at other times they stay."""
+    """Adaptation of thresholds while the network learns; at other times they stay."""
 
     kind: Literal["none", "increment", "target"] = "none"
-    """`increment`: a neuron's threshold rises by `increment` as it fires, and decays back with
-    `tau` (Diehl & Cook 2015); `target`: it rises by `rate` x (spikes - `target` x time) with every
-    image, but not below a tenth of where it began (homeostasis of Querlioz 2011,
-    d theta / dt = gamma (A - T), over images)."""
+    """Kind of adaptation: `increment`: a neuron's threshold rises by `increment` as it fires, and
+    decays back with `tau` (Diehl & Cook 2015); `target`: it rises by `rate` x (spikes - `target` x
+    time) with every image, but not below a tenth of its initial value (homeostasis of Querlioz
+    2011, d theta / dt = gamma (A - T), over images)."""
     increment: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Rise at a spike, in units of the threshold."""
     tau: Seconds = 0.0
     """Time constant of the decay, applied at the end of each image; 0 for none."""
     target: Hertz = 0.0
-    """T: rate that is aimed at."""
+    """Target rate T."""
     rate: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """gamma: rise of the threshold per spike above the target."""
+    """Rise gamma of the threshold per spike above the target."""
 
 
 class TimedStdp(Parameters):
-    """What a column learns when its neuron fires.
+    """Change of a column when its neuron fires.
 
     `window`: a cell whose input has spiked within `window` gets one set pulse, any other one reset
-    pulse (Querlioz 2011): how far they go is the device's law. `trace`: a weight is asked to change
-    by eta (x - x_tar) (1 - w)^mu, x = exp(-t / tau) of its input's last spike (Diehl & Cook 2015,
-    of whose rule `x_tar` and mu are).
+    pulse (Querlioz 2011); their steps follow the device's law. `trace`: the requested change of a
+    weight is eta (x - x_tar) (1 - w)^mu, with x = exp(-t / tau) of its input's last spike (Diehl &
+    Cook 2015, the source of x_tar and mu).
     """
 
     kind: Literal["window", "trace"] = "window"
-    """See above."""
+    """Kind of rule, see above."""
     window: Seconds = 0.05
     """Time before the neuron's spike in which an input's spike counts."""
     tau: Some = 0.02
@@ -110,23 +112,23 @@ class TimedStdp(Parameters):
     eta: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Learning rate of the trace."""
     target: Annotated[float, Field(ge=0, le=1)] = 0.4
-    """x_tar: inputs whose trace is lower are depressed."""
+    """Trace x_tar below which inputs are depressed."""
     exponent: Annotated[float, Field(ge=0, le=10)] = 0.2
-    """mu: how the change falls towards the largest weight."""
+    """Exponent mu, by which the change falls towards the largest weight."""
     total: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Sum of a neuron's weights, to which a controller brings it back after each image in which it
-    fires, kind `trace`; 0: left alone."""
+    fires, kind `trace`; 0: not controlled."""
     exact: bool = False
-    """Whether a controller sets cells to what is asked for, each change booked as one pulse;
-    otherwise it senses them, and gives floor(q + U) pulses, q of the nominal device being what is
-    asked for, U uniform: right on average. Kind `trace`."""
+    """Whether a controller sets cells exactly, each change booked as one pulse; otherwise it senses
+    them, and gives floor(q + U) pulses, with q pulses of the nominal device for the requested
+    change and U uniform: right on average. Kind `trace`."""
 
 
 class TimedConfig(Parameters):
-    """Everything that defines a network with time but its data."""
+    """Everything that defines a network with time except its data."""
 
     neurons: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Neurons, each a bit line."""
+    """Number of neurons, each on a bit line."""
     device: NameOrPath = "subquantum-cbram"
     """Cell technology: a preset's name, or the path of a TOML file."""
     cell: dict[str, Any] = Field(default_factory=dict)
@@ -134,11 +136,11 @@ class TimedConfig(Parameters):
     periphery: NameOrPath = "cmos-28nm"
     """Circuits around the array: a preset's name, or the path of a TOML file."""
     access: Access = "transistor"
-    """What is with each cell, as of `NetworkConfig`."""
+    """Access device of each cell, as in `NetworkConfig`."""
     tiles: Tiles = Tiles()
     """Size of the physical arrays, on ideal lines."""
     dt: Some = 5e-4
-    """Step of time. Spikes within one step are read together."""
+    """Time step. Spikes within one step are read together."""
     presentation: Some = 0.35
     """Time for which an image is presented."""
     pause: Seconds = 0.0
@@ -146,27 +148,28 @@ class TimedConfig(Parameters):
     anew: bool = True
     """Whether neurons and traces are put to rest before each image."""
     fewest_spikes: Annotated[int, Field(ge=0, le=1000)] = 0
-    """An image for which the neurons fire less often, in all, is presented again at rates that are
-    higher by half, and so on, up to ten times (Diehl & Cook 2015)."""
+    """Fewest spikes of all neurons for an image; with fewer, it is presented again at rates that
+    are higher by half, and so on, up to ten times (Diehl & Cook 2015)."""
     coding: Coding = Coding()
-    """How grey levels become spikes."""
+    """Encoding of grey levels as spikes."""
     membrane: Membrane = Membrane()
-    """How neurons integrate and fire."""
+    """Integration and firing of neurons."""
     inhibition: Inhibition = Inhibition()
-    """What a neuron that fires does to the others."""
+    """Effect of a neuron that fires on the others."""
     adaptation: Adaptation = Adaptation()
-    """How thresholds adapt."""
+    """Adaptation of thresholds."""
     stdp: TimedStdp = TimedStdp()
-    """What is learned."""
+    """Learning rule."""
     initial: Annotated[float, Field(ge=0, le=1)] = 0.67
     """Mean weight at the beginning."""
     initial_spread: Annotated[float, Field(ge=0, le=10)] = 0.2
-    """Its spread, relative, form `normal`."""
+    """Relative spread of the initial weights, form `normal`."""
     initial_form: Literal["normal", "uniform"] = "normal"
-    """How it is spread: `normal`, or `uniform` from 0 to twice the mean."""
+    """Distribution of the initial weights: `normal`, or `uniform` from 0 to twice the mean."""
     vote: Literal["most", "majority", "mean", "profile"] = "most"
-    """What names an image: the neuron that fired `most`; the class whose neurons fired most often
-    in sum (`majority`) or on average (`mean`); or the sum of spikes x log P(class | neuron)."""
+    """Vote that names an image: the neuron that fired `most`; the class whose neurons fired most
+    often in sum (`majority`) or on average (`mean`); or the sum of spikes x log P(class |
+    neuron)."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
 

@@ -1,4 +1,4 @@
-"""The loops of networks with time: step after step, with work only where something happens.
+"""Loops of networks with time: step after step, with work only for events.
 
 Nothing in the loops allocates, and every event is booked in the same pass.
 """
@@ -26,22 +26,22 @@ from cbramsim.simulator.timed.neurons import farthest_above
 from cbramsim.simulator.timed.rules import TimedWork
 
 MOST_TRIES = 10
-"""How often an image is presented for which too few neurons fire."""
+"""Most presentations of an image for which too few neurons fire."""
 HARDER = 0.5
-"""By what part of themselves rates rise with each of these."""
+"""Relative rise of the rates with each of these."""
 
 
 class TimedCircuit(NamedTuple):
-    """What a network with time is made of, for compiled loops."""
+    """Parts of a network with time, for compiled loops."""
 
     coding: Any
-    """When inputs spike: `Poisson` or `Jittered`."""
+    """Coding of spikes: `Poisson` or `Jittered`."""
     array: Any
-    """Holds the weights: `ArrayState`."""
+    """Array of the weights: `ArrayState`."""
     neurons: Any
-    """`Integrating` or `Conducting`."""
+    """Neurons: `Integrating` or `Conducting`."""
     rule: Any
-    """`Window`, `Traced`, or `Rest`."""
+    """Learning rule: `Window`, `Traced`, or `Rest`."""
     unit: float
     """Conductance of the weight 1, S."""
     dt: float
@@ -51,16 +51,16 @@ class TimedCircuit(NamedTuple):
     anew: bool
     """Whether all is put to rest before an image."""
     fewest: int
-    """Spikes in all below which an image is presented again."""
+    """Fewest spikes in all; with fewer, an image is presented again."""
     streams: Streams
-    """Where random numbers come from."""
+    """Streams of random numbers."""
     work: TimedWork
     """Memory, and time."""
 
 
 @part
 def fire_all(circuit, account):  # type: ignore[no-untyped-def]
-    """Let all fire that are at their thresholds, the farthest above first; each learns."""
+    """Let all neurons above their thresholds fire, the farthest above first; each learns."""
     neurons, work = circuit.neurons, circuit.work
     now = work.now[0]
     winner = farthest_above(neurons.u, neurons.limits, neurons.ready, now)
@@ -87,7 +87,8 @@ def take_spikes(n, circuit, account):  # type: ignore[no-untyped-def]
 
 @part
 def present_once(pixels, factor, circuit, account):  # type: ignore[no-untyped-def]
-    """Present an image once, and let the pause pass; ``work.counts`` are who fired how often."""
+    """Present an image once, and let the pause pass; ``work.counts`` has the spikes of each
+    neuron."""
     work, neurons, spikes = circuit.work, circuit.neurons, circuit.streams.spikes
     start, normals = work.now[0], circuit.array.normals
     if circuit.anew:
@@ -113,7 +114,7 @@ def present_once(pixels, factor, circuit, account):  # type: ignore[no-untyped-d
 
 @part
 def present(pixels, circuit, account):  # type: ignore[no-untyped-def]
-    """Present an image, harder and harder until the neurons fire often enough."""
+    """Present an image at rising rates until the neurons fire often enough."""
     factor = 1.0
     for _ in range(MOST_TRIES):
         present_once(pixels, factor, circuit, account)
@@ -137,11 +138,11 @@ def run_images(images, order, counts, circuit, account):  # type: ignore[no-unty
     images
         uint8[images, inputs].
     order
-        int64[n], which to present.
+        int64[n], indices of the images to present.
     counts
-        int32[n, neurons], overwritten: how often each neuron fired.
+        int32[n, neurons], overwritten: spikes of each neuron.
     circuit, account
-        `TimedCircuit`, and `Account` to book on.
+        `TimedCircuit`, and `Account` in which events are booked.
     """
     for n in range(order.size):
         present(images[order[n]], circuit, account)

@@ -31,7 +31,7 @@ from cbramsim.simulator.timed.neurons import (
 from cbramsim.simulator.timed.rules import TimedWork, rule_of
 
 STEP = 500
-"""Images between two looks at wear and half-selected cells."""
+"""Images between two checks of wear and half-selected cells."""
 
 
 class TimedNetwork:
@@ -46,12 +46,12 @@ class TimedNetwork:
     ledger
         Every event and its energy, by phase: `train`, `label`, `test`.
     crossbar
-        The array, a bit line for each neuron; None before it has learned.
+        The array, with a bit line for each neuron; None before it has learned.
     labels, wins
-        What neurons are named after: how often each fires for each class on average, and for what
-        part of the images of a class it fires most; None before `label`.
+        Basis of the names of neurons: mean spikes of each for each class, and the part of the
+        images of a class for which it fires most; None before `label`.
     images_seen
-        Images that it has learned from.
+        Number of images learned from.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class TimedNetwork:
         self.images_seen = 0
 
     def __repr__(self) -> str:
-        """Return what the network is."""
+        """Return a short description of the network."""
         return (
             f"TimedNetwork({self.config.neurons} neurons, {self.device.name}, "
             f"{self.images_seen:,} images seen)"
@@ -102,7 +102,7 @@ class TimedNetwork:
     def fit(
         self, images: ArrayLike, labels: Any = None, epochs: int = 1, *, progress: bool = False
     ) -> Self:
-        """Begin anew, and learn all images `epochs` times, each time in another order.
+        """Learn all images from scratch `epochs` times, each time in another order.
 
         Parameters
         ----------
@@ -111,9 +111,9 @@ class TimedNetwork:
         labels
             Ignored; learning is unsupervised.
         epochs
-            How often.
+            Number of passes.
         progress
-            Show a bar.
+            Whether to show a progress bar.
         """
         whole("TimedNetwork.fit: epochs", epochs, 1)
         levels = self._levels("fit", images, begin=True)
@@ -126,12 +126,12 @@ class TimedNetwork:
     def partial_fit(
         self, images: ArrayLike, labels: Any = None, *, progress: bool = False
     ) -> NDArray[np.int32]:
-        """Learn from images once, in their order, on what has been learned before.
+        """Learn from images once, in their order, without forgetting earlier ones.
 
         Returns
         -------
         int32[n, neurons]
-            How often each neuron fired.
+            Spikes of each neuron.
         """
         levels = self._levels("partial_fit", images)
         if self.crossbar is None:
@@ -220,8 +220,8 @@ class TimedNetwork:
     def respond(self, images: ArrayLike, phase: str = "test") -> NDArray[np.int32]:
         """Return how often each neuron fires for each image, int32[n, neurons].
 
-        Nothing is learned, and thresholds stay. Random numbers begin anew with each call, and are
-        not those of learning. Booked on `phase`.
+        Nothing is learned, and thresholds stay. Random numbers start anew with each call, and
+        differ from those of learning. Booked in `phase`.
         """
         self._fitted("respond")
         levels = self._levels("respond", images)
@@ -266,7 +266,7 @@ class TimedNetwork:
         return self.recognise(self.respond(images))
 
     def recognise(self, counts: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return the classes of images by how often neurons fired, int32[n, neurons]."""
+        """Return the classes of images from the spikes of neurons, int32[n, neurons]."""
         if self.labels is None or self.wins is None:
             raise ParameterError("TimedNetwork.predict: label comes first")
         responses = self.labels.class_counts
@@ -283,7 +283,7 @@ class TimedNetwork:
         return np.where(counts.any(axis=1), found, -1)
 
     def score(self, images: ArrayLike, labels: ArrayLike) -> float:
-        """Return the part of the images whose class is found."""
+        """Return the fraction of the images that are classified correctly."""
         return float((self.predict(images) == np.asarray(labels)).mean())
 
     # ---- prices and arguments ------------------------------------------------------------------

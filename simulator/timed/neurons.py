@@ -1,14 +1,15 @@
 r"""Leaky integrate-and-fire neurons, their inhibition, and their adaptive thresholds.
 
 *Integrating* neurons take spikes as steps of their potential u, in largest weights, and leak
-exactly: :math:`u \leftarrow u\, e^{-\Delta t / \tau}`. So they fire only when inputs spike.
+exactly: :math:`u \leftarrow u\, e^{-\Delta t / \tau}`. They therefore fire only when inputs spike.
 
 *Conducting* neurons have conductances, in units of the leak's (Diehl & Cook 2015):
 
 .. math:: \tau \dot u = -u + g_e (E_e - u) + g_i (E_i - u), \qquad
           \dot g_e = -g_e / \tau_e, \quad \dot g_i = -g_i / \tau_i,
 
-with u in V above rest, by Euler's method with the step dt, the conductances exactly.
+with u in V above rest; u is integrated by Euler's method with the step dt, the conductances
+exactly.
 
 A neuron that fires is held at rest for its refractory time.
 """
@@ -36,7 +37,7 @@ from cbramsim.core.verbs import implements
 from cbramsim.simulator.timed.config import Adaptation, Inhibition, TimedConfig
 
 LOWEST = 0.1
-"""Part of its first value below which homeostasis brings no threshold (assumed)."""
+"""Smallest threshold under homeostasis, as a part of its first value (assumed)."""
 
 
 class Integrating(NamedTuple):
@@ -51,13 +52,13 @@ class Integrating(NamedTuple):
     at: NDArray[np.int64]
     """Step up to which potentials have leaked, int64[1]."""
     leak: float
-    """dt over the time constant."""
+    """Leak: dt over the time constant."""
     refractory: int
-    """Steps."""
+    """Refractory time, steps."""
     inhibition: Any
-    """`Uninhibited`, `ResetOthers` or `DropOthers`."""
+    """Inhibition: `Uninhibited`, `ResetOthers` or `DropOthers`."""
     adaptation: Any
-    """`Steady`, `Increment` or `Target`."""
+    """Adaptation: `Steady`, `Increment` or `Target`."""
 
 
 class Conducting(NamedTuple):
@@ -76,7 +77,7 @@ class Conducting(NamedTuple):
     gi: NDArray[np.float32]
     """Inhibitory conductances, float32[neurons]."""
     leak: float
-    """dt over the time constant."""
+    """Leak: dt over the time constant."""
     keep_e: float
     """Part of an excitatory conductance that a step leaves."""
     keep_i: float
@@ -86,49 +87,49 @@ class Conducting(NamedTuple):
     e_i: float
     """Reversal potential of inhibition, V."""
     refractory: int
-    """Steps."""
+    """Refractory time, steps."""
     inhibition: Any
-    """`Uninhibited` or `OpenOthers`."""
+    """Inhibition: `Uninhibited` or `OpenOthers`."""
     adaptation: Any
-    """`Steady`, `Increment` or `Target`."""
+    """Adaptation: `Steady`, `Increment` or `Target`."""
 
 
 class Uninhibited(NamedTuple):
-    """Neurons do not act on each other."""
+    """No inhibition between neurons."""
 
 
 class ResetOthers(NamedTuple):
-    """All others are put to rest."""
+    """Inhibition that puts all others to rest."""
 
     steps: int
-    """For so long."""
+    """Time for which they rest, steps."""
 
 
 class DropOthers(NamedTuple):
-    """The potentials of all others drop."""
+    """Inhibition that lowers the potentials of all others."""
 
     strength: float
-    """By so much."""
+    """Drop of the potentials."""
 
 
 class OpenOthers(NamedTuple):
-    """An inhibitory conductance of all others opens."""
+    """Inhibition that opens a conductance of all others."""
 
     strength: float
-    """By so much, in leak conductances."""
+    """Conductance that opens, in leak conductances."""
 
 
 class Steady(NamedTuple):
-    """Thresholds do not change."""
+    """Constant thresholds."""
 
 
 class Increment(NamedTuple):
-    """Thresholds rise with every spike and decay."""
+    """Thresholds that rise with every spike and decay."""
 
     theta: NDArray[np.float64]
-    """What they have risen by, float64[neurons]."""
+    """Rise of the thresholds, float64[neurons]."""
     first: float
-    """Where they begin."""
+    """Threshold at the beginning."""
     increment: float
     """Rise at a spike."""
     tau: float
@@ -136,20 +137,20 @@ class Increment(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Thresholds follow how often neurons fire."""
+    """Thresholds that follow the rates of the neurons."""
 
     theta: NDArray[np.float64]
-    """What they have risen by, float64[neurons]."""
+    """Rise of the thresholds, float64[neurons]."""
     first: float
-    """Where they begin."""
+    """Threshold at the beginning."""
     target: float
-    """Rate that is aimed at, Hz."""
+    """Target rate, Hz."""
     rate: float
     """Rise per spike above it."""
 
 
 def inhibition_of(inhibition: Inhibition, dt: float) -> Any:
-    """Return what a neuron that fires does to others, for compiled loops."""
+    """Return the inhibition by a neuron that fires, for compiled loops."""
     match inhibition.kind:
         case "reset":
             return ResetOthers(round(inhibition.time / dt))
@@ -162,7 +163,7 @@ def inhibition_of(inhibition: Inhibition, dt: float) -> Any:
 
 
 def adaptation_of(adaptation: Adaptation, first: float, neurons: int) -> Any:
-    """Return how thresholds that begin at `first` adapt, for compiled loops."""
+    """Return the adaptation of thresholds that begin at `first`, for compiled loops."""
     theta = np.zeros(neurons)
     if adaptation.kind == "increment":
         return Increment(theta, first, adaptation.increment, adaptation.tau)
@@ -358,7 +359,7 @@ def add_where_ready(u, inputs, factor, ready, now):  # type: ignore[no-untyped-d
 
 @lean_vector_kernel
 def euler(u, ge, gi, ready, now, membrane, kept):  # type: ignore[no-untyped-def]
-    """Carry conducting neurons on by a step of Euler's method."""
+    """Advance conducting neurons by a step of Euler's method."""
     leak, e_e, e_i = np.float32(membrane[0]), np.float32(membrane[1]), np.float32(membrane[2])
     keep_e, keep_i = np.float32(kept[0]), np.float32(kept[1])
     for k in range(u.size):

@@ -1,4 +1,4 @@
-"""What the column of a neuron that fires learns, and how it is carried out."""
+"""Learning of the column of a neuron that fires, and the pulses that carry it out."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class TimedWork(NamedTuple):
     """Memory of a network, and its time."""
 
     scratch: Scratch
-    """Of a read and an update."""
+    """Memory of a read and an update."""
     rates: NDArray[np.float64]
     """Rate of each grey level, float64[256], Hz."""
     heads: NDArray[np.int64]
     """First input that spikes in each step of a presentation, int64[steps]; -1 for none."""
     links: NDArray[np.int64]
-    """The input that spikes in the same step after each, int64[inputs]."""
+    """Next input that spikes in the same step as each, int64[inputs]."""
     last: NDArray[np.int64]
     """Step of the last spike of each input, int64[inputs]."""
     now: NDArray[np.int64]
-    """The present step, int64[1]."""
+    """Present step, int64[1]."""
     wanted: NDArray[np.float64]
     """Changes asked of a column, float64[inputs], S."""
     counts: NDArray[np.int64]
@@ -46,14 +46,15 @@ class TimedWork(NamedTuple):
 
 
 class Window(NamedTuple):
-    """One set pulse where the input has spiked within a window, one reset pulse elsewhere."""
+    """Rule of one set pulse where the input has spiked within a window, and one reset pulse
+    elsewhere."""
 
     steps: int
-    """The window."""
+    """Length of the window, steps."""
 
 
 class Traced(NamedTuple):
-    """Changes by the traces of the inputs."""
+    """Rule of changes by the traces of the inputs."""
 
     decay: float
     """dt over the time constant of a trace."""
@@ -62,19 +63,19 @@ class Traced(NamedTuple):
     target: float
     """Trace at which nothing changes."""
     exponent: float
-    """Of the distance to the largest weight."""
+    """Exponent of the distance to the largest weight."""
     total: float
-    """Sum of the weights of a neuron after each image; 0: as it is."""
+    """Sum of the weights of a neuron after each image; 0: not controlled."""
     means: Any
-    """`Exactly` or `ByPulses`."""
+    """Way of changing cells: `Exactly` or `ByPulses`."""
 
 
 class Exactly(NamedTuple):
-    """Cells are set to what is asked for, within their windows; each change is booked as a pulse"""
+    """Exact setting of cells, within their windows; each change is booked as a pulse"""
 
 
 class ByPulses(NamedTuple):
-    """Cells are sensed, and get pulses whose number is right on average."""
+    """Pulses on sensed cells, whose number is right on average."""
 
 
 def rule_of(stdp: TimedStdp, dt: float) -> Window | Traced:
@@ -97,7 +98,7 @@ def _(rule, array, counts, unit, work, stream, account):  # type: ignore[no-unty
 
 @implements(learn_spike, Window)
 def _(rule, array, column, unit, work, stream, account):  # type: ignore[no-untyped-def]
-    """The controller needs to sense nothing: how far a pulse goes is up to the device."""
+    """Give pulses without sensing: the device determines the step."""
     rows, pulses, n = work.scratch.chosen, work.scratch.pulses, 0
     since = work.now[0] - rule.steps
     for row in range(work.last.size):

@@ -1,4 +1,4 @@
-"""How often a stored bit is misread: counted over an array, and in closed form.
+"""Probability that a stored bit is misread: counted over an array, and in closed form.
 
 A bit is sensed against the middle of the nominal window. It reads wrong always if its cell is stuck
 at the other level or its level is on the wrong side, and sometimes if noise takes it there.
@@ -18,16 +18,16 @@ from cbramsim.simulator.array.crossbar import Crossbar
 
 
 class BitErrors(NamedTuple):
-    """How often a bit that has just been written is misread, both values equally likely."""
+    """Probability that a bit just written is misread, both values equally likely."""
 
     static: float
     """Part of the bits that read wrong without noise: stuck cells, levels on the wrong side."""
     total: float
-    """The same with read noise."""
+    """Part of the bits that read wrong, with read noise."""
 
 
 def count_bit_errors(cells: Crossbar, rng: np.random.Generator, reads: int) -> BitErrors:
-    """Suppose 0, then 1 in every cell, sense each `reads` times as loops do, and count errors."""
+    """Count errors with 0, then 1 in every cell, sensed `reads` times each as in compiled loops."""
     state, pulse = cells.state, cells.pulse
     mid, size = np.float32(cells.device.g_mid), state.g.size
     wrong = static = 0
@@ -67,7 +67,7 @@ def expected_bit_error_rate(cells: Crossbar) -> float:
 def noise_turns_bits(cells: Crossbar) -> bool:
     """Return whether noise may turn a bit: a cell is, in any of its states, near the reference.
 
-    What lines let through of a cell, and where half-selected ones go, is not foreseen.
+    The effects of lines, and the movement of half-selected cells, are not predicted.
     """
     state, mid = cells.state, cells.device.g_mid
     reach = cells.pulse.read_sigma * float(np.abs(state.normals).max()) + cells.device.g_flicker

@@ -1,4 +1,4 @@
-"""`BinaryCrossbar`: weights in binary cells, with the face of a `Crossbar` to a network."""
+"""`BinaryCrossbar`: weights in binary cells, with the interface of a `Crossbar` to a network."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class BinaryCrossbar(PlaneArray):
     Attributes
     ----------
     logic
-        float32[rows, columns], S: what a weight adds to a read, see `binary.slices`.
+        float32[rows, columns], S: contribution of a weight to a read, see `binary.slices`.
     binary
         The `BinaryWeights`.
     """
@@ -80,7 +80,7 @@ class BinaryCrossbar(PlaneArray):
         shape
             (word lines, weights per word line).
         binary
-            How weights are stored; 2 bits by default.
+            Storage of weights; 2 bits by default.
         built
             `access`, `scheme`, `wires`, `tiles` of the physical array, as for `Crossbar`. Currents
             of a bit line that runs through several tiles are summed before they are digitised.
@@ -104,7 +104,7 @@ class BinaryCrossbar(PlaneArray):
         cells.on_change = self._refresh
 
     def __repr__(self) -> str:
-        """Return what the array is."""
+        """Return a short description of the array."""
         rows, columns = self.shape
         return (
             f"BinaryCrossbar({self.device.name}, {rows} x {columns} weights of "
@@ -119,7 +119,7 @@ class BinaryCrossbar(PlaneArray):
 
     @property
     def conductance(self) -> NDArray[np.float32]:
-        """The logic conductances, float32[rows, columns], S, as on ideal lines; read-only."""
+        """Logic conductances, float32[rows, columns], S, as on ideal lines; read-only."""
         if self.wired:
             state = self.slices.cells
             return self._with_logic(state._replace(lines=IdealLines())).logic
@@ -129,7 +129,7 @@ class BinaryCrossbar(PlaneArray):
 
     @property
     def seen(self) -> NDArray[np.float32]:
-        """The logic conductances as exact reads see them, float32[rows, columns], S."""
+        """Logic conductances as exact reads see them, float32[rows, columns], S."""
         if not self.wired:
             return self.conductance
         state = self.slices.cells
@@ -139,12 +139,12 @@ class BinaryCrossbar(PlaneArray):
 
     @property
     def codes(self) -> NDArray[np.int64]:
-        """The codes as they read without noise, int64[rows, columns]."""
+        """Codes as read without noise, int64[rows, columns]."""
         bits = (self.state.g > self.device.g_mid).reshape(self.shape[0], self.binary.bits, -1)
         return np.einsum("rpk,p->rk", bits, 1 << np.arange(self.binary.bits))
 
     def bit_error_rate(self, reads: int = 1) -> BitErrors:
-        """Return how often a bit that has just been written is misread: by brute force."""
+        """Return the probability that a bit just written is misread, by brute force."""
         return count_bit_errors(self.cells, generator(self._seed, "bit errors"), reads)
 
     def expected_bit_error_rate(self) -> float:
@@ -154,7 +154,7 @@ class BinaryCrossbar(PlaneArray):
     # ---- writing -------------------------------------------------------------------------------
 
     def set_codes(self, codes: ArrayLike) -> None:
-        """Put every weight at a code, int[rows, columns] or one for all; not booked."""
+        """Set every weight to a code, int[rows, columns] or one for all; not booked."""
         where = "BinaryCrossbar.set_codes: codes"
         wanted = fitted(where, whole_numbers(where, codes, 0, self.binary.codes - 1), self.shape)
         bits = (wanted[:, None, :] >> np.arange(self.binary.bits)[:, None]) & 1
@@ -176,7 +176,7 @@ class BinaryCrossbar(PlaneArray):
         )  # fmt: skip
 
     def expect_gaps(self) -> None:
-        """Be ready for weights to be taken out, so that loops are compiled for it once."""
+        """Prepare for weights to be taken out, so that loops are compiled for it once."""
         super().expect_gaps()
         if not isinstance(self._gaps, Disconnected):
             self._gaps = Disconnected(np.zeros(self.shape, np.float32), self.device.g_mid)
@@ -185,7 +185,7 @@ class BinaryCrossbar(PlaneArray):
 
     @property
     def slices(self) -> BinarySlices:
-        """The array as compiled loops see it."""
+        """Array in the form of compiled loops."""
         binary, device = self.binary, self.device
         return BinarySlices(
             logic=self.logic,
@@ -208,14 +208,14 @@ class BinaryCrossbar(PlaneArray):
     for_loops = slices
 
     def at_rest(self, together: NDArray[np.float64]) -> BinarySlices:
-        """Return the array as it is read while none changes; `together` as of `follow`."""
+        """Return the array for reads without changes of weights; `together` as in `follow`."""
         slices = self.slices
         if not self.wired:
             return slices
         return self._with_logic(self.wired.at_rest(slices.cells, self._at_once(together)))
 
     def follow(self, together: NDArray[np.float64], bound: float, threads: int) -> None:
-        """Take note of a step of learning, as `Crossbar.follow`."""
+        """Record a step of learning, as `Crossbar.follow`."""
         super().follow(self._at_once(together), bound, threads)
         if self.wired:
             self._refresh()
@@ -236,7 +236,7 @@ class BinaryCrossbar(PlaneArray):
         return slices
 
     def readout(self) -> Summed | NoisySum | DigitisedSum | SensedBits | NoisyBits:
-        """Return how bits become the sums that neurons compare, for compiled loops."""
+        """Return the conversion of bits into the sums that neurons compare, for compiled loops."""
         binary, sigma = self.binary, self.pulse.sum_sigma
         if binary.read == "sensed":
             return NoisyBits() if self._bits_turn else SensedBits()
@@ -248,7 +248,7 @@ class BinaryCrossbar(PlaneArray):
 
     @property
     def prices(self) -> tuple[tuple[Operation, float], ...]:
-        """Events of a read whose energy does not depend on the cells, and each's, J."""
+        """Events of a read whose energy does not depend on the cells, with that energy, J."""
         return (
             (Operation.ADC_CONVERSION, self.binary.conversion_price(self.shape[0]).value),
             (Operation.SHIFT_ADD, self.periphery.e_add),
@@ -264,19 +264,19 @@ class BinaryCrossbar(PlaneArray):
         return super().program_costs()._replace(sense=sense)
 
     def settle(self) -> None:
-        """Let every cell that has got as many pulses as it survives stay where it is."""
+        """Fix every cell that has received as many pulses as it survives at its present state."""
         super().settle()
         if self.disturbs:
             self._refresh()
 
     def restore_lines(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Put back what reads see behind resistive lines, where there are any."""
+        """Restore the conductances that reads see behind resistive lines, if there are any."""
         super().restore_lines(arrays)
         if self.wired:
             self._refresh()
 
     def _refresh(self) -> None:
-        """Bring what is derived from the cells into step with them."""
+        """Update everything that is derived from the cells."""
         if isinstance(self._gaps, Disconnected):
             self._gaps.spared[:] = self.state.gaps.spared[:, : self._columns]
         fill_logic(self.slices)

@@ -1,4 +1,4 @@
-"""How weights are kept in binary cells, what the controller asks of them, and what fits where."""
+"""Storage of weights in binary cells, requests of the controller, and capacity of arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cbramsim.core.validation import Parameters
 from cbramsim.simulator.circuits.prices import AdcSource, Price, conversion_price
 
 MOST_BITS = 8
-"""Bits of a weight, at most: as many codes as `choose_pulses` tells apart."""
+"""Most bits of a weight: as many codes as `choose_pulses` distinguishes."""
 
 
 class BinaryWeights(Parameters):
@@ -23,22 +23,22 @@ class BinaryWeights(Parameters):
     bits: Annotated[int, Field(ge=1, le=MOST_BITS)] = 2
     """Bits of a weight, one cell each."""
     read: Literal["summed", "sensed"] = "summed"
-    """`summed`: the active rows' currents sum on the bit line of each plane, are compared with the
-    reference, digitised, shifted and added; `sensed`: row by row, each bit is sensed and digital
-    adders sum the codes."""
+    """Read-out of the bits: `summed`: the active rows' currents sum on the bit line of each plane,
+    are compared with the reference, digitised, shifted and added; `sensed`: row by row, each bit is
+    sensed and digital adders sum the codes."""
     adc_bits: Annotated[int, Field(ge=0, le=16)] = 0
     """Resolution of the converters of `summed`, whose range is half of all rows either way. 0 is
-    exact: nothing is rounded, at the price of as many bits as tell apart all counts of rows."""
+    exact: nothing is rounded, at the price of as many bits as distinguish all counts of rows."""
     adc_source: AdcSource = "isaac"
-    """Whose converter is priced: a key of `ADC_PRICES`, as for `Readout`."""
+    """Source of the price of a converter: a key of `ADC_PRICES`, as for `Readout`."""
     rule_at: Literal["code", "midpoint"] = "midpoint"
-    """Where potentiation is evaluated: at the weight of the present `code`; or at the `midpoint`
+    """Weight at which potentiation is evaluated: that of the present `code`; or the `midpoint`
     between it and the next one, so that neighbouring codes are equally likely at a weight midway
-    between them if it is where the rule balances. It matters where a step of the code is large:
-    the rule at code 0 of 1 bit, weight -1, knows nothing of the bound +1."""
+    between them if the rule balances there. It matters where a step of the code is large: the rule
+    at code 0 of 1 bit, weight -1, knows nothing of the bound +1."""
     write_pulses: Annotated[int, Field(ge=1, le=1000)] = 1
     """Pulses of a binary write, at the set or reset voltage and width of the device, that together
-    switch the cell completely from wherever it is."""
+    switch the cell completely from any state."""
 
     @property
     def codes(self) -> int:
@@ -55,7 +55,7 @@ class BinaryWeights(Parameters):
         return 2 * np.asarray(code, np.float64) / (self.codes - 1) - 1
 
     def adc_resolution(self, rows: int) -> int:
-        """Return the bits of a converter: those asked for, or enough for any count of `rows`."""
+        """Return the bits of a converter: as configured, or enough for any count of `rows`."""
         return self.adc_bits or max(math.ceil(math.log2(rows + 1)), 1)
 
     def conversion_price(self, rows: int) -> Price:
@@ -64,7 +64,7 @@ class BinaryWeights(Parameters):
 
 
 class Capacity(NamedTuple):
-    """What an array of a given size holds."""
+    """Capacity of an array of a given size."""
 
     cells: int
     """Binary cells of the array."""
@@ -84,7 +84,7 @@ class Capacity(NamedTuple):
 
 
 def capacity(bits: int, inputs: int = 397, neurons: int = 500, kbit: int = 512) -> Capacity:
-    """Return what fits into an array of `kbit` x 1024 binary cells.
+    """Return the capacity of an array of `kbit` x 1024 binary cells.
 
     Raises
     ------

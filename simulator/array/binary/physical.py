@@ -1,4 +1,4 @@
-"""The physical array of binary cells."""
+"""Physical array of binary cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cbramsim.simulator.array.crossbar import Crossbar
 
 
 class BinaryCells(Crossbar):
-    """The physical array, which says when anything but a write changes its cells."""
+    """Physical array, which reports when anything but a write changes its cells."""
 
     on_change: Callable[[], None] | None = None
 

@@ -1,14 +1,14 @@
-r"""Bit slices: what they are, and the kernels that read them.
+r"""Bit slices, and the kernels that read them.
 
 The physical array is an `ArrayState` of rows x (bits x columns): bit line ``p * columns + k`` holds
-plane p of column k. What is linear in the conductances is kept beside it, as one *logic
+plane p of column k. Quantities linear in the conductances are kept beside it, as one *logic
 conductance* per weight, float32[rows, columns], S:
 
 .. math:: G = G_{min} + \frac{G_{max} - G_{min}}{2^b - 1} \sum_p 2^p x_p, \qquad
           x_p = \frac{G_p - G_{min}}{G_{max} - G_{min}},
 
-with the nominal window, for that is what the read-out knows, and with G_p as reads see it; of a bit
-that is sensed, x_p is 0 or 1. A weight that is disconnected adds nothing, and its share of the
+with the nominal window, which is all that the read-out knows, and with G_p as reads see it; for a
+bit that is sensed, x_p is 0 or 1. A weight that is disconnected adds nothing, and its share of the
 reference is taken out.
 """
 
@@ -47,7 +47,7 @@ ADC_CONVERSION = int(Operation.ADC_CONVERSION)
 SHIFT_ADD = int(Operation.SHIFT_ADD)
 BIT_SENSE = int(Operation.BIT_SENSE)
 REWRITING = BookedAs(int(Operation.BIT_SET), int(Operation.BIT_RESET))
-"""What the pulses of a rule are booked as."""
+"""Operations under which the pulses of a rule are booked."""
 
 
 class BinarySlices(NamedTuple):
@@ -58,7 +58,7 @@ class BinarySlices(NamedTuple):
     cells: ArrayState
     """The binary cells, rows x (bits x columns)."""
     bits: int
-    """Planes."""
+    """Number of planes."""
     g_min: float
     """Nominal lowest conductance, S."""
     g_mid: float
@@ -70,34 +70,34 @@ class BinarySlices(NamedTuple):
     write_pulses: int
     """Pulses of a binary write."""
     inhibited: NDArray[np.bool_]
-    """Which weights get no more pulses, bool[>= columns, rows]."""
+    """Weights that get no more pulses, bool[>= columns, rows]."""
     codes: NDArray[np.int32]
     """Codes of the column that was last sensed, int32[rows]."""
     written: NDArray[np.int32]
-    """Which bits of each were last written, int32[rows]."""
+    """Bits of each weight that were last written, int32[rows]."""
     sense_bit: float
     """Energy of one decision of a sense amplifier, J."""
     gaps: AllConnected | Disconnected
-    """Which weights are disconnected."""
+    """Disconnected weights: `AllConnected` or `Disconnected`."""
     booked_as: BookedAs
-    """What pulses while learning are booked as."""
+    """Operations under which pulses while learning are booked."""
     sensed: bool
-    """Whether a bit counts as what it is sensed as, rather than by its conductance."""
+    """Whether a bit counts by its sensed value, rather than by its conductance."""
 
 
 class Summed(NamedTuple):
-    """The currents of each plane are summed, digitised exactly, shifted and added."""
+    """Exact conversion: the currents of each plane are summed, digitised, shifted and added."""
 
 
 class NoisySum(NamedTuple):
-    """The same, with noise."""
+    """Exact conversion of sums with noise."""
 
     sigma: float
     """Standard deviation of the noise of one logic conductance in a sum, S."""
 
 
 class DigitisedSum(NamedTuple):
-    """The same, by converters that round."""
+    """Conversion of sums with noise, by converters that round."""
 
     step: float
     """Step of the converters, in cells."""
@@ -106,16 +106,16 @@ class DigitisedSum(NamedTuple):
 
 
 class SensedBits(NamedTuple):
-    """Every bit is sensed by itself, and read as it was written."""
+    """Sensing of each bit by itself, without errors."""
 
 
 class NoisyBits(NamedTuple):
-    """Every bit is sensed by itself, with noise that can turn it."""
+    """Sensing of each bit by itself, with noise that can flip it."""
 
 
 @lean_loop
 def fill_logic(slices):  # type: ignore[no-untyped-def]
-    """Bring all logic conductances into step with the cells."""
+    """Update all logic conductances from the cells."""
     for row in range(slices.logic.shape[0]):
         for column in range(slices.logic.shape[1]):
             follow_cells(slices, row, column)
@@ -123,9 +123,9 @@ def fill_logic(slices):  # type: ignore[no-untyped-def]
 
 @part
 def follow_cells(slices, row, column):  # type: ignore[no-untyped-def]
-    """Bring the logic conductance of one weight into step with its cells, as reads see them.
+    """Update the logic conductance of one weight from its cells, as reads see them.
 
-    Of a missing weight, that is what lines let through others to its bit lines.
+    For a missing weight, that is the current that lines let through others to its bit lines.
     """
     array, codes = slices.cells, 0.0
     floor = 0.0 if missing(slices.gaps, row, column) else slices.g_min
@@ -190,7 +190,7 @@ def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-unty
 
 @implements(convert, NoisyBits)
 def _(readout, slices, n_active, work, stream, account):  # type: ignore[no-untyped-def]
-    """One random draw serves a row."""
+    """Use one random draw for a row."""
     array, out = slices.cells, work.currents
     columns, mid = out.size, np.float32(slices.g_mid)
     for k in range(columns):

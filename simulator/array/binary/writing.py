@@ -1,9 +1,9 @@
 """The kernels that sense and write bit slices.
 
-Bits are cells of an array like any other: what lines, access and other cells make of a pulse or a
-sense is what the verbs of that array say. A write takes a cell to its own lowest or highest
+Bits are cells of an array like any other: the verbs of that array implement the effects of lines,
+access and other cells on a pulse or a sense. A write takes a cell to its own lowest or highest
 conductance, by `BinaryWeights.write_pulses` pulses. The bits of a weight are sensed together: their
-word line is driven once; lines take from each what they take from one alone (assumed).
+word line is driven once; the loss in lines for each is that for one alone (assumed).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _(slices, table, column, work, stream, account):  # type: ignore[no-untyped-
 
 @part
 def sense_codes(slices, column, stream, codes):  # type: ignore[no-untyped-def]
-    """Write into int32 `codes` what is sensed of a column's bits; one draw per plane."""
+    """Write the sensed codes of a column into int32 `codes`; one draw per plane."""
     array, mid = slices.cells, np.float32(slices.g_mid)
     codes[:] = 0
     for plane in range(slices.bits):
@@ -123,7 +123,7 @@ def turned_bits(slices, column, row, written, stream, account):  # type: ignore[
 
 @implements(give_pulses, BinarySlices)
 def _(slices, column, rows, pulses, n, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """The codes stay within their range; bits that differ are rewritten."""
+    """Change codes within their range, and rewrite the bits that differ."""
     highest = (1 << slices.bits) - 1
     for j in range(n):
         row = rows[j]
@@ -151,7 +151,7 @@ def _(slices, column, n, tries, work, stream, account):  # type: ignore[no-untyp
 
 @lean_loop
 def write_codes(slices, column, rows, wanted, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Write codes into cells of one column, but inhibited ones; return how many read otherwise.
+    """Write codes into the cells of one column that are not inhibited; return the number of misses.
 
     Parameters
     ----------
@@ -253,7 +253,8 @@ def _(others, slices, column, stream):  # type: ignore[no-untyped-def]
 
 @implements(see_weights_again, ResistiveLines)
 def _(lines, slices, column):  # type: ignore[no-untyped-def]
-    """A cell loads its bit line, and so changes what reads see of all weights of the column."""
+    """Update all weights of the column: a cell loads its bit line, and so changes all of them for
+    reads."""
     for plane in range(slices.bits):
         see_again(lines, slices.cells, plane * slices.logic.shape[1] + column)
     for row in range(slices.logic.shape[0]):

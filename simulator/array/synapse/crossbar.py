@@ -1,4 +1,5 @@
-"""`SynapseCrossbar`: weights in several analog cells, as an array to a network."""
+"""`SynapseCrossbar`: weights in several analog cells, with the interface of an array to a
+network."""
 
 from __future__ import annotations
 
@@ -37,13 +38,13 @@ from cbramsim.simulator.lines.tiles import shared_out
 
 
 class TilesOfWeights(Tiles):
-    """Tiles that do not part the cells of a weight."""
+    """Tiles that do not separate the cells of a weight."""
 
     planes: Annotated[int, Field(ge=1, le=4 * MOST_CELLS)] = 1
     """Cells of a weight."""
 
     def parts(self, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the physical arrays begin, and the last one ends, in rows and in columns."""
+        """Return the first rows and columns of the physical arrays, and the end of the last one."""
         rows, _ = super().parts(shape)
         return rows, self.planes * shared_out(shape[1] // self.planes, self.columns // self.planes)
 
@@ -58,7 +59,7 @@ class SynapseCrossbar(PlaneArray):
     synapse
         The `Synapse`.
     updates
-        int64[columns], how often each column has been given pulses.
+        int64[columns], the number of times each column has been given pulses.
 
     Examples
     --------
@@ -116,7 +117,7 @@ class SynapseCrossbar(PlaneArray):
         self.set_weights(-1.0)
 
     def __repr__(self) -> str:
-        """Return what the array is."""
+        """Return a short description of the array."""
         rows, columns = self.shape
         return (
             f"SynapseCrossbar({self.device.name}, {rows} x {columns} weights of "
@@ -131,7 +132,7 @@ class SynapseCrossbar(PlaneArray):
 
     @property
     def conductance(self) -> NDArray[np.float32]:
-        """The logic conductances, float32[rows, columns], S; 0 if disconnected."""
+        """Logic conductances, float32[rows, columns], S; 0 if disconnected."""
         return self._joined(self.by_plane(self.cells.conductance), self.connected)
 
     def column(self, column: int) -> NDArray[np.float32]:
@@ -143,7 +144,7 @@ class SynapseCrossbar(PlaneArray):
 
     @property
     def seen(self) -> NDArray[np.float32]:
-        """The logic conductances as reads see them, float32[rows, columns], S."""
+        """Logic conductances as reads see them, float32[rows, columns], S."""
         return self._joined(self.by_plane(self.cells.seen), self.connected)
 
     def _joined(
@@ -178,7 +179,7 @@ class SynapseCrossbar(PlaneArray):
         return of_weights @ self.synapse.parts
 
     def by_plane(self, of_cells: NDArray) -> NDArray:
-        """Return what there is of each cell, as [rows, planes, columns]; neighbours join."""
+        """Return a quantity of each cell, as [rows, planes, columns]; neighbours join."""
         return of_cells.reshape(len(of_cells), self._columns, self.planes).swapaxes(1, 2)
 
     # ---- writing -------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ class SynapseCrossbar(PlaneArray):
     ) -> int:
         """Program and verify all cells of a weight.
 
-        Those of a pair take the lowest conductances that make up the weight.
+        Cells of a pair take the lowest conductances that give the weight.
         """
         form = BySets() if self.synapse.pair else BothWays()
         return int(
@@ -205,7 +206,7 @@ class SynapseCrossbar(PlaneArray):
     def program(self, column: int, rows: ArrayLike, pulses: ArrayLike) -> None:
         """Give weights of one column pulses to rise (positive) or to fall (negative).
 
-        Those whose turn it is get them: one update of the column. Parameters and errors as for
+        The cells whose turn it is get them: one update of the column. Parameters and errors as for
         `Crossbar.program`; no row may be named twice.
         """
         self._lines("program", column)
@@ -225,7 +226,7 @@ class SynapseCrossbar(PlaneArray):
 
     @property
     def synapses(self) -> Synapses:
-        """The array as compiled loops see it."""
+        """Array in the form of compiled loops."""
         synapse, device = self.synapse, self.device
         renewal: Never | Refresh | Transfer = Never()
         if synapse.planes > synapse.written:
@@ -253,16 +254,16 @@ class SynapseCrossbar(PlaneArray):
     for_loops = synapses
 
     def at_rest(self, together: NDArray[np.float64]) -> Synapses:
-        """Return the array as it is read while none changes; `together` as of `follow`."""
+        """Return the array for reads without changes of weights; `together` as in `follow`."""
         return self.synapses._replace(cells=self.cells.at_rest(together))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what is saved beside the cells, by name."""
+        """Return the arrays that are saved beside the cells, by name."""
         return {"updates": self.updates}
 
 
 def nominal_steps(synapse: Synapse, device: Device) -> NDArray[np.float32]:
-    """Return the steps of a weight of nominal cells, float32[2, 256], S, as of `Synapses`."""
+    """Return the steps of a weight of nominal cells, float32[2, 256], S, as in `Synapses`."""
     weight = 2 * (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES - 1
     steps = [synapse.falling(device, weight).step, synapse.rising(device, weight).step]
     return (0.5 * device.g_range * np.array(steps)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""`Synapse`: in how many cells a weight is kept, and how they are written."""
+"""`Synapse`: the number of cells of a weight, and their writing."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.array.synapse.turns import BothWays, BySets, first_group, second_group
 
 MOST_CELLS = 64
-"""More cells on a side are taken for a mistake."""
+"""Most cells on a side; more are taken for a mistake."""
 
 
 class NominalPulse(NamedTuple):
-    """What one pulse does to a weight of nominal cells, at some weights."""
+    """Effect of one pulse on a weight of nominal cells, at some weights."""
 
     step: NDArray[np.float64]
-    """By how much it changes the weight, >= 0, float64[...]."""
+    """Change of the weight, >= 0, float64[...]."""
     joules: NDArray[np.float64]
-    """What it costs, J, float64[...]."""
+    """Energy of the pulse, J, float64[...]."""
 
 
 class Synapse(Parameters):
-    """The cells of a weight; one, by default."""
+    """Cells of a weight; one, by default."""
 
     cells: Annotated[int, Field(ge=1, le=MOST_CELLS)] = 1
-    """Cells whose currents are summed, on each side of a pair and of each significance. One of
-    them is written, in turn."""
+    """Number of cells whose currents are summed, on each side of a pair and of each significance.
+    One of them is written, in turn."""
     pair: bool = False
-    """Whether as many cells count the other way, so that no reference column is needed."""
+    """Whether as many cells count with the opposite sign, so that no reference column is needed."""
     pulses: Literal["both", "set"] = "both"
-    """How a weight of a pair falls: `both`, set pulses on one side and reset pulses on the other,
-    in turn; or `set`, only set pulses, on the side that counts down, as for cells that are reset
-    abruptly. Both sides then grow until they are renewed."""
+    """Pulses that lower a weight of a pair: `both`, set pulses on one side and reset pulses on the
+    other, in turn; or `set`, only set pulses, on the side that counts down, as for cells that are
+    reset abruptly. Both sides then grow until they are renewed."""
     significance: Annotated[float, Field(ge=1, le=1000)] = 1.0
-    """How much more the cells of a second group count, which take over what the first has
-    learned; 1: there is none."""
+    """Weight of the cells of a second group relative to those of the first, from which they take
+    over what was learned; 1: there is no second group."""
     renew_every: Annotated[int, Field(ge=1, le=10**9)] = 100
     """Updates of a neuron after which its weights are renewed, where that is needed. With `pulses`
-    set, those are written anew of which one side is nearly full and the other not empty; with a
-    second group, that takes over what the first has learned."""
+    set, weights are written anew if one side is nearly full and the other not empty; a second group
+    takes over the weight that the first has learned."""
     renew_above: Annotated[float, Field(ge=0.5, le=1)] = 0.75
     """Part of the window above which a side is nearly full, with `pulses` set."""
 
@@ -72,22 +72,23 @@ class Synapse(Parameters):
 
     @property
     def sides(self) -> int:
-        """Sides of a weight: 2 of a pair."""
+        """Number of sides of a weight: 2 for a pair."""
         return 2 if self.pair else 1
 
     @property
     def written(self) -> int:
-        """Cells of a weight that learn."""
+        """Number of cells of a weight that learn."""
         return self.sides * self.cells
 
     @property
     def planes(self) -> int:
-        """Cells of a weight: those that learn first, the two sides of a pair in turn."""
+        """Number of cells of a weight; those that learn come first, the two sides of a pair in
+        turn."""
         return self.written * (2 if self.significance > 1 else 1)
 
     @property
     def writing(self) -> BothWays | BySets:
-        """How weights are written, for compiled loops."""
+        """Way of writing weights, for compiled loops."""
         return BySets() if self.pulses == "set" else BothWays()
 
     @property
@@ -100,13 +101,13 @@ class Synapse(Parameters):
 
     @property
     def share(self) -> float:
-        """Part of a weight that all cells that learn make up."""
+        """Part of a weight in all cells that learn."""
         return float(np.abs(self.parts[: self.written]).sum())
 
     def places(self, weight: NDArray) -> NDArray[np.float64]:
-        """Return where each cell of a `weight` that is written anew is: a weight by itself.
+        """Return the place of each cell of a `weight` that is written anew, as a weight by itself.
 
-        A second group has all of the weight that it can have, and the first what is missing.
+        A second group takes as much of the weight as it can, and the first the rest.
 
         Returns
         -------
@@ -123,11 +124,11 @@ class Synapse(Parameters):
         return np.concatenate([side for side in sides for _ in range(self.cells)])
 
     def rising(self, device: Device, weight: NDArray[np.float64]) -> NominalPulse:
-        """Return what the pulse of a potentiation does at each `weight`, -1 to 1."""
+        """Return the effect of the pulse of a potentiation at each `weight`, -1 to 1."""
         return self._mean(device, weight, (1.0, -1.0) if self.pulses == "both" else (1.0,))
 
     def falling(self, device: Device, weight: NDArray[np.float64]) -> NominalPulse:
-        """Return what the pulse of a depression does at each `weight`, -1 to 1."""
+        """Return the effect of the pulse of a depression at each `weight`, -1 to 1."""
         return self._mean(device, weight, (-1.0, 1.0) if self.pulses == "both" else (0.0, 1.0))
 
     def _mean(
@@ -135,7 +136,7 @@ class Synapse(Parameters):
     ) -> NominalPulse:
         """Return the mean over the sides of a weight, each written one of `ways`: set 1, reset -1.
 
-        Cells are where a weight that is written anew has them, those of the first group.
+        Cells of the first group are at the places of a weight that is written anew.
         """
         places = self.places(weight)[: self.sides] if self.several else [weight]
         steps, joules = [], []

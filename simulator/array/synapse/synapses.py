@@ -1,4 +1,4 @@
-"""`Synapses`: weights in several cells as compiled loops see them, and how they are read."""
+"""`Synapses`: weights in several cells in the form of compiled loops, and their reads."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from cbramsim.simulator.array.synapse.turns import Orders
 
 
 class Never(NamedTuple):
-    """Weights are not written anew."""
+    """No renewal of weights."""
 
 
 class Refresh(NamedTuple):
-    """Weights of a pair with one side nearly full and the other not empty are written anew."""
+    """Renewal of the weights of a pair with one side nearly full and the other not empty."""
 
     every: int
     """Updates of a neuron in between."""
     above: float
-    """What is nearly full, as a part of the window."""
+    """Lower limit of a cell that counts as nearly full, as a part of the window."""
     empty: float
-    """What is as good as empty."""
+    """Upper limit of a cell that counts as empty."""
 
 
 class Transfer(NamedTuple):
-    """The more significant cells take over what the others have learned."""
+    """Transfer of the learned weight to the more significant cells."""
 
     every: int
     """Updates of a neuron in between."""
@@ -40,43 +40,43 @@ class Budget(NamedTuple):
     """Most pulses with which a cell is brought to its place."""
 
     there: int
-    """From anywhere."""
+    """Pulses from any state."""
     down: int
-    """To the lowest conductance."""
+    """Pulses to the lowest conductance."""
 
 
 class Synapses(NamedTuple):
     """Weights in several cells, for compiled loops."""
 
     cells: ArrayState
-    """The cells, rows x (columns x planes): those of a weight are neighbours."""
+    """Physical cells, rows x (columns x planes): those of a weight are neighbours."""
     parts: NDArray[np.float32]
     """Signed part of each cell in a weight, float32[planes]."""
     share: float
-    """Part of a weight that all cells that learn make up."""
+    """Part of a weight in all cells that learn."""
     written: int
-    """Cells of a weight that learn: the first planes."""
+    """Number of cells of a weight that learn: the first planes."""
     references: int
     """Reference cells on a word line: none where weights are pairs."""
     writing: Any
-    """Which cells get pulses: see `synapse.turns`."""
+    """Choice of the cells that get pulses: see `synapse.turns`."""
     renewal: Any
-    """When weights are written anew: `Never`, `Refresh` or `Transfer`."""
+    """Renewal of weights: `Never`, `Refresh` or `Transfer`."""
     updates: NDArray[np.int64]
-    """Updates of each neuron, int64[columns]: whose turn it is."""
+    """Updates of each neuron, int64[columns], from which its turn follows."""
     orders: Orders
     """Memory of one update."""
     steps: NDArray[np.float32]
-    """By how much a pulse moves a weight of nominal cells down and up, by its sensed state,
-    float32[2, 256], S."""
+    """Steps of a weight of nominal cells down and up by a pulse, by its sensed state, float32[2,
+    256], S."""
     budget: Budget
     """Most pulses with which a cell is brought to its place."""
     pulse: PulseConstants
-    """Numbers that all cells share."""
+    """Constants of pulses that all cells share."""
     inhibited: NDArray[np.bool_]
-    """Which weights get no more pulses, bool[columns, rows]."""
+    """Weights that get no more pulses, bool[columns, rows]."""
     booked_as: BookedAs
-    """What pulses while learning are booked as."""
+    """Operations under which pulses while learning are booked."""
 
 
 @part
@@ -93,7 +93,7 @@ def _(synapses, readout, n_active, work, stream, account):  # type: ignore[no-un
 
 @implements(sum_cells, Synapses)
 def _(synapses, rows, n_active, currents, work, stream):  # type: ignore[no-untyped-def]
-    """The currents of all planes, less the reference, with their signs and significances."""
+    """Join the currents of all planes, less the reference, with their signs and significances."""
     array, lines, parts = synapses.cells, work.planes, synapses.parts
     sum_cells(array, rows, n_active, lines, work, stream)
     reference = np.float32(n_active * array.pulse.g_mid)

@@ -1,4 +1,4 @@
-"""Which cells of a weight get the pulses of an update, and where a weight written anew has them."""
+"""Choice of the cells of a weight that get the pulses of an update, or a weight written anew."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from cbramsim.core.verbs import implements, place, take_turns
 
 
 class BothWays(NamedTuple):
-    """Cells are set and reset; those of a falling side the other way."""
+    """Set and reset pulses; the reverse for cells of a falling side."""
 
 
 class BySets(NamedTuple):
-    """Cells of a pair are only set: those of one side to rise, those of the other to fall."""
+    """Set pulses only, for pairs: on one side to rise, on the other to fall."""
 
 
 class Orders(NamedTuple):
-    """The pulses of one update, sorted by the cells that get them."""
+    """Pulses of one update, sorted by the cells that get them."""
 
     planes: NDArray[np.int64]
-    """Plane of the cells, one entry a side, int64[2]."""
+    """Plane of the cells, one entry for each side, int64[2]."""
     counts: NDArray[np.int64]
-    """How many of them, int64[2]."""
+    """Number of pulsed cells of each side, int64[2]."""
     rows: NDArray[np.int32]
-    """Their rows, int32[2, rows + 1]."""
+    """Rows of these cells, int32[2, rows + 1]."""
     pulses: NDArray[np.int32]
-    """Their signed pulses, int32[2, rows + 1]."""
+    """Signed pulses of these cells, int32[2, rows + 1]."""
 
     @classmethod
     def of(cls, rows: int) -> Orders:
-        """Return room for the orders of a column of `rows` weights."""
+        """Return memory for the orders of a column of `rows` weights."""
         return cls(*np.zeros((2, 2), np.int64), *np.zeros((2, 2, rows + 1), np.int32))
 
 
 def second_group(weight, share):  # type: ignore[no-untyped-def]
     """Return the weight, -1 to 1, of the more significant cells, which make up 1 - `share`.
 
-    It is as much of `weight` as they can have; if there are none, nothing.
+    It is as much of `weight` as they can take; 0 if there are none.
     """
     return np.minimum(np.maximum(weight / max(1 - share, 1e-300), -1), 1) if share < 1 else 0.0
 
@@ -51,7 +51,7 @@ def first_group(weight, second, share):  # type: ignore[no-untyped-def]
 
 
 second_group_of, first_group_of = part(second_group), part(first_group)
-"""The same, for compiled loops."""
+"""Weights of the two groups, for compiled loops."""
 
 
 @implements(place, BothWays)
@@ -66,7 +66,7 @@ def _(writing, weight):  # type: ignore[no-untyped-def]
 
 @implements(take_turns, BothWays)
 def _(writing, synapses, column, rows, pulses, n):  # type: ignore[no-untyped-def]
-    """All cells of the neuron in turn, the two sides of a pair one after the other."""
+    """Take all cells of the neuron in turn, the two sides of a pair one after the other."""
     orders = synapses.orders
     plane = synapses.updates[column] % synapses.written
     sign = np.int32(1) if synapses.parts[plane] > 0 else np.int32(-1)
@@ -77,7 +77,7 @@ def _(writing, synapses, column, rows, pulses, n):  # type: ignore[no-untyped-de
 
 @implements(take_turns, BySets)
 def _(writing, synapses, column, rows, pulses, n):  # type: ignore[no-untyped-def]
-    """The cells of each side in turn."""
+    """Take the cells of each side in turn."""
     orders = synapses.orders
     pair = synapses.updates[column] % (synapses.written // 2)
     for side in range(2):

@@ -1,8 +1,8 @@
 """The kernels that sense, program and renew weights in several cells.
 
 A weight is sensed at once: its word line is driven once, one amplifier decides on the joined
-current, and lines take from each cell what they take from one alone (assumed). Where cells are
-brought to a place they are sensed and programmed one by one.
+current, and the loss in lines for each cell is that for one alone (assumed). Cells that are brought
+to a target are sensed and programmed one by one.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ from cbramsim.simulator.array.writing import (
 from cbramsim.simulator.energy.ledger import Operation
 
 RENEWING = BookedAs.both(Operation.RENEWAL_PULSE)
-"""What the pulses of a renewal are booked as."""
+"""Operations under which the pulses of a renewal are booked."""
 
 # ---- sensing -----------------------------------------------------------------------------------
 
 
 @implements(sense_column, Synapses)
 def _(synapses, table, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """Each cell has noise of its own; one draw serves a plane."""
+    """Add independent noise of each cell; one draw serves a plane."""
     array, planes = synapses.cells, synapses.parts.size
     seen, one, mid = work.seen, work.of_plane, np.float32(array.pulse.g_mid)
     seen[:] = mid
@@ -91,7 +91,7 @@ def _(synapses, table, column, work, stream, account):  # type: ignore[no-untype
 
 @part
 def book_weight_sneak(synapses, column, row, account):  # type: ignore[no-untyped-def]
-    """Book what sensing a weight drives through other cells of its word line."""
+    """Book the energy that sensing a weight drives through other cells of its word line."""
     array, g = synapses.cells, 0.0
     for plane in range(synapses.parts.size):
         g += np.float64(array.g_columns[line_of(synapses, plane, column), row])
@@ -100,7 +100,7 @@ def book_weight_sneak(synapses, column, row, account):  # type: ignore[no-untype
 
 @part
 def sense_planes(synapses, column, row, cells, stream, account):  # type: ignore[no-untyped-def]
-    """Return what is sensed of some cells of a weight at once, as their part of it; booked.
+    """Return the sensed part of some cells of a weight, all at once; booked.
 
     `cells` are the first plane, the end, and the step from one to the next.
     """
@@ -133,7 +133,7 @@ def window(array):  # type: ignore[no-untyped-def]
 
 @implements(give_pulses, Synapses)
 def _(synapses, column, rows, pulses, n, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Set pulses are booked as such where they make a weight fall, too."""
+    """Give the pulses; set pulses are booked as such also where they make a weight fall."""
     give_in_turn(synapses, column, rows, pulses, n, booked_as, stream, account)
     synapses.updates[column] += 1
     renew(synapses.renewal, synapses, column, stream, account)
@@ -156,7 +156,7 @@ def give_in_turn(synapses, column, rows, pulses, n, booked_as, stream, account):
 
 @implements(correct, Synapses)
 def _(synapses, column, n, tries, work, stream, account):  # type: ignore[no-untyped-def]
-    """Each weight should read as one of nominal cells would after the same pulses.
+    """Correct each weight until it reads as one of nominal cells after the same pulses.
 
     Corrections go to the cells whose turn is next.
     """
@@ -192,7 +192,7 @@ def _(synapses, column, n, tries, work, stream, account):  # type: ignore[no-unt
 
 @part
 def weight_step(synapses, g, rises):  # type: ignore[no-untyped-def]
-    """Return the signed step of a pulse on a weight of nominal cells, g of it seen, S."""
+    """Return the signed step of a pulse on a weight of nominal cells that is seen at g, S."""
     array = synapses.cells
     state = np.int64((g - np.float64(array.nominal[0, 0, G_LOW])) * SENSED_STATES / window(array))
     state = min(max(state, 0), SENSED_STATES - 1)
@@ -209,7 +209,7 @@ def _(renewal, synapses, column, stream, account):  # type: ignore[no-untyped-de
 
 @implements(renew, Refresh)
 def _(renewal, synapses, column, stream, account):  # type: ignore[no-untyped-def]
-    """Each side is sensed by itself: what it adds to the weight is half of what it is full of."""
+    """Sense each side by itself: its contribution to the weight is half of its filling."""
     if synapses.updates[column] % renewal.every != 0:
         return
     for row in range(synapses.cells.g.shape[0]):
@@ -238,10 +238,11 @@ def _(renewal, synapses, column, stream, account):  # type: ignore[no-untyped-de
 
 @part
 def write_anew(synapses, form, column, row, weight, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Bring all cells of a weight to where a `form` of writing has them; return whether all went.
+    """Bring all cells of a weight to their places in a `form` of writing; return whether all got
+    there.
 
-    The more significant ones come first, and of a pair the side with less conductance. What is then
-    sensed to be missing is left to those that follow.
+    The more significant ones come first, and of a pair the side with less conductance. The cells
+    that follow make up the remaining difference, as it is sensed.
     """
     mid, half = synapses.cells.pulse.g_mid, 0.5 * window(synapses.cells)
     planes, written, sides = synapses.parts.size, synapses.written, 2 - synapses.references
@@ -278,10 +279,10 @@ def _(writing, synapses, line, row, target, booked_as, stream, account):  # type
 
 @implements(bring_to, BySets)
 def _(writing, synapses, line, row, target, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Reset pulses until it reads no more than the target, then set pulses until no less.
+    """Give reset pulses until it reads no more than the target, then set pulses until no less.
 
     No more and no less are within half a set pulse: one reset pulse may go the whole way. A cell
-    that is above by no more than noise is not reset.
+    that is above only within the noise is not reset.
     """
     array, budget = synapses.cells, synapses.budget
     most, band = target + 0.5 * nominal_step(array, SET, target), 2 * array.pulse.sum_sigma
@@ -302,14 +303,15 @@ def _(writing, synapses, line, row, target, booked_as, stream, account):  # type
 
 @part
 def see_all_again(synapses, column):  # type: ignore[no-untyped-def]
-    """Bring what reads see of all cells of a column into step with them."""
+    """Update all cells of a column as reads see them."""
     for plane in range(synapses.parts.size):
         see_again(synapses.cells.lines, synapses.cells, line_of(synapses, plane, column))
 
 
 @lean_loop
 def program_weights(synapses, form, column, rows, weights, booked_as, stream, account):  # type: ignore[no-untyped-def]
-    """Write weights of one column anew, float64[n], but inhibited ones; return the misses.
+    """Write weights of one column anew, float64[n], without inhibited ones; return the number of
+    misses.
 
     Parameters
     ----------

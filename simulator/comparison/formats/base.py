@@ -1,9 +1,9 @@
-"""What all number formats share, and the kernels that they are made of.
+"""Common parts of all number formats, and the kernels that they are made of.
 
 Formats are emulated in float32: `quantise` returns float32 numbers that are values of the format
-exactly. NaN stays NaN, even where a format has no code for it, for a fault should be seen; where
-the range of a format is that of the numbers themselves, NaN and infinity are refused. A format
-that has one zero gives +0.
+exactly. NaN stays NaN, even where a format has no code for it, so that faults are seen; where the
+range of a format is that of the numbers themselves, NaN and infinity are refused. A format that has
+one zero gives +0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ONE = np.uint32(0x3F800000)
 """Bits of the float32 number 1."""
 LARGEST = float(np.finfo(np.float32).max)
 ROUNDER = np.float64(1.5 * 2**52)
-"""Added and taken away again, it rounds a float64 number below 2^51 to even."""
+"""Number that rounds a float64 number below 2^51 to even when it is added and subtracted again."""
 
 
 class NumberFormat(Parameters):
@@ -39,11 +39,11 @@ class NumberFormat(Parameters):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Its name, such as `fp4`."""
+        """Name, such as `fp4`."""
 
     @abstractmethod
     def values(self) -> NDArray[np.float64]:
-        """Return its finite values, in rising order, float64[codes]."""
+        """Return all finite values, in rising order, float64[codes]."""
 
     @abstractmethod
     def quantise(self, x: ArrayLike, *, out: Floats | None = None) -> Floats:
@@ -51,7 +51,7 @@ class NumberFormat(Parameters):
 
     @property
     def codes(self) -> int:
-        """How many finite values it has."""
+        """Number of finite values of the format."""
         return len(self.values())
 
 

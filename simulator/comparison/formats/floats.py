@@ -22,13 +22,13 @@ from cbramsim.simulator.comparison.formats.base import (
 )
 
 LISTABLE = 16
-"""Bits up to which the values of a format are listed."""
+"""Most bits of a format whose values are listed."""
 
 
 class FloatFormat(NumberFormat):
     """Sign, exponent, mantissa as in IEEE 754: rounded to the nearest value, ties to even.
 
-    What is half a step above the largest number, or more, becomes infinite. Zeros keep their sign.
+    Numbers half a step above the largest one, or more, become infinite. Zeros keep their sign.
     """
 
     label: str

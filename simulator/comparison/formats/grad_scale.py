@@ -1,8 +1,8 @@
 """One scale per layer, adapted so that the layer's gradients fill the range of a narrow format.
 
 A re-implementation of the published method learns the scale s by its "gradient", -1 where the
-largest gradient is above the range and +1 where it is below: under descent, s - eta gradient, that
-makes a scale larger that is too large already. So the rule is written out here: halve it, or
+largest gradient is above the range and +1 where it is below: under descent, s - eta gradient, this
+increases a scale that is already too large. The rule is therefore explicit here: halve it, or
 double it.
 """
 
@@ -42,7 +42,7 @@ class GradScale(Parameters):
     def updated(self, scale: float, largest: float) -> float:
         """Return the scale for the next step, after gradients up to `largest` = max|g|.
 
-        Gradients that are all 0 say nothing, and NaN neither: the scale is kept.
+        If all gradients are 0, or one is NaN, the scale is kept.
         """
         if math.isnan(largest) or not largest:
             return scale

@@ -1,7 +1,7 @@
 r"""Integers that stand for real numbers by a scale and a zero point (B. Jacob et al., CVPR 2018).
 
 :math:`r = S (q - Z)`, with 0 among the values: the range is widened to hold it, and Z is rounded.
-Products of such numbers need whole numbers only:
+Products of such numbers use only whole numbers:
 :math:`q_3 = Z_3 + M \sum_j (q_1 - Z_1)(q_2 - Z_2)` with
 :math:`M = S_1 S_2 / S_3 = 2^{-n} M_0`, where M_0 in [1/2, 1) is a 32-bit fixed-point number.
 """
@@ -37,7 +37,7 @@ FARTHEST = 62 - FIXED
 
 
 class Grid(NamedTuple):
-    """Which real numbers the codes of a tensor stand for."""
+    """Real numbers for which the codes of a tensor stand."""
 
     scale: float = 1.0
     """Distance S of two values, a float32 number."""

@@ -1,11 +1,11 @@
-r"""A format's values as conductances of a device, exactly in proportion.
+r"""Values of a format as proportional conductances of a device.
 
-With a pair of cells a value is :math:`v = u\,(G^+ - G^-)`: of the two, the one that is not needed
-is at `g_min`, the other at :math:`g_{min} + (g_{max} - g_{min})\,|v| / v_{max}`. So pairs hold any
-format that analog cells can, and 0 as well.
+With a pair of cells a value is :math:`v = u\,(G^+ - G^-)`: one of the two is at `g_min`, the other
+at :math:`g_{min} + (g_{max} - g_{min})\,|v| / v_{max}`. So pairs of analog cells hold any format, 0
+included.
 
 With one cell, :math:`v = u\,G`: G = `g_max` v / v_max for values that are not negative, and 0 is a
-cell that is disconnected. Then the window must be as wide, as a ratio, as the values are.
+cell that is disconnected. Then the ratio of the window must be at least that of the values.
 
 Cells of finite states must have a state at each of these conductances: FP4 of radix 4 fits
 `levels = 8` and `level_radix = 4`, LUQ 8 and 2, SAWB of 15 levels 8 evenly spaced ones.
@@ -23,7 +23,7 @@ from cbramsim.devices.device import Device
 from cbramsim.simulator.comparison.formats.base import NumberFormat
 
 EXACT = 2.0**-22
-"""How far a state may be off, as a part of `g_max`: values are of single precision."""
+"""Largest error of a state, as a part of `g_max`: values are of single precision."""
 
 
 class LevelMap(NamedTuple):

@@ -1,4 +1,4 @@
-r"""LUQ: FP4 1-3-0 of radix 2 whose rounding is right on average (B. Chmiel et al., ICLR 2023).
+r"""LUQ: FP4 1-3-0 of radix 2 with unbiased rounding (B. Chmiel et al., ICLR 2023).
 
 Values are 0 and ±alpha 2^k, k = 0..levels - 1, with the highest at the largest number to be
 rounded: alpha = max|x| / 2^(levels - 1).
@@ -37,11 +37,11 @@ THREE_QUARTERS = np.int32(0x3F400000)
 """Bits of the float32 number 0.75."""
 HALVES = np.float32(2**31)
 CHUNK = 1024
-"""Numbers for which random bits are drawn at a time."""
+"""Number of random numbers drawn at a time."""
 
 
 class Luq(NumberFormat):
-    """0 and powers of two up to the largest number."""
+    """Format of 0 and powers of two up to the largest number."""
 
     bits: Annotated[int, Field(ge=2, le=6)] = 4
     """Bits of one code: sign and exponent."""
@@ -72,7 +72,7 @@ class Luq(NumberFormat):
     ) -> Floats:
         r"""Return the nearest powers, float32[...]: :math:`2^{\lfloor \log_2 4|x|/3 \rfloor}`.
 
-        By this formula what is below 3/4 alpha becomes 0. `largest` is max|x| if not given.
+        By this formula numbers below 3/4 alpha become 0. `largest` is max|x| if not given.
         """
         values, out = prepared(self.name, x, out)
         alpha = self._alpha_of(values, largest)
@@ -98,11 +98,11 @@ class Luq(NumberFormat):
         stream
             xoshiro256++ state, `cbramsim.core.rng.stream`; advanced.
         samples
-            How many independent results are averaged.
+            Number of independent results that are averaged.
         largest
             The highest value, such as a `running_maximum`; max|x| if not given.
         out
-            Where the result goes.
+            Array for the result.
         """
         if samples < 1:
             raise ParameterError(f"{self.name}.samples: must be >= 1 (got {samples})")

@@ -26,18 +26,18 @@ from cbramsim.simulator.comparison.formats.base import (
 )
 
 CLIP = 8.0
-"""Where alpha starts."""
+"""Starting value of alpha."""
 CHUNK = 1024
-"""Numbers that are worked on at a time."""
+"""Number of values processed at a time."""
 
 
 class Pact(NumberFormat):
-    """Unsigned levels at equal distances from 0 to a clip."""
+    """Format of unsigned levels at equal distances from 0 to a clip."""
 
     bits: Annotated[int, Field(ge=1, le=16)] = 4
     """Bits of one code."""
     plus: bool = False
-    """Whether the clip's gradient counts the rounding of what is not clipped (PACT+)."""
+    """Whether the clip's gradient includes the rounding of unclipped values (PACT+)."""
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class Pact(NumberFormat):
 
     @property
     def steps(self) -> int:
-        """Steps from 0 to the clip."""
+        """Number of steps from 0 to the clip."""
         return 2**self.bits - 1
 
     def values(self, clip: float = CLIP) -> NDArray[np.float64]:
@@ -72,13 +72,13 @@ class Pact(NumberFormat):
         Parameters
         ----------
         x
-            What `quantise` was given.
+            Input of `quantise`.
         upstream
             Gradient with respect to its result, of the same shape.
         clip
             alpha.
         out
-            Where the first gradient goes; may be `upstream` itself.
+            Array for the first gradient; may be `upstream` itself.
         """
         values, _ = prepared(self.name, x, None if out is None else out)
         slopes, out = prepared(self.name, np.broadcast_to(upstream, values.shape), out)

@@ -5,9 +5,9 @@ Its values are 0 and ±4^k, k = -3..3, and its rounding to the nearest is
 arithmetic midpoints 2.5 x 4^k, and a tie goes up. Below 2.5 x 4^-4 = 0.009766 it gives 0, from 40
 on 64. (X. Sun et al., NeurIPS 2020; the thresholds as in a re-implementation of it.)
 
-The odd phase has a grid of odd powers of two, Q(2x) / 2 or 2 Q(x / 2); the paper's text does not
-say which, so both are here (assumed). In two-phase rounding one gradient is rounded in both phases,
-one copy for each of the two products that it enters.
+The odd phase has a grid of odd powers of two, Q(2x) / 2 or 2 Q(x / 2); the paper does not state
+which, so both are available (assumed). In two-phase rounding one gradient is rounded in both
+phases, one copy for each of the two products that it enters.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from cbramsim.simulator.comparison.formats.base import (
 
 Phase = Literal["even", "odd-low", "odd-high"]
 SHIFTS: dict[Phase, float] = {"even": 1.0, "odd-low": 2.0, "odd-high": 0.5}
-"""By what a number is multiplied before, and divided after, it is rounded to the even grid."""
+"""Factor by which a number is multiplied before, and divided after, rounding to the even grid."""
 FARTHEST = 1e30
-"""Scales up to which, and down to whose inverse, float32 holds every result."""
+"""Largest scale, and inverse of the smallest, for which float32 holds every result."""
 LOWEST, HIGHEST = -3, 3
 LARGEST = 4.0**HIGHEST
 FIRST_THRESHOLD = np.int32(np.float32(2.5 * 4.0 ** (LOWEST - 1)).view(np.int32))
 LOWEST_BITS = np.uint32(np.float32(4.0**LOWEST).view(np.uint32))
 STEPS = np.int32(HIGHEST - LOWEST)
 TWO_EXPONENTS = np.int32(24)
-"""A factor of 4 is this bit of a float32 number."""
+"""Change of the bits of a float32 number by a factor of 4."""
 CHUNK = 1_000_000
 
 

@@ -1,6 +1,6 @@
 r"""Weights on a uniform grid, clipped by their own statistics (SAWB).
 
-The clip is :math:`\alpha = c_1 \sqrt{E[w^2]} - c_2 E[|w|]`, and max |w| where that is not positive.
+The clip is :math:`\alpha = c_1 \sqrt{E[w^2]} - c_2 E[|w|]`, or max |w| if that is not positive.
 Coefficients are those of IBM's fms-model-optimizer, `sawb_utils.py`.
 """
 

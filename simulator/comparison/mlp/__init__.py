@@ -1,4 +1,4 @@
-"""A fully connected network trained by backpropagation, in the number formats of today's chips."""
+"""Fully connected network trained by backpropagation, in the number formats of today's chips."""
 
 from cbramsim.simulator.comparison.mlp.configuration import MlpConfig
 from cbramsim.simulator.comparison.mlp.lottery_ticket import LotteryTicket, find_ticket

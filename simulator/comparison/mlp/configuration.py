@@ -1,4 +1,4 @@
-"""`MlpConfig`: everything that defines the network but its data."""
+"""`MlpConfig`: everything that defines the network except its data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EvenPhase = Literal["backward", "update"]
 
 
 class MlpConfig(Parameters):
-    """Everything that defines the network and its training but its data.
+    """Everything that defines the network and its training except its data.
 
     The defaults were chosen on the last 10,000 training images of MNIST, held out.
     """
@@ -24,12 +24,13 @@ class MlpConfig(Parameters):
     layers: Layers = Layers()
     """Widths of the network, such as 784, 256, 256, 10."""
     precision: Precision = "fp32"
-    """What the operands of all matrix products are rounded to: `fp32` (not at all), `fp16` (with a
-    loss scale), `bf16`, `int8`, `fp4` (INT4 weights and activations, radix-4 FP4 gradients, as Sun
-    et al.), `luq` (INT4 weights and activations, unbiased FP4 gradients, as Chmiel et al.)."""
+    """Format to which the operands of all matrix products are rounded: `fp32` (not at all), `fp16`
+    (with a loss scale), `bf16`, `int8`, `fp4` (INT4 weights and activations, radix-4 FP4 gradients,
+    as Sun et al.), `luq` (INT4 weights and activations, unbiased FP4 gradients, as Chmiel et
+    al.)."""
     first_last: FirstLast = "same"
-    """What the first and the last layer are rounded to: the `same` as the others, or more, with
-    `fp4` and `luq`."""
+    """Format to which the first and the last layer are rounded: the `same` as the others, or more,
+    with `fp4` and `luq`."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 12
     """Passes over the training images, each in its own random order; an incomplete last batch is
     left out."""
@@ -40,13 +41,14 @@ class MlpConfig(Parameters):
     warm_up: Annotated[float, Field(ge=0, le=0.9)] = 0.005
     """Part of the training in which the learning rate rises linearly."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Part of the last step that is taken again."""
+    """Part of the last step that is repeated."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Slope of the weights towards 0, per weight; biases have none."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Part of the target that is spread evenly over the classes."""
     shift: Annotated[int, Field(ge=0, le=100)] = 1
-    """Largest shift of a training image along each axis, pixels; the others are as likely."""
+    """Largest shift of a training image along each axis, pixels; shifts are uniformly
+    distributed."""
     clip_start: Annotated[float, Field(ge=1e-6, le=1e6)] = 8.0
     """Clip of 4-bit activations (PACT) to begin with."""
     clip_penalty: Annotated[float, Field(ge=0, le=1)] = 1e-3

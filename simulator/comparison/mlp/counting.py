@@ -1,4 +1,4 @@
-"""What is counted while the network works: multiply-adds and accesses, as they happen."""
+"""Counters of the work of the network: multiply-adds and accesses, as they happen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Tally:
     """Multiply-adds and values moved, layer by layer, added up as they happen.
 
     Everything is counted twice: for hardware that computes with all weights, and for hardware that
-    neither keeps nor computes with pruned ones (the places of the others cost nothing: assumed).
+    neither stores pruned ones nor computes with them (indices of the others cost nothing: assumed).
 
     Attributes
     ----------

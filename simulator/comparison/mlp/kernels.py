@@ -1,4 +1,4 @@
-"""Elementwise work of the network, compiled: what lies between the products of matrices."""
+"""Compiled elementwise work of the network, between the products of matrices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def present(images, chosen, down, right, out):  # type: ignore[no-untyped-def]
     images
         uint8[images, height, width].
     chosen, down, right
-        int64[batch], which images, and by how much each is shifted; black moves in.
+        int64[batch], indices of the images, and their shifts; black moves in.
     out
         float[batch, height x width].
     """

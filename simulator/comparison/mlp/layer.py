@@ -16,13 +16,13 @@ class Dense:
     Attributes
     ----------
     number
-        Which one, from 0.
+        Number of the layer, from 0.
     weights, bias
         float32[in, out] and float32[out], the master copy.
     mask
-        bool[in, out] or None, which weights have survived pruning; the others are 0.
+        bool[in, out] or None, the weights that have survived pruning; the others are 0.
     operands
-        What is rounded to what.
+        Rounding of the operands.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Dense:
         self.rest()
 
     def rest(self) -> None:
-        """Take the momentum away."""
+        """Reset the momentum."""
         self.weights_velocity = np.zeros_like(self.weights)
         self.bias_velocity = np.zeros_like(self.bias)
 
@@ -67,7 +67,7 @@ class Dense:
         return z
 
     def backward(self, delta: Array, tally: Tally) -> Array | None:
-        """Work out the slopes of the loss; return dL/dz of the layer before, if there is one."""
+        """Compute the slopes of the loss; return dL/dz of the layer before, if there is one."""
         back, update = self.operands.gradients(delta)
         self.weights_slope = self._a.T @ update
         self.bias_slope = update.sum(axis=0)
@@ -90,7 +90,7 @@ class Dense:
         return bool(np.isfinite(self.weights_slope).all() and np.isfinite(self.bias_slope).all())
 
     def update(self, rate: float, config: MlpConfig, tally: Tally) -> None:
-        """Go one step down the slopes."""
+        """Descend one step along the slopes."""
         momentum, decay = config.momentum, config.weight_decay
         descend(self.weights, self.weights_velocity, self.weights_slope, rate, momentum, decay)
         descend(self.bias, self.bias_velocity, self.bias_slope, rate, momentum, 0.0)
@@ -108,7 +108,7 @@ class Dense:
 
     @property
     def _slopes(self) -> str:
-        """Kind of the slopes of the weights: as wide as what they change."""
+        """Kind of the slopes of the weights: as wide as the copy that they change."""
         return "gradients" if self.operands.name == "fp32" else "master"
 
     @property

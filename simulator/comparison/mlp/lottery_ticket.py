@@ -1,8 +1,8 @@
-"""Lottery tickets: small networks found by iterative magnitude pruning, and what it takes.
+"""Lottery tickets: small networks found by iterative magnitude pruning, and their cost.
 
-Train; remove the smallest weights; set the others back to what they were at the beginning, or after
-a few batches (rewinding); train again; and so on (J. Frankle, M. Carbin, ICLR 2019). n rounds cost
-n trainings, all of which are counted.
+Train; remove the smallest weights; reset the others to their values at the beginning, or after a
+few batches (rewinding); train again; and so on (J. Frankle, M. Carbin, ICLR 2019). n rounds cost n
+trainings, all of which are counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Masks = list[NDArray[np.bool_]]
 
 
 class LotteryTicket(Parameters):
-    """How a network is pruned, round by round."""
+    """Pruning of a network, round by round."""
 
     rounds: Annotated[int, Field(ge=1, le=100)] = 10
     """Trainings; after all but the last, weights are pruned."""
@@ -33,8 +33,8 @@ class LotteryTicket(Parameters):
     scope: Literal["layer", "network"] = "layer"
     """Whether each layer loses this part of its weights, or the network as a whole."""
     rewind: Annotated[int, Field(ge=0, le=10**9)] = 0
-    """Batches of the first round after which the weights are kept to which all go back; each later
-    round begins there."""
+    """Batches of the first round after which the weights are saved to which all rounds go back;
+    each later round begins there."""
 
 
 class Round(NamedTuple):
@@ -45,11 +45,11 @@ class Round(NamedTuple):
     accuracy: float
     """Part of the held-out images recognised at its end."""
     training: Tally
-    """What this round took."""
+    """Result of the training of this round."""
 
 
 class Ticket(NamedTuple):
-    """What pruning found."""
+    """Result of pruning."""
 
     network: Mlp
     """The network of the last round, trained."""
@@ -70,7 +70,7 @@ def find_ticket(
     config
         The network and its training in each round.
     ticket
-        How it is pruned.
+        Parameters of the pruning.
     X, y
         Training images and labels, as for `Mlp.fit`.
     X_held_out, y_held_out
@@ -134,7 +134,8 @@ def pruned(network: Mlp, masks: Masks, ticket: LotteryTicket) -> Masks:
 
 
 def _without_smallest(sizes: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """Return which of `sizes` are not among the smallest; infinite ones are pruned already."""
+    """Return whether each of `sizes` is not among the smallest; infinite ones are pruned
+    already."""
     count = round(share * np.count_nonzero(np.isfinite(sizes)))
     kept = np.ones(sizes.size, np.bool_)
     kept[np.argsort(sizes, kind="stable")[:count]] = False

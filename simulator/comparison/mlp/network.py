@@ -23,7 +23,7 @@ from cbramsim.simulator.images.datasets import checked_labels
 from cbramsim.simulator.images.grey_levels import GreyLevels, checked_images
 
 IMAGES_PER_BATCH = 1000
-"""Images recognised at a time."""
+"""Number of images recognised at a time."""
 MOST_PARAMETERS = 2**25
 """Most parameters of a network: 1 GB with momentum and gradients."""
 MOST_STEPS = 10**8
@@ -31,7 +31,7 @@ MOST_STEPS = 10**8
 
 
 class Progress(NamedTuple):
-    """Where the training stands."""
+    """Progress of the training."""
 
     images: int
     """Images presented in this training."""
@@ -42,12 +42,12 @@ class Progress(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What was counted since the network was made or `fit` was called."""
+    """Counts since the network was made or `fit` was called."""
 
     training: Tally
-    """While learning."""
+    """Counts while learning."""
     inference: Tally
-    """While recognising."""
+    """Counts while recognising."""
 
 
 class Mlp:
@@ -70,9 +70,9 @@ class Mlp:
     layers
         The layers with their weights, `Dense`.
     grey_levels
-        Which levels of the images are background and full, `GreyLevels`.
+        Levels of background and full in the images, `GreyLevels`.
     counts
-        What was counted, `Counts`.
+        Counts of the work, `Counts`.
     """
 
     def __init__(self, config: MlpConfig | None = None, **changes: Any) -> None:
@@ -100,7 +100,7 @@ class Mlp:
         self.begin()
 
     def __repr__(self) -> str:
-        """Return what the network is, and what it has seen."""
+        """Return a short description of the network, and of the images it has seen."""
         config = self.config
         return (
             f"Mlp({config.layers}, {config.precision}; {self.counts.training.images:,} images seen)"
@@ -151,7 +151,7 @@ class Mlp:
         DataError
             If images or labels do not fit the network.
         KeyboardInterrupt
-            On Ctrl-C, between batches only: the network is then whole.
+            On Ctrl-C, between batches only: the network is then consistent.
         """
         self._checked(X, y)
         self.begin()
@@ -168,7 +168,7 @@ class Mlp:
         marks: Iterable[int] | None = None,
         first_step: int = 0,
     ) -> Self:
-        """Learn from the present weights, as `fit`; skip what lies before `first_step`, a batch."""
+        """Learn from the present weights, as `fit`; skip the batches before `first_step`."""
         config = self.config
         images, labels = self._checked(X, y)
         epochs = whole("Mlp.fit.epochs:", config.epochs if epochs is None else epochs, 1)
@@ -258,7 +258,7 @@ class Mlp:
         return classes
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Return the part of the images whose class is recognised."""
+        """Return the fraction of the images that are classified correctly."""
         _, labels = self._checked(X, y)
         return float((self.predict(X) == labels).mean())
 

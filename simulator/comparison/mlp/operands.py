@@ -1,4 +1,4 @@
-r"""What the operands of one layer's matrix products are rounded to.
+r"""Rounding of the operands of one layer's matrix products.
 
 With weights W[in, out], inputs a[batch, in] and errors delta[batch, out], a layer multiplies
 
@@ -43,20 +43,20 @@ SIGNED = Integer(bits=8, symmetric=True)
 INT4_WEIGHTS = Sawb(bits=4, zero=True)
 INT4_ACTIVATIONS = Pact(bits=4)
 GREY = Grid(float(np.float32(1 / 255)), 0)
-"""The grid of pixels as they are stored."""
+"""Grid of pixels as they are stored."""
 LOSS_SCALE = 2.0**12
 """Loss scale to begin with (assumed)."""
 PATIENCE = 1000
 """Steps without overflow after which the loss scale is doubled (assumed)."""
 MEMORY = 0.99
-"""Part of the range of activations that is kept from step to step (assumed)."""
+"""Part of the range of activations that is carried over from step to step (assumed)."""
 
 LEAST_CLIP = 1e-3
 """Lowest clip of 4-bit activations (assumed)."""
 
 
 PIXEL_BITS = 8
-"""Of a pixel as it is stored, whatever it is multiplied in."""
+"""Bits of a pixel as it is stored, whatever its format in products."""
 
 
 def bits_of(operands: int) -> dict[str, int]:
@@ -66,7 +66,7 @@ def bits_of(operands: int) -> dict[str, int]:
 
 
 def operands_of(config: MlpConfig, number: int) -> Operands:
-    """Return what the operands of layer `number` are rounded to."""
+    """Return the rounding of the operands of layer `number`."""
     outer = number in (0, config.layers.depth - 1)
     precision = config.precision
     if outer and config.first_last != "same":
@@ -78,7 +78,7 @@ def operands_of(config: MlpConfig, number: int) -> Operands:
 
 
 class Operands:
-    """Operands as they are: fp32. Base of the others.
+    """Operands without rounding: fp32. Base of the others.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Operands:
         return delta, delta
 
     def learn(self, rate: float, finite: bool) -> None:
-        """Adapt what is not a weight, after each step; `finite`: it had no overflow."""
+        """Adapt parameters that are not weights, after each step; `finite`: it had no overflow."""
 
 
 class Brain(Operands):
@@ -150,8 +150,8 @@ class Brain(Operands):
 class Half(Brain):
     """All operands in float16; errors are scaled, so that few of them vanish.
 
-    The scale is halved where something overflows, a step that is then left out, and doubled after
-    1000 steps without. It is a power of two, so that taking it away again is exact.
+    The scale is halved where something overflows (that step is left out), and doubled after 1000
+    steps without overflow. It is a power of two, so that its removal is exact.
     """
 
     name = "fp16"
@@ -230,7 +230,7 @@ class Int4(Operands):
         self.clip, self.clip_slope, self.clip_velocity = config.clip_start, 0.0, 0.0
 
     def weights(self, weights: Array, mask: Mask) -> Array:
-        """Return rounded weights, 0 among their values; pruned ones have no say in the clip."""
+        """Return rounded weights, 0 among their values; pruned ones do not affect the clip."""
         clip = INT4_WEIGHTS.clip(weights if mask is None else weights[mask])
         return INT4_WEIGHTS.quantise(weights, clip)
 

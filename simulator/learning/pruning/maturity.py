@@ -1,4 +1,4 @@
-"""When is a neuron mature? Judged from its output spikes and its weights.
+"""Maturity of a neuron, judged from its output spikes and its weights.
 
 A neuron is judged each time it has fired another `mature_spikes` times, divided by the number of
 stages, by those of its weights that still learn.
@@ -16,7 +16,7 @@ BOUND = 0.1
 
 
 class Maturity(Protocol):
-    """Judges a neuron."""
+    """A criterion of maturity."""
 
     def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """Return whether a neuron is mature.
@@ -24,14 +24,14 @@ class Maturity(Protocol):
         Parameters
         ----------
         weights, before
-            Its weights, and what they were when it was last judged, float[inputs].
+            Its weights now, and when it was last judged, float[inputs].
         free
-            Which of them still learn, bool[inputs].
+            Weights that still learn, bool[inputs].
         """
 
 
 class Spikes(NamedTuple):
-    """Mature once it has fired `mature_spikes` times.
+    """Maturity once a neuron has fired `mature_spikes` times.
 
     Maturity is judged from the output neurons' firing in the follow-up of the reference (Shi et
     al., Front. Neurosci. 13:405, 2019); the number is assumed.
@@ -43,7 +43,7 @@ class Spikes(NamedTuple):
 
 
 class Stability(NamedTuple):
-    """Mature once its weights stood still, on average, while it fired `mature_spikes` times."""
+    """Maturity once the weights hardly moved, on average, during `mature_spikes` spikes."""
 
     stable_change: float
 
@@ -53,10 +53,10 @@ class Stability(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """Mature once a share of its weights has arrived at a bound, where there is nothing to learn.
+    """Maturity once a share of the weights has arrived at a bound, where nothing more is learned.
 
     Depression takes the weights of inputs that never spike to the floor, one constant step per
-    output spike: the share says how far that has come.
+    output spike: the share measures the progress of this.
     """
 
     bound_share: float
@@ -67,7 +67,7 @@ class Bounds(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """Mature when training is over, and not before: conventional pruning of a finished network."""
+    """Maturity only when training is complete: conventional pruning of a finished network."""
 
     def is_mature(self, weights: NDArray, before: NDArray, free: NDArray) -> bool:
         """See `Maturity`."""

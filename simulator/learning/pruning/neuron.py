@@ -1,4 +1,4 @@
-"""What a pruning policy sees: one neuron, and the array around it."""
+"""Inputs of a pruning policy: one neuron, and the array around it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 
 class Surroundings(NamedTuple):
-    """What all neurons of a network share."""
+    """Data that all neurons of a network share."""
 
     crossbar: Crossbar | PlaneArray
     """The array."""
@@ -27,7 +27,7 @@ class Surroundings(NamedTuple):
     rule: StdpRule
     """The learning rule."""
     programming: Programming | None
-    """How the controller gives pulses; None for the ideal rule."""
+    """Way in which the controller gives pulses; None for the ideal rule."""
 
     def weights_of(self, column: int) -> NDArray[np.float64]:
         """Return the present weights of a neuron, float64[inputs]."""
@@ -36,7 +36,7 @@ class Surroundings(NamedTuple):
 
 
 class Neuron:
-    """One neuron as policies see it."""
+    """One neuron, as an argument of policies."""
 
     def __init__(self, around: Surroundings, column: int) -> None:
         self._around, self._column = around, column
@@ -45,12 +45,12 @@ class Neuron:
 
     @cached_property
     def variance(self) -> NDArray[np.float64]:
-        """Variance of each input as this neuron meets it, float64[inputs].
+        """Variance of each input for this neuron, float64[inputs].
 
-        Whether a neuron fires is decided on images of all kinds, but the close decisions are on
-        those that resemble its own. There an input spikes with the probability p that its weight
-        has learned, `StdpRule.probability`. Taken in equal parts (assumed):
-        (a (1 - a) + p (1 - p)) / 2, a the input's activity.
+        A neuron competes on images of all kinds, but the close decisions are on those that resemble
+        its own. There an input spikes with the probability p that its weight has learned,
+        `StdpRule.probability`. The two are taken in equal parts (assumed): (a (1 - a) + p (1 - p))
+        / 2, a the input's activity.
         """
         at_large = self._around.activity
         own = self._around.rule.probability(self.weights)
@@ -60,8 +60,8 @@ class Neuron:
     def write_energy(self) -> NDArray[np.float64]:
         """Expected energy of the pulses that each weight gets per output spike, float64[inputs], J.
 
-        A weight at the floor says of its input only that it spikes rarely; there the input's
-        activity bounds the probability.
+        A weight at the floor shows only that its input spikes rarely; there the input's activity
+        bounds the probability.
         """
         around, weights = self._around, self.weights
         rule, crossbar, programming = around.rule, around.crossbar, around.programming

@@ -27,20 +27,20 @@ ValueName = Literal["floor", "mean", "constant", "freeze"]
 
 
 BOOKED_AS = BookedAs.both(Operation.PRUNE_SET_PULSE)
-"""What the pulses that bring pruned weights to their value are booked as."""
+"""Operations under which the pulses that bring pruned weights to their value are booked."""
 HARD: dict[str, Any] = {"selection": "quantile", "stages": 1}
 """Defaults of hard pruning, the conventional kind: a neuron's lowest weights, all at once."""
 
 
 class Pruning(Parameters):
-    """The pruning policy."""
+    """Pruning policy."""
 
     kind: Kind = "soft"
-    """`none`, `soft` (hold at a value) or `hard` (remove)."""
+    """Kind of pruning: `none`, `soft` (hold at a value) or `hard` (remove)."""
     fraction: Annotated[float, Field(ge=0, le=1)] = 0.75
     """Fraction of the weights to prune."""
     maturity: WhenName = "spikes"
-    """When a neuron is mature: `spikes`, once it has fired `mature_spikes` times; `stability`, once
+    """Maturity of a neuron: `spikes`, once it has fired `mature_spikes` times; `stability`, once
     its weights have on average moved less than `stable_change` while it fired `mature_spikes`
     times; `bounds`, once `bound_share` of its weights are at a bound; `trained`, when `fit` or
     `resume` is complete."""
@@ -51,7 +51,7 @@ class Pruning(Parameters):
     bound_share: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Share of a neuron's weights, see `maturity`."""
     selection: WhichName = "saliency"
-    """Which weights of a mature neuron are taken, by default `saliency` for soft pruning and
+    """Weights of a mature neuron that are pruned, by default `saliency` for soft pruning and
     `quantile`, the conventional choice, for hard: `quantile`, the lowest `fraction` of the neuron;
     `threshold`, those below one threshold for the whole array, set so that the array as a whole
     comes to `fraction`; `distance`, the `fraction` of the neuron closest to either bound;
@@ -59,15 +59,15 @@ class Pruning(Parameters):
     value changes the neuron's drive least; `write-cost`, the `fraction` whose further learning
     would cost the most energy."""
     value: ValueName = "mean"
-    """What a soft-pruned weight is held at: `floor`, the lowest conductance; `mean` of the neuron's
-    weights that are pruned in the same stage; `constant`, the same for all; `freeze`, each its
-    present value."""
+    """Value at which a soft-pruned weight is held: `floor`, the lowest conductance; `mean` of the
+    neuron's weights that are pruned in the same stage; `constant`, the same for all; `freeze`, each
+    its present value."""
     constant: Annotated[float, Field(ge=-1, le=1)] = -0.65
     """The weight for `value` = `constant`."""
     stages: Annotated[int, Field(ge=1, le=100)] = 2
-    """Prune `fraction` in this many equal parts, by default 2 for soft pruning and 1 for hard, with
-    `mature_spikes` divided by it as many output spikes between them (gradual pruning; Zhu and
-    Gupta, arXiv 1710.01878, 2017)."""
+    """Number of equal parts in which `fraction` is pruned, by default 2 for soft pruning and 1 for
+    hard, with `mature_spikes` divided by it as many output spikes between them (gradual pruning;
+    Zhu and Gupta, arXiv 1710.01878, 2017)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,8 @@ class Pruning(Parameters):
         return HARD | values if is_hard else values
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with `changes`; another kind brings its own selection and stages along."""
+        """Return a copy with `changes`; a change of the kind also changes the defaults of selection
+        and stages."""
         if changes.get("kind", self.kind) != self.kind:
             defaults = {name: type(self).model_fields[name].default for name in HARD}
             changes = (HARD if changes["kind"] == "hard" else defaults) | changes
@@ -90,32 +91,32 @@ class Pruning(Parameters):
 
 
 class Pruner:
-    """Carries out a `Pruning` policy on an array as its neurons mature.
+    """Executor of a `Pruning` policy on an array as its neurons mature.
 
     Parameters
     ----------
     policy
-        What to do.
+        The policy.
     crossbar
         The array.
     activity
-        float64[rows], the probability with which each input spikes in a window.
+        float64[rows], the probability of a spike of each input in a window.
     rule
         The learning rule.
     programming
-        How the controller gives pulses; None for the ideal rule.
+        Pulses by which the controller writes; None for the ideal rule.
     criterion
-        Which weights are taken, instead of what `policy` says.
+        Custom selection of weights, instead of that of `policy`.
 
     Attributes
     ----------
     pruned
         bool[columns, rows], the cells pruned so far.
     stage
-        int64[columns], in how many stages each neuron has been pruned.
+        int64[columns], the number of stages in which each neuron has been pruned.
     missed
-        Cells that could not be brought to their value within the budget of pulses; they are held
-        where they ended.
+        Cells that could not be brought to their value within the budget of pulses; they are held at
+        the value reached.
     """
 
     def __init__(
@@ -140,14 +141,14 @@ class Pruner:
         self.seen_spikes = np.zeros(columns, np.int64)
 
     def holding(self, earlier: Pruner) -> Self:
-        """Hold what an `earlier` pruner of the same array has pruned; return self."""
+        """Hold the weights that an `earlier` pruner of the same array has pruned; return self."""
         self.pruned[:], self.stage[:] = earlier.pruned, earlier.stage
         self.missed = earlier.missed
         return self
 
     @property
     def mature(self) -> NDArray[np.bool_]:
-        """Which neurons have been judged mature, and pruned, bool[columns]."""
+        """Neurons that have been judged mature, and pruned, bool[columns]."""
         return self.stage >= self.policy.stages
 
     @property
@@ -179,18 +180,18 @@ class Pruner:
             self.seen_spikes[column] = spike_counts[column]
 
     def is_due(self, spike_counts: NDArray[np.int64]) -> bool:
-        """Return whether `update` looks at any neuron."""
+        """Return whether `update` judges any neuron."""
         return not self._idle() and bool(self._due(spike_counts).any())
 
     def finish(self) -> None:
-        """Prune what a finished network is pruned by: all neurons, if maturity is `trained`."""
+        """Prune all neurons of a finished network, if maturity is `trained`."""
         if self.policy.maturity == "trained" and not self._idle():
             while not self.mature.all():
                 for column in np.flatnonzero(~self.mature).tolist():
                     self._prune(Neuron(self.around, column), column)
 
     def _due(self, spike_counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which neurons have fired often enough to be looked at."""
+        """Return the neurons that have fired often enough to be judged."""
         wait = self.policy.mature_spikes / self.policy.stages
         return ~self.mature & (spike_counts - self.seen_spikes >= wait)
 
@@ -216,7 +217,7 @@ class Pruner:
         self.crossbar.inhibit(column, rows)
 
     def _checked(self, group: Any) -> NDArray[np.bool_]:
-        """Return what a criterion has chosen, after a check that these are inputs."""
+        """Return the selection of a criterion, after a check that it is valid."""
         inputs = self.pruned.shape[1]
         if not isinstance(group, np.ndarray) or (group.dtype, group.shape) != (bool, (inputs,)):
             raise ParameterError(
@@ -226,7 +227,8 @@ class Pruner:
         return group
 
     def _threshold(self) -> float:
-        """Return the weight below which the neurons still to come use up what is left to prune."""
+        """Return the weight below which the remaining neurons must be pruned to reach the
+        fraction."""
         crossbar = self.crossbar
         waiting = crossbar.device.weight_of(crossbar.conductance[:, ~self.mature])
         budget = self.policy.fraction * self.pruned.size - self.pruned.sum()

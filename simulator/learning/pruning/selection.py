@@ -1,4 +1,4 @@
-"""Which weights of a mature neuron are pruned?
+"""Selection of the weights of a mature neuron that are pruned.
 
 Each policy returns a mask over the inputs. All but `Threshold` take the same number from every
 neuron.
@@ -18,21 +18,21 @@ from cbramsim.simulator.learning.pruning.neuron import Neuron
 from cbramsim.simulator.learning.pruning.value import held_at
 
 ROUNDS = 12
-"""Most rounds in which a group and what it would be held at are brought into agreement."""
+"""Most rounds of iteration between a group and its held value."""
 
 
 class Quota(NamedTuple):
-    """How many weights of a neuron to take, and from which."""
+    """Number of weights of a neuron to take, and those to take them from."""
 
     size: int
     """Weights to take."""
     free: NDArray[np.bool_]
-    """Those that are not pruned yet, bool[inputs]."""
+    """Weights that are not pruned yet, bool[inputs]."""
     value: Any
-    """What they become, see `pruning.value`."""
+    """Value that they are given, see `pruning.value`."""
     threshold: Callable[[], float]
-    """Returns the weight below which the neurons that are not mature yet must all be pruned for the
-    array to come to its fraction."""
+    """Function that returns the weight below which all neurons that are not mature yet must be
+    pruned for the array to reach its fraction."""
 
     def hold(self, neuron: Neuron, group: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the weights at which a group, bool[inputs], would be held, float64[inputs]."""
@@ -47,7 +47,7 @@ class Quota(NamedTuple):
 
 
 class Selection(Protocol):
-    """Chooses weights."""
+    """A criterion that selects weights."""
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """Return the weights of a mature neuron to prune, bool[inputs]."""
@@ -56,7 +56,7 @@ class Selection(Protocol):
 class Quantile(NamedTuple):
     """The lowest of the neuron's weights.
 
-    In an array the lowest conductances: what conventional pruning would call the smallest weights.
+    In an array these are the lowest conductances, the smallest weights of conventional pruning.
     """
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
@@ -73,7 +73,7 @@ class Threshold(NamedTuple):
 
 
 class Distance(NamedTuple):
-    """Those of the neuron's weights that are closest to either bound."""
+    """The neuron's weights that are closest to either bound."""
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
         """See `Selection`."""
@@ -81,7 +81,7 @@ class Distance(NamedTuple):
 
 
 class Magnitude(NamedTuple):
-    """Those of the neuron's weights that are closest to zero.
+    """The neuron's weights that are closest to zero.
 
     Conventional magnitude pruning (for example Han et al., NIPS 2015): the mask is |w| > quantile.
     """
@@ -92,13 +92,13 @@ class Magnitude(NamedTuple):
 
 
 class Saliency(NamedTuple):
-    """Those of the neuron's weights whose move to the held value disturbs it least.
+    """The neuron's weights whose move to the held value disturbs it least.
 
     Moving weight i by d_i changes the drive by sum(d_i y_i). With independent inputs of variance
     v_i (`Neuron.variance`) its variance is sum(d_i² v_i): the terms are the saliencies, the
-    diagonal argument of optimal brain damage (LeCun et al., NIPS 1989). What the group is held at
-    depends on the group, so both are found by iteration. Weights that would not move at all are
-    taken lowest first.
+    diagonal argument of optimal brain damage (LeCun et al., NIPS 1989). The held value depends on
+    the group, so both are found by iteration. Weights that would not move at all are taken lowest
+    first.
     """
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
@@ -113,12 +113,12 @@ class Saliency(NamedTuple):
 
 
 class WriteCost(NamedTuple):
-    """Those of the neuron's weights whose learning on would cost the most energy.
+    """The neuron's weights whose further learning would cost the most energy.
 
-    A weight in balance gets pulses up and down for ever, in proportion to how undecided its input
-    is; what each costs goes with the conductance (`Neuron.write_energy`). Weights at a bound are
-    nearly free to leave learning. It looks at energy alone, so it is meant for the value `freeze`,
-    which moves no weight.
+    A weight in balance keeps getting pulses up and down, in proportion to the variance of its
+    input; the energy of each is proportional to the conductance (`Neuron.write_energy`). Weights at
+    a bound cost almost nothing if they go on learning. The criterion uses energy alone, so it is
+    meant for the value `freeze`, which moves no weight.
     """
 
     def choose(self, neuron: Neuron, quota: Quota) -> NDArray:
@@ -128,12 +128,12 @@ class WriteCost(NamedTuple):
 
 @lean_loop
 def choose_salient(value, weights, variance, size, order, work, group):  # type: ignore[no-untyped-def]
-    """Choose `size` weights as `Saliency` says.
+    """Choose `size` weights as in `Saliency`.
 
     Parameters
     ----------
     value
-        What a group is held at.
+        Held value of a group.
     weights, variance
         float64[inputs].
     order
@@ -161,7 +161,7 @@ def bring_lowest(score, then, size, order):  # type: ignore[no-untyped-def]
     """Bring the `size` inputs of lowest `score` to the front of `order`.
 
     Equals are in order of `then`, then of number. C. A. R. Hoare's Find (Commun. ACM 4, 321, 1961);
-    it is quick where most are in front already.
+    it is fast if most are in front already.
     """
     low, high = 0, order.size - 1
     while low < high and 0 < size <= high:
@@ -193,7 +193,7 @@ def comes_before(score, then, one, other):  # type: ignore[no-untyped-def]
 
 @lean_kernel
 def mark(size, order, group):  # type: ignore[no-untyped-def]
-    """Let `group` be the first `size` of `order`; return whether it was another."""
+    """Set `group` to the first `size` of `order`; return whether it has changed."""
     changed = False
     for n in range(order.size):
         changed |= group[order[n]] != (n < size)

@@ -1,6 +1,6 @@
-"""What do pruned weights become?
+"""Values of pruned weights.
 
-Each policy is a type for which the verb `hold` says at which weight a group is held: one for all
+Each policy is a type for which the verb `hold` returns the held weight of a group: one for all
 inputs, or one for each.
 """
 
@@ -27,15 +27,15 @@ class Mean(NamedTuple):
 
 
 class Freeze(NamedTuple):
-    """Each weight is held where it is: as many constants as weights, and no pulse to set them."""
+    """The present value of each weight: as many constants as weights, and no pulses to set them."""
 
 
 Value = Constant | Mean | Freeze
 
 FLOOR = Constant(-1.0)
-"""The lowest conductance: the least energy in every read."""
+"""Lowest conductance, with the least energy in every read."""
 REMOVED = Constant(0.0)
-"""The cell is taken out of the array, and its share out of the comparison."""
+"""Removal of the cell from the array, and of its share from the comparison."""
 
 
 @implements(hold, Constant)
@@ -63,8 +63,8 @@ def pairwise_sum(values, n):  # type: ignore[no-untyped-def]
     """Return the sum of the first `n` values, in the order in which NumPy adds them; uses them up.
 
     Halves are summed by themselves, down to 128 values, which rounds less than adding one after the
-    other (N. J. Higham, SIAM J. Sci. Comput. 14, 783, 1993). A bit of `right` says for each level
-    whether the second half is at hand; the sum of the first then waits among values used already.
+    other (N. J. Higham, SIAM J. Sci. Comput. 14, 783, 1993). A bit of `right` for each level marks
+    the second half; the sum of the first half is then stored among the values already used.
     """
     right = 0
     while True:

@@ -1,1 +1,1 @@
-"""Learning rules, a file each: parameters, equation and kernels."""
+"""Learning rules, each in a file: parameters, equation and kernels."""

@@ -1,4 +1,4 @@
-"""The rule on weights in binary cells: how many codes it asks for, and what writing them takes."""
+"""Learning rule on weights in binary cells: requested codes, and the energy of writing them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cbramsim.simulator.learning.rules.stdp import StdpRule
 
 
 class CodeTable(NamedTuple):
-    """How many codes the rule asks for, by the present one."""
+    """Number of codes that the rule asks for, by the present one."""
 
     pulses: NDArray[np.float32]
-    """See `wanted_codes`, float32[2, 256]: codes down for a depression, up for a potentiation."""
+    """Codes down for a depression, up for a potentiation, float32[2, 256]: see `wanted_codes`."""
 
 
 def wanted_codes(
     rule: StdpRule, binary: BinaryWeights, method: Method = "stochastic"
 ) -> NDArray[np.float32]:
-    """Return how many codes down and up the rule asks for, by code, float32[2, 256].
+    """Return the numbers of codes down and up that the rule asks for, by code, float32[2, 256].
 
     Row 0 is for depression, row 1 for potentiation, both >= 0 and within the range of codes;
     rounded if `method` is `deterministic`.
@@ -49,17 +49,17 @@ def expected_code_energy(
     """Return the mean energy of the pulses that a weight gets per output spike of its neuron, J.
 
     The rule asks for q codes and gets floor(q) or the next whole number. Each bit in which two
-    codes differ is one write, from the present conductance of its cell to its other level. What
-    verification adds is not in it.
+    codes differ is one write, from the present conductance of its cell to its other level. The
+    energy of verification is not included.
 
     Parameters
     ----------
     rule, crossbar, column
-        What asks, the array that answers, and the neuron.
+        The rule, the array, and the neuron.
     probability
-        With which each input spikes when the neuron fires, float64[rows].
+        Probability of a spike of each input when the neuron fires, float64[rows].
     method
-        How the change is rounded, see `Programming`.
+        Rounding of the change, see `Programming`.
     """
     binary, device, state = crossbar.binary, crossbar.device, crossbar.state
     planes = np.arange(binary.bits)

@@ -1,4 +1,4 @@
-"""The rule carried out ideally: cells are set to exactly what it asks for."""
+"""Ideal execution of the rule: cells are set to exactly the requested conductance."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ PROGRAM_LINE = int(Operation.PROGRAM_LINE)
 HALF_SELECT = int(Operation.HALF_SELECT)
 
 RESOLUTION = 2.0**-25
-"""A change below this part of a conductance is lost in single precision."""
+"""Smallest change, part of a conductance, that is not lost in single precision."""
 
 
 class IdealStdp(NamedTuple):
-    """The rule in units of conductance: the winner's cells are set to what it asks for."""
+    """The rule in units of conductance: the winner's cells are set to the requested conductance."""
 
     ltp: float
-    """a, S."""
+    """Parameter a of the rule, S."""
     ltp_decay: float
-    """b, per siemens above `g_min`."""
+    """Parameter b of the rule, per siemens above `g_min`."""
     ltd: float
-    """c, S."""
+    """Parameter c of the rule, S."""
     g_min: float
     """Conductance of the weight -1, S."""
 
@@ -55,17 +55,17 @@ class DenseStdp(NamedTuple):
 
     ideal: IdealStdp
     held_cells: NDArray[np.int64]
-    """How many cells of each row get no pulses, int64[rows]."""
+    """Number of cells of each row that get no pulses, int64[rows]."""
     held_sum: NDArray[np.float64]
-    """Their summed conductance, float64[rows], S: it stays, while images are learned."""
+    """Their summed conductance, float64[rows], S, constant while images are learned."""
 
     @classmethod
     def of(cls, ideal: IdealStdp, rows: int) -> Self:
-        """Return the rule on an array with so many rows."""
+        """Return the rule on an array with a number of rows."""
         return cls(ideal, np.zeros(rows, np.int64), np.zeros(rows))
 
     def refresh(self, array: ArrayState) -> None:
-        """Take note of which cells get no pulses; needed once any have been pruned or released."""
+        """Record the cells that get no pulses; needed once any have been pruned or released."""
         held = array.inhibited
         self.held_cells[:] = held.sum(axis=0)
         self.held_sum[:] = np.where(held, array.g_columns, 0).sum(axis=0, dtype=np.float64)
@@ -84,7 +84,8 @@ def ideal_stdp(rule: StdpRule, device: Device) -> IdealStdp:
 
 @implements(learn, IdealStdp)
 def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
-    """Set each cell of the winner to what is asked for; each change is booked as one pulse."""
+    """Set each cell of the winner to the requested conductance; each change is booked as one
+    pulse."""
     pulse, costs = array.pulse, array.costs
     column_sum = sum_of_others(array.access, array, winner)
     for row in each(array.g.shape[0]):
@@ -127,9 +128,9 @@ def asked(rule, g, spiked):  # type: ignore[no-untyped-def]
 def _(rule, array, winner, total, work, streams, account):  # type: ignore[no-untyped-def]
     """Carry out the rule on every column, each by its share of the responsibility.
 
-    What a conventional network does: every presentation writes every cell. Column k changes by
-    r_k times what the rule asks for, r_k its chance of firing: the mean of the update that spiking
-    makes. Each cell gets one ideal pulse, also where the change is below the resolution of the
+    As in a conventional network, every presentation writes every cell. Column k changes by r_k
+    times the change of the rule, where r_k is its chance of firing: the mean of the update by
+    spikes. Each cell gets one ideal pulse, also where the change is below the resolution of the
     state.
     """
     ideal, costs, spiked = rule.ideal, array.costs, work.spiked

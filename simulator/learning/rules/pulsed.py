@@ -1,7 +1,7 @@
-r"""The rule carried out by device pulses: the rule asks, the device answers.
+r"""Execution of the rule by device pulses.
 
 The controller senses a cell, looks up how many pulses of the nominal device would make the wanted
-change, :math:`q = |\Delta w| / \text{step}`, and gives as many as `Programming` says.
+change, :math:`q = |\Delta w| / \text{step}`, and gives pulses as in `Programming`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Method = Literal["stochastic", "deterministic", "verify"]
 
 
 class Programming(Parameters):
-    """How the controller turns the change that is asked for into pulses.
+    """Pulses by which the controller carries out the change that is asked for.
 
     With q the pulses of the nominal device that would make the change:
 
@@ -46,15 +46,15 @@ class Programming(Parameters):
     """
 
     method: Method = "stochastic"
-    """`stochastic`, `deterministic` or `verify`."""
+    """Method of rounding and checking: `stochastic`, `deterministic` or `verify`."""
     max_pulses: Annotated[int, Field(ge=1, le=10_000)] = 256
-    """Most pulses that one update gives a cell, whatever the rule asks for."""
+    """Most pulses that one update gives a cell, even if the rule asks for more."""
     tries: Annotated[int, Field(ge=1, le=1000)] = 8
     """Most corrections of a cell in one update, method `verify`."""
 
 
 class Asks(Protocol):
-    """What asks for changes of a weight: `StdpRule`, or a part of one."""
+    """Source of requests to change a weight: `StdpRule`, or a part of one."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the change upwards at `weight`."""
@@ -66,10 +66,10 @@ class Asks(Protocol):
 
 
 class PulseTable(NamedTuple):
-    """How many pulses the rule asks of the nominal device, by sensed state."""
+    """Number of pulses that the rule asks of the nominal device, by sensed state."""
 
     pulses: NDArray[np.float32]
-    """float32[2, 256]: reset pulses for a depression, set pulses for a potentiation."""
+    """Reset pulses for a depression, set pulses for a potentiation, float32[2, 256]."""
     g_min: np.float32
     """Conductance of state 0, S."""
     states_per_siemens: np.float32
@@ -77,7 +77,7 @@ class PulseTable(NamedTuple):
 
 
 class PulsedStdp(NamedTuple):
-    """The rule by device pulses, which the controller gives without looking again."""
+    """The rule by device pulses, which the controller gives without verification."""
 
     table: Any
     """`PulseTable`, or the `CodeTable` of binary cells."""
@@ -95,16 +95,16 @@ class VerifiedStdp(NamedTuple):
 class DensePulses(NamedTuple):
     """The rule by device pulses on every column, each by its chance of firing.
 
-    What a conventional network does: every presentation senses every cell. Column k is asked for
-    r_k times what the rule asks for, r_k its chance of firing.
+    As in a conventional network, every presentation senses every cell. The change of column k is
+    r_k times that of the rule, where r_k is its chance of firing.
     """
 
     rule: Any
     """`PulsedStdp` or `VerifiedStdp`."""
     scaled: Any
-    """Its table times r_k, of the column at hand."""
+    """Table of the rule times r_k, of the present column."""
     whole: bool
-    """Whether the controller rounds what is asked for to whole pulses."""
+    """Whether the controller rounds the requested pulses to whole numbers."""
 
 
 def dense(rule: PulsedStdp | VerifiedStdp, *, whole: bool) -> DensePulses:
@@ -116,12 +116,13 @@ def dense(rule: PulsedStdp | VerifiedStdp, *, whole: bool) -> DensePulses:
 def pulsed_stdp(
     rule: Asks, device: Device, programming: Programming, synapse: Synapse | None = None
 ) -> PulsedStdp | VerifiedStdp:
-    """Return the rule as the controller of a device carries it out, on weights as in `synapse`."""
+    """Return the rule in the form that the controller of a device executes, on weights as in
+    `synapse`."""
     return by_pulses(pulse_table(rule, device, programming, synapse), programming)
 
 
 def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp:
-    """Return the rule by the pulses of a `PulseTable` or `CodeTable`, as `programming` says."""
+    """Return the rule by the pulses of a `PulseTable` or `CodeTable`, as in `programming`."""
     if programming.method == "verify":
         return VerifiedStdp(table, programming.tries)
     return PulsedStdp(table)
@@ -130,7 +131,7 @@ def by_pulses(table: Any, programming: Programming) -> PulsedStdp | VerifiedStdp
 def pulse_table(
     rule: Asks, device: Device, programming: Programming, synapse: Synapse | None = None
 ) -> PulseTable:
-    """Divide what the rule asks for by what one pulse of the nominal device gives, by state."""
+    """Divide the change that the rule asks for by the step of the nominal device, by state."""
     state = (np.arange(SENSED_STATES) + 0.5) / SENSED_STATES
     # The outermost states stand for the bounds: nothing more is asked for there.
     state[0], state[-1] = 0.0, 1.0
@@ -149,7 +150,7 @@ def wanted_pulses(
     programming: Programming,
     synapse: Synapse | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how many pulses the controller wants to give for the change that the rule asks for.
+    """Return the pulses that make the change that the rule asks for.
 
     Returns
     -------
@@ -182,13 +183,13 @@ def expected_write_energy(
     Parameters
     ----------
     rule, device
-        What asks, and the nominal device that answers.
+        The rule, and the nominal device.
     weight
-        Of the cells, float64[...].
+        Weights of the cells, float64[...].
     probability
-        With which the input spikes when the neuron fires, float64[...].
+        Probability of a spike of the input when the neuron fires, float64[...].
     programming
-        How pulses are given; None for the ideal rule, which gives one pulse for any change.
+        Way in which pulses are given; None for the ideal rule, with one pulse for any change.
     synapse
         The cells of a weight; one by default.
     """
@@ -237,9 +238,10 @@ def _(rule, table, array, column, work, stream, account):  # type: ignore[no-unt
 
 @part
 def pulse_column(table, array, column, work, stream, account):  # type: ignore[no-untyped-def]
-    """Sense a column, choose pulses by `PulseTable`, and give them; return to how many cells.
+    """Sense a column, choose pulses by `PulseTable`, and give them; return the number of cells
+    pulsed.
 
-    What was sensed is left in ``work.seen``; rows and pulses in ``work.chosen`` and ``.pulses``.
+    The sensed values are left in ``work.seen``; rows and pulses in ``work.chosen`` and ``.pulses``.
     """
     sense_column(array, table, column, work, stream, account)
     fill_with_words(stream, work.pulse_words)
@@ -253,10 +255,10 @@ def pulse_column(table, array, column, work, stream, account):  # type: ignore[n
 
 @lean_kernel
 def choose_pulses(table, states, spiked, inhibited, shorts, chosen, pulses):  # type: ignore[no-untyped-def]
-    """List the cells that get pulses, and how many; return how many cells.
+    """List the cells that get pulses, and their pulses; return the number of cells.
 
     A cell in a state for which the rule asks for q pulses gets floor(q + U), U uniform on a grid
-    of 2^-16. There is no branch that a processor could not foresee.
+    of 2^-16. There is no branch that a processor could not predict.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""No rule: what recognition works with."""
+"""No learning rule, for recognition."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cbramsim.core.verbs import implements, learn
 
 
 class Rest(NamedTuple):
-    """Nothing is learned."""
+    """Rule by which nothing is learned."""
 
 
 @implements(learn, Rest)

@@ -1,16 +1,16 @@
 r"""STDP modulated by reward: supervised, as it learns from the label of every image.
 
 Each neuron is assigned to a class beforehand, neuron k to class k modulo `classes`. Its column is
-changed as `rules.stdp` says where the image is of its class, scaled by `reward`; and the other way
-round where it is not, scaled by `punishment`:
+changed as in `rules.stdp`, scaled by `reward`, if the image is of its class; otherwise the change
+is reversed and scaled by `punishment`:
 
 .. math:: \text{right:}\; r\,\Delta w(w, \text{spiked}); \qquad
           \text{wrong:}\; -p\,\Delta w(w, \text{spiked}),
 
 clipped to [-1, 1]: inputs that spiked are depressed, silent ones potentiated (Mozafari et al., IEEE
-TNNLS 29, 6178, 2018; there the changes go as w (1 - w), and r and p follow the rate of hits, which
-is not done here). The same cells get the same kinds of pulses, sensed, given and booked as ever;
-what says right or wrong costs nothing (assumed).
+TNNLS 29, 6178, 2018; there the changes are proportional to w (1 - w), and r and p follow the rate
+of hits, unlike here). The same cells get the same kinds of pulses, sensed, given and booked as
+without reward; the signal of right or wrong costs nothing (assumed).
 """
 
 from __future__ import annotations
@@ -32,22 +32,23 @@ Part = Annotated[float, Field(ge=0, le=1)]
 
 
 class Reward(Parameters):
-    """Whether and how labels say what is right; unsupervised by default."""
+    """Reward by labels; unsupervised by default."""
 
     classes: Annotated[int, Field(ge=0, le=1000)] = 0
     """Classes to which neurons are assigned, in turn; 0: learning is unsupervised."""
     reward: Part = 1.0
-    """r, part of the rule's change where the neuron that fired is of the image's class."""
+    """Factor r on the rule's change where the neuron that fired is of the image's class."""
     punishment: Part = 0.2
-    """p, part of its change, reversed, where it is not."""
+    """Factor p on the reversed change where it is not."""
 
 
 class Scaled(NamedTuple):
-    """A part of what a rule asks for, and perhaps the other way round, as controllers ask it."""
+    """A part of the change of a rule, possibly reversed, in the form that controllers use."""
 
     rule: StdpRule
     part: float
-    """Negative: inputs that spiked are depressed, silent ones potentiated."""
+    """Part of the change; if negative, inputs that spiked are depressed, silent ones
+    potentiated."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the change upwards at `weight`."""
@@ -65,16 +66,16 @@ class Scaled(NamedTuple):
 
 
 class RewardedStdp(NamedTuple):
-    """The rule by device pulses, one for what is right, and one for what is wrong."""
+    """Rules by device pulses, one for right and one for wrong neurons."""
 
     right: Any
-    """`PulsedStdp` or `VerifiedStdp`."""
+    """Rule for right neurons, `PulsedStdp` or `VerifiedStdp`."""
     wrong: Any
-    """The same; there silent inputs count as those that spiked."""
+    """Rule for wrong neurons, of the same types; in it silent inputs count as those that spiked."""
     rewards: bool
-    """Whether anything is learned where it is right."""
+    """Whether anything is learned by right neurons."""
     punishes: bool
-    """Whether anything is learned where it is wrong."""
+    """Whether anything is learned by wrong neurons."""
     assigned: NDArray[np.int64]
     """Class of each neuron, int64[neurons]."""
     windows: int
@@ -85,7 +86,7 @@ class RewardedStdp(NamedTuple):
     """Windows of them that have been shown, int64[1]."""
 
     def expecting(self, classes: NDArray[np.int64]) -> Self:
-        """Return the rule for images to come of these classes."""
+        """Return the rule for coming images of these classes."""
         return self._replace(wanted=classes, shown=np.zeros(1, np.int64))
 
 
@@ -97,9 +98,9 @@ def rewarded_stdp(
     Parameters
     ----------
     reward, rule
-        What is learned.
+        Reward, and the learning rule.
     pulsed
-        Makes a rule by device pulses of what is asked for.
+        Function that makes a rule by device pulses of a source of requests.
     neurons, windows
         Neurons of the layer, and windows of an image.
     """
@@ -118,7 +119,7 @@ def targets_of(
     Raises
     ------
     ParameterError
-        If it does and they are none, or not one for each image.
+        If one does and these are not classes, or not one for each image.
     """
     known = [reward.classes for reward in rewards if reward.classes]
     if not known:

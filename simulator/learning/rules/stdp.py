@@ -1,4 +1,4 @@
-r"""The learning rule of the reference: what the winner's column asks for.
+r"""Learning rule of the reference, for the winner's column.
 
 When neuron k fires, each of its inputs i changes (Shi et al. 2018; constants assumed):
 
@@ -10,8 +10,8 @@ clipped to [-1, 1]. At rest the two balance,
 :math:`w^* = -1 + \frac1b \ln \frac{a\,p}{c\,(1 - p)}`, with p the probability that the input
 spiked given that the neuron fired: a weight learns a log-odds.
 
-There are two ways to carry it out: the *ideal rule* (`rules.ideal`) sets the conductance to exactly
-what is asked for; with *device pulses* (`rules.pulsed`) the rule asks and the device answers.
+There are two ways to execute it: the *ideal rule* (`rules.ideal`) sets the conductance exactly;
+with *device pulses* (`rules.pulsed`) the change is made by pulses of the device.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class StdpRule(Parameters):
     """Constants of the rule, per output spike and in units of the weight, which spans [-1, 1]."""
 
     ltp: Annotated[float, Field(ge=1e-9, le=2)] = 0.15
-    """a: potentiation of a weight at the lower bound."""
+    """Potentiation a of a weight at the lower bound."""
     ltp_decay: Annotated[float, Field(ge=0, le=20)] = 3.6
-    """b: how steeply potentiation falls with the weight."""
+    """Decay b of the potentiation with the weight."""
     ltd: Annotated[float, Field(ge=1e-9, le=2)] = 0.0046
-    """c: depression."""
+    """Depression c."""
 
     def potentiation(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the change that the rule asks for at `weight` when the input spiked."""

@@ -86,8 +86,7 @@ def execute(path: Path) -> None:
         os.environ["MATPLOTLIBRC"] = str(looks)
         client = NotebookClient(
             notebook, timeout=1800, resources={"metadata": {"path": folder}},
-            record_timing=False, store_widget_state=False,
-            coalesce_streams=True,
+            record_timing=False, coalesce_streams=True,
         )  # fmt: skip
         client.execute()
     for cell in notebook.cells:

@@ -56,7 +56,8 @@ def test_packages_are_those_of_the_project() -> None:
     needed = dict(text.split(">=") for text in project["dependencies"])
     assert needed | {"llvmlite": ""} == doctor.NEEDED
     extras = project["optional-dependencies"]
-    wanted = [text for name in extras.keys() - {"test", "dev"} for text in extras[name]]
+    of_contributors = {"docs", "test", "dev"}
+    wanted = [text for name in extras.keys() - of_contributors for text in extras[name]]
     parts = doctor.PARTS_OF_PACKAGES
     assert sorted(wanted) == sorted(
         f"{name}{parts.get(name, '')}>={least}" for name, (least, _) in doctor.OPTIONAL.items()

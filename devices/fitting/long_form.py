@@ -147,9 +147,7 @@ def _starts(
             raise reading.table.error(int(np.argmax(wrong)), index, "a whole number from 0")
     back = np.append(False, np.diff(pulse[rows]) <= 0) & ~new
     restarts = pulse[rows] <= 1
-    if (
-        "cycle" in reading.roles
-    ):  # other conditions are other trains; otherwise it occurs twice
+    if "cycle" in reading.roles:  # other conditions are other trains; otherwise it occurs twice
         changed = np.zeros(len(rows), bool)
         for role in ("voltage", "width"):
             if (values := reading.column(role)) is not None:

@@ -35,5 +35,6 @@ names = [f"{name}, {m.score(held_back, truth):.0%}" for name, m in models.items(
 ax.errorbar(middle, names, xerr=(middle - low, high - middle), fmt="o", capsize=3)
 ax.set(xscale="log", xlabel="energy of learning 3,000 images (J)", ylim=(-0.5, 2.5))
 ratio = round(middle[2] / middle[0], -2)
-ax.set_title(f"The array takes some {ratio:,.0f} times less than FP32, and learns less")
+message = f"The array takes some {ratio:,.0f} times less than FP32, and is less accurate"
+figure.suptitle(message, size=10)
 figure.savefig(Path(*sys.argv[1:2], "19_conventional.png"))

@@ -34,5 +34,7 @@ figure, ax = plt.subplots(figsize=(5, 2.2), layout="constrained")
 names = [f"{name}, {m.score(held_back, truth):.0%}" for name, m in models.items()]
 ax.errorbar(middle, names, xerr=(middle - low, high - middle), fmt="o", capsize=3)
 ax.set(xscale="log", xlabel="energy of learning 3,000 images (J)", ylim=(-0.5, 2.5))
-ax.set_title(f"The array takes {middle[2] / middle[0]:,.0f} times less than FP32")
+ratio = round(middle[2] / middle[0], -2)
+message = f"The array takes some {ratio:,.0f} times less than FP32, and is less accurate"
+figure.suptitle(message, size=10)
 figure.savefig(Path(*sys.argv[1:2], "19_conventional.png"))

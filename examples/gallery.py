@@ -1,6 +1,6 @@
 """Makes the pictures of the gallery: `python examples/gallery.py [first letters of names]`.
 
-Runs every numbered script, and writes its picture, in few colours, into docs/gallery.
+Runs every numbered script, and writes its picture into docs/gallery.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from cbramsim.devices.fitting.synthetic import trains_of
 
 HERE = Path(__file__).parent
 PICTURES = HERE.parent / "docs" / "gallery"
-COLOURS = 256
+LARGE, COLOURS = 50_000, 256
+"""Pictures of more bytes are kept in so many colours."""
 INTRODUCTION = """# Gallery
 
 From one cell to a system: each script is one idea, shorter than a page, to be copied from. It draws
@@ -92,8 +93,10 @@ def main() -> None:
                 sys.exit(f"{script.name}: {done.stderr}")
             name = script.with_suffix(".png").name
             with Image.open(Path(folder, name)) as picture:
-                few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-            few.save(PICTURES / name, optimize=True)
+                picture.convert("RGB").save(PICTURES / name, optimize=True)
+                if (PICTURES / name).stat().st_size > LARGE:
+                    few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+                    few.save(PICTURES / name, optimize=True)
         print(f"{name:28} {seconds:5.1f} s, {(PICTURES / name).stat().st_size / 1000:4.0f} kB")
 
 

@@ -35,6 +35,7 @@ OPTIONAL = {
     "nir": ("1.0.4", "networks in NIR"),
     "SALib": ("1.5", "sensitivity to all assumed parameters"),
     "jupyterlab": ("4", "notebooks"),
+    "ipywidgets": ("8.1", "sliders in a notebook"),
 }
 """Packages of the extras, their first version that will do, and what they are for."""
 PARTS_OF_PACKAGES = {"numba-cuda": "[cu12]"}

@@ -29,7 +29,7 @@ def page_of(cell: dict[str, Any], stem: str, pictures: dict[str, bytes]) -> str:
     """Return a cell as Markdown; its pictures are added to `pictures`, by name."""
     source = "".join(cell["source"])
     if cell["cell_type"] != "code":
-        return source
+        return source.replace("](../docs/", "](../")
     parts = [fenced(source, "python")]
     for output in cell["outputs"]:
         data = output.get("data", {})

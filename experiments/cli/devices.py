@@ -70,8 +70,10 @@ def devices(name: str, as_json: bool, no_figure: bool, force: bool, **files: Pat
 @flags.out(metavar="FILE", help="Device file to write  [MEASURED.toml, here]")
 @option("--figure", type=PATH, metavar="FILE", help="Figure to write  [MEASURED.png, here]")
 @option("--report", type=PATH, metavar="FILE", help="Report to write  [MEASURED.txt, here]")
-@option("--like", default=REFERENCE, metavar="NAME|FILE", help="To take what is not measured from.")
-@option("--law", metavar="NAME", help="Law to take; by default the simplest of those that predict best.")
+@option(
+    "--like", default=REFERENCE, metavar="NAME|FILE", help="Device for parameters not measured."
+)
+@option("--law", metavar="NAME", help="Law; by default the simplest of those that predict best.")
 @flag("--extrapolate", help="Look for bounds beyond the measured range.")
 @option("--v-set", type=float, metavar="V", help="Which set voltage, if there are several.")
 @option("--v-reset", type=float, metavar="V", help="Which reset voltage.")

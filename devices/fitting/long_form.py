@@ -57,13 +57,12 @@ def long_trains(reading: Reading, column: int) -> list[Rough]:
     pieces = sorted(
         (rows[a:b] for a, b in zip(starts, ends, strict=True)), key=lambda piece: piece[0]
     )
-    _check_starts(reading, pieces, cell)
     trains = []
-    for piece in pieces:
+    for piece in _joined(reading, pieces, cell, column):
         values = reading.values[piece, column]
         train = Rough(
-            int(way[piece[0]]), values, table.lines[piece], column, cells[cell[piece[0]]],
-            cycles[cycle[piece[0]]],
+            int(way[piece[-1]]), values, table.lines[piece], column, cells[cell[piece[-1]]],
+            cycles[cycle[piece[-1]]],
         )  # fmt: skip
         _conditions(reading, train, piece)
         trains.append(spread_out(reading, train, piece))
@@ -169,20 +168,30 @@ def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.abs(np.nan_to_num(values))
 
 
-def _check_starts(reading: Reading, pieces: list[NDArray[np.intp]], cell: NDArray[np.intp]) -> None:
-    """Refuse trains whose first pulses are not in the file."""
-    pulse = reading.column("pulse")
-    if pulse is None:
-        return
-    ends: dict[int, float] = {}
+def _joined(
+    reading: Reading, pieces: list[NDArray[np.intp]], cell: NDArray[np.intp], column: int
+) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of each train, from the reading before its first pulse on.
+
+    Where the numbers of pulses run on from the train before, that reading is its last, unless the
+    file repeats it. Refuses trains whose first pulses are not in the file.
+    """
+    pulse, values = reading.column("pulse"), reading.values[:, column]
+    ends: dict[int, np.intp] = {}
     for piece in pieces:
-        start, of = pulse[piece[0]], int(cell[piece[0]])
-        if start > 1 and start - ends.get(of, -1.0) not in (0, 1):
-            raise reading.table.error(
-                int(piece[0]), reading.roles["pulse"],
-                "0 or 1 where a train begins, or go on from the train before it",
-            )  # fmt: skip
-        ends[of] = pulse[piece[-1]]
+        of, last = int(cell[piece[0]]), None
+        if pulse is not None and (start := pulse[piece[0]]) > 1:
+            last = ends.get(of)
+            gap = start - (-1.0 if last is None else pulse[last])
+            if gap not in (0, 1):
+                raise reading.table.error(
+                    int(piece[0]), reading.roles["pulse"],
+                    "0 or 1 where a train begins, or go on from the train before it",
+                )  # fmt: skip
+            if gap == 0 or (last is not None and values[last] == values[piece[0]]):
+                last = None  # it is there twice
+        ends[of] = piece[-1]
+        yield piece if last is None else np.insert(piece, 0, last)
 
 
 def _conditions(reading: Reading, train: Rough, piece: NDArray[np.intp]) -> None:

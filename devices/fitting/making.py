@@ -97,6 +97,9 @@ class Found:
                 if value is not None:
                     values[key] = value
                     sources[key] = Provenance(evidence="derived", source=f"read from {origin}")
+        if self.measurement.read_voltage is not None:
+            values["v_read"] = self.measurement.read_voltage
+            sources["v_read"] = Provenance(evidence="derived", source=f"read from {origin}")
         told = self._seen()
         for key, value in told.items():
             values[key] = value

@@ -55,6 +55,8 @@ class Measurement:
     """Summary of how the file was understood, in one line."""
     warnings: tuple[str, ...] = ()
     """Oddities of the file."""
+    read_voltage: float | None = None
+    """Voltage of the reads, V; None if it is not stated."""
 
     @classmethod
     def of_arrays(cls, name: str, set_readings: ArrayLike, reset_readings: ArrayLike) -> Self:

@@ -122,7 +122,17 @@ def read_measurement(
         sha256=hashlib.sha256(table.content).hexdigest(),
         understood=_understood(reading, rough, kinds),
         warnings=tuple(reading.warnings),
+        read_voltage=_read_at(reading, read_voltage),
     )
+
+
+def _read_at(reading: Reading, stated: float | None) -> float | None:
+    """Return the voltage of the reads, V, by their column or as it is `stated`."""
+    column = reading.column("read voltage")
+    if column is None:
+        return None if stated is None else abs(stated)
+    volts = np.abs(column[np.isfinite(column)])
+    return float(np.median(volts)) * factor_of(reading, "read voltage", "V") if volts.size else None
 
 
 def _train(rough: Rough) -> Train:

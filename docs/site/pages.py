@@ -187,7 +187,10 @@ def results() -> str:
 
 def gallery() -> str:
     """Return the page of the numbered examples: what each is for, its picture, its code."""
-    page = "# Gallery\n\nShort scripts, each with one idea. `05_fit.py` reads [measured.csv](examples/measured.csv); all others need no file.\n"
+    page = (
+        "# Gallery\n\nShort scripts, each with one idea. `05_fit.py` reads "
+        "[measured.csv](examples/measured.csv); all others need no file.\n"
+    )
     found = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
     for path in found:
         title, text = titled(path)

@@ -18,6 +18,7 @@ from tests.tables import (
     DOWN,
     HEADER,
     LINES,
+    PAIR,
     PULSE,
     SIGN,
     TEXT,
@@ -405,3 +406,22 @@ def test_arrays_are_trains(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="as many cells and cycles"):
         Measurement.of_arrays("x", up, np.zeros((1, 3, 5)))
     assert Measurement("x", ()).cycles == 0
+
+
+def test_numbers_that_run_on_lose_no_step(tmp_path: Path) -> None:
+    """The last reading of potentiation is the one before the first pulse of depression."""
+    readings = [*((g, "set") for g in UP), *((g, "reset") for g in DOWN[1:])]
+    lines = [f"0,0,{number},{way},{g}" for number, (g, way) in enumerate(readings)]
+    data = read(tmp_path, "\n".join([HEADER, *lines]))
+    (reset,) = data.of("reset")
+    assert reset.pulses == len(DOWN) - 1
+    assert reset.readings == pytest.approx(1e-6 * np.array([UP[-1], *DOWN[1:]]))
+
+
+def test_the_voltage_of_reads_is_that_of_the_file(tmp_path: Path) -> None:
+    lines = [f"{pulse},{way},{0.2 * g},200" for way, readings in PAIR for pulse, g in enumerate(readings)]
+    text = "\n".join(["pulse,polarity,current (uA),read voltage (mV)", *lines])
+    assert read(tmp_path, text).read_voltage == pytest.approx(0.2)
+    currents = "\n".join(line.rpartition(",")[0] for line in text.splitlines())
+    assert read(tmp_path, currents, read_voltage=0.2).read_voltage == 0.2
+    assert read(tmp_path, TEXT).read_voltage is None

@@ -34,7 +34,7 @@ def doubts(
     best = ranked[0]
     found = list(measurement.warnings)
     found += _window(curves, arrives, extrapolated)
-    found += _junctions(curves, best)
+    found += _junctions(measurement, curves, best)
     found += _coverage(curves, best)
     found += _shape(curves, best)
     found += _wandering(curves, best, noise)
@@ -84,11 +84,16 @@ def _window(curves: Curves, arrives: np.ndarray, extrapolated: bool) -> list[str
     return found
 
 
-def _junctions(curves: Curves, best: Ranked) -> list[str]:
-    """Compare the beginnings of reset trains with the ends of set trains, and the reverse."""
+def _junctions(measurement: Measurement, curves: Curves, best: Ranked) -> list[str]:
+    """Compare the beginnings of reset trains with the ends of set trains, and the reverse.
+
+    Trains without the reading before their first pulse begin a step later, and tell nothing.
+    """
     found = []
     law = best.match
     for way in (0, 1):
+        if any(train.late for train in measurement.trains if train.way == WAYS[1 - way]):
+            continue
         gaps = []
         for cell in range(len(curves.cells)):
             ends = [

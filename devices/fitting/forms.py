@@ -38,6 +38,8 @@ class Rough:
     voltage: float | None = None
     width: float | None = None
     times: NDArray[np.float64] | None = None
+    late: bool = False
+    """Whether the reading before the first pulse is missing."""
 
     @property
     def label(self) -> str:

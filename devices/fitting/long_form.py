@@ -58,11 +58,12 @@ def long_trains(reading: Reading, column: int) -> list[Rough]:
         (rows[a:b] for a, b in zip(starts, ends, strict=True)), key=lambda piece: piece[0]
     )
     trains = []
-    for piece in _joined(reading, pieces, cell, column):
+    late = _late(reading, pieces, cell, column)
+    for begins_late, piece in zip(late, _joined(reading, pieces, cell, column), strict=True):
         values = reading.values[piece, column]
         train = Rough(
             int(way[piece[-1]]), values, table.lines[piece], column, cells[cell[piece[-1]]],
-            cycles[cycle[piece[-1]]],
+            cycles[cycle[piece[-1]]], late=begins_late,
         )  # fmt: skip
         _conditions(reading, train, piece)
         trains.append(spread_out(reading, train, piece))
@@ -192,6 +193,28 @@ def _joined(
                 last = None  # it is there twice
         ends[of] = piece[-1]
         yield piece if last is None else np.insert(piece, 0, last)
+
+
+def _late(
+    reading: Reading, pieces: list[NDArray[np.intp]], cell: NDArray[np.intp], column: int
+) -> list[bool]:
+    """Return whether each train lacks the reading before its first pulse.
+
+    It does if its numbers begin at 1. Where trains repeat the last reading of the train before,
+    numbers count readings instead of pulses, and nothing is missing.
+    """
+    pulse, values = reading.column("pulse"), reading.values[:, column]
+    if pulse is None:
+        return [False] * len(pieces)
+    ends: dict[int, np.intp] = {}
+    repeats = []
+    for piece in pieces:
+        of = int(cell[piece[0]])
+        if pulse[piece[0]] >= 1 and of in ends:
+            repeats.append(values[piece[0]] == values[ends[of]])
+        ends[of] = piece[-1]
+    counts_readings = bool(repeats) and all(repeats)
+    return [bool(pulse[piece[0]] == 1) and not counts_readings for piece in pieces]
 
 
 def _conditions(reading: Reading, train: Rough, piece: NDArray[np.intp]) -> None:

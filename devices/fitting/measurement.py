@@ -34,6 +34,8 @@ class Train:
     """Width of the pulses, s; None if it is not known."""
     times: NDArray[np.float64] | None = None
     """Time of each reading, float64[1 + n], s; None if it is not known."""
+    late: bool = False
+    """Whether readings begin after the first pulse, so that its step is lost."""
 
     @property
     def pulses(self) -> int:

@@ -18,8 +18,9 @@ it, or (of a conductance) in a column `unit`. Without one a column is SI. A read
 * `polarity`: `set` or `reset`, +1 or -1, `LTP` or `LTD`, potentiation or depression, up or down;
   without it, the sign of the `voltage`;
 * `pulse` (optional), which counts the pulses of a train, and 0 is the reading before the first one.
-  If trains are numbered from 1, or the number goes on from the train before it, each begins with
-  its first reading, and its first pulse goes unused. A small gap is a missing reading;
+  Where the number goes on from the train before it, that is its last reading. A train numbered
+  from 1 begins with its first reading; its first pulse goes unused, and a warning says so. A small
+  gap is a missing reading;
 * `cell`, `cycle` (optional): any labels. Without `cycle`, a cycle ends where a polarity recurs;
 * `voltage`, `width` of the pulses, `time` of the reading (optional). Trains differ in them; a
   reading without a pulse, voltage 0 or empty, is the one before the train that follows.
@@ -116,6 +117,7 @@ def read_measurement(
     check_range(reading, rough, window=window is not None)
     rough = check_directions(reading, rough)
     check_mixed(reading, rough)
+    _warn_of_late(reading, rough)
     return Measurement(
         name=path.name,
         trains=tuple(map(_train, rough)),
@@ -135,10 +137,18 @@ def _read_at(reading: Reading, stated: float | None) -> float | None:
     return float(np.median(volts)) * factor_of(reading, "read voltage", "V") if volts.size else None
 
 
+def _warn_of_late(reading: Reading, trains: list[Rough]) -> None:
+    """Warn of trains that lack the reading before their first pulse."""
+    late = {train.way for train in trains if train.late}
+    if late:
+        way = "" if late == {train.way for train in trains} else "set " if 1 in late else "reset "
+        reading.warn(f"the reading before pulse 1 is missing: one step of each {way}train is lost")
+
+
 def _train(rough: Rough) -> Train:
     return Train(
         "set" if rough.way > 0 else "reset", rough.values, rough.cell, rough.cycle, rough.voltage,
-        rough.width, rough.times,
+        rough.width, rough.times, rough.late,
     )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ it, or (of a conductance) in a column `unit`. Without one a column is SI. A read
 
 * conductance: `conductance`, `G`;
 * resistance: `resistance`, `R`;
-* current: `current`, `I`, with a column `read voltage`, `v_read`, or the argument `read_voltage`;
+* current: `current`, `I`, with a column `read voltage`, `v_read`, or the argument `read_voltage`,
+  either of which is also the read voltage of the device, whatever a reading is;
 * or in arbitrary units, with the argument `window`.
 
 *Long form*: one line for each reading, with named columns in any order: one of readings, and
@@ -134,7 +135,10 @@ def _read_at(reading: Reading, stated: float | None) -> float | None:
     if column is None:
         return None if stated is None else abs(stated)
     volts = np.abs(column[np.isfinite(column)])
-    return float(np.median(volts)) * factor_of(reading, "read voltage", "V") if volts.size else None
+    volts = volts[volts > 0]
+    if not volts.size:
+        return None if stated is None else abs(stated)
+    return float(np.median(volts)) * factor_of(reading, "read voltage", "V")
 
 
 def _warn_of_late(reading: Reading, trains: list[Rough]) -> None:
@@ -171,7 +175,7 @@ def _form(table: Table) -> tuple[dict[int, Ramp], dict[str, int], dict[int, str]
         raise missing_reading(table)
     kinds = {roles[kind]: kind} if long else {i: kind_of(table.columns[i]) for i in wide}
     used = {role: index for role, index in roles.items() if role not in READINGS}
-    if "current" not in kinds.values():
+    if "current" not in kinds.values() and "read voltage" in twice:
         used.pop("read voltage", None)
     for role in ("polarity", "voltage", "width", "time", "unit") if wide else ():
         used.pop(role, None)

@@ -90,6 +90,27 @@ def test_voltages_of_the_file_are_used(measured: Path, tmp_path: Path) -> None:
     assert device.t_set == like.t_set
 
 
+@pytest.mark.parametrize("stated", ["by a column", "by the option"])
+def test_the_read_voltage_that_is_stated_is_used(
+    measured: Path, tmp_path: Path, stated: str
+) -> None:
+    arguments = ["--read-voltage", "0.2"]
+    if stated == "by a column":
+        header, *lines = measured.read_text().splitlines()
+        table = [f"{header},read voltage (V)", *(f"{line},0.2" for line in lines)]
+        measured.write_text("\n".join(table))
+        arguments = []
+    result = _fit(measured, "--bootstrap", 0, *arguments)
+    assert result.exit_code == 0, result.output
+    device = Device.load(tmp_path / "cells.toml")
+    origin = device.evidence("v_read")
+    assert device.v_read == 0.2
+    assert origin.evidence == "derived"
+    assert origin.source.startswith("read from cells.csv, SHA-256")
+    (assumed,) = (line for line in result.output.splitlines() if line.startswith("not measured"))
+    assert "v_read" not in assumed
+
+
 def test_few_data_leave_spreads_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_measurement(tmp_path / "one.csv", measure(KNOWN, 1, 2, (80, 80), seed=1))

@@ -16,6 +16,7 @@ from cbramsim.core.toml_files import flat, read_toml
 from cbramsim.core.units import in_prefixed
 from cbramsim.experiments.results import in_percent, quantities, read_metrics
 from cbramsim.experiments.run_folder import CONFIG, METRICS
+from cbramsim.experiments.study.html_values import is_points, quantity
 from cbramsim.experiments.study.table import markdown, mean_and_spread
 from cbramsim.simulator.learning.old_words import in_todays_words
 
@@ -63,13 +64,18 @@ def _statistics(runs: list[dict[str, float]]) -> dict[str, Any]:
 def _cells(summary: dict[str, Any]) -> list[str]:
     mean, spread = summary["train_joules"]
     return [
-        *(str(value) for value in summary["settings"].values()),
+        *(_setting(key, value) for key, value in summary["settings"].items()),
         str(len(summary["seeds"])),
         *(in_percent(*summary[name]) for name in ("accuracy", "accuracy_majority")),
         f"{summary['pruned_fraction'][0]:.1%}",
         in_prefixed(mean, "J") + ("" if spread is None else f" ± {spread / mean:.1%}"),
         f"{summary['write_pulses'][0] / 1e6:.1f} million",
     ]
+
+
+def _setting(key: str, value: Any) -> str:
+    """Return the text of a setting; of a table of a device, its size and ends."""
+    return quantity(value) if key.startswith("device.") and is_points(value) else str(value)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

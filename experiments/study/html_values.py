@@ -66,8 +66,18 @@ def number(value: float, digits: int = DIGITS) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def is_points(value: Any) -> bool:
+    """Return whether a value is a table of numbers, and not a range of two."""
+    return isinstance(value, list | tuple) and len(value) > 2 and all(map(is_number, value))
+
+
 def quantity(value: Any, unit: str = "", spread: Any = None) -> str:
-    """Return a value, a range of two or a text with its unit, and the spread if there is one."""
+    """Return a value, a range of two or a text with its unit, and the spread if there is one.
+
+    Of a table of more than two numbers, their count, the first and the last are returned.
+    """
+    if is_points(value):
+        return f"{len(value)} points, {quantity((value[0], value[-1]), unit)}"
     ends = [plain(end) for end in value] if isinstance(value, list | tuple) else [plain(value)]
     spread = plain(spread)
     if not ends or not all(is_number(end) and math.isfinite(end) for end in ends):

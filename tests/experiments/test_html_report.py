@@ -224,6 +224,8 @@ def test_figures_must_be_drawings_or_pictures(tmp_path: Path) -> None:
         (2345678, "", None, "2,345,678"),
         (7200.0, "s", None, "2 h"),
         ([1e-9, 2e-6], "J", None, "0.001 to 2 µJ"),
+        ([1.0, *[0.5] * 31, 0.3], "", None, "33 points, 1 to 0.3"),
+        ((1e-6, 3e-6, 2e-6), "S", None, "3 points, 1 to 2 µS"),
         ("at least one", "J", None, "at least one"),
         (None, "J", None, "none"),
         (np.float64("nan"), "J", None, "none"),

@@ -61,7 +61,9 @@ def make(path: Path, code: str) -> None:
             note.add_text("Software", f"cbramsim {cbramsim.__version__}")
             note.add_text("Source", fingerprint(code))
             with Image.open(path.name) as picture:
-                colours = picture.convert("RGB").quantize(128)  # a third of the size
+                colours = picture.convert("RGB").quantize(
+                    256, dither=Image.Dither.NONE
+                )  # a third of the size
                 colours.save(path, pnginfo=note, optimize=True)
         finally:
             os.chdir(before)

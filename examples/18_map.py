@@ -21,10 +21,12 @@ causes = cb.loss_by_cause(
 
 figure, ax = plt.subplots(layout="constrained")
 names = [cause.name if n == 0 else f"+ {cause.name}" for n, cause in enumerate(causes)]
-bars = ax.barh(names, [100 * cause.accuracy for cause in causes])
-ax.bar_label(bars, fmt="%.1f %%", padding=3, size=8)
+found = [100 * cause.accuracy for cause in causes]
+ax.plot(found, names, "o-")
+for name, percent in zip(names, found, strict=True):
+    ax.annotate(f"{percent:.1f} %", (percent, name), (6, 6), textcoords="offset points", size=8)
 ax.invert_yaxis()
-ax.set(xlabel="digits recognised (%)", xlim=(80, 102))
+ax.set(xlabel="digits recognised (%)")
 worst = max(causes, key=lambda cause: cause.lost)
 ax.set_title(f"Of all that hardware does, {worst.name} costs most")
 figure.savefig(Path(*sys.argv[1:2], "18_map.png"))

@@ -72,10 +72,23 @@ class _PartLowering(NativeLowering):
         return True
 
 
-class _PartCompiler(CompilerBase):
+class _Compiler(CompilerBase):
+    """Numba's passes, with a lowering of our own."""
+
+    lowering: type
+
     def define_pipelines(self) -> list[Any]:
-        """Return Numba's passes, with a lowering of our own."""
-        return [_with_lowering(_PartLowering, self.state)]
+        """Return the passes."""
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.passes = [
+            (self.lowering if each is NativeLowering else each, why) for each, why in manager.passes
+        ]
+        manager.finalize()
+        return [manager]
+
+
+class _PartCompiler(_Compiler):
+    lowering = _PartLowering
 
 
 class _LoopLibrary(JITCodeLibrary):
@@ -110,19 +123,8 @@ class _LoopLowering(NativeLowering):
         return bool(super().run_pass(state))
 
 
-class _LoopCompiler(CompilerBase):
-    def define_pipelines(self) -> list[Any]:
-        """Return Numba's passes, with a lowering of our own."""
-        return [_with_lowering(_LoopLowering, self.state)]
-
-
-def _with_lowering(lowering: type, state: Any) -> Any:
-    manager = DefaultPassBuilder.define_nopython_pipeline(state)
-    manager.passes = [
-        (lowering if each is NativeLowering else each, why) for each, why in manager.passes
-    ]
-    manager.finalize()
-    return manager
+class _LoopCompiler(_Compiler):
+    lowering = _LoopLowering
 
 
 inlined = njit(inline="always")

@@ -131,7 +131,7 @@ def _one_by_one(tasks: Iterable[Task]) -> Iterator[Outcome]:
         try:
             yield Outcome(task.name, task.function(*task.arguments), "", "")
         except Exception as error:
-            yield Outcome(task.name, None, _one_line(error), traceback.format_exc())
+            yield Outcome(task.name, None, one_line(error), traceback.format_exc())
 
 
 def _on_cluster(tasks: Iterator[Task], cluster: Any) -> Iterator[Outcome]:
@@ -169,7 +169,7 @@ def _failed(name: str, future: Any) -> Outcome:
     if error is None:
         return Outcome(name, None, f"the cluster gave it up ({future.status})", "")
     lines = traceback.format_exception(error, error, future.traceback())
-    return Outcome(name, None, _one_line(error), "".join(lines))
+    return Outcome(name, None, one_line(error), "".join(lines))
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
     try:
         client = Client(scheduler, timeout=TIMEOUT)
     except Exception as error:  # whatever answers there may say anything
-        reason = _one_line(error)
+        reason = one_line(error)
         raise CbramError(
             f"--scheduler: no answer from {scheduler} within {TIMEOUT:g} s ({reason})"
         ) from None
@@ -229,6 +229,7 @@ def _require_dask() -> None:
         raise CbramError("Dask is not installed; install cbramsim with its extra 'sweep'")
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return an error in one line, with its kind unless the package has raised it."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if isinstance(error, CbramError) else f"{type(error).__name__}: {text}"

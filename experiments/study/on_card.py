@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cbramsim.core.errors import CbramError
 from cbramsim.experiments.study.cases import PlannedRun
-from cbramsim.experiments.study.engine import Outcome, Task, cores, execute, has_dask
+from cbramsim.experiments.study.engine import Outcome, Task, cores, execute, has_dask, one_line
 from cbramsim.experiments.train.config import TrainConfig
 from cbramsim.simulator.cuda.coverage import SIMULATED, why_not
 
@@ -110,9 +109,8 @@ def perform_together(
         found[name] = seconds, "", ""
 
     def failed(folder: Path, error: Exception) -> None:
-        text = str(error) if isinstance(error, CbramError) else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        found[kept[folder][0]] = 0.0, text, trace
+        found[kept[folder][0]] = 0.0, one_line(error), trace
 
     wanted = [Wanted(TrainConfig(**config), Path(folder)) for _, config, folder, _ in runs]
     run_together(wanted, Told(done, failed), share)

@@ -113,7 +113,7 @@ class Batch:
         here, there = self.here, self.there
         for n in who:
             self.layers[n].about_to_learn()
-            here.circuits.neurons.tiring[n] = self.layers[n].circuit().neurons.tiring
+            here.circuits.neurons.tiring[n] = self.layers[n].tiring
         send(here.circuits.neurons.tiring, there.circuits.neurons.tiring)
         shown, parts = shown_to(who, chosen)
         winners = np.zeros((parts[-1], self.layers[0].config.encoding.windows), np.int32)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cbramsim.core.errors import DataError, ParameterError
+from cbramsim.core.errors import ParameterError
 from cbramsim.core.interrupts import held_back_interrupts
 from cbramsim.simulator.cuda.batch import Batch, bytes_of, free_bytes
 from cbramsim.simulator.cuda.coverage import why_not
@@ -25,15 +25,6 @@ def alike(network: SpikingNetwork) -> Any:
     windows."""
     layer = network.layers[0]
     return shape_of(layer.circuit()), network.config.encoding.windows
-
-
-def _check_images(network: SpikingNetwork, images: NDArray[np.uint8]) -> None:
-    fits = isinstance(images, np.ndarray) and images.dtype == np.uint8 and len(images)
-    inputs = [layer.crossbar.shape[0] for layer in network.layers[:1]]
-    if not fits or list(images.shape[1:]) != inputs:
-        raise DataError("Together: must be given what `prepare` returned")
-    if network.position and network._fingerprint(images) != network.pass_images:
-        raise DataError("Together: these are not the images of the interrupted pass")
 
 
 class Together:
@@ -70,7 +61,7 @@ class Together:
             with.
         """
         for network in networks:
-            _check_images(network, images)
+            network.check_inputs("Together", images)
             inputs, _ = network.layers[0].crossbar.shape
             if reason := why_not(network.config, network.device, network.own, inputs):
                 raise ParameterError(f"Together: {reason}")

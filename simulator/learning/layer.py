@@ -200,12 +200,16 @@ class Layer:
         self.have_learned(len(chosen))
         return winners
 
+    @property
+    def tiring(self) -> float:
+        """Fall of the bias of a neuron that fires, at present."""
+        return self.config.competition.homeostasis_at(self.images_seen)
+
     def circuit(self) -> Circuit:
         """Return the layer as it learns at present, for compiled loops."""
-        tiring = self.config.competition.homeostasis_at(self.images_seen)
         return Circuit(
-            self.encoder, self.crossbar.for_loops, self._readout(), self.neurons(tiring=tiring),
-            self.rule, self.streams, self.work,
+            self.encoder, self.crossbar.for_loops, self._readout(),
+            self.neurons(tiring=self.tiring), self.rule, self.streams, self.work,
         )  # fmt: skip
 
     def about_to_learn(self, threads: int = 1) -> None:

@@ -17,7 +17,6 @@ from cbramsim.core.errors import DataError, ParameterError
 from cbramsim.core.interrupts import held_back_interrupts
 from cbramsim.core.rng import generator
 from cbramsim.devices.device import Device
-from cbramsim.simulator.array.lifetime import total_seconds
 from cbramsim.simulator.array.own import Own, check
 from cbramsim.simulator.circuits import Periphery
 from cbramsim.simulator.energy.ledger import EnergyLedger
@@ -306,17 +305,27 @@ class SpikingNetwork(Recogniser):
         """
         whole("SpikingNetwork.resume.epochs:", epochs, 0, 1000 * MOST_EPOCHS)
         function("SpikingNetwork.resume.callback:", callback)
-        fits = isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and len(inputs)
-        if self._encoder is None or not fits or inputs.shape[1:] != self._encoder.chosen.shape:
-            raise DataError("resume: must be given what `prepare` returned")
-        if self.position and self._fingerprint(inputs) != self.pass_images:
-            raise DataError("resume: these are not the images of the interrupted pass")
+        self.check_inputs("resume", inputs)
         self._expect("resume", y, len(inputs))
         while self.passes < epochs:
             self._one_pass(inputs, callback)
         for layer in self.layers:
             layer.finish()
         return self
+
+    def check_inputs(self, method: str, inputs: NDArray[np.uint8]) -> None:
+        """Refuse images that `prepare` has not returned, or that are not those of a broken pass.
+
+        Raises
+        ------
+        DataError
+            Naming the `method`.
+        """
+        fits = isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and len(inputs)
+        if self._encoder is None or not fits or inputs.shape[1:] != self._encoder.chosen.shape:
+            raise DataError(f"{method}: must be given what `prepare` returned")
+        if self.position and self._fingerprint(inputs) != self.pass_images:
+            raise DataError(f"{method}: these are not the images of the interrupted pass")
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike | None = None, *, callback: Callback = None
@@ -384,26 +393,6 @@ class SpikingNetwork(Recogniser):
             layer.inputs.count(winners)
             winners = layer.learn(winners, np.arange(len(winners)), self.threads)
         return winners
-
-    def wait(
-        self,
-        seconds: float = 0.0,
-        *,
-        hours: float = 0.0,
-        days: float = 0.0,
-        years: float = 0.0,
-        celsius: float = 25.0,
-    ) -> Self:
-        """Let time pass at some temperature before the array is used again: cells age.
-
-        Parameters as for `Crossbar.wait`.
-        """
-        if not self.layers:
-            raise ParameterError("SpikingNetwork.wait: fit comes first")
-        total = total_seconds("SpikingNetwork.wait", seconds, hours, days, years)
-        for layer in self.layers:
-            layer.wait(total, celsius)
-        return self
 
     # ---- state ---------------------------------------------------------------------------------
 

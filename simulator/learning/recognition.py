@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cbramsim.core.arguments import instance, one_of, whole
 from cbramsim.core.errors import ParameterError, nearest
 from cbramsim.simulator.array.crossbar import Crossbar
+from cbramsim.simulator.array.lifetime import total_seconds
 from cbramsim.simulator.array.planes import PlaneArray
 from cbramsim.simulator.energy.ledger import EnergyLedger
 from cbramsim.simulator.images.datasets import checked_labels
@@ -236,3 +237,23 @@ class Recogniser:
         named = self.class_counts if len(self.layers) == 1 else None
         classes = [] if named is None else [str(name) for name in named[chosen].argmax(axis=1)]
         return plots.receptive_fields(ax, weights, pixels, shape, chosen, classes)
+
+    def wait(
+        self,
+        seconds: float = 0.0,
+        *,
+        hours: float = 0.0,
+        days: float = 0.0,
+        years: float = 0.0,
+        celsius: float = 25.0,
+    ) -> Self:
+        """Let time pass at some temperature before the array is used again: cells age.
+
+        Parameters as for `Crossbar.wait`.
+        """
+        if not self.layers:
+            raise ParameterError("SpikingNetwork.wait: fit comes first")
+        total = total_seconds("SpikingNetwork.wait", seconds, hours, days, years)
+        for layer in self.layers:
+            layer.wait(total, celsius)
+        return self
